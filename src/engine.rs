@@ -1,0 +1,193 @@
+//! The event loop: waits, reads, runs the lines through the script, flushes. It waits in one place
+//! only, and nothing it calls waits.
+
+use crate::clock;
+use crate::diag::{self, EXIT_FATAL, EXIT_OK, Failure, What};
+use crate::input::{Got, Input};
+use crate::lines::Lines;
+use crate::logdir::Closed;
+use crate::signals::Signals;
+use crate::sink::OpenSinks;
+use crate::sys::startup;
+use crate::wake::Wake;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::stderr;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+/// Everything that is open while lines are logged.
+#[derive(Debug)]
+pub struct Engine {
+    /// Standard input.
+    pub input: Input,
+    /// The line engine of the script.
+    pub lines: Lines,
+    /// The sinks of the script.
+    pub sinks: OpenSinks,
+    /// The signals that are answered.
+    pub signals: Signals,
+    /// What calls when work beside the loop is done.
+    pub wake: Wake,
+}
+
+/// What the loop reads of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// All there is.
+    Reading,
+    /// To the end of the line, byte by byte: whatever follows is for the next logger.
+    ToLineEnd,
+    /// Nothing more.
+    Ending,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The program exits with this code.
+    Exit(u8),
+    /// Nobody reads stderr; 0.76 is killed by SIGPIPE then.
+    BrokenPipe,
+}
+
+/// What a wait brought.
+#[derive(Clone, Copy, Debug)]
+struct Events {
+    input: bool,
+    signals: bool,
+}
+
+impl Engine {
+    /// Logs lines until the input ends or a signal asks to, and everything is written.
+    pub fn run(mut self) -> Ended {
+        let mut phase = Phase::Reading;
+        if self.input.is_unreadable() {
+            warn_of_input(nix::errno::Errno::EBADF);
+            phase = Phase::Ending;
+        }
+        loop {
+            let held_back = !self.run_lines();
+            if phase == Phase::Ending
+                && !held_back
+                && self.end_lines()
+                && let Some(closed) = self.sinks.close()
+            {
+                return self.ended(closed);
+            }
+            self.sinks.flush();
+            if phase == Phase::Reading && self.is_broken_pipe() {
+                phase = self.phase_to_end();
+            }
+            let events = self.wait(phase != Phase::Ending && !held_back);
+            if events.signals {
+                let asked = self.signals.take();
+                if asked.to_rotate {
+                    self.sinks.rotate();
+                }
+                if asked.to_end {
+                    if phase != Phase::Reading && self.sinks.are_in_trouble() {
+                        self.sinks.give_up();
+                        return Ended::Exit(EXIT_FATAL);
+                    }
+                    phase = self.phase_to_end();
+                }
+            }
+            if events.input && phase != Phase::Ending {
+                phase = self.read(phase);
+            }
+        }
+    }
+
+    /// Gives the block to the script as far as the sinks have room. False when input is held back.
+    fn run_lines(&mut self) -> bool {
+        while !self.input.block().is_empty() {
+            if !self.sinks.have_room() {
+                return false;
+            }
+            match self.lines.take(self.input.block(), &mut self.sinks) {
+                0 => break,
+                taken => self.input.consume(taken),
+            }
+        }
+        true
+    }
+
+    /// Ends a line that has no newline, if there is one. False where the sinks have no room for it.
+    fn end_lines(&mut self) -> bool {
+        if self.lines.is_in_line(self.input.block()) {
+            if !self.sinks.have_room() {
+                return false;
+            }
+            self.lines.end(self.input.block(), &mut self.sinks);
+            self.input.consume(self.input.block().len());
+        }
+        true
+    }
+
+    fn read(&mut self, phase: Phase) -> Phase {
+        let got = match phase {
+            Phase::Reading => self.input.read(),
+            Phase::ToLineEnd | Phase::Ending => self.input.read_byte(),
+        };
+        match got {
+            Got::Bytes => self.lines.set_clock(clock::now()),
+            Got::Nothing => {}
+            Got::End => return Phase::Ending,
+            Got::Failed(errno) => {
+                warn_of_input(errno);
+                return Phase::Ending;
+            }
+        }
+        if phase == Phase::Reading { phase } else { self.phase_to_end() }
+    }
+
+    fn phase_to_end(&self) -> Phase {
+        if self.input.is_mid_line() { Phase::ToLineEnd } else { Phase::Ending }
+    }
+
+    /// Waits for something to do.
+    fn wait(&self, for_input: bool) -> Events {
+        let stderr = stderr();
+        let mut fds = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
+        ];
+        if for_input {
+            fds.push(PollFd::new(self.input.as_fd(), PollFlags::POLLIN));
+        }
+        if self.sinks.wait_for_stderr() {
+            fds.push(PollFd::new(stderr.as_fd(), PollFlags::POLLOUT));
+        }
+        // An error leaves nothing ready, and the loop comes back here.
+        let _ = poll(&mut fds, self.timeout());
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
+        if ready[1] {
+            self.wake.clear();
+        }
+        Events { signals: ready[0], input: for_input && ready[2] }
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let Some(deadline) = self.sinks.deadline() else { return PollTimeout::NONE };
+        // A millisecond more, so as not to wake before it.
+        let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
+        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        self.sinks.lost_stderr() && !startup::was_pipe_ignored()
+    }
+
+    fn ended(&self, closed: Closed) -> Ended {
+        match closed {
+            _ if self.is_broken_pipe() => Ended::BrokenPipe,
+            Closed::Clean => Ended::Exit(EXIT_OK),
+            Closed::Unsynced => Ended::Exit(EXIT_FATAL),
+        }
+    }
+}
+
+/// As in 0.76 input that cannot be read has ended; unlike it we say so.
+fn warn_of_input(errno: nix::errno::Errno) {
+    diag::failed(&Failure::new(What::Read, "standard input", errno));
+}

@@ -1,0 +1,97 @@
+//! The format of a log directory, shared by whoever writes and whoever reads one: names, the mode
+//! bit, and what counts as an archive (multilog(8); 0.76 as measured).
+
+use crate::label::{LABEL_LEN, Label};
+
+/// The file lines are appended to.
+pub const CURRENT: &[u8] = b"current";
+/// A file that is being finished.
+pub const PREVIOUS: &[u8] = b"previous";
+/// What a processor makes of `previous`.
+pub const PROCESSED: &[u8] = b"processed";
+/// What a processor wants to remember until its next run.
+pub const STATE: &[u8] = b"state";
+/// The `state` of a processor that has not succeeded yet.
+pub const NEWSTATE: &[u8] = b"newstate";
+/// The file that is locked by the writer; empty, and never removed.
+pub const LOCK: &[u8] = b"lock";
+
+/// Mode of a directory that is made.
+pub const MODE_DIRECTORY: u32 = 0o700;
+/// Mode of `lock` and of status files.
+pub const MODE_PRIVATE: u32 = 0o600;
+/// Mode of a file that is being written.
+pub const MODE_PARTIAL: u32 = 0o644;
+/// Mode of a file that is whole and on disk.
+pub const MODE_COMPLETE: u32 = 0o744;
+/// The bit that alone tells complete from partial.
+pub const COMPLETE_BIT: u32 = 0o100;
+
+/// Names of archives compare by their first bytes, as many as a label has.
+pub type ArchiveKey = [u8; LABEL_LEN];
+
+/// How a file came to be finished, the last letter of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// `.s`: whole, and on disk.
+    Safe,
+    /// `.u`: what an interrupted writer left.
+    Unfinished,
+}
+
+/// The name of an archive.
+pub fn archive_name(label: Label, code: Code) -> Vec<u8> {
+    let mut name = label.format().to_vec();
+    name.extend_from_slice(match code {
+        Code::Safe => b".s",
+        Code::Unfinished => b".u",
+    });
+    name
+}
+
+/// What orders archives, or none where the name does not count as one.
+///
+/// Every name that begins with `@` and has the length of a label counts, whatever follows: archives
+/// compressed from outside are counted and removed like others.
+pub fn archive_key(name: &[u8]) -> Option<ArchiveKey> {
+    let key: ArchiveKey = name.get(..LABEL_LEN)?.try_into().ok()?;
+    (key[0] == b'@').then_some(key)
+}
+
+/// Whether an archive may be removed for a newer one. 0.76 starts its search for the oldest at `@z`.
+pub fn is_removable(name: &[u8]) -> bool {
+    name < b"@z".as_slice()
+}
+
+/// Whether a mode says that the file is whole and on disk.
+pub fn is_complete(mode: u32) -> bool {
+    mode & COMPLETE_BIT != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, counts: bool) {
+        assert_eq!(archive_key(name.as_bytes()).is_some(), counts, "{name}");
+    }
+
+    #[test]
+    fn archives_are_what_0_76_counts() {
+        check("@400000000000000000000000.s", true);
+        check("@400000000000000000000000.s.gz", true);
+        check("@400000000000000000000000", true);
+        check("@ABCDEFGHIJKLMNOPQRSTUVWX", true);
+        check("@40000000000000000000000", false);
+        check("x400000000000000000000000.s", false);
+        check("current", false);
+    }
+
+    #[test]
+    fn names_behind_z_are_never_removed() {
+        assert!(is_removable(b"@400000000000000000000000.s"));
+        assert!(is_removable(b"@yzzzzzzzzzzzzzzzzzzzzzzz"));
+        assert!(!is_removable(b"@z0000000000000000000000000"));
+    }
+}

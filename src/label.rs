@@ -1,0 +1,268 @@
+//! TAI64N labels: the `@` and 24 hexadecimal digits before a line and in the name of an archive.
+//!
+//! This is the one file that converts between labels and Unix time. Daemontools counts 10 seconds
+//! between the two and no leap seconds, always; the `now()` and the `SystemTime` conversions of the
+//! `tai64` crate count 37 and are not used.
+
+use tai64::Tai64;
+
+/// Bytes of a label: `@` and 24 digits.
+pub const LABEL_LEN: usize = 25;
+/// The hexadecimal digits of a label: 16 of seconds, 8 of nanoseconds.
+pub const DIGITS_LEN: usize = LABEL_LEN - 1;
+/// Bytes of a stamp: a label and the space behind it.
+pub const STAMP_LEN: usize = LABEL_LEN + 1;
+/// Nanoseconds in a second.
+pub const NANOS_PER_SEC: u32 = 1_000_000_000;
+
+/// How far the clock may stand behind the last label and still count as late, not as set back.
+///
+/// A block of lines takes one nanosecond a line, so a stream can run ahead of the clock by the
+/// lines of one block, far below this. A clock that is further behind was set back, and labels go
+/// back with it as they do in 0.76.
+const BEHIND_NANOS_MAX: i128 = 1_000_000;
+
+/// A moment as TAI64N: `seconds` is 2^62 + 10 + Unix time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label {
+    seconds: u64,
+    nanos: u32,
+}
+
+/// A label as it stands in a file: `@` and 24 lowercase hexadecimal digits.
+pub type LabelText = [u8; LABEL_LEN];
+
+impl Label {
+    /// The label of a moment given as seconds since 1970 and nanoseconds below 10^9.
+    pub fn from_unix(unix_secs: i64, nanos: u32) -> Label {
+        assert!(nanos < NANOS_PER_SEC);
+        Label { seconds: Tai64::from_unix(unix_secs).0, nanos }
+    }
+
+    /// Seconds since 1970 and nanoseconds.
+    pub fn to_unix(self) -> (i64, u32) {
+        (unix_secs(self.seconds), self.nanos)
+    }
+
+    /// Seconds as the label counts them: 2^62 + 10 + Unix time.
+    pub fn seconds(self) -> u64 {
+        self.seconds
+    }
+
+    /// The label one nanosecond later.
+    #[must_use]
+    pub fn next(self) -> Label {
+        if self.nanos + 1 < NANOS_PER_SEC {
+            Label { seconds: self.seconds, nanos: self.nanos + 1 }
+        } else {
+            Label { seconds: self.seconds.saturating_add(1), nanos: 0 }
+        }
+    }
+
+    /// The label as text.
+    pub fn format(self) -> LabelText {
+        let mut text = [b'@'; LABEL_LEN];
+        put_hex(&mut text[1..17], self.seconds);
+        put_hex(&mut text[17..25], u64::from(self.nanos));
+        text
+    }
+
+    /// Reads a label: `@` and exactly 24 lowercase digits at the start of `text`.
+    ///
+    /// Whatever follows is not looked at. Nanoseconds of 10^9 and more are no label of anybody's.
+    pub fn parse(text: &[u8]) -> Option<Label> {
+        let (seconds, nanos) = parse_digits(text.strip_prefix(b"@")?.first_chunk()?)?;
+        (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
+    }
+
+    fn nanos_since(self, earlier: Label) -> i128 {
+        let secs = i128::from(self.seconds) - i128::from(earlier.seconds);
+        secs * i128::from(NANOS_PER_SEC) + i128::from(self.nanos) - i128::from(earlier.nanos)
+    }
+}
+
+/// Hands out the stamps of one stream: unique, and strictly increasing while the clock is not set
+/// back.
+#[derive(Debug)]
+pub struct Stamps {
+    /// What the next line will get.
+    upcoming: Label,
+    /// `upcoming` as text with the space behind it, counted up in place.
+    text: [u8; STAMP_LEN],
+}
+
+impl Stamps {
+    /// A stream whose first stamp will be the one given to [`Stamps::set_clock`].
+    pub fn new() -> Stamps {
+        Stamps { upcoming: Label { seconds: 0, nanos: 0 }, text: [b' '; STAMP_LEN] }
+    }
+
+    /// Takes the moment a block of input was read: the next stamp is `now`, or a nanosecond after
+    /// the last one where the clock has not got beyond that yet.
+    pub fn set_clock(&mut self, now: Label) {
+        let ahead = self.upcoming.nanos_since(now);
+        if !(0..BEHIND_NANOS_MAX).contains(&ahead) {
+            self.upcoming = now;
+            self.text[..LABEL_LEN].copy_from_slice(&now.format());
+        }
+    }
+
+    /// The stamp of the next line. The one after that is a nanosecond later.
+    pub fn take(&mut self) -> [u8; STAMP_LEN] {
+        let stamp = self.text;
+        let next = self.upcoming.next();
+        if next.seconds == self.upcoming.seconds {
+            count_up(&mut self.text[..LABEL_LEN]);
+        } else {
+            self.text[..LABEL_LEN].copy_from_slice(&next.format());
+        }
+        self.upcoming = next;
+        stamp
+    }
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Stamps::new()
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn put_hex(digits: &mut [u8], mut value: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = HEX[(value & 15) as usize];
+        value >>= 4;
+    }
+}
+
+/// Reads the digits of a label as its seconds and nanoseconds, whatever numbers these are.
+pub fn parse_digits(digits: &[u8; DIGITS_LEN]) -> Option<(u64, u32)> {
+    let eight = |at: usize| parse_eight(digits[at..at + 8].try_into().ok()?);
+    let seconds = u64::from(eight(0)?) << 32 | u64::from(eight(8)?);
+    Some((seconds, eight(16)?))
+}
+
+/// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
+pub fn unix_secs(seconds: u64) -> i64 {
+    seconds.wrapping_sub(Tai64::from_unix(0).0).cast_signed()
+}
+
+/// Reads eight lowercase digits at once, one to a byte of a 64-bit number. Every step is a sum or a
+/// difference of bytes below 128, so that nothing is carried from one byte to the next.
+fn parse_eight(digits: [u8; 8]) -> Option<u32> {
+    /// A number with this byte in each of its eight.
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    const TOP: u64 = all(0x80);
+    let text = u64::from_be_bytes(digits);
+    if text & TOP != 0 {
+        return None;
+    }
+    // The top bit of each byte says whether the digit is at least (0x80 - what is added).
+    let decimal = (text + all(0x80 - b'0')) & !(text + all(0x80 - b'9' - 1));
+    let letter = (text + all(0x80 - b'a')) & !(text + all(0x80 - b'f' - 1));
+    if (decimal | letter) & TOP != TOP {
+        return None;
+    }
+    // The low four bits of '0' to '9' are the value, those of 'a' to 'f' count from 1.
+    let values = (text & all(0x0f)) + ((letter & TOP) >> 7) * 9;
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    u32::try_from((fours | fours >> 16) & 0xffff_ffff).ok()
+}
+
+/// The value of a lowercase hexadecimal digit; daemontools writes and reads no other.
+pub fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Adds one to a hexadecimal number in place.
+fn count_up(digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        match *digit {
+            b'f' => *digit = b'0',
+            b'9' => {
+                *digit = b'a';
+                return;
+            }
+            _ => {
+                *digit += 1;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(unix_secs: i64, nanos: u32, text: &str) {
+        let label = Label::from_unix(unix_secs, nanos);
+        assert_eq!(std::str::from_utf8(&label.format()), Ok(text));
+        assert_eq!(Label::parse(text.as_bytes()), Some(label));
+        assert_eq!(label.to_unix(), (unix_secs, nanos));
+    }
+
+    #[test]
+    fn labels_count_ten_seconds_and_nanoseconds() {
+        check(0, 0, "@400000000000000a00000000");
+        check(-1, 0, "@400000000000000900000000");
+        check(-11, 999_999_999, "@3fffffffffffffff3b9ac9ff");
+        // The example of tai64nlocal's manual page, which is 1999-08-23 21:03:43 only with
+        // leap-second zones.
+        check(935_467_455, 0x2ef0_2e94, "@4000000037c219c92ef02e94");
+    }
+
+    #[test]
+    fn what_is_no_label_is_refused() {
+        let refused: [&[u8]; 7] = [
+            b"",
+            b"@",
+            b"@400000000000000a0000000",
+            b"4000000000000000a00000000",
+            b"@400000000000000A00000000",
+            b"@400000000000000a3b9aca00",
+            b"@400000000000000g00000000",
+        ];
+        for text in refused {
+            assert_eq!(Label::parse(text), None, "{}", text.escape_ascii());
+        }
+        assert!(Label::parse(b"@400000000000000a00000000.s").is_some());
+    }
+
+    #[test]
+    fn stamps_of_a_block_are_a_nanosecond_apart() {
+        let start = Label::from_unix(1_700_000_000, 999_999_998);
+        let mut stamps = Stamps::new();
+        stamps.set_clock(start);
+        let mut expected = start;
+        for _ in 0..300 {
+            let stamp = stamps.take();
+            assert_eq!(stamp[..LABEL_LEN], expected.format());
+            assert_eq!(stamp[LABEL_LEN], b' ');
+            expected = expected.next();
+        }
+    }
+
+    #[test]
+    fn stamps_go_on_where_the_clock_stands_still_and_back_where_it_is_set_back() {
+        let start = Label::from_unix(1_700_000_000, 5);
+        let mut stamps = Stamps::new();
+        stamps.set_clock(start);
+        let first = stamps.take();
+        stamps.set_clock(start);
+        let second = stamps.take();
+        assert!(second > first);
+        let earlier = Label::from_unix(1_699_999_999, 5);
+        stamps.set_clock(earlier);
+        assert_eq!(stamps.take()[..LABEL_LEN], earlier.format());
+    }
+}

@@ -1,0 +1,38 @@
+//! The supervised logger: daemontools' multilog, tai64n and tai64nlocal, and the log directories they
+//! write and read.
+//!
+//! ```text
+//! stdin ──► input ──► lines ──► select ──► sink ──► logdir ──► directory
+//! (blocks)            (heads,   (patterns) alert, status,  current, rotation,
+//!                     bytes)               log directory   recovery, retention
+//! ```
+//!
+//! Modules in reading order; each knows only those to its right in the picture. As a library the crate
+//! offers labels ([`label`]), scripts ([`script`], [`lines`]) and a log directory as a writer
+//! ([`logdir::LogDir`]).
+
+// The programs, and the loop of the first.
+mod engine;
+pub mod multilog;
+
+// From the command line to a decision about each line: pure.
+pub mod label;
+pub mod lines;
+pub mod pattern;
+pub mod script;
+pub mod select;
+
+// Where lines come from and go to.
+mod input;
+pub mod logdir;
+mod signals;
+mod sink;
+
+// What all of the above stand on.
+mod clock;
+pub mod diag;
+pub mod disk;
+pub mod format;
+mod pause;
+mod sys;
+pub mod wake;

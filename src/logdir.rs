@@ -1,0 +1,284 @@
+//! A log directory and its only writer: appends lines, rotates, and hands full files to the finisher.
+//!
+//! Opening puts the directory in order and can fail. From then on nothing fails: a step that does is
+//! told, keeps its place and is tried again after a pause, while what comes is held in a bounded
+//! buffer. Nothing here waits.
+
+mod archives;
+mod finish;
+mod finisher;
+mod lock;
+mod open;
+mod place;
+mod recover;
+mod rotation_point;
+
+use crate::diag::{self, Failure, What};
+use crate::disk::File;
+use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
+use crate::pause::{PAUSE, Pause};
+use finisher::Finisher;
+use nix::errno::Errno;
+use place::Place;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a directory holds in memory at most, in bytes.
+pub const BUFFER_MAX: usize = 128 * 1024;
+
+/// From this size, in bytes, a piece is written from where it lies instead of being copied first.
+const DIRECT_MIN: usize = 16 * 1024;
+
+/// A log directory that is open for writing.
+#[derive(Debug)]
+pub struct LogDir {
+    place: Arc<Place>,
+    current: File,
+    /// Bytes in `current`.
+    size: u64,
+    /// Accepted and not yet written, at most [`BUFFER_MAX`] bytes.
+    buffer: Vec<u8>,
+    /// Where in the buffer `current` was asked to end. At most `buffer.len()`.
+    cut_pos: Option<usize>,
+    rotation: Rotation,
+    pause: Pause,
+    finisher: Finisher,
+    end: End,
+}
+
+/// The next step of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rotation {
+    /// None is under way.
+    None,
+    /// `current` becomes `previous`, once that name is free.
+    Rename,
+    /// A new `current` is made, and the old one goes to the finisher.
+    Create,
+    /// A new `current` is made; the old one was removed by somebody else.
+    Replace,
+}
+
+/// How far the end of the writer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    Synced,
+    Closed(Closed),
+}
+
+/// How a directory was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Everything is on disk, and `current` says so.
+    Clean,
+    /// Everything is written, but `current` could not be synced: the next start will take it for
+    /// unfinished.
+    Unsynced,
+}
+
+impl LogDir {
+    /// Takes bytes that belong behind all that were taken before. A line may come in any number of
+    /// pieces. The caller makes sure that there is room.
+    pub fn append(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.room());
+        assert!(self.end == End::Open);
+        let direct = self.buffer.is_empty() && bytes.len() >= DIRECT_MIN;
+        let written = if direct { self.put(bytes) } else { 0 };
+        self.buffer.extend_from_slice(&bytes[written..]);
+    }
+
+    /// How many bytes can be taken now.
+    pub fn room(&self) -> usize {
+        BUFFER_MAX - self.buffer.len()
+    }
+
+    /// Writes what can be written, and goes on with a rotation that is under way.
+    pub fn flush(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.put(&buffer);
+        buffer.drain(..written);
+        self.buffer = buffer;
+    }
+
+    /// Ends `current` here if it is not empty, as for SIGALRM.
+    pub fn rotate(&mut self) {
+        if self.end == End::Open && self.cut_pos.is_none() {
+            self.cut_pos = Some(self.buffer.len());
+        }
+        self.flush();
+    }
+
+    /// When there is something to try again, if there was trouble.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pause.until()
+    }
+
+    /// Whether something failed and waits to be tried again.
+    pub fn is_in_trouble(&self) -> bool {
+        self.pause.until().is_some() || self.finisher.is_in_trouble()
+    }
+
+    /// Goes on with the end: when everything is written and finished, `current` is synced and marked.
+    /// Tells how it was left, once it is.
+    pub fn close(&mut self) -> Option<Closed> {
+        if let End::Closed(closed) = self.end {
+            return Some(closed);
+        }
+        self.flush();
+        if !self.buffer.is_empty() || !self.is_ready() || self.finisher.is_busy() {
+            return None;
+        }
+        if self.end == End::Open {
+            self.end = match self.current.sync() {
+                Ok(()) => End::Synced,
+                Err(errno) => {
+                    diag::failed(&self.place.failure(What::Sync, CURRENT, errno));
+                    End::Closed(Closed::Unsynced)
+                }
+            };
+        }
+        if self.end == End::Synced {
+            self.end = match self.current.set_mode(MODE_COMPLETE) {
+                Ok(()) => End::Closed(Closed::Clean),
+                Err(errno) => {
+                    self.pause.start(&self.place.failure(What::SetMode, CURRENT, errno));
+                    return None;
+                }
+            };
+        }
+        self.close()
+    }
+
+    /// Leaves a directory that was opened and not written to as it was found: clean.
+    pub fn leave(self) {
+        if let Err(errno) = self.current.set_mode(MODE_COMPLETE) {
+            diag::failed(&self.place.failure(What::SetMode, CURRENT, errno));
+        }
+    }
+
+    /// Tells what is given up when the program has to end now.
+    pub fn give_up(&self) {
+        let lines = self.buffer.iter().filter(|&&byte| byte == b'\n').count();
+        let lost = format!(": {lines} lines ({} bytes) are not written", self.buffer.len());
+        diag::warn(&[b"giving up on ", self.place.name(), lost.as_bytes()].concat());
+    }
+
+    /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
+    /// there is trouble or the last full file is not finished yet.
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while self.is_ready() {
+            if self.cut_pos == Some(0) {
+                self.cut_pos = None;
+                self.begin_rotation(self.size > 0);
+                continue;
+            }
+            let rest = &bytes[done..done + self.cut_pos.unwrap_or(bytes.len() - done)];
+            if rest.is_empty() {
+                break;
+            }
+            let point = rotation_point::find(self.size, self.place.spec.size_max, rest);
+            let written = self.write(&rest[..point.len]);
+            done += written;
+            self.cut_pos = self.cut_pos.map(|cut_pos| cut_pos - written);
+            self.begin_rotation(point.ends && written == point.len);
+        }
+        done
+    }
+
+    /// Writes some of the bytes to `current` and tells how many; none starts a pause.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        if bytes.is_empty() {
+            return 0;
+        }
+        match self.current.write(bytes) {
+            Ok(written) if written > 0 => {
+                self.pause.clear();
+                self.size += written as u64;
+                written
+            }
+            Ok(_) => self.pause_writing(Errno::EIO),
+            Err(errno) => self.pause_writing(errno),
+        }
+    }
+
+    fn pause_writing(&mut self, errno: Errno) -> usize {
+        self.pause.start(&self.place.failure(What::WriteTo, CURRENT, errno));
+        0
+    }
+
+    fn begin_rotation(&mut self, wanted: bool) {
+        if wanted {
+            self.rotation = Rotation::Rename;
+        }
+    }
+
+    /// Takes a rotation that is under way as far as it goes. True when there is a `current` to write
+    /// to and no pause.
+    fn is_ready(&mut self) -> bool {
+        while self.pause.is_over() {
+            let step = match self.rotation {
+                Rotation::None => return true,
+                Rotation::Rename if self.finisher.is_busy() => return false,
+                Rotation::Rename => self.rename_current(),
+                Rotation::Create | Rotation::Replace => self.create_current(),
+            };
+            match step {
+                Ok(next) => {
+                    self.pause.clear();
+                    self.rotation = next;
+                }
+                Err(failure) => self.pause.start(&failure),
+            }
+        }
+        false
+    }
+
+    fn rename_current(&mut self) -> Result<Rotation, Failure> {
+        // Without somebody to finish it, no file is taken out of use.
+        self.finisher.prepare(&self.place)?;
+        match self.place.dir.rename(CURRENT, PREVIOUS) {
+            Ok(()) => Ok(Rotation::Create),
+            Err(Errno::ENOENT) => {
+                let told = [b"somebody removed ", self.place.name(), b"/current, making a new one"];
+                diag::warn(&told.concat());
+                Ok(Rotation::Replace)
+            }
+            Err(errno) => Err(self.place.failure_here(What::RenameCurrent, errno)),
+        }
+    }
+
+    fn create_current(&mut self) -> Result<Rotation, Failure> {
+        let full = std::mem::replace(&mut self.current, open::current(&self.place, What::Create)?);
+        self.size = 0;
+        if self.rotation == Rotation::Create {
+            self.finisher.start(full);
+        }
+        Ok(Rotation::None)
+    }
+}
+
+/// For programs that are not multilog: takes everything, and waits where multilog would hold back its
+/// input.
+impl io::Write for LogDir {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        while self.room() == 0 {
+            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + PAUSE);
+            match self.finisher.is_busy() {
+                true => self.finisher.wait(deadline.saturating_duration_since(Instant::now())),
+                false => std::thread::sleep(deadline.saturating_duration_since(Instant::now())),
+            }
+            LogDir::flush(self);
+        }
+        let taken = bytes.len().min(self.room());
+        self.append(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        LogDir::flush(self);
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! What makes an archive of a file that has been full: named steps, one system call each.
+//!
+//! The order is that of 0.76, so a directory left after any step is one that 0.76 and our own recovery
+//! both know; what is added is that the directory is synced after naming. No name is given before the
+//! contents it promises are on disk.
+
+use crate::diag::{self, Failure, What};
+use crate::disk::{File, For};
+use crate::format::{
+    Code, MODE_COMPLETE, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE,
+};
+use crate::logdir::archives;
+use crate::logdir::place::Place;
+use crate::sys::spawn::{self, ProcessorFiles};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+
+/// The next thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// fsync of `previous`.
+    SyncPrevious,
+    /// `previous` is complete.
+    MarkPrevious,
+    /// The processor turns `previous` into `processed`.
+    RunProcessor,
+    /// fsync of `processed`.
+    SyncProcessed,
+    /// fsync of `newstate`.
+    SyncNewstate,
+    /// `processed` is complete and takes the place of `previous`.
+    MarkProcessed,
+    /// `previous` goes.
+    RemovePrevious,
+    /// `newstate` becomes `state`.
+    KeepState,
+    /// The finished file gets its name.
+    Publish,
+    /// The finished file loses its working name.
+    RemoveFinished,
+    /// fsync of the directory.
+    SyncDirectory,
+    /// The oldest archives go.
+    Prune,
+    /// There is an archive, and nothing is left to do.
+    Done,
+}
+
+/// A file on its way to being an archive.
+#[derive(Debug)]
+pub struct Finishing {
+    step: Step,
+    /// `previous`, as it was held open while it was `current`.
+    previous: File,
+    processed: Option<File>,
+    /// The working name of what will be published, and how it ended.
+    finished: (&'static [u8], Code),
+    /// The archive made of it.
+    archive: Option<Vec<u8>>,
+}
+
+impl Finishing {
+    /// Begins with `previous`, which nobody writes any more.
+    pub fn new(previous: File) -> Finishing {
+        Finishing {
+            step: Step::SyncPrevious,
+            previous,
+            processed: None,
+            finished: (PREVIOUS, Code::Safe),
+            archive: None,
+        }
+    }
+
+    /// What will be done next.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// Does the next step. One that fails is the next step again, except where its work has to be
+    /// done anew.
+    pub fn advance(&mut self, place: &Place) -> Result<(), Failure> {
+        self.step = match self.step {
+            Step::SyncPrevious => self.sync_previous(place),
+            Step::MarkPrevious => self.mark_previous(place)?,
+            Step::RunProcessor => run_processor(place)?,
+            Step::SyncProcessed => self.sync_processed(place)?,
+            Step::SyncNewstate => self.sync_newstate(place)?,
+            Step::MarkProcessed => self.mark_processed(place)?,
+            Step::RemovePrevious => {
+                place.remove(PREVIOUS)?;
+                Step::KeepState
+            }
+            Step::KeepState => {
+                let renamed = place.dir.rename(NEWSTATE, STATE);
+                renamed.map_err(|errno| place.failure_here(What::RenameState, errno))?;
+                self.finished = (PROCESSED, Code::Safe);
+                Step::Publish
+            }
+            Step::Publish => {
+                let (file, code) = self.finished;
+                self.archive = archives::publish(place, file, code)?;
+                Step::RemoveFinished
+            }
+            Step::RemoveFinished => {
+                place.remove(self.finished.0)?;
+                Step::SyncDirectory
+            }
+            Step::SyncDirectory => {
+                // Nothing can be done for a name that did not reach the disk but to say so; the
+                // contents are safe.
+                if let Err(errno) = place.dir.sync() {
+                    diag::failed(&place.failure_here(What::Sync, errno));
+                }
+                Step::Prune
+            }
+            Step::Prune => {
+                archives::prune(place, self.archive.as_deref())?;
+                Step::Done
+            }
+            Step::Done => Step::Done,
+        };
+        Ok(())
+    }
+
+    /// A failed fsync is not tried again: the kernel may have dropped what it could not write, and
+    /// would now answer that all is well. The archive then says that it is not whole.
+    fn sync_previous(&mut self, place: &Place) -> Step {
+        match self.previous.sync() {
+            Ok(()) => Step::MarkPrevious,
+            Err(errno) => {
+                diag::failed(&place.failure(What::Sync, PREVIOUS, errno));
+                self.finished = (PREVIOUS, Code::Unfinished);
+                Step::Publish
+            }
+        }
+    }
+
+    fn mark_previous(&mut self, place: &Place) -> Result<Step, Failure> {
+        let marked = self.previous.set_mode(MODE_COMPLETE);
+        marked.map_err(|errno| place.failure(What::SetMode, PREVIOUS, errno))?;
+        Ok(if place.spec.processor.is_some() { Step::RunProcessor } else { Step::Publish })
+    }
+
+    fn sync_processed(&mut self, place: &Place) -> Result<Step, Failure> {
+        self.processed = Some(self.sync_output(place, PROCESSED)?);
+        Ok(Step::SyncNewstate)
+    }
+
+    fn sync_newstate(&mut self, place: &Place) -> Result<Step, Failure> {
+        self.sync_output(place, NEWSTATE)?;
+        Ok(Step::MarkProcessed)
+    }
+
+    /// Syncs what the processor wrote, and makes it if the processor removed it (0.76 does). Where
+    /// that fails the processor has to write it again.
+    fn sync_output(&mut self, place: &Place, name: &[u8]) -> Result<File, Failure> {
+        let opened = place.dir.open(name, For::Appending(MODE_PRIVATE));
+        let output = opened.map_err(|errno| place.failure(What::Create, name, errno))?;
+        output.sync().map_err(|errno| {
+            self.step = Step::RunProcessor;
+            place.failure(What::Sync, name, errno)
+        })?;
+        Ok(output)
+    }
+
+    fn mark_processed(&mut self, place: &Place) -> Result<Step, Failure> {
+        if let Some(processed) = &self.processed {
+            let marked = processed.set_mode(MODE_COMPLETE);
+            marked.map_err(|errno| place.failure(What::SetMode, PROCESSED, errno))?;
+        }
+        Ok(Step::RemovePrevious)
+    }
+}
+
+/// Runs the processor to its end. It is run again, from the same input and state, until it exits 0.
+fn run_processor(place: &Place) -> Result<Step, Failure> {
+    let command = place.spec.processor.as_deref().unwrap_or(OsStr::new(""));
+    let files = ProcessorFiles {
+        previous: open(place, PREVIOUS, For::Reading, What::Read)?.into(),
+        processed: create(place, PROCESSED)?.into(),
+        state: open_state(place)?.into(),
+        newstate: create(place, NEWSTATE)?.into(),
+    };
+    let mut child = spawn::processor(place.dir.as_fd(), command, files)
+        .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
+    let status = child.wait().map_err(|error| place.failure_here(What::Wait, errno_of(&error)))?;
+    if status.success() {
+        return Ok(Step::SyncProcessed);
+    }
+    let signal =
+        status.signal().map(|number| Signal::try_from(number).map_or("a signal", Signal::as_str));
+    Err(Failure::of_processor(place.name(), signal))
+}
+
+fn open(place: &Place, name: &[u8], purpose: For, what: What) -> Result<File, Failure> {
+    place.dir.open(name, purpose).map_err(|errno| place.failure(what, name, errno))
+}
+
+/// An empty file that the processor fills.
+fn create(place: &Place, name: &[u8]) -> Result<File, Failure> {
+    let file = open(place, name, For::Replacing(MODE_PARTIAL), What::Create)?;
+    file.set_mode(MODE_PARTIAL).map_err(|errno| place.failure(What::SetMode, name, errno))?;
+    Ok(file)
+}
+
+/// `state`, made if somebody removed it; 0.76 cannot run its processor then, for ever.
+fn open_state(place: &Place) -> Result<File, Failure> {
+    match place.dir.open(STATE, For::Reading) {
+        Ok(file) => Ok(file),
+        Err(Errno::ENOENT) => {
+            create(place, STATE)?;
+            open(place, STATE, For::Reading, What::Read)
+        }
+        Err(errno) => Err(place.failure(What::Read, STATE, errno)),
+    }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
+}

@@ -1,0 +1,142 @@
+//! The thread beside the event loop that finishes files, one per log directory, started when it is
+//! first needed. It alone may sleep.
+
+use crate::diag::{self, Failure, What};
+use crate::disk::File;
+use crate::logdir::finish::{Finishing, Step};
+use crate::logdir::place::Place;
+use crate::pause::PAUSE;
+use crate::wake::Wake;
+use nix::errno::Errno;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The thread needs little: its deepest call starts a process.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// What the finisher has to do.
+#[derive(Debug)]
+enum Work {
+    /// Nothing; waits for the next file.
+    Idle,
+    /// A file that has not been taken up yet.
+    Waiting(File),
+    /// A file under way.
+    Running,
+    /// A file under way, after a step that failed.
+    Pausing,
+    /// Nothing, and nothing will come.
+    Over,
+}
+
+#[derive(Debug)]
+struct Shared {
+    work: Mutex<Work>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, work: Work) {
+        *self.lock() = work;
+        self.changed.notify_all();
+    }
+}
+
+/// The door to the thread.
+#[derive(Debug)]
+pub struct Finisher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    wake: Wake,
+}
+
+impl Finisher {
+    /// A finisher without a thread yet. It calls `wake` when a file is finished.
+    pub fn new(wake: Wake) -> Finisher {
+        let shared = Shared { work: Mutex::new(Work::Idle), changed: Condvar::new() };
+        Finisher { shared: Arc::new(shared), thread: None, wake }
+    }
+
+    /// Whether a file is under way, so that none can be started.
+    pub fn is_busy(&self) -> bool {
+        !matches!(*self.shared.lock(), Work::Idle)
+    }
+
+    /// Whether a step failed and waits for its pause to pass.
+    pub fn is_in_trouble(&self) -> bool {
+        matches!(*self.shared.lock(), Work::Pausing)
+    }
+
+    /// Makes sure that there is a thread. The error is that of starting one.
+    pub fn prepare(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+        if self.thread.is_none() {
+            let (shared, place, wake) =
+                (Arc::clone(&self.shared), Arc::clone(place), self.wake.clone());
+            let failure = place.failure_here(What::Thread, Errno::EAGAIN);
+            let builder = thread::Builder::new().stack_size(STACK_BYTES);
+            let started = builder.spawn(move || finish_files(&shared, &place, &wake));
+            self.thread = Some(started.map_err(|_| failure)?);
+        }
+        Ok(())
+    }
+
+    /// Hands over `previous`. Must be prepared and not busy.
+    pub fn start(&mut self, previous: File) {
+        assert!(self.thread.is_some() && !self.is_busy());
+        self.shared.set(Work::Waiting(previous));
+    }
+
+    /// Waits until the file under way is finished or the time has passed.
+    pub fn wait(&self, longest: Duration) {
+        let work = self.shared.lock();
+        let busy = |work: &mut Work| !matches!(work, Work::Idle);
+        drop(self.shared.changed.wait_timeout_while(work, longest, busy));
+    }
+}
+
+impl Drop for Finisher {
+    /// Ends the thread if it is idle; one that is at work ends with the process.
+    fn drop(&mut self) {
+        if !self.is_busy() {
+            self.shared.set(Work::Over);
+            if let Some(thread) = self.thread.take() {
+                // A thread that panicked has already said why.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
+    while let Some(previous) = take_up(shared) {
+        let mut finishing = Finishing::new(previous);
+        while finishing.step() != Step::Done {
+            if let Err(failure) = finishing.advance(place) {
+                diag::pausing(&failure);
+                shared.set(Work::Pausing);
+                wake.wake();
+                thread::sleep(PAUSE);
+                shared.set(Work::Running);
+            }
+        }
+        shared.set(Work::Idle);
+        wake.wake();
+    }
+}
+
+fn take_up(shared: &Shared) -> Option<File> {
+    let mut work = shared.lock();
+    loop {
+        match std::mem::replace(&mut *work, Work::Running) {
+            Work::Waiting(previous) => return Some(previous),
+            Work::Over => return None,
+            other => *work = other,
+        }
+        work = shared.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+    }
+}

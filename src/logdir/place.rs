@@ -1,0 +1,82 @@
+//! A log directory that is held open and locked: what its writer and its finisher share.
+
+use crate::diag::{Failure, What};
+use crate::disk::Dir;
+use crate::logdir::lock::Lock;
+use crate::script::LogSpec;
+use nix::errno::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The directory, its settings and its lock, which lasts as long as anybody works here.
+#[derive(Debug)]
+pub struct Place {
+    /// The directory.
+    pub dir: Dir,
+    /// Its name and settings.
+    pub spec: LogSpec,
+    /// The clock stands behind the newest archive.
+    pub clock_behind: Told,
+    /// There are archives that cannot be removed.
+    pub archives_stuck: Told,
+    _lock: Lock,
+}
+
+/// Whether something that lasts has been told already, so that it is told once.
+#[derive(Debug, Default)]
+pub struct Told(AtomicBool);
+
+impl Told {
+    /// True for the first call since the beginning or since [`Told::forget`].
+    pub fn is_news(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// It is over; the next time is news again.
+    pub fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Place {
+    /// Makes the directory if need be, opens it and takes its lock.
+    pub fn open(start: &Dir, spec: &LogSpec) -> Result<Place, Failure> {
+        // As in 0.76 a directory that cannot be made shows in the next call.
+        let _ = start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY);
+        let name = spec.dir.as_bytes();
+        let dir = start
+            .open_dir(&spec.dir)
+            .map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
+        let lock = Lock::take(&dir, name)?;
+        Ok(Place {
+            dir,
+            spec: spec.clone(),
+            clock_behind: Told::default(),
+            archives_stuck: Told::default(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory as the user named it.
+    pub fn name(&self) -> &[u8] {
+        self.spec.dir.as_bytes()
+    }
+
+    /// A failure on a file of the directory.
+    pub fn failure(&self, what: What, file: &[u8], errno: Errno) -> Failure {
+        Failure::new(what, [self.name(), b"/", file].concat(), errno)
+    }
+
+    /// A failure on the directory itself.
+    pub fn failure_here(&self, what: What, errno: Errno) -> Failure {
+        Failure::new(what, self.name(), errno)
+    }
+
+    /// Removes a file that may be gone already.
+    pub fn remove(&self, name: &[u8]) -> Result<(), Failure> {
+        match self.dir.remove(name) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(self.failure(What::Remove, name, errno)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What to do with a directory as it was found: a pure decision.
+//!
+//! `current` with its bit set was left by a clean end. Anything else is the trace of a crash, and
+//! what lies around is named for what it is certain to be (multilog(8), "recovery"; 0.76 as measured).
+
+use crate::format::{CURRENT, Code, NEWSTATE, PREVIOUS, PROCESSED, STATE};
+
+/// A file as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Not there.
+    Absent,
+    /// Without its bit, and nothing in it.
+    Empty,
+    /// Without its bit.
+    Partial,
+    /// With its bit: whole, and on disk.
+    Complete,
+}
+
+/// One thing to do before the first line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Remove a file; whether that works does not matter.
+    Forget(&'static [u8]),
+    /// Remove a file.
+    Remove(&'static [u8]),
+    /// Make an archive of a file.
+    Publish(&'static [u8], Code),
+    /// Make an empty `state`.
+    MakeState,
+}
+
+/// What to do, in order, where these three were found so.
+pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let clean = current == Found::Complete;
+    if !clean {
+        // A processor remembers nothing across a crash, as in 0.76: its state may be that of a run
+        // whose output is not known to be on disk.
+        steps.extend([Step::Forget(STATE), Step::Forget(NEWSTATE)]);
+    }
+    // Beside a clean `current` 0.76 does not look, and overwrites a left-over `previous`.
+    if !clean || previous != Found::Absent {
+        finish(previous, processed, &mut steps);
+    }
+    if !clean {
+        match current {
+            // An empty one is used again: crashes in a row must not push out archives.
+            Found::Absent | Found::Empty | Found::Complete => {}
+            Found::Partial => steps.push(Step::Publish(CURRENT, Code::Unfinished)),
+        }
+        steps.push(Step::MakeState);
+    }
+    steps
+}
+
+/// A rotation was under way, or may have been.
+fn finish(previous: Found, processed: Found, steps: &mut Vec<Step>) {
+    if processed == Found::Complete {
+        // It holds all that `previous` held.
+        if previous != Found::Absent {
+            steps.push(Step::Remove(PREVIOUS));
+        }
+        steps.push(Step::Publish(PROCESSED, Code::Safe));
+        return;
+    }
+    if processed != Found::Absent {
+        steps.push(Step::Remove(PROCESSED));
+    }
+    match previous {
+        Found::Absent => {}
+        Found::Empty => steps.push(Step::Remove(PREVIOUS)),
+        Found::Partial | Found::Complete => steps.push(Step::Publish(PREVIOUS, Code::Unfinished)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Found::{Absent, Complete, Empty, Partial};
+    use super::*;
+
+    const FORGET: [Step; 2] = [Step::Forget(STATE), Step::Forget(NEWSTATE)];
+
+    #[track_caller]
+    fn check_clean(previous: Found, processed: Found, expected: &[Step]) {
+        assert_eq!(decide(Complete, previous, processed), expected);
+    }
+
+    #[track_caller]
+    fn check_crashed(found: [Found; 3], expected: &[Step]) {
+        let [current, previous, processed] = found;
+        let whole = [&FORGET, expected, &[Step::MakeState]].concat();
+        assert_eq!(decide(current, previous, processed), whole);
+    }
+
+    #[test]
+    fn a_clean_directory_is_left_alone() {
+        check_clean(Absent, Absent, &[]);
+        check_clean(Absent, Partial, &[]);
+        check_clean(Absent, Complete, &[]);
+    }
+
+    #[test]
+    fn a_previous_beside_a_clean_current_is_not_overwritten() {
+        check_clean(Partial, Absent, &[Step::Publish(PREVIOUS, Code::Unfinished)]);
+        check_clean(Empty, Absent, &[Step::Remove(PREVIOUS)]);
+        let steps = [Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe)];
+        check_clean(Complete, Complete, &steps);
+    }
+
+    #[test]
+    fn a_crash_names_what_it_left_in_the_order_it_was_written() {
+        let current = Step::Publish(CURRENT, Code::Unfinished);
+        let previous = Step::Publish(PREVIOUS, Code::Unfinished);
+        check_crashed([Partial, Absent, Absent], &[current]);
+        check_crashed([Partial, Partial, Absent], &[previous, current]);
+        check_crashed([Partial, Complete, Absent], &[previous, current]);
+        check_crashed([Absent, Complete, Absent], &[previous]);
+        check_crashed([Empty, Complete, Partial], &[Step::Remove(PROCESSED), previous]);
+        check_crashed(
+            [Partial, Complete, Complete],
+            &[Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe), current],
+        );
+        check_crashed([Empty, Absent, Complete], &[Step::Publish(PROCESSED, Code::Safe)]);
+    }
+
+    #[test]
+    fn empty_files_make_no_archives() {
+        check_crashed([Absent, Absent, Absent], &[]);
+        check_crashed([Empty, Absent, Absent], &[]);
+        check_crashed([Empty, Empty, Empty], &[Step::Remove(PROCESSED), Step::Remove(PREVIOUS)]);
+    }
+}

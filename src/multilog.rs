@@ -1,0 +1,84 @@
+//! The program `multilog`: from its arguments to its exit code.
+
+use crate::diag::{self, EXIT_FATAL, EXIT_OK, Failure, What};
+use crate::disk::Dir;
+use crate::engine::{Ended, Engine};
+use crate::input::Input;
+use crate::lines::Lines;
+use crate::script::{self, Script};
+use crate::signals::Signals;
+use crate::sink::OpenSinks;
+use crate::sys::startup;
+use crate::wake::Wake;
+use nix::sys::signal::{Signal, raise};
+use nix::sys::stat::{Mode, umask};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
+
+const USAGE: &str = "\
+usage: multilog [t] action ...
+Reads lines on standard input and does the actions on each, in order.
+  t            first: puts a TAI64N stamp before each line
+  -pattern     deselects lines that match; * skips to the next byte of the pattern
+  +pattern     selects lines that match
+  e            writes selected lines to standard error, 200 bytes of each
+  =file        keeps the last selected line in file
+  ssize        size of a file in the directories behind it, in bytes (99999)
+  nnumber      number of files in the directories behind it (10)
+  !processor   runs sh -c processor on each full file of the directories behind it
+  ./dir /dir   appends selected lines to dir/current
+Signals: TERM ends at the end of a line, ALRM starts new files.
+";
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    diag::set_program("multilog");
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // Only as the first argument, and only written out: -pattern is an action.
+    let answer = match arguments.first().and_then(|first| first.to_str()) {
+        Some("--help") => Some(USAGE),
+        Some("--version") => Some(VERSION),
+        Some(_) | None => None,
+    };
+    if let Some(answer) = answer {
+        return ExitCode::from(if diag::print(answer) { EXIT_OK } else { EXIT_FATAL });
+    }
+    let (script, ignored) = script::parse(&arguments);
+    match open(&script) {
+        Ok(engine) => {
+            ignored.iter().for_each(|ignored| diag::warn(&ignored.text()));
+            exit(engine.run())
+        }
+        Err(failure) => {
+            diag::fatal(&failure);
+            ExitCode::from(EXIT_FATAL)
+        }
+    }
+}
+
+/// Opens everything the script names, in the order of 0.76. Nothing is read from stdin.
+fn open(script: &Script) -> Result<Engine, Failure> {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    // A processor is waited for, whatever was inherited (0.76 runs it again and again).
+    startup::set_default(Signal::SIGCHLD);
+    let failure = |errno| Failure::new(What::StartDirectory, "", errno);
+    let start = Dir::start().map_err(failure)?;
+    let setup = |errno| Failure::new(What::Events, "", errno);
+    let signals = Signals::collect().map_err(setup)?;
+    let wake = Wake::new().map_err(setup)?;
+    let sinks = OpenSinks::open(&start, script, &wake)?;
+    Ok(Engine { input: Input::new(), lines: Lines::new(script), sinks, signals, wake })
+}
+
+fn exit(ended: Ended) -> ExitCode {
+    match ended {
+        Ended::Exit(code) => ExitCode::from(code),
+        Ended::BrokenPipe => {
+            startup::set_default(Signal::SIGPIPE);
+            let _ = raise(Signal::SIGPIPE);
+            ExitCode::from(EXIT_FATAL)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! How long trouble rests before it is tried again. The one place that decides it.
+
+use crate::diag::{self, Failure};
+use std::time::{Duration, Instant};
+
+/// The pause of 0.76.
+pub const PAUSE: Duration = Duration::from_secs(5);
+
+/// A pause after a failed step, or none.
+#[derive(Debug, Default)]
+pub struct Pause {
+    until: Option<Instant>,
+}
+
+impl Pause {
+    /// Tells of the failure and begins to wait.
+    pub fn start(&mut self, failure: &Failure) {
+        diag::pausing(failure);
+        self.until = Some(Instant::now() + PAUSE);
+    }
+
+    /// Whether the next try may be made.
+    pub fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// Ends the pause, after a try that succeeded.
+    pub fn clear(&mut self) {
+        self.until = None;
+    }
+
+    /// When the next try may be made, if there is trouble.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
+    }
+}

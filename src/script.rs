@@ -1,0 +1,235 @@
+//! The command line as a script: actions in order, parsed once and purely.
+//!
+//! As in 0.76 an action is told by the first byte of its argument. Settings (`s`, `n`, `!`) are used
+//! up here and land in the log directories behind them; nothing downstream sees an argument.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// The smallest size of a file, in bytes; below it there would be no room for a line and the margin.
+pub const SIZE_MIN: u64 = 4096;
+/// The size of a file without `s`, in bytes.
+pub const SIZE_DEFAULT: u64 = 99_999;
+/// The smallest number of files: `current` and one archive.
+pub const NUMBER_MIN: u64 = 2;
+/// The number of files without `n`.
+pub const NUMBER_DEFAULT: u64 = 10;
+
+/// What multilog was asked to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    /// Whether each line gets a TAI64N stamp (`t`).
+    pub stamped: bool,
+    /// The actions, in the order of the command line.
+    pub actions: Vec<Action>,
+    /// Every log directory, in the order of the command line.
+    pub logs: Vec<LogSpec>,
+    /// Every status file, in the order of the command line.
+    pub statuses: Vec<OsString>,
+}
+
+/// One action on a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `+`: selects the lines that match.
+    Select(Vec<u8>),
+    /// `-`: deselects the lines that match.
+    Deselect(Vec<u8>),
+    /// `e`: writes selected lines to stderr.
+    Alert,
+    /// `=`: keeps the last selected line in the status file of this index.
+    Status(usize),
+    /// `.` or `/`: appends selected lines to the log directory of this index.
+    Log(usize),
+}
+
+/// One log directory and the settings that hold for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSpec {
+    /// The directory as the user named it.
+    pub dir: OsString,
+    /// No file grows beyond this, in bytes.
+    pub size_max: u64,
+    /// `current` and the archives together are at most so many files.
+    pub number_max: u64,
+    /// The command each finished file is given to.
+    pub processor: Option<OsString>,
+}
+
+impl LogSpec {
+    /// A log directory with the settings of 0.76.
+    pub fn new(dir: impl Into<OsString>) -> LogSpec {
+        LogSpec {
+            dir: dir.into(),
+            size_max: SIZE_DEFAULT,
+            number_max: NUMBER_DEFAULT,
+            processor: None,
+        }
+    }
+}
+
+/// An argument that does nothing, as in 0.76, and why it may have been meant otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    argument: OsString,
+    hint: Hint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    None,
+    Directory,
+    StampFirst,
+    Encore,
+}
+
+impl Ignored {
+    /// The warning, any bytes.
+    pub fn text(&self) -> Vec<u8> {
+        let argument = self.argument.as_bytes();
+        let mut text = b"ignoring unknown action ".to_vec();
+        text.extend_from_slice(if argument.is_empty() { b"''" } else { argument });
+        match self.hint {
+            Hint::None => {}
+            Hint::Directory => {
+                text.extend_from_slice(b": a log directory starts with . or /, did you mean ./");
+                text.extend_from_slice(argument);
+                text.push(b'?');
+            }
+            Hint::StampFirst => text.extend_from_slice(b": t adds stamps only as the first action"),
+            Hint::Encore => text.extend_from_slice(b": an action of daemontools-encore"),
+        }
+        text
+    }
+}
+
+/// Reads the command line. Never fails: as in 0.76, what is no action is ignored, and here told.
+pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
+    let mut script = Script::default();
+    let mut ignored = Vec::new();
+    let mut settings = LogSpec::new("");
+    for (position, argument) in arguments.iter().enumerate() {
+        let bytes = argument.as_bytes();
+        let (letter, rest) = bytes.split_at(bytes.len().min(1));
+        match letter {
+            b"t" if position == 0 => script.stamped = true,
+            b"+" => script.actions.push(Action::Select(rest.to_vec())),
+            b"-" => script.actions.push(Action::Deselect(rest.to_vec())),
+            b"e" => script.actions.push(Action::Alert),
+            b"=" => {
+                script.actions.push(Action::Status(script.statuses.len()));
+                script.statuses.push(OsStr::from_bytes(rest).to_owned());
+            }
+            b"s" => settings.size_max = parse_number(rest).max(SIZE_MIN),
+            b"n" => settings.number_max = parse_number(rest).max(NUMBER_MIN),
+            b"!" => settings.processor = Some(OsStr::from_bytes(rest).to_owned()),
+            b"." | b"/" => {
+                script.actions.push(Action::Log(script.logs.len()));
+                script.logs.push(LogSpec { dir: argument.clone(), ..settings.clone() });
+            }
+            _ => ignored.push(Ignored { argument: argument.clone(), hint: hint(bytes) }),
+        }
+    }
+    (script, ignored)
+}
+
+/// The likely slip behind an argument that is no action.
+fn hint(argument: &[u8]) -> Hint {
+    match argument {
+        b"t" => Hint::StampFirst,
+        b"F" | b"S" | b"T" => Hint::Encore,
+        [b'w', code @ ..] if code.len() <= 1 => Hint::Encore,
+        [first, _, ..] if first.is_ascii_alphanumeric() || *first == b'_' => Hint::Directory,
+        _ => Hint::None,
+    }
+}
+
+/// The leading digits as a number, as 0.76 reads it: none is 0, what follows does not matter. A
+/// number too large to count is the largest one; 0.76 starts again from 0.
+fn parse_number(text: &[u8]) -> u64 {
+    text.iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0u64, |value, digit| value.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> (Script, Vec<Ignored>) {
+        parse(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[track_caller]
+    fn check_log(arguments: &[&str], size_max: u64, number_max: u64, processor: Option<&str>) {
+        let (script, ignored) = parsed(arguments);
+        let spec = script.logs.last().expect("a log directory");
+        assert_eq!((spec.size_max, spec.number_max), (size_max, number_max), "{arguments:?}");
+        assert_eq!(spec.processor.as_deref(), processor.map(OsStr::new), "{arguments:?}");
+        assert_eq!(ignored, [], "{arguments:?}");
+    }
+
+    #[track_caller]
+    fn check_ignored(arguments: &[&str], expected: &str) {
+        let (_, ignored) = parsed(arguments);
+        assert_eq!(ignored.len(), 1, "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&ignored[0].text()), expected);
+    }
+
+    #[test]
+    fn settings_hold_for_the_directories_behind_them() {
+        check_log(&["./d", "s5000"], 99_999, 10, None);
+        check_log(&["s5000", "n3", "!gzip", "./d"], 5000, 3, Some("gzip"));
+        check_log(&["s5000", "./a", "s6000", "./b"], 6000, 10, None);
+        check_log(&["!gzip", "!", "./d"], 99_999, 10, Some(""));
+    }
+
+    #[test]
+    fn numbers_are_read_as_leading_digits() {
+        check_log(&["s0", "n0", "./d"], 4096, 2, None);
+        check_log(&["s4095", "n1", "./d"], 4096, 2, None);
+        check_log(&["s4097", "n3", "./d"], 4097, 3, None);
+        check_log(&["s6000x", "n5k", "./d"], 6000, 5, None);
+        check_log(&["s 9000", "n-5", "./d"], 4096, 2, None);
+        check_log(&["s16777216", "./d"], 16_777_216, 10, None);
+        check_log(&["s99999999999999999999999", "./d"], u64::MAX, 10, None);
+    }
+
+    #[test]
+    fn the_first_byte_tells_the_action() {
+        let (script, ignored) =
+            parsed(&["two", "e ", "echo", "+a*", "-", "=x", "=", ".hidden", "/"]);
+        assert!(script.stamped);
+        assert_eq!(
+            script.actions,
+            [
+                Action::Alert,
+                Action::Alert,
+                Action::Select(b"a*".to_vec()),
+                Action::Deselect(b"".to_vec()),
+                Action::Status(0),
+                Action::Status(1),
+                Action::Log(0),
+                Action::Log(1),
+            ]
+        );
+        assert_eq!(script.statuses, ["x", ""]);
+        assert_eq!(script.logs[0].dir, ".hidden");
+        assert_eq!(ignored, []);
+    }
+
+    #[test]
+    fn what_is_no_action_is_named_with_the_likely_slip() {
+        check_ignored(
+            &["main"],
+            "ignoring unknown action main: a log directory starts with . or /, did you mean ./main?",
+        );
+        check_ignored(
+            &["e", "t"],
+            "ignoring unknown action t: t adds stamps only as the first action",
+        );
+        check_ignored(&["T"], "ignoring unknown action T: an action of daemontools-encore");
+        check_ignored(&["", "./d"], "ignoring unknown action ''");
+        check_ignored(&["@"], "ignoring unknown action @");
+    }
+}

@@ -1,0 +1,55 @@
+//! The signals a logger answers to, as things to read rather than interruptions.
+
+use crate::sys::startup;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// What signals ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// ALRM: finish every `current`.
+    pub to_rotate: bool,
+    /// TERM, HUP, INT: end.
+    pub to_end: bool,
+}
+
+/// The open door for signals. They stay blocked for the rest of the program's life.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Begins to collect signals. TERM and ALRM count even where they were inherited as ignored, as
+    /// in 0.76; HUP and INT, which kill 0.76, end cleanly unless they were ignored.
+    pub fn collect() -> nix::Result<Signals> {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGTERM);
+        signals.add(Signal::SIGALRM);
+        for signal in [Signal::SIGHUP, Signal::SIGINT] {
+            if !startup::is_ignored(signal as i32) {
+                signals.add(signal);
+            }
+        }
+        signals.thread_block()?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Signals(SignalFd::with_flags(&signals, flags)?))
+    }
+
+    /// What has been asked for since the last call.
+    pub fn take(&self) -> Asked {
+        let mut asked = Asked::default();
+        while let Ok(Some(info)) = self.0.read_signal() {
+            match Signal::try_from(info.ssi_signo as i32) {
+                Ok(Signal::SIGALRM) => asked.to_rotate = true,
+                Ok(_) | Err(_) => asked.to_end = true,
+            }
+        }
+        asked
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

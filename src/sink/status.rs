@@ -1,0 +1,78 @@
+//! A status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
+
+use crate::diag::{Failure, What};
+use crate::disk::{Dir, File, For};
+use crate::format::MODE_PRIVATE;
+use crate::pause::Pause;
+use crate::select::HEAD_MAX;
+use nix::errno::Errno;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
+
+/// Bytes of a status: a line's head and newlines, at least one.
+const STATUS_LEN: usize = HEAD_MAX + 1;
+
+/// An open status file.
+///
+/// Of the lines that come between two flushes only the last is written: a reader could not have told
+/// the others from it. While there is trouble the last line is kept and tried again; input is never
+/// held back for it.
+#[derive(Debug)]
+pub struct StatusFile {
+    name: OsString,
+    file: File,
+    status: Box<[u8; STATUS_LEN]>,
+    is_written: bool,
+    pause: Pause,
+}
+
+impl StatusFile {
+    /// Opens a status file by a path relative to `start`, making it if need be. It is not truncated,
+    /// and written only when a line is selected.
+    pub fn open(start: &Dir, name: &OsStr) -> Result<StatusFile, Failure> {
+        let failure = |what| move |errno| Failure::new(what, name.as_bytes(), errno);
+        let bytes = name.as_bytes();
+        start.open(bytes, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
+        let file = start.open(bytes, For::Overwriting).map_err(failure(What::Write))?;
+        Ok(StatusFile {
+            name: name.to_owned(),
+            file,
+            status: Box::new([b'\n'; STATUS_LEN]),
+            is_written: true,
+            pause: Pause::default(),
+        })
+    }
+
+    /// Takes the head of a line to show.
+    pub fn show(&mut self, head: &[u8]) {
+        let (line, padding) = self.status.split_at_mut(head.len());
+        line.copy_from_slice(head);
+        padding.fill(b'\n');
+        self.is_written = false;
+    }
+
+    /// Writes the last line taken, unless there was trouble just now.
+    pub fn flush(&mut self) {
+        if self.is_written || !self.pause.is_over() {
+            return;
+        }
+        let (what, errno) = match self.file.write_at_start(&*self.status) {
+            Ok(STATUS_LEN) => {
+                self.is_written = true;
+                self.pause.clear();
+                return;
+            }
+            // The disk is full in the middle of it.
+            Ok(_) => (What::Write, Errno::ENOSPC),
+            Err(Errno::ESPIPE) => (What::Seek, Errno::ESPIPE),
+            Err(errno) => (What::Write, errno),
+        };
+        self.pause.start(&Failure::new(what, self.name.as_bytes(), errno));
+    }
+
+    /// When there is something to try again, if there was trouble.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pause.until()
+    }
+}
