@@ -77,6 +77,7 @@ impl Engine {
             self.sinks.flush();
             if phase == Phase::Reading && self.is_broken_pipe() {
                 phase = self.phase_to_end();
+                continue;
             }
             let events = self.wait(phase != Phase::Ending && !held_back);
             if events.signals {

@@ -1,0 +1,209 @@
+//! Trouble after the start (behaviour 12): nothing is lost, nothing hangs.
+
+use crate::peers::peer;
+use crate::support::{Ended, Home, differs, numbers, program, wait_until, wait_until_within};
+use nix::mount::{MsFlags, mount, umount};
+use nix::sys::signal::Signal;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A file system of one megabyte. Unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where the test is not allowed to mount one.
+    fn mount(home: &Home) -> Option<SmallDisk> {
+        let path = home.path("disk");
+        fs::create_dir(&path).expect("a directory");
+        let mounted = mount(Some("tmpfs"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=1m"));
+        match mounted {
+            Ok(()) => Some(SmallDisk(path)),
+            Err(errno) if std::env::var_os("CI").is_some() => panic!("cannot mount: {errno}"),
+            Err(errno) => {
+                eprintln!("skipped: cannot mount a file system: {errno}");
+                None
+            }
+        }
+    }
+
+    /// Leaves room for so many bytes.
+    fn fill(&self, left: u64) {
+        let stat = nix::sys::statvfs::statvfs(&self.0).expect("a file system");
+        let free = stat.blocks_available() * stat.fragment_size();
+        fs::write(self.0.join("filler"), vec![0; usize::try_from(free - left).expect("a size")])
+            .expect("there is room for it");
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("filler")).expect("the filler");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = umount(&self.0);
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_nothing_is_lost() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home) else { return };
+    let mut logger = home.spawn(&["./disk/d", "./other"]);
+    logger.write(b"first\n");
+    wait_until("the first line", || home.read("other/current") == b"first\n");
+    disk.fill(8192);
+    logger.write(numbers(1, 6000));
+    logger.wait_for_stderr(
+        "multilog: warning: unable to write to ./disk/d/current, pausing: out of disk space\n",
+    );
+    disk.empty();
+    logger.write(b"last\n");
+    let ended = logger.end();
+    assert_eq!(ended.status.code(), Some(0));
+    let all = [&b"first\n"[..], &numbers(1, 6000), b"last\n"].concat();
+    assert_eq!(home.contents("disk/d"), all);
+    assert_eq!(home.contents("other"), all);
+}
+
+#[test]
+fn other_directories_and_signals_go_on_while_a_disk_is_full() {
+    differs("other_directories_and_signals_go_on_while_a_disk_is_full", || {
+        let home = Home::new();
+        let Some(disk) = SmallDisk::mount(&home) else { panic!("cannot mount") };
+        let mut logger = home.spawn(&["./disk/d", "./other"]);
+        logger.write(b"first\n");
+        wait_until("the first line", || home.read("other/current") == b"first\n");
+        disk.fill(0);
+        logger.write(numbers(1, 3000));
+        logger.wait_for_stderr("unable to write to ./disk/d/current, pausing");
+        logger.write(numbers(3001, 4000));
+        wait_until_within(Duration::from_secs(4), "the other directory", || {
+            home.contents("other").ends_with(b"\n4000\n")
+        });
+        logger.signal(Signal::SIGALRM);
+        wait_until_within(Duration::from_secs(4), "its rotation", || {
+            home.archives("other").len() == 1
+        });
+        logger.signal(Signal::SIGTERM);
+        disk.empty();
+        logger.wait();
+        let all = [&b"first\n"[..], &numbers(1, 4000)].concat();
+        assert_eq!(home.contents("disk/d"), all);
+        assert_eq!(home.contents("other"), all);
+    });
+}
+
+#[test]
+fn a_second_term_gives_up_a_full_disk_and_says_what_is_lost() {
+    differs("a_second_term_gives_up_a_full_disk_and_says_what_is_lost", || {
+        let home = Home::new();
+        let Some(disk) = SmallDisk::mount(&home) else { panic!("cannot mount") };
+        let mut logger = home.spawn(&["./disk/d"]);
+        disk.fill(0);
+        logger.write(b"one\ntwo\n");
+        logger.wait_for_stderr("unable to write to ./disk/d/current, pausing: out of disk space");
+        logger.signal(Signal::SIGTERM);
+        // It is still there: the first one waits for the disk. The second may come before the
+        // first has been looked at, so it is sent until it counts.
+        let mut sent = 0;
+        wait_until_within(Duration::from_secs(4), "the end", || {
+            if logger.is_running() {
+                logger.signal(Signal::SIGTERM);
+            }
+            sent += 1;
+            !logger.is_running()
+        });
+        assert!(sent > 0);
+        let ended = logger.wait();
+        assert_eq!(ended.status.code(), Some(111));
+        let stderr = String::from_utf8(ended.stderr).expect("text");
+        let told = "multilog: warning: giving up on ./disk/d: 2 lines (8 bytes) are not written\n";
+        assert!(stderr.ends_with(told), "{stderr}");
+        assert_eq!(home.mode("disk/d/current"), 0o644, "unclean");
+    });
+}
+
+#[test]
+fn a_full_disk_stops_no_status_file_for_ever() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home) else { return };
+    let mut logger = home.spawn(&["=disk/s", "./d"]);
+    wait_until("the start", || home.path("d/current").exists());
+    disk.fill(0);
+    logger.write(b"a\n");
+    logger
+        .wait_for_stderr("multilog: warning: unable to write disk/s, pausing: out of disk space\n");
+    disk.empty();
+    logger.write(b"b\n");
+    assert_eq!(logger.end().status.code(), Some(0));
+    assert!(home.read("disk/s").starts_with(b"b\n\n"));
+    assert_eq!(home.contents("d"), b"a\nb\n");
+}
+
+/// Runs multilog under strace with one call failing once.
+fn with_fault(home: &Home, options: &[&str], script: &[&str], input: &[u8]) -> Option<Ended> {
+    let strace = peer("strace")?;
+    let program = program();
+    let options = ["-f", "-o", "trace"].iter().chain(options).copied().map(OsStr::new);
+    let script = script.iter().copied().map(OsStr::new);
+    let arguments: Vec<&OsStr> = options.chain([program.as_os_str()]).chain(script).collect();
+    Some(home.run_of(&strace, &arguments, input))
+}
+
+#[test]
+fn a_rotation_step_that_fails_is_tried_again() {
+    for (call, message) in [
+        ("rename,renameat,renameat2", "unable to rename current to previous in directory ./d"),
+        ("link,linkat", "unable to link to ./d/@"),
+    ] {
+        let inject = format!("inject={call}:error=ENOSPC:when=1");
+        let home = Home::new();
+        let options = ["-e", &inject];
+        let Some(ended) = with_fault(&home, &options, &["s4096", "./d"], &numbers(1, 800)) else {
+            return;
+        };
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(stderr.starts_with(&format!("multilog: warning: {message}")), "{stderr}");
+        assert!(stderr.ends_with(", pausing: out of disk space\n"), "{stderr}");
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(home.contents("d"), numbers(1, 800));
+    }
+}
+
+#[test]
+fn a_failed_sync_makes_an_archive_that_says_so() {
+    differs("a_failed_sync_makes_an_archive_that_says_so", || {
+        // By descriptor: each thread counts its calls for itself.
+        let home = Home::new();
+        let previous = home.path("d/previous").display().to_string();
+        let options = ["-e", "inject=fsync:error=EIO:when=1", "-P", &previous];
+        let Some(ended) = with_fault(&home, &options, &["s4096", "./d"], &numbers(1, 800)) else {
+            panic!("strace is missing");
+        };
+        let warning =
+            "multilog: warning: unable to write ./d/previous to disk: input/output error\n";
+        ended.check(0, warning);
+        assert_eq!(home.contents("d"), numbers(1, 800));
+        assert!(home.archives("d")[0].ends_with(".u"));
+    });
+}
+
+#[test]
+fn a_failed_sync_at_the_end_leaves_current_unmarked() {
+    differs("a_failed_sync_at_the_end_leaves_current_unmarked", || {
+        let home = Home::new();
+        let options = ["-e", "inject=fsync:error=EIO:when=1"];
+        let Some(ended) = with_fault(&home, &options, &["./d"], b"a\n") else {
+            panic!("strace is missing");
+        };
+        let warning =
+            "multilog: warning: unable to write ./d/current to disk: input/output error\n";
+        ended.check(111, warning);
+        assert_eq!(home.mode("d/current"), 0o644);
+        home.run(&["./d"], b"b\n").check(0, "");
+        assert_eq!(home.contents("d"), b"a\nb\n");
+    });
+}
