@@ -222,3 +222,79 @@ fn open_state(place: &Place) -> Result<File, Failure> {
 fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Dir;
+    use crate::format::{CURRENT, archive_key};
+    use crate::logdir::{Closed, LogDir};
+    use crate::script::LogSpec;
+    use crate::wake::Wake;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    fn spec(dir: &Path, processor: Option<&str>) -> LogSpec {
+        LogSpec { processor: processor.map(Into::into), ..LogSpec::new(dir) }
+    }
+
+    /// A directory in the middle of a rotation: `previous` is full, `current` is new.
+    fn rotated(dir: &Path, processor: Option<&str>) -> (Place, File) {
+        let start = Dir::start().unwrap();
+        let place = Place::open(&start, &spec(dir, processor)).unwrap();
+        let append = |name: &str, text: &str| {
+            fs::write(dir.join(name), text).unwrap();
+            let file = place.dir.open(name.as_bytes(), For::Appending(MODE_PARTIAL)).unwrap();
+            file.set_mode(MODE_PARTIAL).unwrap();
+            file
+        };
+        let previous = append("previous", "1\n2\n");
+        append("current", "3\n");
+        append("state", "");
+        (place, previous)
+    }
+
+    /// Everything in the directory, oldest first.
+    fn contents(dir: &Path) -> String {
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|path| {
+            let name = path.file_name().unwrap().as_encoded_bytes();
+            archive_key(name).is_some() || name == CURRENT
+        });
+        names.sort();
+        names.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// Stops after so many steps as a crash would, opens the directory again and compares what is
+    /// there. Tells whether there were that many steps.
+    fn check_crash_after(step_count: usize, processor: Option<&str>) -> bool {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("d");
+        let (place, previous) = rotated(&dir, processor);
+        let mut finishing = Finishing::new(previous);
+        for _ in 0..step_count {
+            finishing.advance(&place).unwrap();
+        }
+        let last = finishing.step();
+        drop((finishing, place));
+        let start = Dir::start().unwrap();
+        let mut log = LogDir::open(&start, &spec(&dir, processor), &Wake::new().unwrap()).unwrap();
+        log.append(b"4\n");
+        assert_eq!(log.close(), Some(Closed::Clean));
+        assert_eq!(contents(&dir), "1\n2\n3\n4\n", "a crash before {last:?}");
+        let left =
+            [PREVIOUS, PROCESSED, NEWSTATE].map(|name| dir.join(str::from_utf8(name).unwrap()));
+        assert!(!left.iter().any(|path| path.exists()), "a crash before {last:?}");
+        last != Step::Done
+    }
+
+    /// One test for both: a fork for the processor of one would hold the lock of the other for a
+    /// moment.
+    #[test]
+    fn a_crash_after_any_step_loses_and_doubles_nothing() {
+        assert_eq!((0..).take_while(|&count| check_crash_after(count, None)).count(), 6);
+        let copy = Some("cat; echo seen >&5");
+        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 12);
+    }
+}
