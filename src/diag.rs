@@ -226,6 +226,13 @@ pub fn warn(text: &[u8]) {
     }
 }
 
+/// Tells of lines that will never be written.
+pub fn give_up(place: &[u8], lines: &[u8], more: &str) {
+    let count = memchr::memchr_iter(b'\n', lines).count();
+    let lost = format!(": {count} lines ({} bytes) are not written{more}", lines.len());
+    warn(&[b"giving up on ", place, lost.as_bytes()].concat());
+}
+
 /// Writes text the user asked for to stdout. False where that failed.
 pub fn print(text: &str) -> bool {
     let mut stdout = std::io::stdout();

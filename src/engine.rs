@@ -87,8 +87,7 @@ impl Engine {
                 }
                 if asked.to_end {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {
-                        self.sinks.give_up();
-                        return Ended::Exit(EXIT_FATAL);
+                        return self.give_up();
                     }
                     phase = self.phase_to_end();
                 }
@@ -173,6 +172,15 @@ impl Engine {
         // A millisecond more, so as not to wake before it.
         let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
         PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// Ends at once. What was read and not taken is lost too, since it cannot be given back.
+    fn give_up(mut self) -> Ended {
+        self.sinks.give_up();
+        if !self.input.block().is_empty() {
+            diag::give_up(b"standard input", self.input.block(), "");
+        }
+        Ended::Exit(EXIT_FATAL)
     }
 
     fn is_broken_pipe(&self) -> bool {

@@ -160,9 +160,9 @@ impl LogDir {
 
     /// Tells what is given up when the program has to end now.
     pub fn give_up(&self) {
-        let lines = self.buffer.iter().filter(|&&byte| byte == b'\n').count();
-        let lost = format!(": {lines} lines ({} bytes) are not written", self.buffer.len());
-        diag::warn(&[b"giving up on ", self.place.name(), lost.as_bytes()].concat());
+        let file =
+            if self.finisher.is_busy() { ", the file before them is not finished" } else { "" };
+        diag::give_up(self.place.name(), &self.buffer, file);
     }
 
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where

@@ -34,13 +34,13 @@ impl OpenSinks {
     /// Opens the status files of a script, then its log directories, each in order, as 0.76 does.
     /// Where one fails, the directories opened before are left as they were found.
     pub fn open(start: &Dir, script: &Script, wake: &Wake) -> Result<OpenSinks, Failure> {
-        let statuses: Result<Vec<StatusFile>, Failure> =
-            script.statuses.iter().map(|name| StatusFile::open(start, name)).collect();
+        let (statuses, status_of) = open_statuses(start, script)?;
         let alert_count = script.actions.iter().filter(|&action| *action == Action::Alert).count();
+        let target = |action| target(action, &status_of);
         let mut sinks = OpenSinks {
             targets: script.actions.iter().filter_map(target).collect(),
             alerts: Alerts::new(alert_count),
-            statuses: statuses?,
+            statuses,
             logs: Vec::new(),
         };
         for spec in &script.logs {
@@ -104,9 +104,14 @@ impl OpenSinks {
             || self.logs.iter().any(LogDir::is_in_trouble)
     }
 
-    /// Tells what is given up when the program has to end now.
-    pub fn give_up(&self) {
-        self.logs.iter().filter(|log| log.is_in_trouble()).for_each(LogDir::give_up);
+    /// Closes what can be closed, and tells what is given up of the rest when the program has to end
+    /// now.
+    pub fn give_up(&mut self) {
+        for log in &mut self.logs {
+            if log.close().is_none() {
+                log.give_up();
+            }
+        }
     }
 
     /// When the next try is due, if there is trouble.
@@ -143,11 +148,27 @@ impl Sinks for OpenSinks {
     }
 }
 
-fn target(action: &Action) -> Option<Target> {
+/// Opens every status file, and tells which of them each name of the script is. A file that is named
+/// twice is one, so that it shows the line that came last, whichever name took it.
+fn open_statuses(start: &Dir, script: &Script) -> Result<(Vec<StatusFile>, Vec<usize>), Failure> {
+    let mut statuses: Vec<StatusFile> = Vec::new();
+    let mut status_of = Vec::new();
+    for name in &script.statuses {
+        let opened = StatusFile::open(start, name)?;
+        let same = statuses.iter().position(|status| status.is_same_file(&opened));
+        status_of.push(same.unwrap_or(statuses.len()));
+        if same.is_none() {
+            statuses.push(opened);
+        }
+    }
+    Ok((statuses, status_of))
+}
+
+fn target(action: &Action, status_of: &[usize]) -> Option<Target> {
     match action {
         Action::Select(_) | Action::Deselect(_) => None,
         Action::Alert => Some(Target::Alert),
-        Action::Status(status) => Some(Target::Status(*status)),
+        Action::Status(status) => Some(Target::Status(status_of[*status])),
         Action::Log(log) => Some(Target::Log(*log)),
     }
 }

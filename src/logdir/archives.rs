@@ -2,99 +2,159 @@
 
 use crate::clock;
 use crate::diag::{self, Failure, What};
-use crate::format::{Code, archive_key, archive_name, is_removable};
+use crate::format::{ArchiveKey, Code, archive_key, archive_name, is_removable};
 use crate::label::Label;
 use crate::logdir::place::Place;
+use nix::errno::Errno;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// Labels with more seconds than this are reserved (TAI64); a name made of one is nobody's.
 const LABEL_END: u64 = 1 << 63;
 
-/// The archives of a directory as its listing tells them.
+/// How long a listing of the directory is good for, but for our own changes. 0.76 reads the directory
+/// for every file; where files are finished faster than this the cost would grow with their number.
+const LISTING_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// How many of the oldest names are remembered from one listing to the next.
+const REMOVABLE_MAX: usize = 1024;
+
+/// The archives of a directory.
 #[derive(Debug, Default)]
-struct Archives {
+pub struct Archives {
+    /// When the directory was read; never, or no longer to be relied on, if none.
+    read_at: Option<Instant>,
     /// Number of names that count.
     count: u64,
     /// The newest moment in any name.
     newest: Option<Label>,
-    /// Names that may be removed, oldest last.
-    removable: Vec<Vec<u8>>,
+    /// Names that may be removed, oldest first; at most [`REMOVABLE_MAX`], and then not all.
+    removable: VecDeque<Vec<u8>>,
+    /// Whether these are all that may be removed.
+    is_complete: bool,
 }
 
 impl Archives {
-    fn read(place: &Place) -> Result<Archives, Failure> {
-        let mut archives = Archives::default();
-        let listing = place.dir.each_name(|name| archives.add(name));
+    /// Links `file` to a new archive name and returns that name.
+    ///
+    /// The name carries the present moment, or one nanosecond after the newest archive where the
+    /// clock stands behind that: names never go backwards, so the newest file is never taken for the
+    /// oldest. None where the file is not there, or has its name already: a writer that died between
+    /// link and unlink left both. A link that a backup program made elsewhere is no such name.
+    pub fn publish(
+        &mut self,
+        place: &Place,
+        file: &[u8],
+        code: Code,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let stat = place.dir.stat(file).map_err(|errno| place.failure(What::Stat, file, errno))?;
+        let Some(stat) = stat else { return Ok(None) };
+        if stat.links > 1 && has_archive(place, stat.identity)? {
+            return Ok(None);
+        }
+        self.refresh(place)?;
+        let now = clock::now();
+        let label = self.newest.map_or(now, |newest| now.max(newest.next()));
+        let name = archive_name(label, code);
+        if label == now {
+            place.clock_behind.forget();
+        } else if place.clock_behind.is_news() {
+            warn_of_clock(place, &name);
+        }
+        match place.dir.link(file, &name) {
+            Ok(()) => {
+                self.add_newest(&name);
+                Ok(Some(name))
+            }
+            Err(errno) => {
+                self.read_at = None;
+                Err(place.failure(What::Link, &name, errno))
+            }
+        }
+    }
+
+    /// Removes the oldest archives until fewer than the directory's number remain, but never
+    /// `spared`, the one just named.
+    ///
+    /// What cannot be removed is left, told once, and the next one is tried; 0.76 tries the same one
+    /// for ever.
+    pub fn prune(&mut self, place: &Place, spared: Option<&[u8]>) -> Result<(), Failure> {
+        self.refresh(place)?;
+        let mut stuck = None;
+        while self.count >= place.spec.number_max {
+            let Some(oldest) = self.next_oldest(place)? else { break };
+            if spared == Some(&oldest) {
+                continue;
+            }
+            match place.dir.remove(&oldest) {
+                Ok(()) => self.count -= 1,
+                Err(Errno::ENOENT) => {
+                    // Somebody else removed it, or gave it another name that counts: the next
+                    // rotation looks again.
+                    self.count -= 1;
+                    self.read_at = None;
+                }
+                Err(errno) => stuck = Some(place.failure(What::Remove, &oldest, errno)),
+            }
+        }
+        match stuck {
+            None => place.archives_stuck.forget(),
+            Some(failure) if place.archives_stuck.is_news() => diag::failed(&failure),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the oldest name off the list.
+    fn next_oldest(&mut self, place: &Place) -> Result<Option<Vec<u8>>, Failure> {
+        if self.removable.is_empty() && !self.is_complete {
+            self.read(place)?;
+        }
+        Ok(self.removable.pop_front())
+    }
+
+    fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
+        match self.read_at {
+            Some(read_at) if read_at.elapsed() < LISTING_AGE_MAX => Ok(()),
+            Some(_) | None => self.read(place),
+        }
+    }
+
+    fn read(&mut self, place: &Place) -> Result<(), Failure> {
+        *self = Archives::default();
+        let mut removable = Vec::new();
+        let listing = place.dir.each_name(|name| {
+            let Some(key) = archive_key(name) else { return };
+            self.count += 1;
+            self.newest = self.newest.max(moment(&key));
+            if is_removable(name) {
+                removable.push(name.to_vec());
+            }
+        });
         listing.map_err(|errno| place.failure_here(What::Read, errno))?;
         // By the key alone, as 0.76: of equal keys whichever the directory lists first goes first.
-        archives.removable.reverse();
-        archives.removable.sort_by_key(|name| std::cmp::Reverse(archive_key(name)));
-        Ok(archives)
+        removable.sort_by_key(|name| archive_key(name));
+        self.is_complete = removable.len() <= REMOVABLE_MAX;
+        removable.truncate(REMOVABLE_MAX);
+        self.removable = removable.into();
+        self.read_at = Some(Instant::now());
+        Ok(())
     }
 
-    fn add(&mut self, name: &[u8]) {
-        let Some(key) = archive_key(name) else { return };
+    /// Takes note of a name that is newer than all others.
+    fn add_newest(&mut self, name: &[u8]) {
         self.count += 1;
-        let label = Label::parse(&key).filter(|label| label.seconds() < LABEL_END);
-        self.newest = self.newest.max(label);
-        if is_removable(name) {
-            self.removable.push(name.to_vec());
+        self.newest = self.newest.max(Label::parse(name));
+        if self.is_complete && self.removable.len() < REMOVABLE_MAX {
+            self.removable.push_back(name.to_vec());
+        } else {
+            self.is_complete = false;
         }
     }
 }
 
-/// Links `file` to a new archive name and returns that name.
-///
-/// The name carries the present moment, or one nanosecond after the newest archive where the clock
-/// stands behind that: names never go backwards, so the newest file is never taken for the oldest.
-/// None where the file is not there, or has its name already: a writer that died between link and
-/// unlink left both. A link that a backup program made elsewhere is no such name.
-pub fn publish(place: &Place, file: &[u8], code: Code) -> Result<Option<Vec<u8>>, Failure> {
-    let stat = place.dir.stat(file).map_err(|errno| place.failure(What::Stat, file, errno))?;
-    let Some(stat) = stat else { return Ok(None) };
-    if stat.links > 1 && has_archive(place, stat.identity)? {
-        return Ok(None);
-    }
-    let now = clock::now();
-    let newest = Archives::read(place)?.newest;
-    let label = newest.map_or(now, |newest| now.max(newest.next()));
-    let name = archive_name(label, code);
-    if label == now {
-        place.clock_behind.forget();
-    } else if place.clock_behind.is_news() {
-        warn_of_clock(place, &name);
-    }
-    match place.dir.link(file, &name) {
-        Ok(()) => Ok(Some(name)),
-        Err(errno) => Err(place.failure(What::Link, &name, errno)),
-    }
-}
-
-/// Removes the oldest archives until fewer than the directory's number remain, but never `spared`,
-/// the one just named.
-///
-/// What cannot be removed is left, told once, and the next one is tried; 0.76 tries the same one for
-/// ever.
-pub fn prune(place: &Place, spared: Option<&[u8]>) -> Result<(), Failure> {
-    let mut archives = Archives::read(place)?;
-    let mut stuck = None;
-    while archives.count >= place.spec.number_max {
-        let Some(oldest) = archives.removable.pop() else {
-            break;
-        };
-        if spared == Some(&oldest) {
-            continue;
-        }
-        match place.dir.remove(&oldest) {
-            Ok(()) | Err(nix::errno::Errno::ENOENT) => archives.count -= 1,
-            Err(errno) => stuck = Some(place.failure(What::Remove, &oldest, errno)),
-        }
-    }
-    match stuck {
-        None => place.archives_stuck.forget(),
-        Some(failure) if place.archives_stuck.is_news() => diag::failed(&failure),
-        Some(_) => {}
-    }
-    Ok(())
+fn moment(key: &ArchiveKey) -> Option<Label> {
+    Label::parse(key).filter(|label| label.seconds() < LABEL_END)
 }
 
 /// Whether one of the archives is this very file.

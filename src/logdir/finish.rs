@@ -9,7 +9,7 @@ use crate::disk::{File, For};
 use crate::format::{
     Code, MODE_COMPLETE, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE,
 };
-use crate::logdir::archives;
+use crate::logdir::archives::Archives;
 use crate::logdir::place::Place;
 use crate::sys::spawn::{self, ProcessorFiles};
 use nix::errno::Errno;
@@ -82,7 +82,7 @@ impl Finishing {
 
     /// Does the next step. One that fails is the next step again, except where its work has to be
     /// done anew.
-    pub fn advance(&mut self, place: &Place) -> Result<(), Failure> {
+    pub fn advance(&mut self, place: &Place, archives: &mut Archives) -> Result<(), Failure> {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
@@ -102,7 +102,7 @@ impl Finishing {
             }
             Step::Publish => {
                 let (file, code) = self.finished;
-                self.archive = archives::publish(place, file, code)?;
+                self.archive = archives.publish(place, file, code)?;
                 Step::RemoveFinished
             }
             Step::RemoveFinished => {
@@ -118,7 +118,7 @@ impl Finishing {
                 Step::Prune
             }
             Step::Prune => {
-                archives::prune(place, self.archive.as_deref())?;
+                archives.prune(place, self.archive.as_deref())?;
                 Step::Done
             }
             Step::Done => Step::Done,
@@ -273,8 +273,9 @@ mod tests {
         let dir = home.path().join("d");
         let (place, previous) = rotated(&dir, processor);
         let mut finishing = Finishing::new(previous);
+        let mut archives = Archives::default();
         for _ in 0..step_count {
-            finishing.advance(&place).unwrap();
+            finishing.advance(&place, &mut archives).unwrap();
         }
         let last = finishing.step();
         drop((finishing, place));

@@ -3,6 +3,7 @@
 
 use crate::diag::{self, Failure, What};
 use crate::disk::File;
+use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
 use crate::pause::PAUSE;
@@ -113,10 +114,11 @@ impl Drop for Finisher {
 }
 
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
+    let mut archives = Archives::default();
     while let Some(previous) = take_up(shared) {
         let mut finishing = Finishing::new(previous);
         while finishing.step() != Step::Done {
-            if let Err(failure) = finishing.advance(place) {
+            if let Err(failure) = finishing.advance(place, &mut archives) {
                 diag::pausing(&failure);
                 shared.set(Work::Pausing);
                 wake.wake();

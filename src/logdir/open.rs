@@ -1,10 +1,11 @@
 //! Opening a log directory: lock it, find out what is there, put it in order, open `current`.
 
 use super::recover::{self, Found, Step};
-use super::{End, LogDir, Rotation, archives};
+use super::{End, LogDir, Rotation};
 use crate::diag::{Failure, What};
 use crate::disk::{Dir, File, For};
 use crate::format::{CURRENT, MODE_PARTIAL, MODE_PRIVATE, PREVIOUS, PROCESSED, STATE, is_complete};
+use crate::logdir::archives::Archives;
 use crate::logdir::finisher::Finisher;
 use crate::logdir::place::Place;
 use crate::pause::Pause;
@@ -25,8 +26,9 @@ impl LogDir {
             find(&place, PREVIOUS)?,
             find(&place, PROCESSED)?,
         );
+        let mut archives = Archives::default();
         for step in steps {
-            perform(&place, step)?;
+            perform(&place, &mut archives, step)?;
         }
         let current = current(&place, What::Append)?;
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
@@ -64,7 +66,7 @@ fn find(place: &Place, name: &[u8]) -> Result<Found, Failure> {
     })
 }
 
-fn perform(place: &Place, step: Step) -> Result<(), Failure> {
+fn perform(place: &Place, archives: &mut Archives, step: Step) -> Result<(), Failure> {
     match step {
         Step::Forget(name) => {
             let _ = place.dir.remove(name);
@@ -72,10 +74,10 @@ fn perform(place: &Place, step: Step) -> Result<(), Failure> {
         }
         Step::Remove(name) => place.remove(name),
         Step::Publish(name, code) => {
-            let archive = archives::publish(place, name, code)?;
+            let archive = archives.publish(place, name, code)?;
             place.remove(name)?;
             place.dir.sync().map_err(|errno| place.failure_here(What::Sync, errno))?;
-            archives::prune(place, archive.as_deref())
+            archives.prune(place, archive.as_deref())
         }
         Step::MakeState => {
             let made = place.dir.open(STATE, For::Replacing(MODE_PARTIAL));
