@@ -8,8 +8,10 @@ use tai64::Tai64;
 
 /// Bytes of a label: `@` and 24 digits.
 pub const LABEL_LEN: usize = 25;
-/// The hexadecimal digits of a label: 16 of seconds, 8 of nanoseconds.
-pub const DIGITS_LEN: usize = LABEL_LEN - 1;
+/// Digits of the seconds in a label.
+pub const SECONDS_LEN: usize = 16;
+/// Digits of the nanoseconds in a label.
+pub const NANOS_LEN: usize = 8;
 /// Bytes of a stamp: a label and the space behind it.
 pub const STAMP_LEN: usize = LABEL_LEN + 1;
 /// Nanoseconds in a second.
@@ -62,8 +64,9 @@ impl Label {
     /// The label as text.
     pub fn format(self) -> LabelText {
         let mut text = [b'@'; LABEL_LEN];
-        put_hex(&mut text[1..17], self.seconds);
-        put_hex(&mut text[17..25], u64::from(self.nanos));
+        text[1..9].copy_from_slice(&format_eight((self.seconds >> 32) as u32));
+        text[9..17].copy_from_slice(&format_eight(self.seconds as u32));
+        text[17..].copy_from_slice(&format_eight(self.nanos));
         text
     }
 
@@ -71,7 +74,9 @@ impl Label {
     ///
     /// Whatever follows is not looked at. Nanoseconds of 10^9 and more are no label of anybody's.
     pub fn parse(text: &[u8]) -> Option<Label> {
-        let (seconds, nanos) = parse_digits(text.strip_prefix(b"@")?.first_chunk()?)?;
+        let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
+        let seconds = parse_seconds(seconds)?;
+        let nanos = parse_nanos(rest.first_chunk()?)?;
         (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
     }
 
@@ -87,14 +92,12 @@ impl Label {
 pub struct Stamps {
     /// What the next line will get.
     upcoming: Label,
-    /// `upcoming` as text with the space behind it, counted up in place.
-    text: [u8; STAMP_LEN],
 }
 
 impl Stamps {
     /// A stream whose first stamp will be the one given to [`Stamps::set_clock`].
     pub fn new() -> Stamps {
-        Stamps { upcoming: Label { seconds: 0, nanos: 0 }, text: [b' '; STAMP_LEN] }
+        Stamps { upcoming: Label { seconds: 0, nanos: 0 } }
     }
 
     /// Takes the moment a block of input was read: the next stamp is `now`, or a nanosecond after
@@ -103,20 +106,14 @@ impl Stamps {
         let ahead = self.upcoming.nanos_since(now);
         if !(0..BEHIND_NANOS_MAX).contains(&ahead) {
             self.upcoming = now;
-            self.text[..LABEL_LEN].copy_from_slice(&now.format());
         }
     }
 
     /// The stamp of the next line. The one after that is a nanosecond later.
     pub fn take(&mut self) -> [u8; STAMP_LEN] {
-        let stamp = self.text;
-        let next = self.upcoming.next();
-        if next.seconds == self.upcoming.seconds {
-            count_up(&mut self.text[..LABEL_LEN]);
-        } else {
-            self.text[..LABEL_LEN].copy_from_slice(&next.format());
-        }
-        self.upcoming = next;
+        let mut stamp = [b' '; STAMP_LEN];
+        stamp[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
+        self.upcoming = self.upcoming.next();
         stamp
     }
 }
@@ -127,20 +124,15 @@ impl Default for Stamps {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-fn put_hex(digits: &mut [u8], mut value: u64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = HEX[(value & 15) as usize];
-        value >>= 4;
-    }
+/// Reads the seconds of a label, whatever number it is.
+pub fn parse_seconds(digits: &[u8; SECONDS_LEN]) -> Option<u64> {
+    let (high, low) = digits.split_at(8);
+    Some(u64::from(parse_eight(high)?) << 32 | u64::from(parse_eight(low)?))
 }
 
-/// Reads the digits of a label as its seconds and nanoseconds, whatever numbers these are.
-pub fn parse_digits(digits: &[u8; DIGITS_LEN]) -> Option<(u64, u32)> {
-    let eight = |at: usize| parse_eight(digits[at..at + 8].try_into().ok()?);
-    let seconds = u64::from(eight(0)?) << 32 | u64::from(eight(8)?);
-    Some((seconds, eight(16)?))
+/// Reads the nanoseconds of a label, whatever number it is.
+pub fn parse_nanos(digits: &[u8; NANOS_LEN]) -> Option<u32> {
+    parse_eight(digits)
 }
 
 /// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
@@ -148,29 +140,40 @@ pub fn unix_secs(seconds: u64) -> i64 {
     seconds.wrapping_sub(Tai64::from_unix(0).0).cast_signed()
 }
 
-/// Reads eight lowercase digits at once, one to a byte of a 64-bit number. Every step is a sum or a
-/// difference of bytes below 128, so that nothing is carried from one byte to the next.
-fn parse_eight(digits: [u8; 8]) -> Option<u32> {
-    /// A number with this byte in each of its eight.
-    const fn all(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
-    }
-    const TOP: u64 = all(0x80);
-    let text = u64::from_be_bytes(digits);
-    if text & TOP != 0 {
-        return None;
-    }
+// Below, eight digits are worked on at once, one to a byte of a 64-bit number. Every sum of bytes stays
+// below 256, so that nothing is carried from one to the next.
+
+/// The number with this byte in each of its eight.
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The top bit of each byte.
+const TOP: u64 = all(0x80);
+
+fn format_eight(value: u32) -> [u8; 8] {
+    let value = u64::from(value);
+    let fours = (value | value << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
+    let values = (pairs | pairs << 4) & all(0x0f);
+    let letters = ((values + all(0x80 - 10)) & TOP) >> 7;
+    (values + all(b'0') + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
+}
+
+fn parse_eight(digits: &[u8]) -> Option<u32> {
+    let text = u64::from_be_bytes(digits.try_into().ok()?);
+    let ascii = text & !TOP;
     // The top bit of each byte says whether the digit is at least (0x80 - what is added).
-    let decimal = (text + all(0x80 - b'0')) & !(text + all(0x80 - b'9' - 1));
-    let letter = (text + all(0x80 - b'a')) & !(text + all(0x80 - b'f' - 1));
-    if (decimal | letter) & TOP != TOP {
+    let decimal = (ascii + all(0x80 - b'0')) & !(ascii + all(0x80 - b'9' - 1));
+    let letter = (ascii + all(0x80 - b'a')) & !(ascii + all(0x80 - b'f' - 1));
+    if (decimal | letter) & !text & TOP != TOP {
         return None;
     }
     // The low four bits of '0' to '9' are the value, those of 'a' to 'f' count from 1.
     let values = (text & all(0x0f)) + ((letter & TOP) >> 7) * 9;
     let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    u32::try_from((fours | fours >> 16) & 0xffff_ffff).ok()
+    Some((fours | fours >> 16) as u32)
 }
 
 /// The value of a lowercase hexadecimal digit; daemontools writes and reads no other.
@@ -182,26 +185,10 @@ pub fn hex_value(digit: u8) -> Option<u8> {
     }
 }
 
-/// Adds one to a hexadecimal number in place.
-fn count_up(digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        match *digit {
-            b'f' => *digit = b'0',
-            b'9' => {
-                *digit = b'a';
-                return;
-            }
-            _ => {
-                *digit += 1;
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(unix_secs: i64, nanos: u32, text: &str) {
@@ -264,5 +251,32 @@ mod tests {
         let earlier = Label::from_unix(1_699_999_999, 5);
         stamps.set_clock(earlier);
         assert_eq!(stamps.take()[..LABEL_LEN], earlier.format());
+    }
+
+    #[test]
+    fn seconds_beyond_all_times_are_counted_around() {
+        for (text, unix_secs) in [
+            (b"@000000000000000000000000", -(1 << 62) - 10),
+            (b"@ffffffffffffffff00000000", -(1 << 62) - 11),
+            (b"@8000000000000000000003e8", (1 << 62) - 10),
+        ] {
+            assert_eq!(Label::parse(text).unwrap().to_unix().0, unix_secs);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_worked_on_side_by_side_are_those_of_the_standard_library(
+            value: u32, text in "[0-9a-f]{8}", junk: [u8; 8], pos in 0..8_usize,
+        ) {
+            prop_assert_eq!(format_eight(value).to_vec(), format!("{value:08x}").into_bytes());
+            prop_assert_eq!(parse_eight(text.as_bytes()), u32::from_str_radix(&text, 16).ok());
+            let mut digits: [u8; 8] = text.as_bytes().try_into().unwrap();
+            digits[pos] = junk[pos];
+            for digits in [digits, junk] {
+                let are_digits = digits.iter().all(|&digit| hex_value(digit).is_some());
+                prop_assert_eq!(parse_eight(&digits).is_some(), are_digits);
+            }
+        }
     }
 }

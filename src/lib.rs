@@ -14,11 +14,14 @@
 // The programs, and the loop of the first.
 mod engine;
 pub mod multilog;
+pub mod tai64n;
+pub mod tai64nlocal;
 
 // From the command line to a decision about each line: pure.
 pub mod label;
 pub mod lines;
 pub mod pattern;
+mod pattern_tree;
 pub mod script;
 pub mod select;
 
@@ -29,7 +32,10 @@ mod signals;
 mod sink;
 
 // What all of the above stand on.
+mod arguments;
+mod calendar;
 mod clock;
+mod copy;
 pub mod diag;
 pub mod disk;
 pub mod format;

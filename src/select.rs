@@ -1,32 +1,23 @@
 //! Which sinks take a line: the patterns of a script, ordered so that few have to be tried.
 //!
 //! A line is selected for a sink if the last pattern before that sink that matches is a `+`, or if
-//! none matches. So the patterns between two sinks are tried from the last to the first, and where
-//! none matches the line is what it was for the sink before.
+//! none matches. So the last match is looked for among the patterns between two sinks, and where none
+//! matches the line is what it was for the sink before.
 
-use crate::pattern;
+use crate::pattern_tree::PatternTree;
 use crate::script::Action;
 
 /// The first so many bytes of a line, stamp included, are what patterns see (multilog(8)).
 pub const HEAD_MAX: usize = 1000;
 
 /// The patterns in front of one sink, behind the sink before it.
-#[derive(Debug, Default)]
-struct Segment {
-    /// Last pattern first. One that matches everything ends the list.
-    rules: Vec<Rule>,
-}
-
 #[derive(Debug)]
-struct Rule {
-    selects: bool,
-    pattern: Vec<u8>,
-}
-
-impl Rule {
-    fn matches_all(&self) -> bool {
-        self.pattern == b"*"
-    }
+struct Segment {
+    /// For each pattern, whether it selects.
+    selects: Vec<bool>,
+    patterns: PatternTree,
+    /// What is decided for every line, if it does not depend on the line.
+    always: Option<bool>,
 }
 
 /// Decides for each sink of a script whether it takes a line.
@@ -39,17 +30,14 @@ impl Selector {
     /// The selector of a script; sinks are numbered in its order.
     pub fn new(actions: &[Action]) -> Selector {
         let mut segments = Vec::new();
-        let mut rules = Vec::new();
+        let mut rules: Vec<(bool, &[u8])> = Vec::new();
         for action in actions {
             match action {
-                Action::Select(pattern) => {
-                    rules.push(Rule { selects: true, pattern: pattern.clone() })
-                }
-                Action::Deselect(pattern) => {
-                    rules.push(Rule { selects: false, pattern: pattern.clone() });
-                }
+                Action::Select(pattern) => rules.push((true, pattern)),
+                Action::Deselect(pattern) => rules.push((false, pattern)),
                 Action::Alert | Action::Status(_) | Action::Log(_) => {
-                    segments.push(Segment::new(std::mem::take(&mut rules)));
+                    segments.push(Segment::new(&rules));
+                    rules.clear();
                 }
             }
         }
@@ -63,7 +51,7 @@ impl Selector {
 
     /// Whether the decision is the same for every line.
     pub fn is_constant(&self) -> bool {
-        self.segments.iter().all(|segment| segment.rules.first().is_none_or(Rule::matches_all))
+        self.segments.iter().all(|segment| segment.selects.is_empty() || segment.always.is_some())
     }
 
     /// Sets `taken` for each sink, from the first [`HEAD_MAX`] bytes of a line.
@@ -78,22 +66,31 @@ impl Selector {
 }
 
 impl Segment {
-    fn new(mut rules: Vec<Rule>) -> Segment {
-        rules.reverse();
-        let used = rules.iter().position(Rule::matches_all).map_or(rules.len(), |last| last + 1);
-        rules.truncate(used);
-        Segment { rules }
+    /// Patterns and whether they select, in order. Those before one that matches everything never
+    /// count.
+    fn new(rules: &[(bool, &[u8])]) -> Segment {
+        let first = rules.iter().rposition(|(_, pattern)| *pattern == b"*").unwrap_or(0);
+        let rules = &rules[first..];
+        let always = rules.split_first().filter(|(first, rest)| first.1 == b"*" && rest.is_empty());
+        Segment {
+            selects: rules.iter().map(|&(selects, _)| selects).collect(),
+            patterns: PatternTree::new(rules.iter().map(|&(_, pattern)| pattern)),
+            always: always.map(|(only, _)| only.0),
+        }
     }
 
     fn decide(&self, head: &[u8]) -> Option<bool> {
-        let decisive = self.rules.iter().find(|rule| pattern::matches(&rule.pattern, head));
-        decisive.map(|rule| rule.selects)
+        if self.selects.is_empty() || self.always.is_some() {
+            return self.always;
+        }
+        self.patterns.find(head).map(|decisive| self.selects[decisive])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pattern;
     use proptest::prelude::*;
 
     /// The order of multilog(8): every action in turn.

@@ -1,0 +1,83 @@
+//! The command lines of the programs that have options (multilog has none), and the texts these ask
+//! for.
+
+use crate::diag;
+use crate::sys::startup;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+/// Arguments told apart by their first byte.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// What starts with `-`. No option of ours is other than UTF-8, so what is not may be mended.
+    pub options: Vec<String>,
+    /// Everything else, `-` alone, and whatever follows `--`; any bytes.
+    pub operands: Vec<OsString>,
+}
+
+/// Tells options and operands apart, in any order.
+pub fn split(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
+    let mut split = Arguments::default();
+    let mut arguments = arguments.into_iter();
+    for argument in arguments.by_ref() {
+        match argument.as_bytes() {
+            b"--" => break,
+            [b'-', _, ..] => split.options.push(argument.to_string_lossy().into_owned()),
+            _ => split.operands.push(argument),
+        }
+    }
+    split.operands.extend(arguments);
+    split
+}
+
+/// Reads the options. Where the program is done with that, because they asked for `help` or because
+/// they are wrong, the answer is its exit code.
+pub fn parse<T: argh::TopLevelCommand>(
+    program: &str,
+    help: &str,
+    options: &[String],
+) -> Result<T, ExitCode> {
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    T::from_args(&[program], &options).map_err(|exit| match exit.status {
+        Ok(()) => show(help),
+        Err(()) => refuse(program, &exit.output),
+    })
+}
+
+/// Writes a text the user asked for to standard output.
+pub fn show(text: &str) -> ExitCode {
+    let shown = !startup::was_closed(1) && diag::print(text);
+    ExitCode::from(if shown { diag::EXIT_OK } else { diag::EXIT_FATAL })
+}
+
+fn refuse(program: &str, why: &str) -> ExitCode {
+    let why = why.lines().next().unwrap_or_default().to_lowercase();
+    diag::fatal_text(&format!("{why}; {program} --help lists the options"));
+    ExitCode::from(diag::EXIT_USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[track_caller]
+    fn check(arguments: &[&[u8]], options: &[&str], operands: &[&[u8]]) {
+        let os_string = |bytes: &&[u8]| OsString::from_vec(bytes.to_vec());
+        let expected = Arguments {
+            options: options.iter().map(ToString::to_string).collect(),
+            operands: operands.iter().map(os_string).collect(),
+        };
+        assert_eq!(split(arguments.iter().map(os_string)), expected);
+    }
+
+    #[test]
+    fn only_what_starts_with_a_dash_is_an_option() {
+        check(&[], &[], &[]);
+        check(&[b"a", b"--utc", b"b"], &["--utc"], &[b"a", b"b"]);
+        check(&[b"-", b"", b"@4000"], &[], &[b"-", b"", b"@4000"]);
+        check(&[b"--", b"--utc", b"--"], &[], &[b"--utc", b"--"]);
+        check(&[b"-x", b"\xff", b"-\xff"], &["-x", "-\u{fffd}"], &[b"\xff"]);
+    }
+}

@@ -1,0 +1,171 @@
+//! The frame of the programs that copy: from files or standard input, through a filter, to standard
+//! output.
+//!
+//! Whatever was read has been written before more is read, so that a line, and a part of a line,
+//! comes out at once. What becomes of the bytes is the filter's business.
+
+use crate::diag::{self, Failure, What};
+use crate::sys::startup;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+/// Bytes asked for in one read: what a pipe holds.
+const BLOCK_LEN: usize = 64 * 1024;
+/// Bytes given to the filter at once, which bounds by how far it can exceed [`OUTPUT_LEN`].
+const PIECE_LEN: usize = 4 * 1024;
+/// Bytes of output that are not kept for the end of the block.
+const OUTPUT_LEN: usize = 64 * 1024;
+
+/// The operand that means standard input.
+const STDIN_OPERAND: &[u8] = b"-";
+/// What messages call the two ends.
+const STDIN_NAME: &str = "standard input";
+const STDOUT_NAME: &str = "standard output";
+/// Descriptors that may have been closed when the program was started.
+const STDIN_FD: usize = 0;
+const STDOUT_FD: usize = 1;
+
+/// Turns input into output, cut anywhere.
+pub trait Filter {
+    /// Takes notice that a block was read just now; its pieces follow.
+    fn begin_block(&mut self);
+    /// Appends to `output` what comes out for the next piece of input.
+    fn push(&mut self, piece: &[u8], output: &mut Vec<u8>);
+    /// Appends what was held back when no input follows.
+    fn finish(&mut self, output: &mut Vec<u8>);
+}
+
+/// Copies the operands one after the other as if they were one file, or standard input if there are
+/// none. All that was read is written, also if the end is a file that cannot be.
+pub fn copy(operands: &[OsString], filter: &mut impl Filter) -> Result<(), Failure> {
+    let mut output = Vec::new();
+    let copied = copy_all(operands, filter, &mut output);
+    filter.finish(&mut output);
+    copied.and(write_out(&mut output))
+}
+
+/// Tells how the copying ended and gives the program's exit code for it.
+pub fn exit_code(copied: Result<(), Failure>) -> ExitCode {
+    match copied {
+        Ok(()) => ExitCode::from(diag::EXIT_OK),
+        Err(failure) => {
+            diag::fatal(&failure);
+            ExitCode::from(diag::EXIT_FATAL)
+        }
+    }
+}
+
+fn copy_all(
+    operands: &[OsString],
+    filter: &mut impl Filter,
+    output: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let mut block = vec![0; BLOCK_LEN];
+    let stdin = [OsString::from("-")];
+    let operands = if operands.is_empty() { &stdin } else { operands };
+    for operand in operands {
+        let input = Input::open(operand)?;
+        loop {
+            match input.read(&mut block)? {
+                [] => break,
+                arrived => pass_block(arrived, filter, output)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pass_block(block: &[u8], filter: &mut impl Filter, output: &mut Vec<u8>) -> Result<(), Failure> {
+    filter.begin_block();
+    for piece in block.chunks(PIECE_LEN) {
+        filter.push(piece, output);
+        if output.len() >= OUTPUT_LEN {
+            write_out(output)?;
+        }
+    }
+    write_out(output)
+}
+
+enum Input<'a> {
+    Stdin(io::Stdin),
+    File(File, &'a OsStr),
+}
+
+impl Input<'_> {
+    fn open(operand: &OsStr) -> Result<Input<'_>, Failure> {
+        if operand.as_bytes() != STDIN_OPERAND {
+            let failure =
+                |error: io::Error| Failure::new(What::Read, operand.as_bytes(), errno_of(&error));
+            return Ok(Input::File(File::open(operand).map_err(failure)?, operand));
+        }
+        if startup::was_closed(STDIN_FD) {
+            return Err(Failure::new(What::Read, STDIN_NAME, Errno::EBADF));
+        }
+        Ok(Input::Stdin(io::stdin()))
+    }
+
+    /// Waits for input and returns what there is of it; nothing at the end.
+    fn read<'b>(&self, block: &'b mut [u8]) -> Result<&'b [u8], Failure> {
+        let (fd, name) = match self {
+            Input::Stdin(stdin) => (stdin.as_fd(), STDIN_NAME.as_bytes()),
+            Input::File(file, name) => (file.as_fd(), name.as_bytes()),
+        };
+        let len = retry(fd, PollFlags::POLLIN, || nix::unistd::read(fd, block))
+            .map_err(|errno| Failure::new(What::Read, name, errno))?;
+        Ok(&block[..len])
+    }
+}
+
+/// Writes all of `output` and empties it. Does not touch standard output where there is nothing to
+/// write: then it may be closed.
+fn write_out(output: &mut Vec<u8>) -> Result<(), Failure> {
+    let written = write_all(output);
+    output.clear();
+    written.map_err(|errno| Failure::new(What::Write, STDOUT_NAME, errno))
+}
+
+fn write_all(mut rest: &[u8]) -> Result<(), Errno> {
+    let stdout = io::stdout();
+    let fd = stdout.as_fd();
+    if !rest.is_empty() && startup::was_closed(STDOUT_FD) {
+        return Err(Errno::EBADF);
+    }
+    while !rest.is_empty() {
+        match retry(fd, PollFlags::POLLOUT, || nix::unistd::write(fd, rest))? {
+            // No file may do this; it would keep us here for ever.
+            0 => return Err(Errno::EIO),
+            len => rest = &rest[len..],
+        }
+    }
+    Ok(())
+}
+
+/// Makes a call until it has an answer. The other end may have set the descriptor non-blocking, and
+/// then the wait is ours to do.
+fn retry(
+    fd: BorrowedFd<'_>,
+    ready: PollFlags,
+    mut call: impl FnMut() -> nix::Result<usize>,
+) -> nix::Result<usize> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                // Whatever this answers, the call is made again and says what there is to say.
+                let _ = poll(&mut [PollFd::new(fd, ready)], PollTimeout::NONE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    // A name with a NUL in it has no number; arguments cannot have one.
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
+}
