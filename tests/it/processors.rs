@@ -1,7 +1,7 @@
 //! Processors (behaviour 10).
 
 use crate::support::{
-    Home, Logger, differs, is_original, numbers, program, wait_until, wait_until_within,
+    Home, Logger, UNTIL_GO, differs, is_original, numbers, program, wait_until, wait_until_within,
 };
 use nix::sys::signal::Signal;
 use std::fs;
@@ -138,7 +138,7 @@ fn a_processor_that_crashes_is_told_once_with_its_signal() {
 fn input_goes_on_while_a_processor_runs() {
     differs("input_goes_on_while_a_processor_runs", || {
         let home = Home::new();
-        let mut logger = rotating(&home, "!while ! test -e go; do sleep 0.01; done; cat");
+        let mut logger = rotating(&home, UNTIL_GO);
         logger.write(b"c\n");
         wait_until_within(Duration::from_secs(5), "the lines", || {
             home.read("d/current") == b"b\nc\n"
@@ -154,8 +154,7 @@ fn input_goes_on_while_a_processor_runs() {
 fn a_directory_that_waits_for_its_processor_holds_back_input_and_loses_nothing() {
     let home = Home::new();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
-    let wait = "!while ! test -e go; do sleep 0.01; done; cat";
-    let mut command = home.command(&["s4096", "n1000", wait, "./d"]);
+    let mut command = home.command(&["s4096", "n1000", UNTIL_GO, "./d"]);
     command.stdin(reader);
     let logger = home.start(command);
     let feeder = thread::spawn(move || writer.write_all(&numbers(1, 200_000)));

@@ -1,6 +1,8 @@
 //! Signals (behaviour 11).
 
-use crate::support::{Home, Logger, differs, numbers, program, wait_until, wait_until_within};
+use crate::support::{
+    Home, Logger, UNTIL_GO, differs, numbers, program, wait_until, wait_until_within,
+};
 use nix::sys::signal::Signal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::time::Duration;
@@ -203,8 +205,7 @@ fn alrm_cuts_a_long_line() {
 fn signals_are_answered_while_a_processor_runs() {
     differs("signals_are_answered_while_a_processor_runs", || {
         let home = Home::new();
-        let wait = "!while ! test -e go; do sleep 0.01; done; cat";
-        let mut piped = piped(&home, &[wait, "./d"]);
+        let mut piped = piped(&home, &[UNTIL_GO, "./d"]);
         piped.write(b"a\n");
         wait_until("the line", || home.read("d/current") == b"a\n");
         piped.logger.signal(Signal::SIGALRM);

@@ -1,0 +1,18 @@
+//! The programs as a user meets them: real processes in fresh directories.
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
+mod files;
+mod filters;
+mod lines;
+mod peers;
+mod processors;
+mod random;
+mod recovery;
+mod run_scripts;
+mod signals;
+mod start_up;
+mod support;
+mod svscan;
+mod tai64n;
+mod tai64nlocal;
+mod trouble;
