@@ -46,8 +46,10 @@ pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
     }
     if !clean {
         match current {
-            // An empty one is used again: crashes in a row must not push out archives.
-            Found::Absent | Found::Empty | Found::Complete => {}
+            Found::Absent | Found::Complete => {}
+            // Crashes in a row must not push out archives. Nor is it used again: a 0.76 that died at
+            // this very place has made an archive of it, to which we would write.
+            Found::Empty => steps.push(Step::Remove(CURRENT)),
             Found::Partial => steps.push(Step::Publish(CURRENT, Code::Unfinished)),
         }
         steps.push(Step::MakeState);
@@ -117,18 +119,20 @@ mod tests {
         check_crashed([Partial, Partial, Absent], &[previous, current]);
         check_crashed([Partial, Complete, Absent], &[previous, current]);
         check_crashed([Absent, Complete, Absent], &[previous]);
-        check_crashed([Empty, Complete, Partial], &[Step::Remove(PROCESSED), previous]);
+        let empty = Step::Remove(CURRENT);
+        check_crashed([Empty, Complete, Partial], &[Step::Remove(PROCESSED), previous, empty]);
         check_crashed(
             [Partial, Complete, Complete],
             &[Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe), current],
         );
-        check_crashed([Empty, Absent, Complete], &[Step::Publish(PROCESSED, Code::Safe)]);
+        check_crashed([Empty, Absent, Complete], &[Step::Publish(PROCESSED, Code::Safe), empty]);
     }
 
     #[test]
     fn empty_files_make_no_archives() {
         check_crashed([Absent, Absent, Absent], &[]);
-        check_crashed([Empty, Absent, Absent], &[]);
-        check_crashed([Empty, Empty, Empty], &[Step::Remove(PROCESSED), Step::Remove(PREVIOUS)]);
+        check_crashed([Empty, Absent, Absent], &[Step::Remove(CURRENT)]);
+        let steps = [PROCESSED, PREVIOUS, CURRENT].map(Step::Remove);
+        check_crashed([Empty, Empty, Empty], &steps);
     }
 }
