@@ -162,7 +162,7 @@ impl Lines {
             }
             Position::Tail => {
                 assert!(rest.is_empty());
-                self.hand_tail(b"\n", to);
+                hand(&self.wants, &self.taken, b"\n", to);
                 self.position = Position::Head;
             }
         }
@@ -177,16 +177,8 @@ impl Lines {
             }
             None => block.len(),
         };
-        self.hand_tail(&block[..end], to);
+        hand(&self.wants, &self.taken, &block[..end], to);
         end
-    }
-
-    fn hand_tail(&mut self, bytes: &[u8], to: &mut impl Sinks) {
-        for (sink, wants) in self.wants.iter().enumerate() {
-            if *wants == Wants::Bytes && self.taken[sink] && !bytes.is_empty() {
-                to.bytes(sink, bytes);
-            }
-        }
     }
 
     /// Lines that need not be looked at: all of them up to the last newline.
@@ -197,7 +189,7 @@ impl Lines {
         if end > whole {
             self.position = Position::Tail;
         }
-        self.hand_tail(&block[..end], to);
+        hand(&self.wants, &self.taken, &block[..end], to);
         end
     }
 
@@ -253,8 +245,11 @@ impl Lines {
             }
             if !self.takes_blocks {
                 judge(&self.selector, &self.wants, head, &mut self.taken, to);
+                self.runs.line(&self.stage, start, &self.taken, &self.wants, to);
             }
-            self.runs.line(&self.stage, start, &self.taken, &self.wants, to);
+        }
+        if self.takes_blocks {
+            hand(&self.wants, &self.taken, &self.stage, to);
         }
         self.runs.end(&self.stage, to);
         self.stage.clear();
@@ -278,10 +273,220 @@ fn judge(
     }
 }
 
+/// Gives bytes that need no more judging to those who take them.
+fn hand(wants: &[Wants], taken: &[bool], bytes: &[u8], to: &mut impl Sinks) {
+    for (sink, (wants, taken)) in wants.iter().zip(taken).enumerate() {
+        if *wants == Wants::Bytes && *taken && !bytes.is_empty() {
+            to.bytes(sink, bytes);
+        }
+    }
+}
+
 fn wants(action: &Action) -> Option<Wants> {
     match action {
         Action::Select(_) | Action::Deselect(_) => None,
         Action::Alert | Action::Status(_) => Some(Wants::Heads),
         Action::Log(_) => Some(Wants::Bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::NANOS_PER_SEC;
+    use crate::{pattern, script};
+    use model::{Given, Read};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    mod model;
+
+    /// The first moment of the tests; the stamp of the first line.
+    fn start() -> Label {
+        Label::from_unix(0, 0)
+    }
+
+    fn parse(arguments: &[impl AsRef<[u8]>]) -> Script {
+        let arguments: Vec<OsString> =
+            arguments.iter().map(|text| OsString::from_vec(text.as_ref().to_vec())).collect();
+        script::parse(&arguments).0
+    }
+
+    /// The stream in reads of the given length.
+    fn cut(stream: &[u8], read_len: usize) -> Vec<Read> {
+        let read = |bytes: &[u8]| Read { now: start(), bytes: bytes.to_vec() };
+        stream.chunks(read_len).map(read).collect()
+    }
+
+    /// One alert and one log directory behind the actions are given these, however the stream is cut.
+    #[track_caller]
+    fn check(actions: &[&str], stream: &[u8], heads: &[&[u8]], bytes: &[u8]) {
+        let script = parse(&[actions, &["e", "./d"]].concat());
+        for read_len in [1, 2, 7, 973, 974, 975, 999, 1000, 1001, 4096] {
+            let reads = cut(stream, read_len);
+            let given = model::given(&script, &reads);
+            assert_eq!(given[0].heads, heads, "reads of {read_len}");
+            assert_eq!(given[1].bytes, bytes, "reads of {read_len}");
+            assert_eq!(given, model::expected(&script, &reads), "reads of {read_len}");
+        }
+    }
+
+    /// A line of `len` bytes, with and without its newline.
+    #[track_caller]
+    fn check_length(len: usize, head_len: usize) {
+        let line = vec![b'x'; len];
+        let ended = [line.as_slice(), b"\n"].concat();
+        check(&[], &line, &[&line[..head_len]], &ended);
+        check(&[], &ended, &[&line[..head_len]], &ended);
+        // The head alone decides, and there is no more of it than this.
+        let exactly = format!("-{}", "x".repeat(head_len));
+        check(&[&exactly], &ended, &[], b"");
+        let longer = format!("-{}", "x".repeat(head_len + 1));
+        check(&[&longer], &ended, &[&line[..head_len]], &ended);
+    }
+
+    /// The same with a stamp before the line.
+    #[track_caller]
+    fn check_stamped_length(len: usize, head_len: usize) {
+        let line = [&start().format()[..], b" ", &vec![b'x'; len]].concat();
+        let ended = [line.as_slice(), b"\n"].concat();
+        check(&["t"], &line[STAMP_LEN..], &[&line[..head_len]], &ended);
+        check(&["t"], &ended[STAMP_LEN..], &[&line[..head_len]], &ended);
+        let exactly = format!("-@* {}", "x".repeat(head_len - STAMP_LEN));
+        check(&["t", &exactly], &ended[STAMP_LEN..], &[], b"");
+        let longer = format!("-@* {}", "x".repeat(head_len - STAMP_LEN + 1));
+        check(&["t", &longer], &ended[STAMP_LEN..], &[&line[..head_len]], &ended);
+    }
+
+    #[test]
+    fn the_first_1000_bytes_of_a_line_are_its_head() {
+        check_length(1, 1);
+        check_length(999, 999);
+        check_length(1000, 1000);
+        check_length(1001, 1000);
+        check_length(5000, 1000);
+    }
+
+    #[test]
+    fn the_stamp_is_part_of_the_head() {
+        check_stamped_length(1, 27);
+        check_stamped_length(973, 999);
+        check_stamped_length(974, 1000);
+        check_stamped_length(975, 1000);
+        check_stamped_length(976, 1000);
+        check_stamped_length(5000, 1000);
+    }
+
+    #[test]
+    fn no_input_is_no_line_and_a_newline_is_an_empty_one() {
+        check(&[], b"", &[], b"");
+        check(&["t"], b"", &[], b"");
+        check(&[], b"\n", &[b""], b"\n");
+        check(&["-"], b"\n\nx\n\n", &[b"x"], b"x\n");
+        let stamp = [&start().format()[..], b" "].concat();
+        check(&["t"], b"\n", &[&stamp], &[&stamp[..], b"\n"].concat());
+    }
+
+    #[test]
+    fn every_byte_but_newline_is_ordinary() {
+        check(&[], b"\0\n", &[b"\0"], b"\0\n");
+        check(&[], b"\0\r\xff", &[b"\0\r\xff"], b"\0\r\xff\n");
+        check(&["-*", "+*\0"], b"a\nb\0\n\0c", &[b"b\0"], b"b\0\n");
+    }
+
+    #[test]
+    fn the_tail_of_a_line_goes_where_its_head_went() {
+        let stream = ["x".repeat(2000), "y".repeat(2000), "x".repeat(1000)].join("\n");
+        let kept = ["x".repeat(2000), "x".repeat(1000), String::new()].join("\n");
+        let head = "x".repeat(1000);
+        let heads = [head.as_bytes(), head.as_bytes()];
+        check(&["-y*"], stream.as_bytes(), &heads, kept.as_bytes());
+    }
+
+    fn any_action() -> impl Strategy<Value = Vec<u8>> {
+        let lengths = select(vec![973, 974, 975, 999, 1000, 1001]);
+        let pattern = prop_oneof![
+            4 => few_letters(),
+            2 => few_letters().prop_map(|text| [b"@* ", &text[..]].concat()),
+            1 => lengths.prop_map(|len| vec![b'a'; len]),
+            1 => select(vec!["*", "@*"]).prop_map(|text| text.as_bytes().to_vec()),
+        ];
+        let rule = (select(vec!["+", "-"]), pattern);
+        prop_oneof![
+            4 => rule.prop_map(|(sign, pattern)| [sign.as_bytes(), &pattern].concat()),
+            3 => select(vec!["e", "=status", "./d"]).prop_map(|text| text.as_bytes().to_vec()),
+        ]
+    }
+
+    fn few_letters() -> impl Strategy<Value = Vec<u8>> {
+        vec(select(b"ab*@ \0\xff".to_vec()), 0..6)
+    }
+
+    /// Some lines, the last one without its newline.
+    fn any_lines() -> impl Strategy<Value = Vec<u8>> {
+        let lengths = select(vec![199, 200, 201, 973, 974, 975, 976, 999, 1000, 1001, 5000]);
+        let long = |(len, end): (usize, Vec<u8>)| [vec![b'a'; len], end].concat();
+        let many = |(count, line): (usize, Vec<u8>)| vec![line; count].join(&b'\n');
+        prop_oneof![
+            8 => few_letters(),
+            4 => (lengths, few_letters()).prop_map(long),
+            1 => (64_000..70_000usize, few_letters()).prop_map(long),
+            // As many as do not fit on one stage or into one read.
+            1 => (1..4000usize, few_letters()).prop_map(many),
+        ]
+    }
+
+    /// A moment so many nanoseconds after the start.
+    fn after(nanos: u64) -> Label {
+        let nanos_per_sec = u64::from(NANOS_PER_SEC);
+        Label::from_unix((nanos / nanos_per_sec).cast_signed(), (nanos % nanos_per_sec) as u32)
+    }
+
+    fn any_reads() -> impl Strategy<Value = Vec<Read>> {
+        let stream = vec(any_lines(), 0..8).prop_map(|lines| lines.join(&b'\n'));
+        let lengths = vec(select(vec![1, 2, 30, 998, 999, 1000, 1001, 4096, 65_536]), 1..6);
+        let pauses = vec(select(vec![0, 1, 5000, 1_500_000_000]), 1..6);
+        (stream, lengths, pauses).prop_map(|(stream, lengths, pauses)| {
+            let mut reads = Vec::new();
+            let mut rest = stream.as_slice();
+            let mut nanos = 0;
+            for (&len, pause) in lengths.iter().cycle().zip(pauses.iter().cycle()) {
+                if rest.is_empty() {
+                    break;
+                }
+                let bytes;
+                (bytes, rest) = rest.split_at(rest.len().min(len));
+                nanos += pause;
+                reads.push(Read { now: after(nanos), bytes: bytes.to_vec() });
+            }
+            reads
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_doing_every_action_on_every_line(
+            stamped: bool,
+            actions in vec(any_action(), 0..10),
+            reads in any_reads(),
+        ) {
+            let first = if stamped { vec![b"t".to_vec()] } else { Vec::new() };
+            let script = parse(&[first, actions].concat());
+            let (given, expected) = (model::given(&script, &reads), model::expected(&script, &reads));
+            prop_assert_eq!(given.len(), expected.len());
+            for (sink, (given, expected)) in given.iter().zip(&expected).enumerate() {
+                prop_assert!(given == expected, "sink {} differs", sink);
+                prop_assert!(!stamped || has_increasing_stamps(given));
+            }
+        }
+    }
+
+    fn has_increasing_stamps(given: &Given) -> bool {
+        let lines = given.bytes.split_inclusive(|&byte| byte == b'\n');
+        let stamps: Vec<Option<Label>> = lines.map(Label::parse).collect();
+        stamps.iter().all(Option::is_some) && stamps.is_sorted_by(|one, next| one < next)
     }
 }

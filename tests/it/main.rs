@@ -1,9 +1,12 @@
 //! The programs as a user meets them: real processes in fresh directories.
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod differential;
 mod files;
 mod filters;
+mod handover;
 mod lines;
+mod memory;
 mod peers;
 mod processors;
 mod random;

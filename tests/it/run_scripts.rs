@@ -116,8 +116,7 @@ impl Sandbox {
         for dir in ["bin", "etc", "service", "tmp", "qmail/bin", "qmail/control"] {
             fs::create_dir_all(sandbox.path(dir)).expect("mkdir");
         }
-        fs::copy(program(), sandbox.path("bin/multilog")).expect("copy multilog");
-        sandbox.make_executable("bin/multilog");
+        sandbox.install_program(&program(), "multilog");
         Some(sandbox)
     }
 
@@ -157,14 +156,18 @@ impl Sandbox {
         run(Command::new(&words[0]).args(&words[1..]).current_dir(dir));
     }
 
-    fn make_executable(&self, name: &str) {
-        fs::set_permissions(self.path(name), PermissionsExt::from_mode(0o755)).expect("chmod");
+    /// Another process writes the program: what we have open for writing, a child that another test
+    /// starts at this moment has open too, and then it cannot be executed ("text file busy").
+    fn install_program(&self, from: &Path, name: &str) {
+        let to = self.path("bin").join(name);
+        run(Command::new("install").args(["-m", "755"]).arg(from).arg(to));
     }
 
     fn stub(&self, name: &str, text: &str) {
-        let path = format!("bin/{name}");
-        fs::write(self.path(&path), format!("#!/bin/sh\n{text}\n")).expect("write a stub");
-        self.make_executable(&path);
+        let source = self.path("tmp").join(name);
+        fs::write(&source, format!("#!/bin/sh\n{text}\n")).expect("write a stub");
+        self.install_program(&source, name);
+        fs::remove_file(source).expect("remove");
     }
 
     /// A stub that turns the accounts of the scripts into one that exists, and runs the real program.
@@ -519,8 +522,7 @@ fn log_init() -> String {
 /// A sandbox where the init of the document runs a service and logs to `log`.
 fn container(service: &str) -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(&[])?;
-    fs::write(sandbox.path("bin/log-init"), log_init()).expect("write");
-    sandbox.make_executable("bin/log-init");
+    sandbox.stub("log-init", log_init().strip_prefix("#!/bin/sh\n").expect("a shell script"));
     sandbox.stub("exampled", service);
     let mut command = sandbox.command(sandbox.path("bin/log-init"));
     command.arg("exampled").env("LOG_DIR", sandbox.path("log")).env("TMPDIR", sandbox.path("tmp"));

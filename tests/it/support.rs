@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -48,6 +48,10 @@ pub fn differs(name: &str, test: impl FnOnce()) {
         test();
     }
 }
+
+/// A processor that waits for a file `go` in the log directory, and ends when that is gone with its
+/// test.
+pub const UNTIL_GO: &str = "!while test -e processed && ! test -e go; do sleep 0.01; done; cat";
 
 /// Waits until `condition` holds.
 #[track_caller]
@@ -270,13 +274,18 @@ impl Logger {
     /// Feeds the input from a thread, so that a logger which stops reading cannot stop the test.
     #[track_caller]
     pub fn feed_and_end(mut self, input: &[u8]) -> Ended {
-        let mut stdin = self.stdin.take().expect("stdin");
-        let input = input.to_vec();
-        // It may end before it has read everything, on purpose.
-        let feeder = thread::spawn(move || drop(stdin.write_all(&input)));
+        let feeder = self.feed(input);
         let ended = self.end();
         feeder.join().expect("the feeder ends");
         ended
+    }
+
+    /// Feeds the input from a thread, which then closes stdin.
+    pub fn feed(&mut self, input: &[u8]) -> JoinHandle<()> {
+        let mut stdin = self.stdin.take().expect("stdin");
+        let input = input.to_vec();
+        // It may end before it has read everything, on purpose.
+        thread::spawn(move || drop(stdin.write_all(&input)))
     }
 
     /// Closes stdin and waits for the end.

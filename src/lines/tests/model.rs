@@ -1,0 +1,140 @@
+//! The line engine as multilog(8) tells it: all input is read, split into lines, and every action is
+//! done on every line in turn. And the real one, fed as the event loop feeds it.
+//!
+//! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file too, so what it uses of the crate it
+//! takes from the module around it.
+
+use super::{Action, HANDED_MAX, HEAD_MAX, Label, Lines, STAMP_LEN, Script, Sinks, pattern};
+
+/// A piece of input and the moment at which it was read. Moments do not go back.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub now: Label,
+    pub bytes: Vec<u8>,
+}
+
+/// What one sink was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    pub heads: Vec<Vec<u8>>,
+    pub bytes: Vec<u8>,
+}
+
+/// What every sink of the script has to be given.
+pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
+    let mut given = vec![Given::default(); sink_count(script)];
+    for line in lines(script.stamped, reads) {
+        let head = &line[..line.len().min(HEAD_MAX)];
+        let mut selected = true;
+        let mut sink = 0;
+        for action in &script.actions {
+            match action {
+                Action::Select(pattern) => selected |= pattern::matches(pattern, head),
+                Action::Deselect(pattern) => selected &= !pattern::matches(pattern, head),
+                Action::Alert | Action::Status(_) => {
+                    given[sink].heads.extend(selected.then(|| head.to_vec()));
+                    sink += 1;
+                }
+                Action::Log(_) => {
+                    let ended = [line.as_slice(), b"\n"].concat();
+                    given[sink].bytes.extend(if selected { ended } else { Default::default() });
+                    sink += 1;
+                }
+            }
+        }
+    }
+    given
+}
+
+/// What the engine gives to every sink of the script.
+///
+/// It may hold back nothing but a line that has begun, and that only while its head is not complete.
+pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
+    let text_max = HEAD_MAX - if script.stamped { STAMP_LEN } else { 0 };
+    let mut lines = Lines::new(script);
+    let mut sinks = Recorder::new(sink_count(script));
+    let mut block = Vec::new();
+    let mut begun_len = 0;
+    for read in reads {
+        lines.set_clock(read.now);
+        block.extend_from_slice(&read.bytes);
+        while !block.is_empty() {
+            let taken = lines.take(&block, &mut sinks);
+            sinks.check_call();
+            if taken == 0 {
+                break;
+            }
+            block.drain(..taken);
+        }
+        begun_len = match read.bytes.iter().rev().position(|&byte| byte == b'\n') {
+            Some(behind_newline) => behind_newline,
+            None => begun_len + read.bytes.len(),
+        };
+        assert_eq!(block.len(), if begun_len < text_max { begun_len } else { 0 });
+        assert_eq!(lines.is_in_line(&block), begun_len > 0);
+    }
+    lines.end(&block, &mut sinks);
+    sinks.check_call();
+    sinks.given
+}
+
+/// All lines of the input without their newlines, stamped if they are to be.
+///
+/// A stamp is the moment at which the line's first byte was read, or a nanosecond after the last one.
+fn lines(stamped: bool, reads: &[Read]) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    let mut open: Option<Vec<u8>> = None;
+    let mut upcoming = Label::from_unix(0, 0);
+    for read in reads {
+        for &byte in &read.bytes {
+            let line = open.get_or_insert_with(|| {
+                let stamp = upcoming.max(read.now);
+                upcoming = stamp.next();
+                if stamped { [&stamp.format()[..], b" "].concat() } else { Vec::new() }
+            });
+            if byte == b'\n' {
+                lines.extend(open.take());
+            } else {
+                line.push(byte);
+            }
+        }
+    }
+    lines.extend(open);
+    lines
+}
+
+fn sink_count(script: &Script) -> usize {
+    let is_rule = |action: &&Action| matches!(action, Action::Select(_) | Action::Deselect(_));
+    script.actions.len() - script.actions.iter().filter(is_rule).count()
+}
+
+/// Keeps everything that sinks are given.
+struct Recorder {
+    given: Vec<Given>,
+    /// Bytes that each sink was given in the present call.
+    handed: Vec<usize>,
+}
+
+impl Recorder {
+    fn new(sink_count: usize) -> Recorder {
+        Recorder { given: vec![Given::default(); sink_count], handed: vec![0; sink_count] }
+    }
+
+    /// One call gives at most so many bytes that a sink with that much room can take them.
+    fn check_call(&mut self) {
+        assert!(self.handed.iter().all(|&len| len <= HANDED_MAX), "{:?}", self.handed);
+        self.handed.fill(0);
+    }
+}
+
+impl Sinks for Recorder {
+    fn head(&mut self, sink: usize, head: &[u8]) {
+        assert!(head.len() <= HEAD_MAX);
+        self.given[sink].heads.push(head.to_vec());
+    }
+
+    fn bytes(&mut self, sink: usize, bytes: &[u8]) {
+        self.handed[sink] += bytes.len();
+        self.given[sink].bytes.extend_from_slice(bytes);
+    }
+}
