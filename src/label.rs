@@ -38,7 +38,7 @@ impl Label {
     /// The label of a moment given as seconds since 1970 and nanoseconds below 10^9.
     pub fn from_unix(unix_secs: i64, nanos: u32) -> Label {
         assert!(nanos < NANOS_PER_SEC);
-        Label { seconds: Tai64::from_unix(unix_secs).0, nanos }
+        Label { seconds: unix_start().wrapping_add_signed(unix_secs), nanos }
     }
 
     /// Seconds since 1970 and nanoseconds.
@@ -135,9 +135,15 @@ pub fn parse_nanos(digits: &[u8; NANOS_LEN]) -> Option<u32> {
     parse_eight(digits)
 }
 
+/// The seconds of the label of 1970: 2^62 + 10. Sums with them are modulo 2^64, as in 0.76; those of
+/// the crate panic, and its constant for 1970 is not daemontools' either.
+fn unix_start() -> u64 {
+    Tai64::from_unix(0).0
+}
+
 /// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
 pub fn unix_secs(seconds: u64) -> i64 {
-    seconds.wrapping_sub(Tai64::from_unix(0).0).cast_signed()
+    seconds.wrapping_sub(unix_start()).cast_signed()
 }
 
 // Below, eight digits are worked on at once, one to a byte of a 64-bit number. Every sum of bytes stays
