@@ -25,7 +25,7 @@ const REPEAT: u8 = 0xfe;
 /// What one read brings at most, as in the event loop.
 const READ_MAX: usize = 64 * 1024;
 /// The model would take too long for more.
-const INPUT_MAX: usize = 256 * 1024;
+const INPUT_MAX: usize = 2 * READ_MAX;
 
 fuzz_target!(|input: &[u8]| {
     let (script, rest) = parse_script(input);
@@ -54,27 +54,25 @@ fn parse_reads(mut input: &[u8]) -> Vec<Read> {
     while let [byte, rest @ ..] = input
         && len < INPUT_MAX
     {
-        input = match (*byte, rest) {
+        let (count, byte, behind) = match (*byte, rest) {
             (CUT, [pause, rest @ ..]) => {
                 reads.extend(read(&mut bytes, nanos));
                 nanos += u64::from(*pause).pow(4);
-                rest
+                (0, 0, rest)
             }
             (REPEAT, [high, low, byte, rest @ ..]) => {
-                bytes.resize(bytes.len() + usize::from(u16::from_be_bytes([*high, *low])), *byte);
-                rest
+                (usize::from(u16::from_be_bytes([*high, *low])), *byte, rest)
             }
-            (byte, rest) => {
-                bytes.push(byte);
-                rest
-            }
+            (byte, rest) => (1, byte, rest),
         };
+        input = behind;
+        len += count;
+        bytes.resize(bytes.len() + count, byte);
         if bytes.len() >= READ_MAX {
             let behind = bytes.split_off(READ_MAX);
             reads.extend(read(&mut bytes, nanos));
             bytes = behind;
         }
-        len = reads.len() + reads.iter().map(|read| read.bytes.len()).sum::<usize>() + bytes.len();
     }
     reads.extend(read(&mut bytes, nanos));
     reads
