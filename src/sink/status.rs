@@ -22,6 +22,8 @@ const STATUS_LEN: usize = HEAD_MAX + 1;
 pub struct StatusFile {
     name: OsString,
     file: File,
+    /// Device and inode number.
+    identity: (u64, u64),
     status: Box<[u8; STATUS_LEN]>,
     is_written: bool,
     pause: Pause,
@@ -35,13 +37,20 @@ impl StatusFile {
         let bytes = name.as_bytes();
         start.open(bytes, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
         let file = start.open(bytes, For::Overwriting).map_err(failure(What::Write))?;
+        let identity = file.stat().map_err(failure(What::Stat))?.identity;
         Ok(StatusFile {
             name: name.to_owned(),
             file,
+            identity,
             status: Box::new([b'\n'; STATUS_LEN]),
             is_written: true,
             pause: Pause::default(),
         })
+    }
+
+    /// Whether the other one is the same file, by this or another name.
+    pub fn is_same_file(&self, other: &StatusFile) -> bool {
+        self.identity == other.identity
     }
 
     /// Takes the head of a line to show.
