@@ -165,6 +165,12 @@ impl LogDir {
         diag::give_up(self.place.name(), &self.buffer, file);
     }
 
+    /// On the model disk: does one step of what the finisher's thread would do.
+    #[cfg(test)]
+    pub fn advance_finisher(&mut self) -> bool {
+        self.finisher.advance()
+    }
+
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
     /// there is trouble or the last full file is not finished yet.
     fn put(&mut self, bytes: &[u8]) -> usize {

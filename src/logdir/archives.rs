@@ -115,7 +115,11 @@ impl Archives {
 
     fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
         match self.read_at {
-            Some(read_at) if read_at.elapsed() < LISTING_AGE_MAX => Ok(()),
+            Some(read_at)
+                if clock::moment().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
+            {
+                Ok(())
+            }
             Some(_) | None => self.read(place),
         }
     }
@@ -137,7 +141,7 @@ impl Archives {
         self.is_complete = removable.len() <= REMOVABLE_MAX;
         removable.truncate(REMOVABLE_MAX);
         self.removable = removable.into();
-        self.read_at = Some(Instant::now());
+        self.read_at = Some(clock::moment());
         Ok(())
     }
 

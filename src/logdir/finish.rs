@@ -11,12 +11,11 @@ use crate::format::{
 };
 use crate::logdir::archives::Archives;
 use crate::logdir::place::Place;
-use crate::sys::spawn::{self, ProcessorFiles};
+use crate::sys::spawn::ProcessorFiles;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 
 /// The next thing to do.
@@ -185,7 +184,9 @@ fn run_processor(place: &Place) -> Result<Step, Failure> {
         state: open_state(place)?.into(),
         newstate: create(place, NEWSTATE)?.into(),
     };
-    let mut child = spawn::processor(place.dir.as_fd(), command, files)
+    let mut child = place
+        .dir
+        .start_processor(command, files)
         .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
     let status = child.wait().map_err(|error| place.failure_here(What::Wait, errno_of(&error)))?;
     if status.success() {

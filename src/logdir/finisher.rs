@@ -1,6 +1,9 @@
 //! The thread beside the event loop that finishes files, one per log directory, started when it is
 //! first needed. It alone may sleep.
 
+#[cfg(test)]
+mod by_hand;
+
 use crate::diag::{self, Failure, What};
 use crate::disk::File;
 use crate::logdir::archives::Archives;
@@ -54,13 +57,21 @@ pub struct Finisher {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     wake: Wake,
+    #[cfg(test)]
+    by_hand: Option<by_hand::ByHand>,
 }
 
 impl Finisher {
     /// A finisher without a thread yet. It calls `wake` when a file is finished.
     pub fn new(wake: Wake) -> Finisher {
         let shared = Shared { work: Mutex::new(Work::Idle), changed: Condvar::new() };
-        Finisher { shared: Arc::new(shared), thread: None, wake }
+        Finisher {
+            shared: Arc::new(shared),
+            thread: None,
+            wake,
+            #[cfg(test)]
+            by_hand: None,
+        }
     }
 
     /// Whether a file is under way, so that none can be started.
@@ -75,6 +86,10 @@ impl Finisher {
 
     /// Makes sure that there is a thread. The error is that of starting one.
     pub fn prepare(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+        #[cfg(test)]
+        if place.dir.is_model() {
+            return self.prepare_by_hand(place);
+        }
         if self.thread.is_none() {
             let (shared, place, wake) =
                 (Arc::clone(&self.shared), Arc::clone(place), self.wake.clone());
@@ -86,9 +101,17 @@ impl Finisher {
         Ok(())
     }
 
+    fn is_prepared(&self) -> bool {
+        #[cfg(test)]
+        if self.by_hand.is_some() {
+            return true;
+        }
+        self.thread.is_some()
+    }
+
     /// Hands over `previous`. Must be prepared and not busy.
     pub fn start(&mut self, previous: File) {
-        assert!(self.thread.is_some() && !self.is_busy());
+        assert!(self.is_prepared() && !self.is_busy());
         self.shared.set(Work::Waiting(previous));
     }
 
