@@ -99,3 +99,13 @@ fn check_promise(before: &Model, after: &Model, about: &str) {
         }
     }
 }
+
+/// After a power cut: a file with its bit set has all that was in it.
+fn check_marks(before: &Model, after: &Model, about: &str) {
+    for dir in workload::DIRS.iter().filter_map(|dir| after.root().dir(dir)) {
+        for (name, inode, bytes) in dir.marked() {
+            let name = name.escape_ascii();
+            assert!(before.contents(inode) == bytes, "{name} is marked and not whole: {about}");
+        }
+    }
+}

@@ -14,7 +14,7 @@
 #![allow(missing_docs, reason = "seen by tests only")]
 
 use super::{For, Stat};
-use crate::format::{NEWSTATE, PREVIOUS, PROCESSED, STATE, archive_key};
+use crate::format::{NEWSTATE, PREVIOUS, PROCESSED, STATE, archive_key, is_complete};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -260,6 +260,11 @@ impl Model {
 
     pub fn count(&self, call: Call) -> u64 {
         self.lock().counts.get(&call).copied().unwrap_or(0)
+    }
+
+    /// What is in a file, by its number.
+    pub fn contents(&self, inode: usize) -> Vec<u8> {
+        self.lock().contents(inode).clone()
     }
 
     /// What a power cut leaves, one of the possible outcomes.
@@ -523,6 +528,15 @@ impl ModelDir {
                 .then(|| (name, disk.inodes[inode].mode, disk.contents(inode).clone()))
         });
         files.collect()
+    }
+
+    /// The files that carry the bit that says complete: name, number, contents.
+    pub fn marked(&self) -> Vec<(Vec<u8>, usize, Vec<u8>)> {
+        let mut files = self.files();
+        files.retain(|(_, mode, _)| is_complete(*mode));
+        let disk = self.disk.lock();
+        let number = |name: &[u8]| disk.find(self.inode, name).expect("just listed");
+        files.into_iter().map(|(name, _, bytes)| (name.clone(), number(&name), bytes)).collect()
     }
 
     /// Archives that were removed here, oldest name first.

@@ -162,7 +162,7 @@ fn moment(key: &ArchiveKey) -> Option<Label> {
 }
 
 /// Whether one of the archives is this very file.
-fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure> {
+pub fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure> {
     let mut names = Vec::new();
     let listing = place.dir.each_name(|name| {
         if archive_key(name).is_some() {
