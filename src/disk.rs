@@ -44,6 +44,13 @@ pub struct Stat {
     pub identity: (u64, u64),
 }
 
+impl Stat {
+    /// Whether this is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+}
+
 impl From<FileStat> for Stat {
     fn from(stat: FileStat) -> Stat {
         Stat {

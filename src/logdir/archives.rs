@@ -61,7 +61,7 @@ impl Archives {
         } else if place.clock_behind.is_news() {
             warn_of_clock(place, &name);
         }
-        match place.dir.link(file, &name) {
+        match give_name(place, file, &name) {
             Ok(()) => {
                 self.add_newest(&name);
                 Ok(Some(name))
@@ -159,6 +159,19 @@ impl Archives {
 
 fn moment(key: &ArchiveKey) -> Option<Label> {
     Label::parse(key).filter(|label| label.seconds() < LABEL_END)
+}
+
+/// Links, or renames where the file system has no links for this file: another user's (protected hard
+/// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
+fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
+    match place.dir.link(file, name) {
+        Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+        answer => return answer,
+    }
+    match place.dir.stat(name)? {
+        Some(_) => Err(Errno::EEXIST),
+        None => place.dir.rename(file, name),
+    }
 }
 
 /// Whether one of the archives is this very file.

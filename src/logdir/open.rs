@@ -4,13 +4,16 @@ use super::recover::{self, Found, Step};
 use super::{End, LogDir, Rotation};
 use crate::diag::{Failure, What};
 use crate::disk::{Dir, File, For};
-use crate::format::{CURRENT, MODE_PARTIAL, MODE_PRIVATE, PREVIOUS, PROCESSED, STATE, is_complete};
+use crate::format::{
+    CURRENT, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
+};
 use crate::logdir::archives::{self, Archives};
 use crate::logdir::finisher::Finisher;
 use crate::logdir::place::Place;
 use crate::pause::Pause;
 use crate::script::LogSpec;
 use crate::wake::Wake;
+use nix::errno::Errno;
 use std::sync::Arc;
 
 impl LogDir {
@@ -21,6 +24,7 @@ impl LogDir {
     /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
     pub fn open(start: &Dir, spec: &LogSpec, wake: &Wake) -> Result<LogDir, Failure> {
         let place = Place::open(start, spec)?;
+        refuse_directories(&place)?;
         forget_published(&place)?;
         let found = find(&place, CURRENT)?;
         let steps = recover::decide(found, find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
@@ -68,6 +72,25 @@ fn find(place: &Place, name: &[u8]) -> Result<Found, Failure> {
         Some(stat) if stat.size == 0 => Found::Empty,
         Some(_) => Found::Partial,
     })
+}
+
+/// A directory in the place of a file has the bit that would say complete, and can only be moved by whoever
+/// put it there. Nothing is touched before.
+fn refuse_directories(place: &Place) -> Result<(), Failure> {
+    let names = [
+        (CURRENT, What::Append),
+        (PREVIOUS, What::Read),
+        (PROCESSED, What::Read),
+        (STATE, What::WriteTo),
+        (NEWSTATE, What::WriteTo),
+    ];
+    for (name, what) in names {
+        let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
+        if stat.is_some_and(|stat| stat.is_dir()) {
+            return Err(place.failure(what, name, Errno::EISDIR));
+        }
+    }
+    Ok(())
 }
 
 /// A `current` that is an archive as well must not grow: its name goes. A power cut leaves one where the
