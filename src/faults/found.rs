@@ -153,3 +153,17 @@ fn faults_of_what_is_found_lose_nothing() {
          lines lost 0, duplicated 0, reordered 0, hung 0"
     );
 }
+
+#[test]
+fn faults_of_others_that_put_a_previous_there_lose_nothing() {
+    let model = workload::fresh();
+    let wake = Wake::new().unwrap();
+    let mut log = LogDir::open(&Dir::Model(model.root()), &LogSpec::new("./d"), &wake).unwrap();
+    let dir = model.root().dir(b"d").unwrap();
+    log.append(&line(NEW));
+    dir.put(PREVIOUS, 0o600, &text(&(10..12)));
+    log.rotate();
+    end(&model, &mut log, "a previous");
+    assert_eq!(numbers(&contents(&dir)), [10, 11, NEW]);
+    check_tidy(&dir, "a previous");
+}

@@ -125,26 +125,57 @@ fn faults_of_every_call_lose_nothing() {
 }
 
 /// The workload until the call at which everything stops. False where there are not that many.
-fn run_to(model: &Model, stop_at: u64) -> bool {
-    model.plan(&[], Some(stop_at));
+fn run_to(model: &Model, faults: &[Fault], stop_at: u64) -> bool {
+    model.plan(faults, Some(stop_at));
     (0..RUN_COUNT).any(|index| matches!(run(model, index), Outcome::Stopped))
+}
+
+/// Kills at every call, and tells how many there were.
+fn kill_everywhere(faults: &[Fault]) -> u64 {
+    for stop_at in 1.. {
+        let model = fresh();
+        if !run_to(&model, faults, stop_at) {
+            return stop_at - 1;
+        }
+        let about = format!("killed at call {stop_at}, {faults:?}");
+        let written = DIRS.map(|dir| model.root().dir(dir).map_or(0, |dir| dir.written()));
+        let before = std::array::from_fn(|dir| &streams()[dir][..written[dir]]);
+        check_recovers(&model, before, &about);
+    }
+    unreachable!("the workload ends");
 }
 
 #[test]
 fn faults_that_kill_at_any_call_lose_nothing_that_was_written() {
-    let mut kills = 0;
-    for stop_at in 1.. {
-        let model = fresh();
-        if !run_to(&model, stop_at) {
-            break;
+    let kills = kill_everywhere(&[]);
+    let no_links =
+        Fault { call: Call::Link, first: 1, count: u64::MAX / 2, how: How::Fail(Errno::EPERM) };
+    let without_links = kill_everywhere(&[no_links]);
+    summary(&format!(
+        "kills tried: {kills}, without hard links {without_links}; \
+         lines lost 0, duplicated 0, reordered 0, hung 0"
+    ));
+}
+
+/// The kernel drops what it could not write, and says yes the next time.
+#[test]
+fn faults_of_a_sync_are_not_forgotten() {
+    let (whole, _) = calls();
+    let mut cuts = 0;
+    for first in 1..=whole.count(Call::Sync) {
+        let fault = Fault { call: Call::Sync, first, count: 1, how: How::Fail(Errno::EIO) };
+        for (stop_at, seed) in (60..whole.total()).step_by(90).zip(first..) {
+            let model = fresh();
+            run_to(&model, &[fault], stop_at + first % 90);
+            let about =
+                format!("{fault:?}, power cut at call {}, seed {seed}", stop_at + first % 90);
+            let after = model.after_power_cut(Journal::Loose, seed);
+            run_until_closed(&after, || run_last(&after), &about);
+            check_promise(&model, &after, &about);
+            cuts += 1;
         }
-        let about = format!("killed at call {stop_at}");
-        let written = DIRS.map(|dir| model.root().dir(dir).map_or(0, |dir| dir.written()));
-        let before = std::array::from_fn(|dir| &streams()[dir][..written[dir]]);
-        check_recovers(&model, before, &about);
-        kills += 1;
     }
-    summary(&format!("kills tried: {kills}; lines lost 0, duplicated 0, reordered 0, hung 0"));
+    summary(&format!("power cuts after a failed sync: {cuts}; lines of archives lost 0"));
 }
 
 /// After a clean end all is on disk.
@@ -160,7 +191,7 @@ fn faults_of_the_power_supply_lose_no_archive() {
     let mut cuts = 0;
     for stop_at in 1.. {
         let model = fresh();
-        let is_last = !run_to(&model, stop_at);
+        let is_last = !run_to(&model, &[], stop_at);
         for journal in [Journal::Ordered, Journal::Loose] {
             for seed in 0..CUT_SEEDS {
                 let about = format!("power cut at call {stop_at}, {journal:?}, seed {seed}");

@@ -78,6 +78,12 @@ impl Finishing {
         }
     }
 
+    /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
+    pub fn of_left_over(previous: File) -> Finishing {
+        let finished = (PREVIOUS, Code::Unfinished);
+        Finishing { step: Step::Publish, finished, ..Finishing::new(previous) }
+    }
+
     /// What will be done next.
     pub fn step(&self) -> Step {
         self.step

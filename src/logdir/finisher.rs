@@ -5,7 +5,6 @@
 mod by_hand;
 
 use crate::diag::{self, Failure, What};
-use crate::disk::File;
 use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
@@ -25,7 +24,7 @@ enum Work {
     /// Nothing; waits for the next file.
     Idle,
     /// A file that has not been taken up yet.
-    Waiting(File),
+    Waiting(Finishing),
     /// A file under way.
     Running,
     /// A file under way, after a step that failed.
@@ -109,10 +108,10 @@ impl Finisher {
         self.thread.is_some()
     }
 
-    /// Hands over `previous`. Must be prepared and not busy.
-    pub fn start(&mut self, previous: File) {
+    /// Hands over a file. Must be prepared and not busy.
+    pub fn start(&mut self, finishing: Finishing) {
         assert!(self.is_prepared() && !self.is_busy());
-        self.shared.set(Work::Waiting(previous));
+        self.shared.set(Work::Waiting(finishing));
     }
 
     /// Waits until the file under way is finished or the time has passed.
@@ -138,8 +137,7 @@ impl Drop for Finisher {
 
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
     let mut archives = Archives::default();
-    while let Some(previous) = take_up(shared) {
-        let mut finishing = Finishing::new(previous);
+    while let Some(mut finishing) = take_up(shared) {
         while finishing.step() != Step::Done {
             if let Err(failure) = finishing.advance(place, &mut archives) {
                 diag::pausing(&failure);
@@ -154,11 +152,11 @@ fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
     }
 }
 
-fn take_up(shared: &Shared) -> Option<File> {
+fn take_up(shared: &Shared) -> Option<Finishing> {
     let mut work = shared.lock();
     loop {
         match std::mem::replace(&mut *work, Work::Running) {
-            Work::Waiting(previous) => return Some(previous),
+            Work::Waiting(finishing) => return Some(finishing),
             Work::Over => return None,
             other => *work = other,
         }

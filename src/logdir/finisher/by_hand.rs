@@ -33,7 +33,7 @@ impl Finisher {
         let is_waiting = matches!(*self.shared.lock(), Work::Waiting(_));
         let Some(by_hand) = &mut self.by_hand else { return false };
         if is_waiting {
-            by_hand.finishing = take_up(&self.shared).map(Finishing::new);
+            by_hand.finishing = take_up(&self.shared);
         }
         let Some(finishing) = &mut by_hand.finishing else { return false };
         let work = match finishing.advance(&by_hand.place, &mut by_hand.archives) {
