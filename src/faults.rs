@@ -46,11 +46,14 @@ fn check_memory(dir: &ModelDir, about: &str) {
     }
 }
 
-/// Checks that nothing is left of a rotation.
+/// Checks that nothing is left of a rotation, and that what is whole says so.
 fn check_tidy(dir: &ModelDir, about: &str) {
     let files = dir.files();
     let left = files.iter().find(|(name, ..)| [PREVIOUS, PROCESSED].contains(&name.as_slice()));
     assert!(left.is_none(), "{left:?} is left: {about}");
+    let unmarked =
+        files.iter().find(|(name, mode, _)| name.ends_with(b".s") && !is_complete(*mode));
+    assert!(unmarked.is_none(), "{unmarked:?} is not marked: {about}");
     let current = files.iter().find(|(name, ..)| name == CURRENT);
     assert!(current.is_some_and(|(_, mode, _)| is_complete(*mode)), "current: {about}");
 }

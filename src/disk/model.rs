@@ -229,7 +229,7 @@ fn apply(names: &mut Names, edits: &[(Vec<u8>, Option<usize>)]) {
 
 impl Model {
     /// An empty disk.
-    pub fn new() -> Model {
+    pub fn empty() -> Model {
         let mut disk = Disk::default();
         disk.add(Body::Dir { names: Names::new(), names_on_disk: Names::new() }, 0o755);
         Model(Arc::new(Mutex::new(disk)))

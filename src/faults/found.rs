@@ -39,14 +39,27 @@ const KINDS: [Kind; 8] = [
     Kind::Directory,
 ];
 
-/// The files of a rotation: the lines of one that has any, those of one that is an archive, and the
-/// archive's name. An archive is older than what has none.
-const FILES: [(&[u8], Range<u64>, Range<u64>, &[u8]); 5] = [
-    (CURRENT, 30..32, 6..8, b"@400000003b9aca000000000c.s"),
-    (PREVIOUS, 10..12, 4..6, b"@400000003b9aca000000000b.s"),
-    (PROCESSED, 10..12, 2..4, b"@400000003b9aca000000000a.s"),
-    (STATE, 0..0, 0..0, b"@400000003b9aca0000000008.s"),
-    (NEWSTATE, 0..0, 0..0, b"@400000003b9aca0000000009.s"),
+/// A file of a rotation. An archive is older than what has no name yet.
+struct File {
+    name: &'static [u8],
+    /// What it has, where it has any lines.
+    lines: Range<u64>,
+    /// What it has where it is an archive too, and that archive's name.
+    archived: Range<u64>,
+    archive: &'static [u8],
+}
+
+const FILES: [File; 5] = [
+    File { name: CURRENT, lines: 30..32, archived: 6..8, archive: b"@400000003b9aca000000000c.s" },
+    File { name: PREVIOUS, lines: 10..12, archived: 4..6, archive: b"@400000003b9aca000000000b.s" },
+    File {
+        name: PROCESSED,
+        lines: 10..12,
+        archived: 2..4,
+        archive: b"@400000003b9aca000000000a.s",
+    },
+    File { name: STATE, lines: 0..0, archived: 0..0, archive: b"@400000003b9aca0000000008.s" },
+    File { name: NEWSTATE, lines: 0..0, archived: 0..0, archive: b"@400000003b9aca0000000009.s" },
 ];
 
 /// The line that is logged when the directory is open.
@@ -57,7 +70,7 @@ fn text(lines: &Range<u64>) -> Vec<u8> {
 }
 
 fn put(dir: &ModelDir, file: usize, kind: Kind) {
-    let (name, lines, archived, archive) = &FILES[file];
+    let File { name, lines, archived, archive } = &FILES[file];
     match kind {
         Kind::Absent => {}
         Kind::EmptyPartial => dir.put(name, 0o644, b""),
@@ -83,7 +96,7 @@ fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     let mut lines = Vec::new();
     for file in [2, 1, 0] {
         if kinds[file] == Kind::Archived {
-            lines.extend(FILES[file].2.clone());
+            lines.extend(FILES[file].archived.clone());
         }
     }
     match processed {

@@ -140,5 +140,5 @@ fn end(model: &Model, sinks: &mut OpenSinks) -> Outcome {
 pub fn fresh() -> Model {
     by_hand::begin();
     told::take();
-    Model::new()
+    Model::empty()
 }
