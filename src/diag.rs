@@ -248,8 +248,32 @@ fn message(severity: &str, text: &[u8]) -> Vec<u8> {
 
 /// One write(2) a message, so that messages of several programs do not mix. There is nobody left to
 /// tell of a stderr that fails.
+#[cfg(not(test))]
 fn write_stderr(line: &[u8]) {
     let _ = nix::unistd::write(std::io::stderr(), line);
+}
+
+#[cfg(test)]
+use told::add as write_stderr;
+
+/// In unit tests: the messages of a thread, instead of stderr.
+#[cfg(test)]
+pub mod told {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Takes a message.
+    pub fn add(line: &[u8]) {
+        TOLD.with_borrow_mut(|told| told.push(String::from_utf8_lossy(line).into_owned()));
+    }
+
+    /// What was told since the last call.
+    pub fn take() -> Vec<String> {
+        TOLD.take()
+    }
 }
 
 /// The reason in the words of 0.76, measured by failing its open(2) with each error in turn; where it

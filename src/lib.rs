@@ -42,3 +42,7 @@ pub mod format;
 mod pause;
 mod sys;
 pub mod wake;
+
+// Everything goes wrong once.
+#[cfg(test)]
+mod faults;

@@ -14,9 +14,10 @@ mod recover;
 mod rotation_point;
 
 use crate::diag::{self, Failure, What};
-use crate::disk::File;
+use crate::disk::{File, For};
 use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
 use crate::pause::{PAUSE, Pause};
+use finish::Finishing;
 use finisher::Finisher;
 use nix::errno::Errno;
 use place::Place;
@@ -165,6 +166,12 @@ impl LogDir {
         diag::give_up(self.place.name(), &self.buffer, file);
     }
 
+    /// On the model disk: does one step of what the finisher's thread would do.
+    #[cfg(test)]
+    pub fn advance_finisher(&mut self) -> bool {
+        self.finisher.advance()
+    }
+
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
     /// there is trouble or the last full file is not finished yet.
     fn put(&mut self, bytes: &[u8]) -> usize {
@@ -239,6 +246,10 @@ impl LogDir {
     fn rename_current(&mut self) -> Result<Rotation, Failure> {
         // Without somebody to finish it, no file is taken out of use.
         self.finisher.prepare(&self.place)?;
+        if let Some(left_over) = self.find_left_over()? {
+            self.finisher.start(Finishing::of_left_over(left_over));
+            return Ok(Rotation::Rename);
+        }
         match self.place.dir.rename(CURRENT, PREVIOUS) {
             Ok(()) => Ok(Rotation::Create),
             Err(Errno::ENOENT) => {
@@ -250,11 +261,22 @@ impl LogDir {
         }
     }
 
+    /// A `previous` that somebody put there, or that a rename left which was answered with an error. It
+    /// would be replaced.
+    fn find_left_over(&self) -> Result<Option<File>, Failure> {
+        let failure = |errno| self.place.failure(What::Read, PREVIOUS, errno);
+        match self.place.dir.stat(PREVIOUS).map_err(failure)? {
+            None => Ok(None),
+            Some(stat) if stat.is_dir() => Err(failure(Errno::EISDIR)),
+            Some(_) => self.place.dir.open(PREVIOUS, For::Reading).map(Some).map_err(failure),
+        }
+    }
+
     fn create_current(&mut self) -> Result<Rotation, Failure> {
         let full = std::mem::replace(&mut self.current, open::current(&self.place, What::Create)?);
         self.size = 0;
         if self.rotation == Rotation::Create {
-            self.finisher.start(full);
+            self.finisher.start(Finishing::new(full));
         }
         Ok(Rotation::None)
     }

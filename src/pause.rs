@@ -1,5 +1,6 @@
 //! How long trouble rests before it is tried again. The one place that decides it.
 
+use crate::clock;
 use crate::diag::{self, Failure};
 use std::time::{Duration, Instant};
 
@@ -16,12 +17,12 @@ impl Pause {
     /// Tells of the failure and begins to wait.
     pub fn start(&mut self, failure: &Failure) {
         diag::pausing(failure);
-        self.until = Some(Instant::now() + PAUSE);
+        self.until = Some(clock::moment() + PAUSE);
     }
 
     /// Whether the next try may be made.
     pub fn is_over(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() >= until)
+        self.until.is_none_or(|until| clock::moment() >= until)
     }
 
     /// Ends the pause, after a try that succeeded.

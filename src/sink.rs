@@ -114,6 +114,12 @@ impl OpenSinks {
         }
     }
 
+    /// On the model disk: does one step of each log directory's finisher.
+    #[cfg(test)]
+    pub fn advance_finishers(&mut self) -> bool {
+        self.logs.iter_mut().map(LogDir::advance_finisher).fold(false, |any, one| any | one)
+    }
+
     /// When the next try is due, if there is trouble.
     pub fn deadline(&self) -> Option<Instant> {
         let statuses = self.statuses.iter().filter_map(StatusFile::deadline);

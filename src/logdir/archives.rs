@@ -61,7 +61,7 @@ impl Archives {
         } else if place.clock_behind.is_news() {
             warn_of_clock(place, &name);
         }
-        match place.dir.link(file, &name) {
+        match give_name(place, file, &name) {
             Ok(()) => {
                 self.add_newest(&name);
                 Ok(Some(name))
@@ -115,7 +115,11 @@ impl Archives {
 
     fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
         match self.read_at {
-            Some(read_at) if read_at.elapsed() < LISTING_AGE_MAX => Ok(()),
+            Some(read_at)
+                if clock::moment().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
+            {
+                Ok(())
+            }
             Some(_) | None => self.read(place),
         }
     }
@@ -137,7 +141,7 @@ impl Archives {
         self.is_complete = removable.len() <= REMOVABLE_MAX;
         removable.truncate(REMOVABLE_MAX);
         self.removable = removable.into();
-        self.read_at = Some(Instant::now());
+        self.read_at = Some(clock::moment());
         Ok(())
     }
 
@@ -157,8 +161,21 @@ fn moment(key: &ArchiveKey) -> Option<Label> {
     Label::parse(key).filter(|label| label.seconds() < LABEL_END)
 }
 
+/// Links, or renames where the file system has no links for this file: another user's (protected hard
+/// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
+fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
+    match place.dir.link(file, name) {
+        Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+        answer => return answer,
+    }
+    match place.dir.stat(name)? {
+        Some(_) => Err(Errno::EEXIST),
+        None => place.dir.rename(file, name),
+    }
+}
+
 /// Whether one of the archives is this very file.
-fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure> {
+pub fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure> {
     let mut names = Vec::new();
     let listing = place.dir.each_name(|name| {
         if archive_key(name).is_some() {

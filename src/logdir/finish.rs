@@ -11,12 +11,11 @@ use crate::format::{
 };
 use crate::logdir::archives::Archives;
 use crate::logdir::place::Place;
-use crate::sys::spawn::{self, ProcessorFiles};
+use crate::sys::spawn::ProcessorFiles;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 
 /// The next thing to do.
@@ -32,18 +31,22 @@ pub enum Step {
     SyncProcessed,
     /// fsync of `newstate`.
     SyncNewstate,
+    /// fsync of the directory, which has to know `previous` before `processed` can take its place.
+    SyncNames,
     /// `processed` is complete and takes the place of `previous`.
     MarkProcessed,
+    /// fsync of that mark.
+    SyncMark,
     /// `previous` goes.
     RemovePrevious,
     /// `newstate` becomes `state`.
     KeepState,
     /// The finished file gets its name.
     Publish,
+    /// fsync of the directory, which has to know the archive before it forgets the working name.
+    SyncDirectory,
     /// The finished file loses its working name.
     RemoveFinished,
-    /// fsync of the directory.
-    SyncDirectory,
     /// The oldest archives go.
     Prune,
     /// There is an archive, and nothing is left to do.
@@ -75,6 +78,12 @@ impl Finishing {
         }
     }
 
+    /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
+    pub fn of_left_over(previous: File) -> Finishing {
+        let finished = (PREVIOUS, Code::Unfinished);
+        Finishing { step: Step::Publish, finished, ..Finishing::new(previous) }
+    }
+
     /// What will be done next.
     pub fn step(&self) -> Step {
         self.step
@@ -89,7 +98,12 @@ impl Finishing {
             Step::RunProcessor => run_processor(place)?,
             Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNewstate => self.sync_newstate(place)?,
+            Step::SyncNames => {
+                place.sync_names();
+                Step::MarkProcessed
+            }
             Step::MarkProcessed => self.mark_processed(place)?,
+            Step::SyncMark => self.sync_mark(place)?,
             Step::RemovePrevious => {
                 place.remove(PREVIOUS)?;
                 Step::KeepState
@@ -103,18 +117,14 @@ impl Finishing {
             Step::Publish => {
                 let (file, code) = self.finished;
                 self.archive = archives.publish(place, file, code)?;
+                Step::SyncDirectory
+            }
+            Step::SyncDirectory => {
+                place.sync_names();
                 Step::RemoveFinished
             }
             Step::RemoveFinished => {
                 place.remove(self.finished.0)?;
-                Step::SyncDirectory
-            }
-            Step::SyncDirectory => {
-                // Nothing can be done for a name that did not reach the disk but to say so; the
-                // contents are safe.
-                if let Err(errno) = place.dir.sync() {
-                    diag::failed(&place.failure_here(What::Sync, errno));
-                }
                 Step::Prune
             }
             Step::Prune => {
@@ -152,7 +162,7 @@ impl Finishing {
 
     fn sync_newstate(&mut self, place: &Place) -> Result<Step, Failure> {
         self.sync_output(place, NEWSTATE)?;
-        Ok(Step::MarkProcessed)
+        Ok(Step::SyncNames)
     }
 
     /// Syncs what the processor wrote, and makes it if the processor removed it (0.76 does). Where
@@ -172,6 +182,12 @@ impl Finishing {
             let marked = processed.set_mode(MODE_COMPLETE);
             marked.map_err(|errno| place.failure(What::SetMode, PROCESSED, errno))?;
         }
+        Ok(Step::SyncMark)
+    }
+
+    /// Without its mark on disk, recovery would throw `processed` away after a power cut.
+    fn sync_mark(&mut self, place: &Place) -> Result<Step, Failure> {
+        self.sync_output(place, PROCESSED)?;
         Ok(Step::RemovePrevious)
     }
 }
@@ -185,7 +201,9 @@ fn run_processor(place: &Place) -> Result<Step, Failure> {
         state: open_state(place)?.into(),
         newstate: create(place, NEWSTATE)?.into(),
     };
-    let mut child = spawn::processor(place.dir.as_fd(), command, files)
+    let mut child = place
+        .dir
+        .start_processor(command, files)
         .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
     let status = child.wait().map_err(|error| place.failure_here(What::Wait, errno_of(&error)))?;
     if status.success() {
@@ -200,8 +218,10 @@ fn open(place: &Place, name: &[u8], purpose: For, what: What) -> Result<File, Fa
     place.dir.open(name, purpose).map_err(|errno| place.failure(what, name, errno))
 }
 
-/// An empty file that the processor fills.
+/// An empty file that the processor fills. It is always a new one: what has the name may carry the bit
+/// that says complete, or be an archive too.
 fn create(place: &Place, name: &[u8]) -> Result<File, Failure> {
+    place.remove(name)?;
     let file = open(place, name, For::Replacing(MODE_PARTIAL), What::Create)?;
     file.set_mode(MODE_PARTIAL).map_err(|errno| place.failure(What::SetMode, name, errno))?;
     Ok(file)
@@ -296,6 +316,6 @@ mod tests {
     fn a_crash_after_any_step_loses_and_doubles_nothing() {
         assert_eq!((0..).take_while(|&count| check_crash_after(count, None)).count(), 6);
         let copy = Some("cat; echo seen >&5");
-        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 12);
+        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 14);
     }
 }

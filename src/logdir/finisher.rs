@@ -1,8 +1,10 @@
 //! The thread beside the event loop that finishes files, one per log directory, started when it is
 //! first needed. It alone may sleep.
 
+#[cfg(test)]
+mod by_hand;
+
 use crate::diag::{self, Failure, What};
-use crate::disk::File;
 use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
@@ -22,7 +24,7 @@ enum Work {
     /// Nothing; waits for the next file.
     Idle,
     /// A file that has not been taken up yet.
-    Waiting(File),
+    Waiting(Finishing),
     /// A file under way.
     Running,
     /// A file under way, after a step that failed.
@@ -54,13 +56,21 @@ pub struct Finisher {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     wake: Wake,
+    #[cfg(test)]
+    by_hand: Option<by_hand::ByHand>,
 }
 
 impl Finisher {
     /// A finisher without a thread yet. It calls `wake` when a file is finished.
     pub fn new(wake: Wake) -> Finisher {
         let shared = Shared { work: Mutex::new(Work::Idle), changed: Condvar::new() };
-        Finisher { shared: Arc::new(shared), thread: None, wake }
+        Finisher {
+            shared: Arc::new(shared),
+            thread: None,
+            wake,
+            #[cfg(test)]
+            by_hand: None,
+        }
     }
 
     /// Whether a file is under way, so that none can be started.
@@ -75,6 +85,10 @@ impl Finisher {
 
     /// Makes sure that there is a thread. The error is that of starting one.
     pub fn prepare(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+        #[cfg(test)]
+        if place.dir.is_model() {
+            return self.prepare_by_hand(place);
+        }
         if self.thread.is_none() {
             let (shared, place, wake) =
                 (Arc::clone(&self.shared), Arc::clone(place), self.wake.clone());
@@ -86,10 +100,18 @@ impl Finisher {
         Ok(())
     }
 
-    /// Hands over `previous`. Must be prepared and not busy.
-    pub fn start(&mut self, previous: File) {
-        assert!(self.thread.is_some() && !self.is_busy());
-        self.shared.set(Work::Waiting(previous));
+    fn is_prepared(&self) -> bool {
+        #[cfg(test)]
+        if self.by_hand.is_some() {
+            return true;
+        }
+        self.thread.is_some()
+    }
+
+    /// Hands over a file. Must be prepared and not busy.
+    pub fn start(&mut self, finishing: Finishing) {
+        assert!(self.is_prepared() && !self.is_busy());
+        self.shared.set(Work::Waiting(finishing));
     }
 
     /// Waits until the file under way is finished or the time has passed.
@@ -115,8 +137,7 @@ impl Drop for Finisher {
 
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
     let mut archives = Archives::default();
-    while let Some(previous) = take_up(shared) {
-        let mut finishing = Finishing::new(previous);
+    while let Some(mut finishing) = take_up(shared) {
         while finishing.step() != Step::Done {
             if let Err(failure) = finishing.advance(place, &mut archives) {
                 diag::pausing(&failure);
@@ -131,11 +152,11 @@ fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
     }
 }
 
-fn take_up(shared: &Shared) -> Option<File> {
+fn take_up(shared: &Shared) -> Option<Finishing> {
     let mut work = shared.lock();
     loop {
         match std::mem::replace(&mut *work, Work::Running) {
-            Work::Waiting(previous) => return Some(previous),
+            Work::Waiting(finishing) => return Some(finishing),
             Work::Over => return None,
             other => *work = other,
         }

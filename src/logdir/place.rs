@@ -1,11 +1,13 @@
 //! A log directory that is held open and locked: what its writer and its finisher share.
 
-use crate::diag::{Failure, What};
+use crate::diag::{self, Failure, What};
 use crate::disk::Dir;
 use crate::logdir::lock::Lock;
 use crate::script::LogSpec;
 use nix::errno::Errno;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The directory, its settings and its lock, which lasts as long as anybody works here.
@@ -42,7 +44,9 @@ impl Place {
     /// Makes the directory if need be, opens it and takes its lock.
     pub fn open(start: &Dir, spec: &LogSpec) -> Result<Place, Failure> {
         // As in 0.76 a directory that cannot be made shows in the next call.
-        let _ = start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY);
+        if start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok() {
+            sync_parent(start, &spec.dir);
+        }
         let name = spec.dir.as_bytes();
         let dir = start
             .open_dir(&spec.dir)
@@ -72,6 +76,14 @@ impl Place {
         Failure::new(what, self.name(), errno)
     }
 
+    /// Waits until the names in the directory are on disk. Nothing can be done where that fails but to
+    /// say so; the contents are safe.
+    pub fn sync_names(&self) {
+        if let Err(errno) = self.dir.sync() {
+            diag::failed(&self.failure_here(What::Sync, errno));
+        }
+    }
+
     /// Removes a file that may be gone already.
     pub fn remove(&self, name: &[u8]) -> Result<(), Failure> {
         match self.dir.remove(name) {
@@ -79,4 +91,12 @@ impl Place {
             Err(errno) => Err(self.failure(What::Remove, name, errno)),
         }
     }
+}
+
+/// A new directory is on disk when the one above it is. That one may be closed to us, and need not
+/// be told: then it is as durable as with 0.76.
+fn sync_parent(start: &Dir, path: &OsStr) {
+    let parent = Path::new(path).parent().filter(|parent| *parent != Path::new(""));
+    let opened = start.open_dir(parent.unwrap_or(Path::new(".")).as_os_str());
+    let _ = opened.and_then(|parent| parent.sync());
 }

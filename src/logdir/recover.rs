@@ -40,8 +40,8 @@ pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
         // whose output is not known to be on disk.
         steps.extend([Step::Forget(STATE), Step::Forget(NEWSTATE)]);
     }
-    // Beside a clean `current` 0.76 does not look, and overwrites a left-over `previous`.
-    if !clean || previous != Found::Absent {
+    // Beside a clean `current` 0.76 does not look, and overwrites what is left over.
+    if !clean || previous != Found::Absent || processed == Found::Complete {
         finish(previous, processed, &mut steps);
     }
     if !clean {
@@ -100,15 +100,15 @@ mod tests {
     fn a_clean_directory_is_left_alone() {
         check_clean(Absent, Absent, &[]);
         check_clean(Absent, Partial, &[]);
-        check_clean(Absent, Complete, &[]);
     }
 
     #[test]
-    fn a_previous_beside_a_clean_current_is_not_overwritten() {
+    fn what_is_left_beside_a_clean_current_is_not_overwritten() {
         check_clean(Partial, Absent, &[Step::Publish(PREVIOUS, Code::Unfinished)]);
         check_clean(Empty, Absent, &[Step::Remove(PREVIOUS)]);
         let steps = [Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe)];
         check_clean(Complete, Complete, &steps);
+        check_clean(Absent, Complete, &[Step::Publish(PROCESSED, Code::Safe)]);
     }
 
     #[test]

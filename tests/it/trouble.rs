@@ -195,7 +195,8 @@ fn a_failed_sync_makes_an_archive_that_says_so() {
 fn a_failed_sync_at_the_end_leaves_current_unmarked() {
     differs("a_failed_sync_at_the_end_leaves_current_unmarked", || {
         let home = Home::new();
-        let options = ["-e", "inject=fsync:error=EIO:when=1"];
+        // The first two are those of the directory above and of the directory.
+        let options = ["-e", "inject=fsync:error=EIO:when=3"];
         let Some(ended) = with_fault(&home, &options, &["./d"], b"a\n") else {
             panic!("strace is missing");
         };

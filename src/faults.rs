@@ -1,0 +1,115 @@
+//! Everything that can go wrong goes wrong once, on the model disk, and every line is accounted for.
+//!
+//! The workload is three runs of the real sinks over four directories and a status file. Each fault, kill
+//! and power cut is one repetition of it, from a fresh disk and with clocks of its own; a failure names
+//! what makes it come again.
+
+mod found;
+mod matrix;
+mod workload;
+
+use crate::disk::model::{Model, ModelDir};
+use crate::format::{CURRENT, PREVIOUS, PROCESSED, archive_key, is_complete};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All that was logged to a directory, as far as it is known: archives, those that were removed
+/// among them, and `current`. The lines that the processor adds are left out.
+fn contents(dir: &ModelDir) -> Vec<u8> {
+    let mut files: BTreeMap<Vec<u8>, Vec<u8>> =
+        dir.removed().into_iter().map(|archive| (archive.name, archive.contents)).collect();
+    files.extend(dir.files().into_iter().map(|(name, _, bytes)| (name, bytes)));
+    // Archives sort before `current`.
+    files.retain(|name, _| archive_key(name).is_some() || name == CURRENT);
+    files.values().map(|bytes| without_memory(bytes)).collect::<Vec<_>>().concat()
+}
+
+/// A file but for the first line, if that is the processor's: it begins with `#`.
+fn without_memory(bytes: &[u8]) -> &[u8] {
+    match bytes.iter().position(|&byte| byte == b'\n') {
+        Some(newline) if bytes.starts_with(b"#") => &bytes[newline + 1..],
+        Some(_) | None => bytes,
+    }
+}
+
+/// Checks that what the processor remembered at the beginning of each file is what it had done before
+/// in the files that were published, since it last had to forget.
+fn check_memory(dir: &ModelDir, about: &str) {
+    let mut known = 0;
+    for (name, _, bytes) in dir.files().iter().filter(|(name, ..)| name.ends_with(b".s")) {
+        let newline = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(0);
+        let header = std::str::from_utf8(&bytes[..newline]).unwrap_or_default();
+        let before: Option<u64> = header.strip_prefix('#').and_then(|count| count.parse().ok());
+        let name = String::from_utf8_lossy(name);
+        assert!(before == Some(known) || before == Some(0), "{name} begins {header}: {about}");
+        let count = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64 - 1;
+        known = before.unwrap_or(0) + count;
+    }
+}
+
+/// Checks that nothing is left of a rotation, and that what is whole says so.
+fn check_tidy(dir: &ModelDir, about: &str) {
+    let files = dir.files();
+    let left = files.iter().find(|(name, ..)| [PREVIOUS, PROCESSED].contains(&name.as_slice()));
+    assert!(left.is_none(), "{left:?} is left: {about}");
+    let unmarked =
+        files.iter().find(|(name, mode, _)| name.ends_with(b".s") && !is_complete(*mode));
+    assert!(unmarked.is_none(), "{unmarked:?} is not marked: {about}");
+    let current = files.iter().find(|(name, ..)| name == CURRENT);
+    assert!(current.is_some_and(|(_, mode, _)| is_complete(*mode)), "current: {about}");
+}
+
+#[track_caller]
+fn check_equal(found: &[u8], expected: &[u8], about: &str) {
+    if found == expected {
+        return;
+    }
+    let same = found.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    let near = |bytes: &[u8]| {
+        bytes[same.saturating_sub(30)..bytes.len().min(same + 60)].escape_ascii().to_string()
+    };
+    panic!(
+        "{} bytes instead of {}, different from {same}: {} instead of {}: {about}",
+        found.len(),
+        expected.len(),
+        near(found),
+        near(expected),
+    );
+}
+
+/// The lines of the workload among these, by number. Torn lines are none.
+fn numbers(bytes: &[u8]) -> Vec<u64> {
+    bytes.split_inclusive(|&byte| byte == b'\n').filter_map(workload::number).collect()
+}
+
+/// After a power cut: all that was ever named `.s` and not removed is there, whole, once and in order.
+fn check_promise(before: &Model, after: &Model, about: &str) {
+    for dir in workload::DIRS {
+        let Some(old) = before.root().dir(dir) else { continue };
+        let promised = old.promised();
+        let Some(new) = after.root().dir(dir) else {
+            assert!(promised.is_empty(), "a directory is gone: {about}");
+            continue;
+        };
+        let lines = numbers(&contents(&new));
+        let in_order = lines.windows(2).all(|pair| pair[0] < pair[1]);
+        assert!(in_order, "{}: {lines:?}: {about}", dir.escape_ascii());
+        let there: BTreeSet<u64> = lines.into_iter().collect();
+        for archive in promised {
+            let missing = numbers(without_memory(&archive.contents))
+                .into_iter()
+                .find(|line| !there.contains(line));
+            let name = archive.name.escape_ascii();
+            assert!(missing.is_none(), "{name} of {} is not whole: {about}", dir.escape_ascii());
+        }
+    }
+}
+
+/// After a power cut: a file with its bit set has all that was in it.
+fn check_marks(before: &Model, after: &Model, about: &str) {
+    for dir in workload::DIRS.iter().filter_map(|dir| after.root().dir(dir)) {
+        for (name, inode, bytes) in dir.marked() {
+            let name = name.escape_ascii();
+            assert!(before.contents(inode) == bytes, "{name} is marked and not whole: {about}");
+        }
+    }
+}
