@@ -5,7 +5,7 @@
 //! of the cache what chance lets through, within these rules:
 //!
 //! - contents and mode of a file are on disk when its fsync has answered yes. Before, the file may have
-//!   its old contents, or the new ones up to any byte, and either mode. After a failed fsync what it
+//!   its old contents, or the new ones up to any byte, and any mode it had since. After a failed fsync what it
 //!   should have written is dropped, and the next fsync answers yes all the same;
 //! - names are on disk when the directory was synced. Before, changes arrive in their order up to
 //!   some point ([`Journal::Ordered`]), or each for itself ([`Journal::Loose`]), but for those of the same
@@ -100,7 +100,8 @@ type Names = BTreeMap<Vec<u8>, usize>;
 struct Inode {
     body: Body,
     mode: u32,
-    mode_on_disk: u32,
+    /// The modes it may have on disk: that of the last sync, and all since.
+    modes_on_disk: Vec<u32>,
 }
 
 /// A change of names in a directory.
@@ -160,7 +161,7 @@ const TYPE_FILE: u32 = 0o100_000;
 
 impl Disk {
     fn add(&mut self, body: Body, mode: u32) -> usize {
-        self.inodes.push(Inode { body, mode, mode_on_disk: mode });
+        self.inodes.push(Inode { body, mode, modes_on_disk: vec![mode] });
         self.inodes.len() - 1
     }
 
@@ -277,10 +278,8 @@ impl Model {
             }
         }
         for inode in &mut disk.inodes {
-            if chance.of(2) == 0 {
-                inode.mode = inode.mode_on_disk;
-            }
-            inode.mode_on_disk = inode.mode;
+            inode.mode = inode.modes_on_disk[chance.of(inode.modes_on_disk.len())];
+            inode.modes_on_disk = vec![inode.mode];
             match &mut inode.body {
                 Body::Dir { names, names_on_disk } => names.clone_from(names_on_disk),
                 Body::File { bytes, on_disk, dropped } => {
@@ -614,7 +613,7 @@ impl ModelFile {
             (Body::File { .. } | Body::Dir { .. }, Ok(()) | Err(_)) => {}
         }
         if entered.is_ok() {
-            inode.mode_on_disk = inode.mode;
+            inode.modes_on_disk = vec![inode.mode];
         }
         entered
     }
@@ -622,6 +621,7 @@ impl ModelFile {
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         let (mut disk, _) = self.disk.enter(Call::SetMode)?;
         disk.inodes[self.inode].mode = mode;
+        disk.inodes[self.inode].modes_on_disk.push(mode);
         Ok(())
     }
 
