@@ -235,7 +235,10 @@ impl Lines {
             if start + STAMP_LEN + text_len > STAGE_MAX {
                 break;
             }
-            self.stage.extend_from_slice(&self.begun.take().unwrap_or_else(|| stamps.take()));
+            match self.begun.take() {
+                Some(stamp) => self.stage.extend_from_slice(&stamp),
+                None => stamps.append_to(&mut self.stage),
+            }
             self.stage.extend_from_slice(&rest[..text_len]);
             pos += text_len;
             let line = &self.stage[start..];

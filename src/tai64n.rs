@@ -72,7 +72,7 @@ impl Filter for Stamper {
         let mut rest = piece;
         while !rest.is_empty() {
             if self.at_line_start {
-                output.extend_from_slice(&self.stamps.take());
+                self.stamps.append_to(output);
             }
             let newline_pos = memchr(b'\n', rest);
             self.at_line_start = newline_pos.is_some();
