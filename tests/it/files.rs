@@ -259,6 +259,21 @@ fn a_removed_current_does_not_stop_the_logger() {
 }
 
 #[test]
+fn a_previous_that_appears_is_kept() {
+    differs("a_previous_that_appears_is_kept", || {
+        let home = Home::new();
+        let mut logger = home.spawn(&["./d"]);
+        logger.write(b"a\n");
+        wait_until("the line", || home.read("d/current") == b"a\n");
+        home.write("d/previous", b"somebody's\n", 0o644);
+        logger.signal(Signal::SIGALRM);
+        logger.write(b"b\n");
+        logger.end();
+        assert_eq!(home.contents("d"), b"somebody's\na\nb\n");
+    });
+}
+
+#[test]
 fn every_file_and_name_is_synced_before_it_counts() {
     let Some(strace) = peer("strace") else { return };
     differs("every_file_and_name_is_synced_before_it_counts", || {

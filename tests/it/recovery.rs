@@ -1,8 +1,9 @@
 //! What a start makes of the directory it finds (behaviour 9).
 
-use crate::support::{Entry, Home, differs, wait_until};
+use crate::support::{Entry, Home, differs, wait_until, wait_until_within};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::time::Duration;
 
 /// Files to begin with: name, contents, mode.
 type Files<'a> = &'a [(&'a str, &'a [u8], u32)];
@@ -113,6 +114,28 @@ fn a_previous_beside_a_clean_current_is_kept() {
     differs("a_previous_beside_a_clean_current_is_kept", || {
         let files: Files = &[("current", b"c\n", 0o744), ("previous", b"p\n", 0o644)];
         check(files, &[("@.u", 0o644)], b"p\nc\n");
+    });
+}
+
+#[test]
+fn a_complete_processed_beside_a_clean_current_is_kept() {
+    differs("a_complete_processed_beside_a_clean_current_is_kept", || {
+        let files: Files = &[("current", b"c\n", 0o744), ("processed", b"p\n", 0o744)];
+        check(files, &[("@.s", 0o744)], b"p\nc\n");
+    });
+}
+
+#[test]
+fn a_directory_in_the_place_of_previous_is_refused() {
+    differs("a_directory_in_the_place_of_previous_is_refused", || {
+        let home = home_with(&[("current", b"c\n", 0o644)]);
+        home.make_dir("d/previous");
+        let mut logger = home.spawn(&["./d"]);
+        // 0.76 tries for ever.
+        wait_until_within(Duration::from_secs(4), "the end", || !logger.is_running());
+        let message = "multilog: fatal: unable to read ./d/previous: is a directory\n";
+        logger.wait().check(111, message);
+        assert_eq!(home.read("d/current"), b"c\n");
     });
 }
 

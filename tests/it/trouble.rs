@@ -208,3 +208,47 @@ fn a_failed_sync_at_the_end_leaves_current_unmarked() {
         assert_eq!(home.contents("d"), b"a\nb\n");
     });
 }
+
+#[test]
+fn trouble_at_the_start_is_fatal() {
+    differs("trouble_at_the_start_is_fatal", || {
+        let home = Home::new();
+        home.make_dir("d");
+        home.write("d/current", b"a\n", 0o644);
+        let options = ["-e", "inject=link,linkat:error=ENOSPC:when=1"];
+        let Some(ended) = with_fault(&home, &options, &["./d"], b"b\n") else {
+            panic!("strace is missing");
+        };
+        ended.check_fatal("multilog: fatal: unable to link to ./d/@");
+        assert_eq!(home.contents("d"), b"a\n");
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_linked_is_renamed() {
+    differs("a_file_that_cannot_be_linked_is_renamed", || {
+        let home = Home::new();
+        let options = ["-e", "inject=link,linkat:error=EPERM:when=1"];
+        let Some(ended) = with_fault(&home, &options, &["s4096", "./d"], &numbers(1, 800)) else {
+            panic!("strace is missing");
+        };
+        ended.check(0, "");
+        assert_eq!(home.contents("d"), numbers(1, 800));
+        assert!(home.archives("d")[0].ends_with(".s"));
+    });
+}
+
+#[test]
+fn lines_that_come_together_make_one_status() {
+    differs("lines_that_come_together_make_one_status", || {
+        let home = Home::new();
+        let options = ["-e", "trace=write,pwrite64"];
+        let Some(ended) = with_fault(&home, &options, &["=s"], b"a\nb\nc\n") else {
+            panic!("strace is missing");
+        };
+        ended.check(0, "");
+        assert!(home.read("s").starts_with(b"c\n\n"));
+        let trace = String::from_utf8(home.read("trace")).expect("text");
+        assert_eq!(trace.matches("= 1001").count(), 1, "{trace}");
+    });
+}
