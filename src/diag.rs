@@ -33,6 +33,8 @@ fn program() -> &'static str {
 pub enum What {
     /// Opening the working directory.
     StartDirectory,
+    /// Taking the descriptor that is told when everything is open.
+    Descriptor,
     /// Preparing to wait for signals and threads.
     Events,
     /// Opening a log directory.
@@ -82,6 +84,7 @@ impl What {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             What::StartDirectory => ("unable to switch to current directory", ""),
+            What::Descriptor => ("unable to use descriptor ", ""),
             What::Events => ("unable to prepare for signals", ""),
             What::OpenDirectory => ("unable to open directory ", ""),
             What::Lock => ("unable to lock directory ", ""),

@@ -30,23 +30,23 @@ pub const COMPLETE_BIT: u32 = 0o100;
 /// Names of archives compare by their first bytes, as many as a label has.
 pub type ArchiveKey = [u8; LABEL_LEN];
 
-/// How a file came to be finished, the last letter of its name.
+/// How a file came to be finished, the ending of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// `.s`: whole, and on disk.
+    /// `.s`, or what `w` asks for: whole, and on disk.
     Safe,
     /// `.u`: what an interrupted writer left.
     Unfinished,
 }
 
-/// The name of an archive.
-pub fn archive_name(label: Label, code: Code) -> Vec<u8> {
-    let mut name = label.format().to_vec();
-    name.extend_from_slice(match code {
-        Code::Safe => b".s",
-        Code::Unfinished => b".u",
-    });
-    name
+/// The name of an archive. `safe` is the ending of those that are whole, which daemontools-encore
+/// lets the user choose.
+pub fn archive_name(label: Label, code: Code, safe: &[u8]) -> Vec<u8> {
+    let ending = match code {
+        Code::Safe => safe,
+        Code::Unfinished => b"u",
+    };
+    [&label.format(), b".".as_slice(), ending].concat()
 }
 
 /// What orders archives, or none where the name does not count as one.

@@ -16,7 +16,7 @@ mod rotation_point;
 use crate::diag::{self, Failure, What};
 use crate::disk::{File, For};
 use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
-use crate::pause::{PAUSE, Pause};
+use crate::pause::Pause;
 use finish::Finishing;
 use finisher::Finisher;
 use nix::errno::Errno;
@@ -186,7 +186,8 @@ impl LogDir {
             if rest.is_empty() {
                 break;
             }
-            let point = rotation_point::find(self.size, self.place.spec.size_max, rest);
+            let spec = &self.place.spec;
+            let point = rotation_point::find(self.size, spec.size_max, spec.margin, rest);
             let written = self.write(&rest[..point.len]);
             done += written;
             self.cut_pos = self.cut_pos.map(|cut_pos| cut_pos - written);
@@ -287,7 +288,8 @@ impl LogDir {
 impl io::Write for LogDir {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         while self.room() == 0 {
-            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + PAUSE);
+            let deadline =
+                self.deadline().unwrap_or_else(|| Instant::now() + self.place.spec.pause);
             match self.finisher.is_busy() {
                 true => self.finisher.wait(deadline.saturating_duration_since(Instant::now())),
                 false => std::thread::sleep(deadline.saturating_duration_since(Instant::now())),

@@ -8,11 +8,13 @@ use crate::lines::Lines;
 use crate::script::{self, Script};
 use crate::signals::Signals;
 use crate::sink::OpenSinks;
-use crate::sys::startup;
+use crate::sys::{ready, startup};
 use crate::wake::Wake;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::write;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
@@ -25,9 +27,13 @@ Reads lines on standard input and does the actions on each, in order.
   +pattern     selects lines that match
   e            writes selected lines to standard error, 200 bytes of each
   =file        keeps the last selected line in file
-  ssize        size of a file in the directories behind it, in bytes (99999)
+  ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
   nnumber      number of files in the directories behind it (10)
   !processor   runs sh -c processor on each full file of the directories behind it
+  lsize        how close to its size a file ends at a line, in the directories behind it (2000)
+  rmillis      how long trouble in the directories behind it rests (5000)
+  wcode        ending of finished files in the directories behind it (s)
+  dfd          writes a newline to the descriptor fd when everything is open
   ./dir /dir   appends selected lines to dir/current
 Signals: TERM ends at the end of a line, ALRM starts new files.
 ";
@@ -61,6 +67,7 @@ pub fn run() -> ExitCode {
 /// Opens everything the script names, in the order of 0.76. Nothing is read from stdin.
 fn open(script: &Script) -> Result<Engine, Failure> {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    let ready_fd = script.ready_fd.map(take_ready_fd).transpose()?;
     // A processor is waited for, whatever was inherited (0.76 runs it again and again).
     startup::set_default(Signal::SIGCHLD);
     let failure = |errno| Failure::new(What::StartDirectory, "", errno);
@@ -69,7 +76,15 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let signals = Signals::collect().map_err(setup)?;
     let wake = Wake::new().map_err(setup)?;
     let sinks = OpenSinks::open(&start, script, &wake)?;
+    if let Some(fd) = ready_fd {
+        // Whoever does not listen any more need not be told.
+        let _ = write(fd, b"\n");
+    }
     Ok(Engine { input: Input::new(), lines: Lines::new(script), sinks, signals, wake })
+}
+
+fn take_ready_fd(fd: i32) -> Result<OwnedFd, Failure> {
+    ready::take(fd).map_err(|errno| Failure::new(What::Descriptor, fd.to_string(), errno))
 }
 
 fn exit(ended: Ended) -> ExitCode {

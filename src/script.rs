@@ -3,8 +3,13 @@
 //! As in 0.76 an action is told by the first byte of its argument. Settings (`s`, `n`, `!`) are used
 //! up here and land in the log directories behind them; nothing downstream sees an argument.
 
+mod settings;
+
+use crate::pause::PAUSE;
+use settings::Setting;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// The smallest size of a file, in bytes; below it there would be no room for a line and the margin.
 pub const SIZE_MIN: u64 = 4096;
@@ -14,6 +19,8 @@ pub const SIZE_DEFAULT: u64 = 99_999;
 pub const NUMBER_MIN: u64 = 2;
 /// The number of files without `n`.
 pub const NUMBER_DEFAULT: u64 = 10;
+/// A file ends with the first line that ends within this many bytes of its size, without `l`.
+pub const MARGIN_DEFAULT: u64 = 2000;
 
 /// What multilog was asked to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +33,8 @@ pub struct Script {
     pub logs: Vec<LogSpec>,
     /// Every status file, in the order of the command line.
     pub statuses: Vec<OsString>,
+    /// The descriptor that is told when everything is open (`d`).
+    pub ready_fd: Option<i32>,
 }
 
 /// One action on a line.
@@ -54,6 +63,13 @@ pub struct LogSpec {
     pub number_max: u64,
     /// The command each finished file is given to.
     pub processor: Option<OsString>,
+    /// A file ends with the first line that ends within this many bytes of its size (`l`). More than
+    /// half the size is half the size.
+    pub margin: u64,
+    /// How long trouble rests before it is tried again (`r`).
+    pub pause: Duration,
+    /// The ending of a finished file's name, behind the dot (`w`).
+    pub code: Vec<u8>,
 }
 
 impl LogSpec {
@@ -64,6 +80,9 @@ impl LogSpec {
             size_max: SIZE_DEFAULT,
             number_max: NUMBER_DEFAULT,
             processor: None,
+            margin: MARGIN_DEFAULT,
+            pause: PAUSE,
+            code: b"s".to_vec(),
         }
     }
 }
@@ -81,6 +100,7 @@ enum Hint {
     Directory,
     StampFirst,
     Encore,
+    Needs(&'static str),
 }
 
 impl Ignored {
@@ -98,6 +118,10 @@ impl Ignored {
             }
             Hint::StampFirst => text.extend_from_slice(b": t adds stamps only as the first action"),
             Hint::Encore => text.extend_from_slice(b": an action of daemontools-encore"),
+            Hint::Needs(needs) => {
+                text.extend_from_slice(b": ");
+                text.extend_from_slice(needs.as_bytes());
+            }
         }
         text
     }
@@ -120,14 +144,21 @@ pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
                 script.actions.push(Action::Status(script.statuses.len()));
                 script.statuses.push(OsStr::from_bytes(rest).to_owned());
             }
-            b"s" => settings.size_max = parse_number(rest).max(SIZE_MIN),
-            b"n" => settings.number_max = parse_number(rest).max(NUMBER_MIN),
-            b"!" => settings.processor = Some(OsStr::from_bytes(rest).to_owned()),
+            b"d" if settings::parse_descriptor(rest).is_some() => {
+                script.ready_fd = settings::parse_descriptor(rest);
+            }
             b"." | b"/" => {
                 script.actions.push(Action::Log(script.logs.len()));
                 script.logs.push(LogSpec { dir: argument.clone(), ..settings.clone() });
             }
-            _ => ignored.push(Ignored { argument: argument.clone(), hint: hint(bytes) }),
+            _ => {
+                let hint = match settings::set(&mut settings, bytes) {
+                    Setting::Taken => continue,
+                    Setting::Malformed(needs) => Hint::Needs(needs),
+                    Setting::Unknown => hint(bytes),
+                };
+                ignored.push(Ignored { argument: argument.clone(), hint });
+            }
         }
     }
     (script, ignored)
@@ -138,18 +169,9 @@ fn hint(argument: &[u8]) -> Hint {
     match argument {
         b"t" => Hint::StampFirst,
         b"F" | b"S" | b"T" => Hint::Encore,
-        [b'w', code @ ..] if code.len() <= 1 => Hint::Encore,
         [first, _, ..] if first.is_ascii_alphanumeric() || *first == b'_' => Hint::Directory,
         _ => Hint::None,
     }
-}
-
-/// The leading digits as a number, as 0.76 reads it: none is 0, what follows does not matter. A
-/// number too large to count is the largest one; 0.76 starts again from 0.
-fn parse_number(text: &[u8]) -> u64 {
-    text.iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(0u64, |value, digit| value.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
 
 #[cfg(test)]

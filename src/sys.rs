@@ -3,5 +3,6 @@
 #![allow(unsafe_code)]
 
 pub mod local_time;
+pub mod ready;
 pub mod spawn;
 pub mod startup;

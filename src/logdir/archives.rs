@@ -55,7 +55,7 @@ impl Archives {
         self.refresh(place)?;
         let now = clock::now();
         let label = self.newest.map_or(now, |newest| now.max(newest.next()));
-        let name = archive_name(label, code);
+        let name = archive_name(label, code, &place.spec.code);
         if label == now {
             place.clock_behind.forget();
         } else if place.clock_behind.is_news() {

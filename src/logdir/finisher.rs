@@ -8,7 +8,6 @@ use crate::diag::{self, Failure, What};
 use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
-use crate::pause::PAUSE;
 use crate::wake::Wake;
 use nix::errno::Errno;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -143,7 +142,7 @@ fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
                 diag::pausing(&failure);
                 shared.set(Work::Pausing);
                 wake.wake();
-                thread::sleep(PAUSE);
+                thread::sleep(place.spec.pause);
                 shared.set(Work::Running);
             }
         }

@@ -47,7 +47,7 @@ impl LogDir {
             buffer: Vec::new(),
             cut_pos: None,
             rotation: Rotation::None,
-            pause: Pause::default(),
+            pause: Pause::of(spec.pause),
             finisher: Finisher::new(wake.clone()),
             end: End::Open,
         })

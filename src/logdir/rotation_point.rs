@@ -5,9 +5,6 @@
 
 use memchr::memchr;
 
-/// A file ends with the first line that ends within this many bytes of its size (multilog(8)).
-const MARGIN: u64 = 2000;
-
 /// How much of the bytes belongs into the file, and whether the file ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationPoint {
@@ -17,18 +14,20 @@ pub struct RotationPoint {
     pub ends: bool,
 }
 
-/// Finds the end of a file that has `size` bytes and may have `size_max`, if `bytes` come next.
+/// Finds the end of a file that has `size` bytes and may have `size_max`, if `bytes` come next. The file
+/// ends with the first line that ends within `margin` bytes of its size (multilog(8), `l`).
 ///
 /// A file that is full without a line end near it ends before the next byte, not behind the last
 /// one: where no further byte comes it stays `current`.
-pub fn find(size: u64, size_max: u64, bytes: &[u8]) -> RotationPoint {
+pub fn find(size: u64, size_max: u64, margin: u64, bytes: &[u8]) -> RotationPoint {
     let room = size_max.saturating_sub(size);
     let fitting = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
     if fitting == 0 {
         return RotationPoint { len: 0, ends: !bytes.is_empty() };
     }
     // The newline itself has to lie at or beyond the margin: the file's length with it counts.
-    let before_margin = (size_max - MARGIN).saturating_sub(size).saturating_sub(1);
+    let before_margin =
+        (size_max - margin.min(size_max / 2)).saturating_sub(size).saturating_sub(1);
     let near_end = usize::try_from(before_margin).ok().and_then(|from| bytes.get(from..fitting));
     let line_end =
         near_end.and_then(|near| memchr(b'\n', near).map(|at| fitting - near.len() + at));
@@ -45,7 +44,7 @@ mod tests {
 
     #[track_caller]
     fn check(size: u64, bytes: &[u8], len: usize, ends: bool) {
-        assert_eq!(find(size, 4096, bytes), RotationPoint { len, ends });
+        assert_eq!(find(size, 4096, 2000, bytes), RotationPoint { len, ends });
     }
 
     #[test]
@@ -68,19 +67,33 @@ mod tests {
         check(9999, b"\n", 0, true);
     }
 
+    #[track_caller]
+    fn check_margin(size: u64, margin: u64, bytes: &[u8], len: usize, ends: bool) {
+        assert_eq!(find(size, 4096, margin, bytes), RotationPoint { len, ends });
+    }
+
+    #[test]
+    fn the_margin_is_at_most_half_the_size() {
+        check_margin(4094, 0, b"\n\n\n", 2, true);
+        check_margin(4090, 0, b"\nabcdef", 6, false);
+        check_margin(3994, 100, b"\n\n\n", 2, true);
+        check_margin(2046, 9999, b"\n\n\n", 2, true);
+        check_margin(2046, 2048, b"\n\n\n", 2, true);
+    }
+
     #[test]
     fn the_largest_size_never_ends() {
-        let point = find(u64::MAX / 2, u64::MAX, b"a\n");
+        let point = find(u64::MAX / 2, u64::MAX, 2000, b"a\n");
         assert_eq!(point, RotationPoint { len: 2, ends: false });
     }
 
     /// The files that a stream makes when it comes in pieces of the given length.
-    fn files(stream: &[u8], piece_len: usize) -> Vec<Vec<u8>> {
+    fn files(stream: &[u8], margin: u64, piece_len: usize) -> Vec<Vec<u8>> {
         let mut files = vec![Vec::new()];
         for mut piece in stream.chunks(piece_len) {
             while !piece.is_empty() {
                 let file = files.last_mut().expect("one file at least");
-                let point = find(file.len() as u64, 4096, piece);
+                let point = find(file.len() as u64, 4096, margin, piece);
                 file.extend_from_slice(&piece[..point.len]);
                 piece = &piece[point.len..];
                 if point.ends {
@@ -96,11 +109,12 @@ mod tests {
         fn files_do_not_depend_on_the_pieces(
             lengths in proptest::collection::vec(0usize..6000, 1..12),
             piece_len in 1usize..5000,
+            margin in 0u64..3000,
         ) {
             let stream: Vec<u8> =
                 lengths.iter().flat_map(|&len| [vec![b'x'; len], vec![b'\n']].concat()).collect();
-            let whole = files(&stream, stream.len());
-            prop_assert_eq!(&files(&stream, piece_len), &whole);
+            let whole = files(&stream, margin, stream.len());
+            prop_assert_eq!(&files(&stream, margin, piece_len), &whole);
             prop_assert_eq!(whole.concat(), stream);
             prop_assert!(whole.iter().all(|file| file.len() <= 4096));
         }

@@ -12,6 +12,7 @@ mod processors;
 mod random;
 mod recovery;
 mod run_scripts;
+mod settings;
 mod signals;
 mod start_up;
 mod support;

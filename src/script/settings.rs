@@ -1,0 +1,185 @@
+//! The settings of log directories: what holds for the directories behind it, and what values it takes.
+//!
+//! A letter that 0.76 has is read as 0.76 reads it, whatever follows. The others are settings only where
+//! their value is well formed; what merely begins with the letter is no action, as in 0.76.
+
+use super::{LogSpec, NUMBER_MIN, SIZE_MIN};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+/// The shortest pause after trouble: below it nothing but trying again would be done.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest ending of an archive, in bytes: a name may have 255, 26 of which are the label and the dot.
+const CODE_MAX: usize = 200;
+
+/// What came of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// It is a setting, and holds from here on.
+    Taken,
+    /// It is nearly one; the text says what the letter needs.
+    Malformed(&'static str),
+    /// It is none.
+    Unknown,
+}
+
+/// Takes an argument that may be a setting.
+pub fn set(settings: &mut LogSpec, argument: &[u8]) -> Setting {
+    let Some((letter, value)) = argument.split_first() else { return Setting::Unknown };
+    match letter {
+        b's' => settings.size_max = parse_file_size(value).max(SIZE_MIN),
+        b'n' => settings.number_max = parse_number(value).max(NUMBER_MIN),
+        b'!' => settings.processor = Some(OsStr::from_bytes(value).to_owned()),
+        _ => return set_new(settings, *letter, value),
+    }
+    Setting::Taken
+}
+
+/// The letters that 0.76 does not have.
+fn set_new(settings: &mut LogSpec, letter: u8, value: &[u8]) -> Setting {
+    let (done, needs) = match letter {
+        b'l' => (parse_size(value).map(|size| settings.margin = size), "l needs a size in bytes"),
+        b'r' => (parse_pause(value).map(|pause| settings.pause = pause), "r needs milliseconds"),
+        b'w' => (
+            parse_code(value).map(|code| settings.code = code),
+            "w needs the ending of finished files, without a slash and not u",
+        ),
+        _ => return Setting::Unknown,
+    };
+    match done {
+        Some(()) => Setting::Taken,
+        // A word such as `log` is the name of a directory rather.
+        None if letter != b'w' && !value.is_empty() && !value[0].is_ascii_digit() => {
+            Setting::Unknown
+        }
+        None => Setting::Malformed(needs),
+    }
+}
+
+/// The leading digits as a number, as 0.76 reads it: none is 0, what follows does not matter. A
+/// number too large to count is the largest one; 0.76 starts again from 0.
+pub fn parse_number(text: &[u8]) -> u64 {
+    split_number(text).0
+}
+
+fn split_number(text: &[u8]) -> (u64, &[u8]) {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
+    let value = digits.iter().fold(0u64, |value, digit| {
+        value.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    });
+    (value, rest)
+}
+
+/// The size of a file: as 0.76 reads it, but that one letter and no more behind the digits is a unit.
+fn parse_file_size(text: &[u8]) -> u64 {
+    let (value, rest) = split_number(text);
+    size_unit(rest).map_or(value, |unit| value.saturating_mul(unit))
+}
+
+/// A size in bytes: digits, and perhaps a unit.
+fn parse_size(text: &[u8]) -> Option<u64> {
+    let (value, rest) = parse_digits(text)?;
+    Some(value.saturating_mul(size_unit(rest)?))
+}
+
+fn size_unit(rest: &[u8]) -> Option<u64> {
+    match rest {
+        b"" => Some(1),
+        b"k" => Some(1 << 10),
+        b"m" => Some(1 << 20),
+        b"g" => Some(1 << 30),
+        _ => None,
+    }
+}
+
+/// A number of at least one digit, and what follows.
+fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    text.first().filter(|byte| byte.is_ascii_digit()).map(|_| split_number(text))
+}
+
+/// A whole argument that is a number.
+fn parse_count(text: &[u8]) -> Option<u64> {
+    parse_digits(text).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
+}
+
+/// A descriptor that is not one of the standard ones: of these, none is there to be told anything.
+pub fn parse_descriptor(text: &[u8]) -> Option<i32> {
+    parse_count(text).and_then(|fd| i32::try_from(fd).ok()).filter(|&fd| fd > 2)
+}
+
+fn parse_pause(text: &[u8]) -> Option<Duration> {
+    parse_count(text).map(|millis| Duration::from_millis(millis).max(PAUSE_MIN))
+}
+
+fn parse_code(text: &[u8]) -> Option<Vec<u8>> {
+    let fits = (1..=CODE_MAX).contains(&text.len());
+    (fits && text != b"u" && !text.contains(&b'/')).then(|| text.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(argument: &str, expected: Setting, change: impl FnOnce(&mut LogSpec)) {
+        let (mut found, mut changed) = (LogSpec::new("./d"), LogSpec::new("./d"));
+        change(&mut changed);
+        assert_eq!(set(&mut found, argument.as_bytes()), expected, "{argument}");
+        assert_eq!(found, changed, "{argument}");
+    }
+
+    #[track_caller]
+    fn check_size(argument: &str, size_max: u64) {
+        check(argument, Setting::Taken, |spec| spec.size_max = size_max);
+    }
+
+    #[track_caller]
+    fn check_refused(arguments: &[&str], needs: &'static str) {
+        for argument in arguments {
+            check(argument, Setting::Malformed(needs), |_| {});
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_in_0_76_but_for_one_letter_behind_them() {
+        check_size("s", 4096);
+        check_size("s0", 4096);
+        check_size("s4095", 4096);
+        check_size("s4097", 4097);
+        check_size("s5k", 5120);
+        check_size("s1k", 4096);
+        check_size("s3m", 3 << 20);
+        check_size("s2g", 2 << 30);
+        check_size("s6000x", 6000);
+        check_size("s6000kb", 6000);
+        check_size("s6000K", 6000);
+        check_size("s6000 k", 6000);
+        check_size("s 9000", 4096);
+        check_size("sk", 4096);
+        check_size("s16777216", 16_777_216);
+        check_size("s99999999999999999999999", u64::MAX);
+        check_size("s99999999999999999999g", u64::MAX);
+    }
+
+    #[test]
+    fn the_letters_of_the_family_take_well_formed_values_only() {
+        check("l0", Setting::Taken, |spec| spec.margin = 0);
+        check("l4k", Setting::Taken, |spec| spec.margin = 4096);
+        check("r2000", Setting::Taken, |spec| spec.pause = Duration::from_secs(2));
+        check("r49", Setting::Taken, |spec| spec.pause = PAUSE_MIN);
+        check("wgz", Setting::Taken, |spec| spec.code = b"gz".to_vec());
+        check("ws.zst", Setting::Taken, |spec| spec.code = b"s.zst".to_vec());
+        check_refused(&["l", "l5x", "l5kb"], "l needs a size in bytes");
+        check_refused(&["r", "r5s", "r5k"], "r needs milliseconds");
+        let long = format!("w{}", "x".repeat(CODE_MAX + 1));
+        check_refused(
+            &["w", "wa/b", "wu", &long],
+            "w needs the ending of finished files, without a slash and not u",
+        );
+        for word in ["log", "run", "", "a", "@", "main"] {
+            check(word, Setting::Unknown, |_| {});
+        }
+    }
+}
