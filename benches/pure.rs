@@ -151,9 +151,11 @@ mod label {
     fn stamps(bencher: Bencher) {
         let mut stamps = Stamps::new();
         stamps.set_clock(Label::from_unix(START, 0));
+        let mut text = Vec::new();
         bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
             for _ in 0..COUNT {
-                black_box(stamps.take());
+                text.clear();
+                stamps.append_to(black_box(&mut text));
             }
         });
     }

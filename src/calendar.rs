@@ -180,9 +180,15 @@ fn put_nanos(digits: &mut [u8], nanos: u32) -> usize {
         put_decimal(&mut digits[..10], nanos);
         return 10;
     }
-    digits[0] = decimal_digit(nanos / 100_000_000);
-    digits[1..9].copy_from_slice(&eight_digits(nanos % 100_000_000));
+    digits[..9].copy_from_slice(&nine_digits(nanos));
     9
+}
+
+/// The digits of nanoseconds below 10^9.
+pub fn nine_digits(nanos: u32) -> [u8; 9] {
+    let mut digits = [decimal_digit(nanos / 100_000_000); 9];
+    digits[1..].copy_from_slice(&eight_digits(nanos % 100_000_000));
+    digits
 }
 
 fn decimal_digit(value: u32) -> u8 {

@@ -110,23 +110,16 @@ impl Stamps {
     /// Takes the moment a block of input was read: the next stamp is `now`, or a nanosecond after
     /// the last one where the clock has not got beyond that yet.
     pub fn set_clock(&mut self, now: Label) {
-        let ahead = self.upcoming.nanos_since(now);
-        if !(0..BEHIND_NANOS_MAX).contains(&ahead) {
+        if nanos_ahead(self.upcoming, now).is_none() {
             self.upcoming = now;
         }
         self.text[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
     }
 
-    /// The stamp of the next line. The one after that is a nanosecond later.
-    pub fn take(&mut self) -> [u8; STAMP_LEN] {
-        self.begin_second();
-        let mut stamp = self.text;
-        stamp[NANOS_POS..LABEL_LEN].copy_from_slice(&self.next_nanos());
-        stamp
-    }
-
-    /// The same at the end of a text. The digits are put where they will stand: a stamp that is read
-    /// again as soon as it is made waits for its own bytes, which was half the time of short lines.
+    /// Appends the stamp of the next line. The one after that is a nanosecond later.
+    ///
+    /// The digits are put where they will stand: a stamp that is read again as soon as it is made waits
+    /// for its own bytes, which was half the time of short lines.
     pub fn append_to(&mut self, text: &mut Vec<u8>) {
         self.begin_second();
         let start = text.len();
@@ -154,6 +147,12 @@ impl Default for Stamps {
     fn default() -> Self {
         Stamps::new()
     }
+}
+
+/// By how much the next stamp of a stream is ahead of the clock, where that goes on with it. None where
+/// the stream has to start again from the clock: that is ahead, or was set back.
+pub fn nanos_ahead(upcoming: Label, now: Label) -> Option<i128> {
+    Some(upcoming.nanos_since(now)).filter(|ahead| (0..BEHIND_NANOS_MAX).contains(ahead))
 }
 
 /// Reads the seconds of a label, whatever number it is.
@@ -263,6 +262,12 @@ mod tests {
         assert!(Label::parse(b"@400000000000000a00000000.s").is_some());
     }
 
+    fn next(stamps: &mut Stamps) -> Vec<u8> {
+        let mut text = Vec::new();
+        stamps.append_to(&mut text);
+        text
+    }
+
     #[test]
     fn stamps_of_a_block_are_a_nanosecond_apart() {
         let start = Label::from_unix(1_700_000_000, 999_999_998);
@@ -270,7 +275,7 @@ mod tests {
         stamps.set_clock(start);
         let mut expected = start;
         for _ in 0..300 {
-            let stamp = stamps.take();
+            let stamp = next(&mut stamps);
             assert_eq!(stamp[..LABEL_LEN], expected.format());
             assert_eq!(stamp[LABEL_LEN], b' ');
             expected = expected.next();
@@ -282,13 +287,13 @@ mod tests {
         let start = Label::from_unix(1_700_000_000, 5);
         let mut stamps = Stamps::new();
         stamps.set_clock(start);
-        let first = stamps.take();
+        let first = next(&mut stamps);
         stamps.set_clock(start);
-        let second = stamps.take();
+        let second = next(&mut stamps);
         assert!(second > first);
         let earlier = Label::from_unix(1_699_999_999, 5);
         stamps.set_clock(earlier);
-        assert_eq!(stamps.take()[..LABEL_LEN], earlier.format());
+        assert_eq!(next(&mut stamps)[..LABEL_LEN], earlier.format());
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod pattern;
 mod pattern_tree;
 pub mod script;
 pub mod select;
+pub mod stamp;
 
 // Where lines come from and go to.
 mod input;

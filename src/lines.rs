@@ -5,9 +5,10 @@
 //! line ends. Bytes are copied at most once here: lines without a stamp are handed on from where they
 //! lie in the block, stamped ones from the stage, and lines that go the same way in one piece.
 
-use crate::label::{Label, STAMP_LEN, Stamps};
+use crate::label::Label;
 use crate::script::{Action, Script};
 use crate::select::{HEAD_MAX, Selector};
+use crate::stamp::{Stamper, Stamping};
 use memchr::{memchr, memrchr};
 
 /// Bytes of stamped lines that are put together before they are handed on.
@@ -48,10 +49,9 @@ enum Position {
 /// The engine of one stream.
 #[derive(Debug)]
 pub struct Lines {
-    /// None where lines get no stamp.
-    stamps: Option<Stamps>,
-    /// The stamp of a line whose first bytes have been seen and not been taken.
-    begun: Option<[u8; STAMP_LEN]>,
+    stamping: Stamping,
+    /// The stamp of a line whose first bytes have been seen and not been taken; empty if there is none.
+    begun: Vec<u8>,
     selector: Selector,
     wants: Vec<Wants>,
     /// Whether each sink takes every line, or none, and no sink wants heads.
@@ -114,23 +114,21 @@ impl Lines {
         let heads_taken =
             wants.iter().zip(&taken).any(|(wants, taken)| *wants == Wants::Heads && *taken);
         Lines {
-            stamps: script.stamped.then(Stamps::new),
-            begun: None,
+            stamping: Stamping::new(script.stamp),
+            begun: Vec::new(),
             takes_blocks: selector.is_constant() && !heads_taken,
             selector,
             wants,
             position: Position::Head,
             taken,
-            stage: Vec::with_capacity(if script.stamped { STAGE_MAX } else { 0 }),
+            stage: Vec::with_capacity(if script.stamp.is_some() { STAGE_MAX } else { 0 }),
             runs: Runs(vec![None; sink_count]),
         }
     }
 
     /// Takes the moment a block was read; the stamps of lines that begin in it count from there.
     pub fn set_clock(&mut self, now: Label) {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.set_clock(now);
-        }
+        self.stamping.set_clock(now);
     }
 
     /// Takes lines from the beginning of `block` and tells how many bytes it took. What it did not
@@ -138,12 +136,19 @@ impl Lines {
     /// line's head. Hands on at most [`HANDED_MAX`] bytes a sink.
     pub fn take(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         assert!(block.len() <= BLOCK_MAX);
-        match self.position {
-            Position::Tail => self.take_tail(block, to),
-            Position::Head if self.stamps.is_some() => self.take_stamped(block, to),
-            Position::Head if self.takes_blocks => self.take_whole(block, to),
-            Position::Head => self.take_plain(block, to),
+        if self.position == Position::Tail {
+            return self.take_tail(block, to);
         }
+        // Out of the way while the rest of the engine is at work.
+        let mut stamping = std::mem::replace(&mut self.stamping, Stamping::Off);
+        let taken = match &mut stamping {
+            Stamping::Off if self.takes_blocks => self.take_whole(block, to),
+            Stamping::Off => self.take_plain(block, to),
+            Stamping::Labels(stamps) => self.take_stamped(stamps, block, to),
+            Stamping::Dates(stamps) => self.take_stamped(stamps, block, to),
+        };
+        self.stamping = stamping;
+        taken
     }
 
     /// Whether a line has begun and not ended. `rest` is what [`Lines::take`] did not take.
@@ -215,29 +220,36 @@ impl Lines {
     }
 
     /// Lines with stamps, as many as fit on the stage.
-    fn take_stamped(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
-        const TEXT_MAX: usize = HEAD_MAX - STAMP_LEN;
-        let Some(stamps) = &mut self.stamps else { return 0 };
+    fn take_stamped(
+        &mut self,
+        stamps: &mut impl Stamper,
+        block: &[u8],
+        to: &mut impl Sinks,
+    ) -> usize {
         let mut pos = 0;
         while self.position == Position::Head {
             let rest = &block[pos..];
+            let is_new = self.begun.is_empty();
+            let stamp_len = if is_new { stamps.stamp_len() } else { self.begun.len() };
+            let text_max = HEAD_MAX - stamp_len;
             let text_len = match memchr(b'\n', rest) {
-                Some(newline) if newline <= TEXT_MAX => newline + 1,
-                Some(_) | None if rest.len() >= TEXT_MAX => TEXT_MAX,
+                Some(newline) if newline <= text_max => newline + 1,
+                Some(_) | None if rest.len() >= text_max => text_max,
                 Some(_) | None => {
-                    if !rest.is_empty() && self.begun.is_none() {
-                        self.begun = Some(stamps.take());
+                    if !rest.is_empty() && is_new {
+                        stamps.append_to(&mut self.begun);
                     }
                     break;
                 }
             };
             let start = self.stage.len();
-            if start + STAMP_LEN + text_len > STAGE_MAX {
+            if start + stamp_len + text_len > STAGE_MAX {
                 break;
             }
-            match self.begun.take() {
-                Some(stamp) => self.stage.extend_from_slice(&stamp),
-                None => stamps.append_to(&mut self.stage),
+            if is_new {
+                stamps.append_to(&mut self.stage);
+            } else {
+                self.stage.append(&mut self.begun);
             }
             self.stage.extend_from_slice(&rest[..text_len]);
             pos += text_len;
@@ -296,7 +308,8 @@ fn wants(action: &Action) -> Option<Wants> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::NANOS_PER_SEC;
+    use crate::label::{NANOS_PER_SEC, STAMP_LEN};
+    use crate::stamp::StampFormat;
     use crate::{pattern, script};
     use model::{Given, Read};
     use proptest::collection::vec;
@@ -309,7 +322,7 @@ mod tests {
 
     /// The first moment of the tests; the stamp of the first line.
     fn start() -> Label {
-        Label::from_unix(0, 0)
+        after(0)
     }
 
     fn parse(arguments: &[impl AsRef<[u8]>]) -> Script {
@@ -445,7 +458,8 @@ mod tests {
     /// A moment so many nanoseconds after the start.
     fn after(nanos: u64) -> Label {
         let nanos_per_sec = u64::from(NANOS_PER_SEC);
-        Label::from_unix((nanos / nanos_per_sec).cast_signed(), (nanos % nanos_per_sec) as u32)
+        let unix_secs = 1_700_000_000 + (nanos / nanos_per_sec).cast_signed();
+        Label::from_unix(unix_secs, (nanos % nanos_per_sec) as u32)
     }
 
     fn any_reads() -> impl Strategy<Value = Vec<Read>> {
@@ -472,17 +486,16 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_doing_every_action_on_every_line(
-            stamped: bool,
+            stamp in select(vec!["", "t", "T", "Tutc", "Tlocal"]),
             actions in vec(any_action(), 0..10),
             reads in any_reads(),
         ) {
-            let first = if stamped { vec![b"t".to_vec()] } else { Vec::new() };
-            let script = parse(&[first, actions].concat());
+            let script = parse(&[vec![stamp.as_bytes().to_vec()], actions].concat());
             let (given, expected) = (model::given(&script, &reads), model::expected(&script, &reads));
             prop_assert_eq!(given.len(), expected.len());
             for (sink, (given, expected)) in given.iter().zip(&expected).enumerate() {
                 prop_assert!(given == expected, "sink {} differs", sink);
-                prop_assert!(!stamped || has_increasing_stamps(given));
+                prop_assert!(stamp != "t" || has_increasing_stamps(given));
             }
         }
     }

@@ -20,9 +20,11 @@ use std::process::ExitCode;
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
 
 const USAGE: &str = "\
-usage: multilog [t] action ...
+usage: multilog [t | T | Tutc | Tlocal] action ...
 Reads lines on standard input and does the actions on each, in order.
   t            first: puts a TAI64N stamp before each line
+  T            the same with seconds and microseconds since 1970
+  Tutc Tlocal  the same with universal or local time
   -pattern     deselects lines that match; * skips to the next byte of the pattern
   +pattern     selects lines that match
   e            writes selected lines to standard error, 200 bytes of each

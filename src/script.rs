@@ -6,6 +6,7 @@
 mod settings;
 
 use crate::pause::PAUSE;
+use crate::stamp::StampFormat;
 use settings::Setting;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -25,8 +26,8 @@ pub const MARGIN_DEFAULT: u64 = 2000;
 /// What multilog was asked to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// Whether each line gets a TAI64N stamp (`t`).
-    pub stamped: bool,
+    /// What is put in front of each line (`t`, `T`), if anything is.
+    pub stamp: Option<StampFormat>,
     /// The actions, in the order of the command line.
     pub actions: Vec<Action>,
     /// Every log directory, in the order of the command line.
@@ -116,7 +117,11 @@ impl Ignored {
                 text.extend_from_slice(argument);
                 text.push(b'?');
             }
-            Hint::StampFirst => text.extend_from_slice(b": t adds stamps only as the first action"),
+            Hint::StampFirst => {
+                text.extend_from_slice(b": ");
+                text.extend_from_slice(argument);
+                text.extend_from_slice(b" adds stamps only as the first action");
+            }
             Hint::Encore => text.extend_from_slice(b": an action of daemontools-encore"),
             Hint::Needs(needs) => {
                 text.extend_from_slice(b": ");
@@ -134,9 +139,14 @@ pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
     let mut settings = LogSpec::new("");
     for (position, argument) in arguments.iter().enumerate() {
         let bytes = argument.as_bytes();
+        if position == 0
+            && let Some(stamp) = parse_stamp(bytes)
+        {
+            script.stamp = Some(stamp);
+            continue;
+        }
         let (letter, rest) = bytes.split_at(bytes.len().min(1));
         match letter {
-            b"t" if position == 0 => script.stamped = true,
             b"+" => script.actions.push(Action::Select(rest.to_vec())),
             b"-" => script.actions.push(Action::Deselect(rest.to_vec())),
             b"e" => script.actions.push(Action::Alert),
@@ -164,11 +174,22 @@ pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
     (script, ignored)
 }
 
+/// The stamp that a first argument asks for, if it does.
+fn parse_stamp(argument: &[u8]) -> Option<StampFormat> {
+    match argument {
+        [b't', ..] => Some(StampFormat::Tai64n),
+        b"T" => Some(StampFormat::Unix),
+        b"Tutc" => Some(StampFormat::Utc),
+        b"Tlocal" => Some(StampFormat::Local),
+        _ => None,
+    }
+}
+
 /// The likely slip behind an argument that is no action.
 fn hint(argument: &[u8]) -> Hint {
     match argument {
-        b"t" => Hint::StampFirst,
-        b"F" | b"S" | b"T" => Hint::Encore,
+        b"t" | b"T" | b"Tutc" | b"Tlocal" => Hint::StampFirst,
+        b"F" | b"S" => Hint::Encore,
         [first, _, ..] if first.is_ascii_alphanumeric() || *first == b'_' => Hint::Directory,
         _ => Hint::None,
     }
@@ -199,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_action_can_be_a_stamp() {
+        for (argument, stamp) in [
+            ("t", Some(StampFormat::Tai64n)),
+            ("T", Some(StampFormat::Unix)),
+            ("Tutc", Some(StampFormat::Utc)),
+            ("Tlocal", Some(StampFormat::Local)),
+            ("Tut", None),
+            ("e", None),
+        ] {
+            assert_eq!(parsed(&[argument]).0.stamp, stamp, "{argument}");
+            assert_eq!(parsed(&["e", argument]).0.stamp, None, "{argument}");
+        }
+    }
+
+    #[test]
     fn settings_hold_for_the_directories_behind_them() {
         check_log(&["./d", "s5000"], 99_999, 10, None);
         check_log(&["s5000", "n3", "!gzip", "./d"], 5000, 3, Some("gzip"));
@@ -221,7 +257,7 @@ mod tests {
     fn the_first_byte_tells_the_action() {
         let (script, ignored) =
             parsed(&["two", "e ", "echo", "+a*", "-", "=x", "=", ".hidden", "/"]);
-        assert!(script.stamped);
+        assert_eq!(script.stamp, Some(StampFormat::Tai64n));
         assert_eq!(
             script.actions,
             [
@@ -250,7 +286,11 @@ mod tests {
             &["e", "t"],
             "ignoring unknown action t: t adds stamps only as the first action",
         );
-        check_ignored(&["T"], "ignoring unknown action T: an action of daemontools-encore");
+        check_ignored(
+            &["e", "Tutc"],
+            "ignoring unknown action Tutc: Tutc adds stamps only as the first action",
+        );
+        check_ignored(&["F"], "ignoring unknown action F: an action of daemontools-encore");
         check_ignored(&["", "./d"], "ignoring unknown action ''");
         check_ignored(&["@"], "ignoring unknown action @");
     }

@@ -3,13 +3,15 @@
 //! A stamp is `@` and all the lowercase hexadecimal digits that follow it, however many. The digits
 //! are one number, of which the last 24 count; that is how 0.76 reads them, and it is why a stamp
 //! with something in front, as `@ff4000...`, still gives the right time. Where no time comes of it
-//! 0.76 crashes, and the stamp is left as it is here.
+//! 0.76 crashes, and the stamp is left as it is here. The dates that `Tutc` and `Tlocal` write are stamps
+//! too.
 
 use crate::arguments;
 use crate::calendar::{Calendar, Conversion};
 use crate::copy::{self, Filter};
 use crate::diag;
 use crate::label::{self, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
+use crate::stamp;
 use crate::sys::{local_time, startup};
 use argh::FromArgs;
 use memchr::memchr;
@@ -67,8 +69,8 @@ pub fn run() -> ExitCode {
 pub struct Converter {
     dates: Dates,
     place: Place,
-    /// `@` and digits of a stamp whose end has not arrived; at most [`STAMP_LEN_MAX`] bytes, and empty
-    /// except in [`Place::Stamp`].
+    /// A stamp whose end has not arrived; at most [`STAMP_LEN_MAX`] bytes, and empty except in
+    /// [`Place::Stamp`] and [`Place::Date`].
     held: Vec<u8>,
 }
 
@@ -76,7 +78,10 @@ pub struct Converter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     LineStart,
+    /// In a stamp that is a label.
     Stamp,
+    /// In what may become a stamp that is a date.
+    Date,
     Text,
 }
 
@@ -112,6 +117,7 @@ impl Converter {
             rest = match self.place {
                 Place::LineStart => self.start_line(rest, output),
                 Place::Stamp => self.go_on_with_stamp(rest, output),
+                Place::Date => self.go_on_with_date(rest, output),
                 Place::Text => self.copy_text(rest, output),
             };
         }
@@ -119,13 +125,22 @@ impl Converter {
 
     /// Appends what is held back. The end of input ends a stamp too; 0.76 loses it there.
     pub fn finish(&mut self, output: &mut Vec<u8>) {
-        if self.place == Place::Stamp {
-            self.end_stamp(output);
+        match self.place {
+            Place::Stamp => self.end_stamp(output),
+            Place::Date => self.end_date(output),
+            Place::LineStart | Place::Text => {}
         }
     }
 
     /// Takes a whole line if it begins with an ordinary stamp or with none.
     fn start_line<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        if line[0].is_ascii_digit() {
+            if let Some(after) = self.dates.convert_date(line, output) {
+                return self.copy_text(after, output);
+            }
+            self.place = Place::Date;
+            return line;
+        }
         if line[0] != b'@' {
             return self.copy_text(line, output);
         }
@@ -152,6 +167,31 @@ impl Converter {
             self.end_stamp(output);
         }
         after
+    }
+
+    /// Takes what may be a date, as long as it can be one.
+    fn go_on_with_date<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        for (pos, &byte) in rest.iter().enumerate() {
+            self.held.push(byte);
+            if !stamp::may_be_date(&self.held) {
+                self.held.pop();
+                self.end_date(output);
+                return &rest[pos..];
+            }
+            if byte == b' ' {
+                self.end_date(output);
+                return &rest[pos + 1..];
+            }
+        }
+        &[]
+    }
+
+    /// Puts out the reader's date for what is held, or what is held where it is none.
+    fn end_date(&mut self, output: &mut Vec<u8>) {
+        let after = self.dates.convert_date(&self.held, output).unwrap_or(&self.held);
+        output.extend_from_slice(after);
+        self.held.clear();
+        self.place = Place::Text;
     }
 
     /// Puts out the date for what is held, or what is held where it has none.
@@ -218,6 +258,13 @@ impl Dates {
         }
         let (digits, after) = line[1..].split_first_chunk()?;
         self.append(digits, output).then_some(after)
+    }
+
+    /// Converts a date as multilog writes it at the start of `line`, and returns what follows it, the
+    /// space first.
+    fn convert_date<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
+        let (unix_secs, nanos, len) = stamp::parse_date(line)?;
+        self.calendar.append(unix_secs, nanos, output).then_some(&line[len - 1..])
     }
 
     /// Appends the date for the digits. False, and nothing appended, where they are no digits or have
@@ -320,6 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn dates_of_multilog_become_dates_of_the_reader() {
+        check("2025-11-20T08:15:02.123456789Z x\n", "2025-11-20 08:15:02.123456789 x\n");
+        check("2025-11-20T09:15:02.123456789+01:00 \n", "2025-11-20 08:15:02.123456789 \n");
+        check("a\n2025-11-20T00:15:02.000000000-08:00 x", "a\n2025-11-20 08:15:02.000000000 x");
+        check("2016-12-31T23:59:59.500000000Z 2016", "2016-12-31 23:59:59.500000000 2016");
+        check("2025-11-20T08:15:02.123456789Z ", "2025-11-20 08:15:02.123456789 ");
+    }
+
+    #[test]
+    fn other_dates_and_numbers_are_copied() {
+        check_unchanged("2025-11-20T08:15:02.123456789Z\n");
+        check_unchanged("2025-11-20T08:15:02.123456789Z");
+        check_unchanged("2025-11-20T08:15:02Z x\n");
+        check_unchanged("2025-02-30T08:15:02.123456789Z x\n");
+        check_unchanged("x 2025-11-20T08:15:02.123456789Z x\n");
+        check_unchanged("1763626502.123456 x\n12\n1\n2025\n2025-@\n");
+    }
+
+    #[test]
     fn the_end_of_input_ends_a_stamp() {
         check("@400000000000000a00000001", "1970-01-01 00:00:00.000000001");
         check_unchanged("@400000000000000a0000001");
@@ -329,6 +395,11 @@ mod tests {
     fn slow(input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         for line in input.split_inclusive(|&byte| byte == b'\n') {
+            if let Some((unix_secs, nanos, len)) = stamp::parse_date(line) {
+                assert!(Calendar::new(local_time::universal).append(unix_secs, nanos, &mut output));
+                output.extend_from_slice(&line[len - 1..]);
+                continue;
+            }
             let digit_count = match line.strip_prefix(b"@") {
                 Some(rest) => rest.iter().take_while(|&&byte| is_digit(byte)).count(),
                 None => 0,
@@ -355,6 +426,8 @@ mod tests {
             "@[0-9a-f]{0,3}[34][0f]{6}[0-9a-f]{17}[@A-H ]{0,2}\n",
             "@[0-9a-f]{22,26}[@A-H \n]{0,2}",
             "[@\na4 ]{0,5}",
+            "20[0-3][0-9]-0[1-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9][.][0-9]{9}[Z+-]",
+            "(Z|[+-]0[0-9]:[0-5][0-9])? x\n",
         ]
     }
 

@@ -13,6 +13,7 @@ use multilog::lines::{HANDED_MAX, Lines, Sinks};
 use multilog::pattern;
 use multilog::script::{self, Action, Script};
 use multilog::select::HEAD_MAX;
+use multilog::stamp::{StampFormat, Stamper, Stamping};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -81,8 +82,8 @@ fn parse_reads(mut input: &[u8]) -> Vec<Read> {
 /// No read brings nothing.
 fn read(bytes: &mut Vec<u8>, nanos: u64) -> Option<Read> {
     let nanos_per_sec = u64::from(NANOS_PER_SEC);
-    let now =
-        Label::from_unix((nanos / nanos_per_sec).cast_signed(), (nanos % nanos_per_sec) as u32);
+    let unix_secs = 1_700_000_000 + (nanos / nanos_per_sec).cast_signed();
+    let now = Label::from_unix(unix_secs, (nanos % nanos_per_sec) as u32);
     let bytes = std::mem::take(bytes);
     (!bytes.is_empty()).then_some(Read { now, bytes })
 }

@@ -28,6 +28,11 @@ fn slow(input: &[u8]) -> Vec<u8> {
 }
 
 fn slow_line(line: &[u8]) -> Vec<u8> {
+    if let Some(space) = line.iter().position(|&byte| byte == b' ')
+        && let Some(date) = multilog_date(&line[..space])
+    {
+        return [date.as_bytes(), &line[space..]].concat();
+    }
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let rest = line.strip_prefix(b"@").unwrap_or_default();
     let (digits, behind) =
@@ -50,6 +55,34 @@ fn date(digits: &[u8]) -> Option<String> {
     (0..=YEAR_MAX)
         .contains(&year)
         .then(|| format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09}"))
+}
+
+/// A date as `Tutc` and `Tlocal` write it, in universal time.
+fn multilog_date(text: &[u8]) -> Option<String> {
+    let text = str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
+    let shape: String =
+        text.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
+    let (time, zone) = shape.split_at_checked(29)?;
+    if time != "0000-00-00T00:00:00.000000000" || !["Z", "+00:00", "-00:00"].contains(&zone) {
+        return None;
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<i128>().ok();
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let wanted = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let guess = (wanted.0 - 1970) * 365 + wanted.0 / 4 + wanted.1 * 30;
+    let day = (guess - 1000..guess + 1000).find(|&day| civil(day) == wanted)?;
+    let east = if zone == "Z" { 0 } else { number(30, 32)? * 60 + number(33, 35)? };
+    let east = if zone.starts_with('-') { -east } else { east };
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let unix_secs = ((day * 24 + hour) * 60 + minute - east) * 60 + second;
+    let (year, month, day) = civil(unix_secs.div_euclid(SECS_PER_DAY));
+    let second = unix_secs.rem_euclid(SECS_PER_DAY);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let nanos = &text[20..29];
+    (year >= 0)
+        .then(|| format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos}"))
 }
 
 /// The date of a day counted from 1970-01-01, in years that begin with March.

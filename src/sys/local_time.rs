@@ -15,6 +15,8 @@ pub struct LocalTime {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
+    /// How far it is ahead of universal time, in seconds.
+    pub east_secs: i64,
 }
 
 unsafe extern "C" {
@@ -60,5 +62,6 @@ fn convert(unix_secs: i64, conversion: Conversion) -> Option<LocalTime> {
         hour: u8::try_from(parts.tm_hour).ok()?,
         minute: u8::try_from(parts.tm_min).ok()?,
         second: u8::try_from(parts.tm_sec).ok()?,
+        east_secs: parts.tm_gmtoff,
     })
 }

@@ -14,6 +14,7 @@ mod recovery;
 mod run_scripts;
 mod settings;
 mod signals;
+mod stamps;
 mod start_up;
 mod support;
 mod svscan;

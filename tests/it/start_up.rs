@@ -44,6 +44,15 @@ fn an_unknown_action_is_named_in_a_warning() {
 }
 
 #[test]
+fn letters_that_0_76_ignores_are_actions() {
+    differs("letters_that_0_76_ignores_are_actions", || {
+        let home = Home::new();
+        home.run(&["Tutc", "./d"], b"a\n").check(0, "");
+        assert!(home.read("d/current").ends_with(b"Z a\n"));
+    });
+}
+
+#[test]
 fn a_size_too_large_to_count_is_the_largest() {
     differs("a_size_too_large_to_count_is_the_largest", || {
         let home = Home::new();

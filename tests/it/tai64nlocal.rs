@@ -277,6 +277,18 @@ fn more_digits_than_are_kept_are_copied() {
 }
 
 #[test]
+fn dates_at_the_start_of_a_line_become_those_of_the_reader() {
+    for date in ["2023-11-14T22:13:20.000000001Z", "2023-11-15T07:13:20.000000001+09:00"] {
+        let input = format!("{date} x\n");
+        differs(&input, &format!("{DATE} x\n"), |ended| ended.stdout == input.as_bytes());
+    }
+    // Not any date: what the service wrote itself stays.
+    for line in ["2023-11-14T22:13:20Z x\n", "2023-11-14 22:13:20.000000001 x\n", "2023\n"] {
+        check(line, line);
+    }
+}
+
+#[test]
 fn utc_is_universal_time_in_any_zone() {
     for zone in ["Asia/Tokyo", "EST5EDT,M3.2.0,M11.1.0", "nonsense", ""] {
         let mut utc = command(TAI64NLOCAL);

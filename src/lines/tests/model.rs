@@ -4,9 +4,13 @@
 //! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file too, so what it uses of the crate it
 //! takes from the module around it.
 
-use super::{Action, HANDED_MAX, HEAD_MAX, Label, Lines, STAMP_LEN, Script, Sinks, pattern};
+use super::{
+    Action, HANDED_MAX, HEAD_MAX, Label, Lines, STAMP_LEN, Script, Sinks, StampFormat, Stamper,
+    Stamping, pattern,
+};
 
-/// A piece of input and the moment at which it was read. Moments do not go back.
+/// A piece of input and the moment at which it was read. Moments do not go back, and have ten digits
+/// of seconds.
 #[derive(Clone, Debug)]
 pub struct Read {
     pub now: Label,
@@ -23,7 +27,7 @@ pub struct Given {
 /// What every sink of the script has to be given.
 pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
     let mut given = vec![Given::default(); sink_count(script)];
-    for line in lines(script.stamped, reads) {
+    for line in lines(script.stamp, reads) {
         let head = &line[..line.len().min(HEAD_MAX)];
         let mut selected = true;
         let mut sink = 0;
@@ -50,7 +54,7 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
 ///
 /// It may hold back nothing but a line that has begun, and that only while its head is not complete.
 pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
-    let text_max = HEAD_MAX - if script.stamped { STAMP_LEN } else { 0 };
+    let text_max = HEAD_MAX - stamp_len(script.stamp);
     let mut lines = Lines::new(script);
     let mut sinks = Recorder::new(sink_count(script));
     let mut block = Vec::new();
@@ -81,16 +85,16 @@ pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
 /// All lines of the input without their newlines, stamped if they are to be.
 ///
 /// A stamp is the moment at which the line's first byte was read, or a nanosecond after the last one.
-fn lines(stamped: bool, reads: &[Read]) -> Vec<Vec<u8>> {
+fn lines(stamp: Option<StampFormat>, reads: &[Read]) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
     let mut open: Option<Vec<u8>> = None;
     let mut upcoming = Label::from_unix(0, 0);
     for read in reads {
         for &byte in &read.bytes {
             let line = open.get_or_insert_with(|| {
-                let stamp = upcoming.max(read.now);
-                upcoming = stamp.next();
-                if stamped { [&stamp.format()[..], b" "].concat() } else { Vec::new() }
+                let moment = upcoming.max(read.now);
+                upcoming = moment.next();
+                stamp_text(stamp, moment)
             });
             if byte == b'\n' {
                 lines.extend(open.take());
@@ -101,6 +105,30 @@ fn lines(stamped: bool, reads: &[Read]) -> Vec<Vec<u8>> {
     }
     lines.extend(open);
     lines
+}
+
+/// The only stamp of a stream that begins at the moment.
+fn stamp_text(stamp: Option<StampFormat>, moment: Label) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut stamping = Stamping::new(stamp);
+    stamping.set_clock(moment);
+    match &mut stamping {
+        Stamping::Off => {}
+        Stamping::Labels(stamps) => stamps.append_to(&mut text),
+        Stamping::Dates(stamps) => stamps.append_to(&mut text),
+    }
+    assert_eq!(text.len(), stamp_len(stamp));
+    text
+}
+
+fn stamp_len(stamp: Option<StampFormat>) -> usize {
+    match stamp {
+        None => 0,
+        Some(StampFormat::Tai64n) => STAMP_LEN,
+        Some(StampFormat::Unix) => "1700000000.000000 ".len(),
+        Some(StampFormat::Utc) => "2023-11-14T22:13:20.000000000Z ".len(),
+        Some(StampFormat::Local) => "2023-11-14T22:13:20.000000000+00:00 ".len(),
+    }
 }
 
 fn sink_count(script: &Script) -> usize {

@@ -1,0 +1,379 @@
+//! What is put in front of lines: which stamps there are (`t`, `T`, `Tutc`, `Tlocal`), and those that
+//! are dates, written and read. TAI64N labels, which nearly every script asks for, are made in
+//! `label.rs`.
+
+use crate::calendar;
+use crate::label::{Label, STAMP_LEN, Stamps, nanos_ahead};
+use crate::sys::local_time::{self, LocalTime};
+use std::io::Write;
+
+/// What a script puts in front of each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampFormat {
+    /// `t`: a TAI64N label.
+    Tai64n,
+    /// `T`: daemontools-encore's seconds since 1970, a point and microseconds.
+    Unix,
+    /// `Tutc`: universal time as in RFC 3339, with nanoseconds.
+    Utc,
+    /// `Tlocal`: the same in local time, with its offset from universal time.
+    Local,
+}
+
+/// Makes the stamps of one stream, each a moment after the last one.
+pub trait Stamper {
+    /// Takes the moment a block of input was read; the stamps of its lines count from there.
+    fn set_clock(&mut self, now: Label);
+    /// Bytes of the next stamp, the space behind it included.
+    fn stamp_len(&mut self) -> usize;
+    /// Appends the next stamp and a space.
+    fn append_to(&mut self, text: &mut Vec<u8>);
+}
+
+impl Stamper for Stamps {
+    fn set_clock(&mut self, now: Label) {
+        Stamps::set_clock(self, now);
+    }
+
+    fn stamp_len(&mut self) -> usize {
+        STAMP_LEN
+    }
+
+    fn append_to(&mut self, text: &mut Vec<u8>) {
+        Stamps::append_to(self, text);
+    }
+}
+
+/// Makes stamps that are dates. All but the fraction is written once a second.
+#[derive(Debug)]
+pub struct DateStamps {
+    format: DateFormat,
+    /// What the next line will get.
+    upcoming: Label,
+    /// The second that `before` and `behind` are of, since 1970.
+    written: Option<i64>,
+    /// What stands before the fraction, the point included.
+    before: Vec<u8>,
+    /// What stands behind it: the offset, where there is one, and a space.
+    behind: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DateFormat {
+    Unix,
+    Utc,
+    Local,
+}
+
+impl DateFormat {
+    /// Decimals of a second.
+    fn fraction_len(self) -> usize {
+        match self {
+            DateFormat::Unix => 6,
+            DateFormat::Utc | DateFormat::Local => 9,
+        }
+    }
+}
+
+/// The stamps of a stream, of one kind or the other.
+#[derive(Debug)]
+pub enum Stamping {
+    /// None.
+    Off,
+    /// TAI64N labels.
+    Labels(Stamps),
+    /// Dates.
+    Dates(DateStamps),
+}
+
+impl Stamping {
+    /// The stamps of a script.
+    pub fn new(format: Option<StampFormat>) -> Stamping {
+        match format {
+            None => Stamping::Off,
+            Some(StampFormat::Tai64n) => Stamping::Labels(Stamps::new()),
+            Some(StampFormat::Unix) => Stamping::Dates(DateStamps::new(DateFormat::Unix)),
+            Some(StampFormat::Utc) => Stamping::Dates(DateStamps::new(DateFormat::Utc)),
+            Some(StampFormat::Local) => Stamping::Dates(DateStamps::new(DateFormat::Local)),
+        }
+    }
+
+    /// Takes the moment a block of input was read.
+    pub fn set_clock(&mut self, now: Label) {
+        match self {
+            Stamping::Off => {}
+            Stamping::Labels(stamps) => stamps.set_clock(now),
+            Stamping::Dates(stamps) => stamps.set_clock(now),
+        }
+    }
+}
+
+impl DateStamps {
+    fn new(format: DateFormat) -> DateStamps {
+        let upcoming = Label::from_unix(0, 0);
+        DateStamps { format, upcoming, written: None, before: Vec::new(), behind: Vec::new() }
+    }
+
+    /// Writes the second of the next stamp, unless the last one was of the same. Local time follows
+    /// the zone from here: its changes fall between two seconds, and a zone file that was replaced
+    /// is looked for.
+    fn write_second(&mut self) {
+        let (unix_secs, _) = self.upcoming.to_unix();
+        if self.written == Some(unix_secs) {
+            return;
+        }
+        self.written = Some(unix_secs);
+        self.before.clear();
+        self.behind.clear();
+        match self.format {
+            DateFormat::Unix => {
+                append(&mut self.before, format_args!("{unix_secs}."));
+                append(&mut self.behind, format_args!(" "));
+            }
+            DateFormat::Utc => {
+                self.write_date(local_time::universal(unix_secs));
+                append(&mut self.behind, format_args!("Z "));
+            }
+            DateFormat::Local => {
+                local_time::refresh();
+                let local = local_time::local(unix_secs).filter(has_whole_minutes);
+                // A zone that RFC 3339 cannot tell is written as universal time.
+                let time = local.or_else(|| local_time::universal(unix_secs));
+                self.write_date(time);
+                let east_secs = time.map_or(0, |time| time.east_secs);
+                let sign = if east_secs < 0 { '-' } else { '+' };
+                let minutes = east_secs.abs() / 60;
+                let (hours, minutes) = (minutes / 60, minutes % 60);
+                append(&mut self.behind, format_args!("{sign}{hours:02}:{minutes:02} "));
+            }
+        }
+    }
+
+    /// There is a date for every moment that a clock can show.
+    fn write_date(&mut self, time: Option<LocalTime>) {
+        let Some(time) = time else { return };
+        let LocalTime { year, month, day, hour, minute, second, east_secs: _ } = time;
+        append(
+            &mut self.before,
+            format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}."),
+        );
+    }
+}
+
+impl Stamper for DateStamps {
+    fn set_clock(&mut self, now: Label) {
+        if nanos_ahead(self.upcoming, now).is_none() {
+            self.upcoming = now;
+        }
+    }
+
+    fn stamp_len(&mut self) -> usize {
+        self.write_second();
+        self.before.len() + self.format.fraction_len() + self.behind.len()
+    }
+
+    fn append_to(&mut self, text: &mut Vec<u8>) {
+        self.write_second();
+        let (_, nanos) = self.upcoming.to_unix();
+        text.extend_from_slice(&self.before);
+        text.extend_from_slice(&calendar::nine_digits(nanos)[..self.format.fraction_len()]);
+        text.extend_from_slice(&self.behind);
+        self.upcoming = self.upcoming.next();
+    }
+}
+
+/// Bytes of the longest date that [`parse_date`] reads, the space behind it included.
+pub const DATE_LEN_MAX: usize = OFFSET_DATE.len();
+
+/// How the stamps of `Tutc` and `Tlocal` look; 0 stands for any digit, + for either sign.
+const UTC_DATE: &[u8] = b"0000-00-00T00:00:00.000000000Z ";
+const OFFSET_DATE: &[u8] = b"0000-00-00T00:00:00.000000000+00:00 ";
+
+/// Whether `text` can be the beginning of a date as `Tutc` and `Tlocal` write them.
+pub fn may_be_date(text: &[u8]) -> bool {
+    [UTC_DATE, OFFSET_DATE].into_iter().any(|shape| {
+        text.len() <= shape.len()
+            && text.iter().zip(shape).all(|(&byte, &like)| is_like(byte, like))
+    })
+}
+
+fn is_like(byte: u8, like: u8) -> bool {
+    match like {
+        b'0' => byte.is_ascii_digit(),
+        b'+' => byte == b'+' || byte == b'-',
+        other => byte == other,
+    }
+}
+
+/// Reads a date as `Tutc` and `Tlocal` write them, and the space behind it, at the start of a line:
+/// seconds since 1970, nanoseconds, and how many bytes it is. Any other date is none, since lines may
+/// begin with what the service wrote.
+pub fn parse_date(line: &[u8]) -> Option<(i64, u32, usize)> {
+    let len = [UTC_DATE.len(), OFFSET_DATE.len()].into_iter().find(|&len| {
+        line.get(..len).is_some_and(|text| text[len - 1] == b' ' && may_be_date(text))
+    })?;
+    let number = |from: usize, len: usize| -> i64 {
+        line[from..from + len].iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
+    };
+    let day = day_number(number(0, 4), number(5, 2), number(8, 2))?;
+    let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
+    let east_secs = match line[UTC_DATE.len() - 2] {
+        b'+' => (number(30, 2) * 60 + number(33, 2)) * 60,
+        b'-' => -(number(30, 2) * 60 + number(33, 2)) * 60,
+        _ => 0,
+    };
+    // A leap second is written as the 60th.
+    let is_time = hour < 24 && minute < 60 && second <= 60;
+    let unix_secs = ((day * 24 + hour) * 60 + minute) * 60 + second - east_secs;
+    let nanos = u32::try_from(number(20, 9)).ok()?;
+    is_time.then_some((unix_secs, nanos, len))
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar; none where there is no such day.
+fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month_len = match month {
+        2 => 28 + i64::from(is_leap_year),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    // Years that begin with March have their leap day at the end, and months of 153 days in fives.
+    let (march_year, march_month) =
+        if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days =
+        march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    // 719468 days are from 0000-03-01 to 1970-01-01.
+    (1..=month_len).contains(&day).then_some(march_year * 365 + leap_days + day_of_year - 719_468)
+}
+
+fn has_whole_minutes(time: &LocalTime) -> bool {
+    time.east_secs % 60 == 0
+}
+
+fn append(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
+    // Nothing can go wrong where the text is in memory.
+    let _ = text.write_fmt(what);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The stamps of lines read at these moments.
+    fn stamps(format: DateFormat, moments: &[(i64, u32)]) -> Vec<String> {
+        let mut stamps = DateStamps::new(format);
+        let stamp = |&(unix_secs, nanos): &(i64, u32)| {
+            stamps.set_clock(Label::from_unix(unix_secs, nanos));
+            let (stamp_len, mut text) = (stamps.stamp_len(), Vec::new());
+            stamps.append_to(&mut text);
+            assert_eq!(text.len(), stamp_len);
+            String::from_utf8(text).expect("ASCII")
+        };
+        moments.iter().map(stamp).collect()
+    }
+
+    #[test]
+    fn stamps_of_encore_are_seconds_and_microseconds() {
+        let moments = [(0, 0), (1_763_626_502, 123_456_789), (1_763_626_502, 999_999_999)];
+        let expected = ["0.000000 ", "1763626502.123456 ", "1763626502.999999 "];
+        assert_eq!(stamps(DateFormat::Unix, &moments), expected);
+    }
+
+    #[test]
+    fn universal_stamps_are_rfc_3339() {
+        let moments =
+            [(0, 0), (1_763_626_502, 123_456_789), (951_782_400, 5), (253_402_300_799, 0)];
+        let expected = [
+            "1970-01-01T00:00:00.000000000Z ",
+            "2025-11-20T08:15:02.123456789Z ",
+            "2000-02-29T00:00:00.000000005Z ",
+            "9999-12-31T23:59:59.000000000Z ",
+        ];
+        assert_eq!(stamps(DateFormat::Utc, &moments), expected);
+    }
+
+    #[test]
+    fn stamps_of_a_block_are_a_nanosecond_apart_across_a_second() {
+        let mut stamps = DateStamps::new(DateFormat::Utc);
+        stamps.set_clock(Label::from_unix(59, 999_999_999));
+        let mut text = Vec::new();
+        stamps.append_to(&mut text);
+        stamps.append_to(&mut text);
+        let expected = b"1970-01-01T00:00:59.999999999Z 1970-01-01T00:01:00.000000000Z ";
+        assert_eq!(text.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[track_caller]
+    fn check_date(line: &str, expected: Option<(i64, u32)>) {
+        let parsed = parse_date(line.as_bytes());
+        assert_eq!(parsed.map(|(unix_secs, nanos, _)| (unix_secs, nanos)), expected, "{line}");
+        if let Some((_, _, len)) = parsed {
+            assert_eq!(line.as_bytes()[len - 1], b' ');
+            (0..=len).for_each(|len| assert!(may_be_date(&line.as_bytes()[..len])));
+        }
+    }
+
+    #[test]
+    fn dates_are_read_as_they_are_written() {
+        check_date("1970-01-01T00:00:00.000000000Z x", Some((0, 0)));
+        check_date("2025-11-20T08:15:02.123456789Z ", Some((1_763_626_502, 123_456_789)));
+        check_date("2025-11-20T09:15:02.123456789+01:00 x", Some((1_763_626_502, 123_456_789)));
+        check_date("2025-11-20T02:45:02.123456789-05:30 ", Some((1_763_626_502, 123_456_789)));
+        check_date("2000-02-29T00:00:00.000000005Z ", Some((951_782_400, 5)));
+        check_date("2016-12-31T23:59:60.000000000Z ", Some((1_483_228_800, 0)));
+        check_date("9999-12-31T23:59:59.999999999Z ", Some((253_402_300_799, 999_999_999)));
+    }
+
+    #[test]
+    fn any_other_date_is_none() {
+        for line in [
+            "",
+            "2025",
+            "2025-11-20T08:15:02.123456789Z",
+            "2025-11-20T08:15:02.123456789Zx",
+            "2025-11-20T08:15:02.123456789+01:00x",
+            "2025-11-20T08:15:02.123456Z ",
+            "2025-11-20 08:15:02.123456789Z ",
+            "2025-13-20T08:15:02.123456789Z ",
+            "2025-00-20T08:15:02.123456789Z ",
+            "2025-11-31T08:15:02.123456789Z ",
+            "2025-02-29T08:15:02.123456789Z ",
+            "2025-11-00T08:15:02.123456789Z ",
+            "2025-11-20T24:15:02.123456789Z ",
+            "2025-11-20T08:60:02.123456789Z ",
+            "2025-11-20T08:15:61.123456789Z ",
+        ] {
+            check_date(line, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(unix_secs in 0..253_402_300_800_i64, nanos in 0..1_000_000_000_u32) {
+            for format in [DateFormat::Utc, DateFormat::Local] {
+                let stamp = stamps(format, &[(unix_secs, nanos)]).remove(0);
+                let expected = Some((unix_secs, nanos, stamp.len()));
+                // Local time can be one of the year 10000 already.
+                prop_assert!(parse_date(stamp.as_bytes()) == expected || stamp.starts_with("10000"));
+            }
+        }
+
+        #[test]
+        fn local_stamps_are_the_moment_they_say(unix_secs in 0..4_000_000_000_i64) {
+            let stamp = stamps(DateFormat::Local, &[(unix_secs, 7)]).remove(0);
+            let utc = stamps(DateFormat::Utc, &[(unix_secs, 7)]).remove(0);
+            let seconds = |text: &str| -> i64 {
+                let number = |from: usize| -> i64 { text[from..from + 2].parse().expect("digits") };
+                (number(11) * 60 + number(14)) * 60 + number(17)
+            };
+            prop_assert_eq!(stamp.len(), utc.len() + 5);
+            let hours: i64 = stamp[29..32].parse().expect("hours");
+            let minutes: i64 = stamp[33..35].parse().expect("minutes");
+            let east = hours * 3600 + hours.signum() * minutes * 60;
+            prop_assert_eq!((seconds(&stamp) - east).rem_euclid(86_400), seconds(&utc));
+        }
+    }
+}
