@@ -6,6 +6,7 @@
 
 mod found;
 mod matrix;
+mod original;
 mod workload;
 
 use crate::disk::model::{Model, ModelDir};

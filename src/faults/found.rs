@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Absent,
     EmptyPartial,
     Partial,
@@ -28,7 +28,7 @@ enum Kind {
     Directory,
 }
 
-const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 8] = [
     Kind::Absent,
     Kind::EmptyPartial,
     Kind::Partial,
@@ -62,8 +62,8 @@ const FILES: [File; 5] = [
     File { name: NEWSTATE, lines: 0..0, archived: 0..0, archive: b"@400000003b9aca0000000009.s" },
 ];
 
-/// The line that is logged when the directory is open.
-const NEW: u64 = 500;
+/// The line that is logged when the directory is open. So long that it fills a small file.
+pub const NEW: u64 = 517;
 
 fn text(lines: &Range<u64>) -> Vec<u8> {
     lines.clone().flat_map(line).collect()
@@ -90,7 +90,7 @@ fn put(dir: &ModelDir, file: usize, kind: Kind) {
 }
 
 /// The lines that have to be there in the end.
-fn expected(kinds: [Kind; 5]) -> Vec<u64> {
+pub fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     let has_lines = |kind| matches!(kind, Kind::Partial | Kind::Complete | Kind::LinkedElsewhere);
     let [current, previous, processed, ..] = kinds;
     let mut lines = Vec::new();
@@ -113,8 +113,8 @@ fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     lines
 }
 
-/// Opens a directory with these files, logs a line, rotates and ends. False where it is refused.
-fn check(kinds: [Kind; 5]) -> bool {
+/// A disk with a directory that has these files.
+pub fn directory(kinds: [Kind; 5]) -> Model {
     let model = workload::fresh();
     let root = model.root();
     root.make_dir(b"d", 0o700).unwrap();
@@ -123,6 +123,13 @@ fn check(kinds: [Kind; 5]) -> bool {
     for (file, kind) in kinds.into_iter().enumerate() {
         put(&dir, file, kind);
     }
+    model
+}
+
+/// Opens a directory with these files, logs a line, rotates and ends. False where it is refused.
+pub fn check(kinds: [Kind; 5]) -> bool {
+    let model = directory(kinds);
+    let dir = model.root().dir(b"d").unwrap();
     let about = format!("current, previous, processed, state, newstate {kinds:?}");
     let before = dir.files();
     let spec = LogSpec { processor: Some("copy".into()), ..LogSpec::new("./d") };

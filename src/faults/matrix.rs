@@ -25,7 +25,7 @@ const START_MAX: usize = 5;
 const CUT_SEEDS: u64 = 9;
 
 /// Says what was tried, where `--nocapture` shows it.
-fn summary(text: &str) {
+pub fn summary(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
@@ -125,7 +125,7 @@ fn faults_of_every_call_lose_nothing() {
 }
 
 /// The workload until the call at which everything stops. False where there are not that many.
-fn run_to(model: &Model, faults: &[Fault], stop_at: u64) -> bool {
+pub fn run_to(model: &Model, faults: &[Fault], stop_at: u64) -> bool {
     model.plan(faults, Some(stop_at));
     (0..RUN_COUNT).any(|index| matches!(run(model, index), Outcome::Stopped))
 }

@@ -35,12 +35,13 @@ pub enum Outcome {
     Stopped,
 }
 
+/// The command line of every run.
+pub const ARGUMENTS: [&str; 11] = [
+    "=status", "s4096", "n4", "./few", "n1000", "./all", "-*d", "./some", "+*", "!copy", "./copied",
+];
+
 fn script() -> Script {
-    let arguments = [
-        "=status", "s4096", "n4", "./few", "n1000", "./all", "-*d", "./some", "+*", "!copy",
-        "./copied",
-    ];
-    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let arguments: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();
     script::parse(&arguments).0
 }
 

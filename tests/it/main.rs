@@ -10,6 +10,7 @@ mod memory;
 mod peers;
 mod processors;
 mod random;
+mod real_faults;
 mod recovery;
 mod run_scripts;
 mod settings;

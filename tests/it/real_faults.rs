@@ -1,0 +1,205 @@
+//! The real program on the real kernel: every call that touches files fails once with every reason it
+//! may have, and every one is the last before a SIGKILL; then a second start, and an account of every
+//! line.
+//!
+//! strace(1) does the harm. Without `MULTILOG_TEST_MATRIX=full` only a part of the matrix is run, the
+//! same each time.
+
+mod account;
+mod strace;
+mod workload;
+
+use crate::peers::peer;
+use crate::support::{differs, is_original, program};
+use account::Account;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use strace::{Harm, Injection, View};
+use workload::{DIRS, Workload};
+
+/// Runs everything, which takes some minutes.
+const MATRIX_VARIABLE: &str = "MULTILOG_TEST_MATRIX";
+
+/// How much of each matrix is run without the variable.
+const SAMPLE_COUNT: usize = 120;
+
+/// How many faults are tried at once for each core: much of what they do is wait for a pause to pass.
+const FAULTS_PER_CORE: usize = 12;
+const KILLS_PER_CORE: usize = 2;
+
+/// The least that the whole matrix has to try.
+const FAULT_COUNT_MIN: usize = 1000;
+const KILL_COUNT_MIN: usize = 300;
+
+/// The reasons for which each call may fail. What a file system may answer it may answer to all that
+/// touch it; EPERM and EMLINK stand for one that has no hard links.
+const REASONS: &[Reasons] = &[
+    ("openat", &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EINTR", "EACCES"]),
+    ("read", &["EINTR", "EAGAIN"]),
+    ("fsync", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
+    ("?rename", &["ENOSPC", "EIO"]),
+    ("renameat", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR", "EACCES"]),
+    ("?link", &["ENOSPC", "EIO"]),
+    ("linkat", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR", "EACCES", "EPERM", "EMLINK"]),
+    ("?unlink", &["ENOSPC", "EIO"]),
+    ("unlinkat", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR", "EACCES"]),
+    ("?chmod", &["ENOSPC", "EIO"]),
+    ("fchmod", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
+    ("?stat", &["EIO", "ENOMEM"]),
+    ("?fstat", &["EIO", "ENOMEM", "EINTR"]),
+    ("newfstatat", &["EIO", "ENOMEM", "EINTR"]),
+    ("getdents64", &["EIO", "ENOMEM", "EINTR"]),
+    ("?mkdir", &["ENOSPC", "EIO"]),
+    ("mkdirat", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
+    ("flock", &["EIO", "ENOMEM", "EINTR", "ENOLCK"]),
+    ("fcntl", &["EMFILE", "ENOMEM", "EINTR"]),
+    ("clone", &["EAGAIN", "ENOMEM"]),
+    ("clone3", &["EAGAIN", "ENOMEM"]),
+    ("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("wait4", &["EINTR"]),
+    // Frees its descriptor whatever it answers, but strace would not have it made.
+    ("close", &[]),
+];
+
+/// The same for writes, but only those to files: a thread wakes another by one that no kernel fails.
+const WRITE_REASONS: &[Reasons] = &[
+    ("write", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
+    ("pwrite64", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
+];
+
+/// A call and what it may answer, as strace(1) names them.
+type Reasons = (&'static str, &'static [&'static str]);
+
+/// One repetition of the workload.
+struct Case<'a> {
+    view: &'a View,
+    injection: Injection,
+    /// Who puts things in order afterwards.
+    successor: &'a Path,
+}
+
+/// Every thread at once: each counts its calls for itself, so the fault hits every one of them. The
+/// original has one, and a child of it would meet its fault again each time it is tried again.
+fn view_of_faults(paths: Vec<String>) -> View {
+    View { follow: !is_original(), paths }
+}
+
+/// A kill hits whichever thread comes first, so they are looked at one by one: the loop, and by their
+/// files those that finish the files of one directory.
+fn views_of_kills() -> Vec<View> {
+    let mut views = vec![View { follow: false, paths: Vec::new() }];
+    for dir in DIRS.into_iter().filter(|_| !is_original()) {
+        let paths = |names: &[&str]| names.iter().map(|name| format!("{dir}{name}")).collect();
+        let of_finisher = ["/previous", "/processed", "/newstate", "/state"];
+        views.extend([
+            View { follow: true, paths: paths(&of_finisher) },
+            View { follow: true, paths: paths(&[""]) },
+        ]);
+    }
+    views
+}
+
+fn cases<'a>(
+    workload: &Workload,
+    view: &'a View,
+    successors: &[&'a Path],
+    calls: impl Iterator<Item = (&'static str, Vec<Harm>)>,
+) -> Vec<Case<'a>> {
+    let counts = workload.count_calls(view);
+    let mut cases = Vec::new();
+    for (call, harms) in calls {
+        for when in 1..=counts.get(call.trim_start_matches('?')).copied().unwrap_or(0) {
+            for &harm in &harms {
+                let injection = Injection { call, when, harm };
+                let successor = successors[cases.len() % successors.len()];
+                cases.push(Case { view, injection, successor });
+            }
+        }
+    }
+    cases
+}
+
+fn is_full() -> bool {
+    std::env::var_os(MATRIX_VARIABLE).is_some_and(|value| value == "full")
+}
+
+/// Evenly spread over the matrix, and all that the original is known to fail.
+fn sample(cases: Vec<Case>) -> Vec<Case> {
+    let step = if is_full() { 1 } else { cases.len().div_ceil(SAMPLE_COUNT).max(1) };
+    let known =
+        |case: &Case| (case.injection.call, case.injection.harm) == ("fsync", Harm::Error("EIO"));
+    let chosen = |(pos, case): &(usize, Case)| pos % step == 0 || known(case);
+    cases.into_iter().enumerate().filter(chosen).map(|(_, case)| case).collect()
+}
+
+/// Runs all of them, so many at once.
+fn run_all(workload: &Workload, cases: &[Case], per_core: usize) -> Account {
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new(Account::default());
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let account = workload.run(case.view, &case.injection, case.successor);
+            total.lock().expect("no other panicked").add(account);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..per_core * cores {
+            scope.spawn(work);
+        }
+    });
+    total.into_inner().expect("all have ended")
+}
+
+/// Says what was run, where `--nocapture` shows it, and what went wrong.
+fn report(what: &str, account: &Account, count_min: usize) {
+    let extent = if is_full() { "the whole matrix" } else { "a sample" };
+    let name = if is_original() { "daemontools" } else { "ours" };
+    let _ = writeln!(std::io::stdout(), "real {what}, {extent}, {name}: {account}");
+    assert!(account.is_clean(), "{what}: {account}{}", account.details());
+    let least = if is_full() { count_min } else { SAMPLE_COUNT / 2 };
+    assert!(account.tried >= least, "only {} {what} were tried", account.tried);
+}
+
+fn failing(calls: &'static [Reasons]) -> impl Iterator<Item = (&'static str, Vec<Harm>)> {
+    let harms = |reasons: &[&'static str]| reasons.iter().copied().map(Harm::Error).collect();
+    calls.iter().map(move |(call, reasons)| (*call, harms(reasons)))
+}
+
+fn try_faults(strace: PathBuf) {
+    let workload = Workload::new(strace);
+    let successor = program();
+    let logs = DIRS.map(|dir| format!("{dir}/current"));
+    let files = [&logs[..], &["status".to_owned(), "stderr".to_owned()]].concat();
+    let (view, file_view) = (view_of_faults(Vec::new()), view_of_faults(files));
+    let mut all = cases(&workload, &view, &[&successor], failing(REASONS));
+    all.extend(cases(&workload, &file_view, &[&successor], failing(WRITE_REASONS)));
+    let account = run_all(&workload, &sample(all), FAULTS_PER_CORE);
+    report("faults", &account, FAULT_COUNT_MIN);
+}
+
+fn try_kills(strace: PathBuf, original: &Path) {
+    let workload = Workload::new(strace);
+    let program = program();
+    let views = views_of_kills();
+    let kills = || REASONS.iter().chain(WRITE_REASONS).map(|(call, _)| (*call, vec![Harm::Kill]));
+    let of_view = |view| cases(&workload, view, &[&program, original], kills());
+    let all: Vec<Case> = views.iter().flat_map(of_view).collect();
+    let account = run_all(&workload, &sample(all), KILLS_PER_CORE);
+    report("kills", &account, KILL_COUNT_MIN);
+}
+
+#[test]
+fn real_faults_of_every_call_lose_nothing() {
+    let Some(strace) = peer("strace") else { return };
+    differs("real_faults_of_every_call_lose_nothing", || try_faults(strace));
+}
+
+#[test]
+fn real_kills_at_every_call_lose_nothing_that_was_written() {
+    let (Some(strace), Some(original)) = (peer("strace"), peer("multilog")) else { return };
+    try_kills(strace, &original);
+}
