@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Exit code of success.
 pub const EXIT_OK: u8 = 0;
@@ -218,15 +219,40 @@ pub fn failed(failure: &Failure) {
 }
 
 /// Tells of anything else. Any bytes, since it may name files.
-///
-/// A warning never waits: one that stderr has no room for is dropped, because the service that is
-/// being logged would wait with it.
 pub fn warn(text: &[u8]) {
+    tell("warning", text);
+}
+
+/// Never waits: what stderr has no room for is dropped, because the service that is being logged would
+/// wait with it.
+fn tell(severity: &str, text: &[u8]) {
     let stderr = std::io::stderr();
     let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
     if poll(&mut ready, PollTimeout::ZERO) == Ok(1) {
-        write_stderr(&message("warning", text));
+        write_stderr(&message(severity, text));
     }
+}
+
+/// What goes on after trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Lines go to `current` of a directory, all that were held among them.
+    Writing,
+    /// Full files of a directory become archives.
+    Finishing,
+    /// A status file shows the last line.
+    Showing,
+}
+
+/// Tells once that trouble is over, and how long it has lasted. 0.76 does not say so.
+pub fn again(again: Again, place: &[u8], held: Duration) {
+    let (work, kept) = match again {
+        Again::Writing => ("writing to ", "nothing lost, "),
+        Again::Finishing => ("finishing files in ", "nothing lost, "),
+        Again::Showing => ("writing ", ""),
+    };
+    let how = format!(" again, {kept}held for {} s", held.as_secs());
+    tell("info", &[work.as_bytes(), place, how.as_bytes()].concat());
 }
 
 /// Tells of lines that will never be written.
@@ -262,20 +288,28 @@ use told::add as write_stderr;
 /// In unit tests: the messages of a thread, instead of stderr.
 #[cfg(test)]
 pub mod told {
+    use crate::clock;
     use std::cell::RefCell;
+    use std::time::Instant;
 
     thread_local! {
-        static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+        static TOLD: RefCell<Vec<(Instant, String)>> = const { RefCell::new(Vec::new()) };
     }
 
     /// Takes a message.
     pub fn add(line: &[u8]) {
-        TOLD.with_borrow_mut(|told| told.push(String::from_utf8_lossy(line).into_owned()));
+        let line = String::from_utf8_lossy(line).into_owned();
+        TOLD.with_borrow_mut(|told| told.push((clock::moment(), line)));
+    }
+
+    /// What was told since the last call, and when.
+    pub fn take_timed() -> Vec<(Instant, String)> {
+        TOLD.take()
     }
 
     /// What was told since the last call.
     pub fn take() -> Vec<String> {
-        TOLD.take()
+        TOLD.take().into_iter().map(|(_, line)| line).collect()
     }
 }
 

@@ -13,7 +13,7 @@ mod place;
 mod recover;
 mod rotation_point;
 
-use crate::diag::{self, Failure, What};
+use crate::diag::{self, Again, Failure, What};
 use crate::disk::{File, For};
 use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
 use crate::pause::Pause;
@@ -101,6 +101,9 @@ impl LogDir {
         let written = self.put(&buffer);
         buffer.drain(..written);
         self.buffer = buffer;
+        if self.buffer.is_empty() && self.rotation == Rotation::None {
+            self.pause.tell_end(Again::Writing, self.place.name());
+        }
     }
 
     /// Ends `current` here if it is not empty, as for SIGALRM.
@@ -142,7 +145,11 @@ impl LogDir {
         }
         if self.end == End::Synced {
             self.end = match self.current.set_mode(MODE_COMPLETE) {
-                Ok(()) => End::Closed(Closed::Clean),
+                Ok(()) => {
+                    self.pause.clear();
+                    self.pause.tell_end(Again::Writing, self.place.name());
+                    End::Closed(Closed::Clean)
+                }
                 Err(errno) => {
                     self.pause.start(&self.place.failure(What::SetMode, CURRENT, errno));
                     return None;

@@ -5,8 +5,11 @@ use super::{check_equal, check_marks, check_memory, check_promise, check_tidy, c
 use crate::diag::told;
 use crate::disk::model::{CALLS, Call, Fault, How, Journal, Model};
 use crate::logdir::Closed;
+use crate::pause::PAUSE;
 use nix::errno::Errno;
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Instant;
 
 const ERRNOS: [Errno; 7] = [
     Errno::ENOSPC,
@@ -80,7 +83,29 @@ fn check_fault(fault: Fault) {
         assert_eq!(told::take(), [""; 0], "{about}");
         assert!(closed.iter().all(|closed| *closed == Closed::Clean), "{about}");
     }
+    check_told(&told::take_timed(), &about);
     check_all_there(&model, &about);
+}
+
+/// What pauses is told no more often than it is tried, and the end of it is told, once.
+fn check_told(told: &[(Instant, String)], about: &str) {
+    let mut paused: BTreeMap<&str, Instant> = BTreeMap::new();
+    // What was told last of each sink: a pause, or its end.
+    let mut last: BTreeMap<&str, bool> = BTreeMap::new();
+    let sinks = ["status", "./few", "./all", "./some", "./copied"];
+    for (moment, line) in told {
+        let sink = sinks.into_iter().find(|sink| line.contains(sink)).expect("a sink");
+        if line.contains(", pausing") {
+            let before = paused.insert(line, *moment);
+            let rested = before.is_none_or(|before| *moment >= before + PAUSE);
+            assert!(rested, "{line} comes too often: {about}");
+            last.insert(sink, false);
+        } else if line.starts_with("multilog: info: ") {
+            let is_first = last.insert(sink, true) == Some(false);
+            assert!(is_first && line.contains(" again, "), "{told:?}: {about}");
+        }
+    }
+    assert!(last.values().all(|ended| *ended), "{told:?}: {about}");
 }
 
 /// How many calls of each kind there are without a fault.

@@ -140,9 +140,14 @@ impl Finishing {
     /// would now answer that all is well. The archive then says that it is not whole.
     fn sync_previous(&mut self, place: &Place) -> Step {
         match self.previous.sync() {
-            Ok(()) => Step::MarkPrevious,
+            Ok(()) => {
+                place.contents_unsynced.forget();
+                Step::MarkPrevious
+            }
             Err(errno) => {
-                diag::failed(&place.failure(What::Sync, PREVIOUS, errno));
+                if place.contents_unsynced.is_news() {
+                    diag::failed(&place.failure(What::Sync, PREVIOUS, errno));
+                }
                 self.finished = (PREVIOUS, Code::Unfinished);
                 Step::Publish
             }

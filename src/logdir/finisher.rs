@@ -4,10 +4,11 @@
 #[cfg(test)]
 mod by_hand;
 
-use crate::diag::{self, Failure, What};
+use crate::diag::{self, Again, Failure, What};
 use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
+use crate::pause::Trouble;
 use crate::wake::Wake;
 use nix::errno::Errno;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -137,15 +138,18 @@ impl Drop for Finisher {
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
     let mut archives = Archives::default();
     while let Some(mut finishing) = take_up(shared) {
+        let mut trouble = Trouble::default();
         while finishing.step() != Step::Done {
             if let Err(failure) = finishing.advance(place, &mut archives) {
                 diag::pausing(&failure);
+                trouble.begin();
                 shared.set(Work::Pausing);
                 wake.wake();
                 thread::sleep(place.spec.pause);
                 shared.set(Work::Running);
             }
         }
+        trouble.tell_end(Again::Finishing, place.name());
         shared.set(Work::Idle);
         wake.wake();
     }

@@ -21,6 +21,10 @@ pub struct Place {
     pub clock_behind: Told,
     /// There are archives that cannot be removed.
     pub archives_stuck: Told,
+    /// The disk refuses to confirm contents.
+    pub contents_unsynced: Told,
+    /// The disk refuses to confirm names.
+    pub names_unsynced: Told,
     _lock: Lock,
 }
 
@@ -57,6 +61,8 @@ impl Place {
             spec: spec.clone(),
             clock_behind: Told::default(),
             archives_stuck: Told::default(),
+            contents_unsynced: Told::default(),
+            names_unsynced: Told::default(),
             _lock: lock,
         })
     }
@@ -77,10 +83,14 @@ impl Place {
     }
 
     /// Waits until the names in the directory are on disk. Nothing can be done where that fails but to
-    /// say so; the contents are safe.
+    /// say so, once until it succeeds; the contents are safe.
     pub fn sync_names(&self) {
-        if let Err(errno) = self.dir.sync() {
-            diag::failed(&self.failure_here(What::Sync, errno));
+        match self.dir.sync() {
+            Ok(()) => self.names_unsynced.forget(),
+            Err(errno) if self.names_unsynced.is_news() => {
+                diag::failed(&self.failure_here(What::Sync, errno));
+            }
+            Err(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! A status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
 
-use crate::diag::{Failure, What};
+use crate::diag::{Again, Failure, What};
 use crate::disk::{Dir, File, For};
 use crate::format::MODE_PRIVATE;
 use crate::pause::Pause;
@@ -70,6 +70,7 @@ impl StatusFile {
             Ok(STATUS_LEN) => {
                 self.is_written = true;
                 self.pause.clear();
+                self.pause.tell_end(Again::Showing, self.name.as_bytes());
                 return;
             }
             // The disk is full in the middle of it.

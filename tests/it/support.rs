@@ -83,6 +83,19 @@ impl Ended {
         assert_eq!(self.status.code(), Some(code), "{:?}", self.status);
     }
 
+    /// The same where nothing but warnings counts: ours also tells when trouble is over.
+    #[track_caller]
+    pub fn check_warnings(&self, code: i32, warnings: &str) {
+        assert_eq!(self.warnings(), warnings);
+        assert_eq!(self.status.code(), Some(code), "{:?}", self.status);
+    }
+
+    /// The messages but those that tell that trouble is over.
+    pub fn warnings(&self) -> String {
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        stderr.split_inclusive('\n').filter(|line| !line.starts_with("multilog: info: ")).collect()
+    }
+
     /// The message without the reason, for what both explain in their own words.
     #[track_caller]
     pub fn check_fatal(&self, start: &str) {

@@ -68,6 +68,65 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() {
     assert_eq!(home.contents("other"), all);
 }
 
+/// The seconds of `TEXT again, MORE, held for N s`, if these are all messages of that kind.
+fn held_secs(stderr: &str, text: &str) -> Option<u64> {
+    let ends: Vec<&str> =
+        stderr.lines().filter_map(|line| line.strip_prefix("multilog: info: ")).collect();
+    let [end] = ends[..] else { return None };
+    end.strip_prefix(text)?.strip_suffix(" s")?.parse().ok()
+}
+
+#[test]
+fn the_end_of_trouble_is_told_once() {
+    differs("the_end_of_trouble_is_told_once", || {
+        let home = Home::new();
+        let Some(disk) = SmallDisk::mount(&home) else { panic!("cannot mount") };
+        let mut logger = home.spawn(&["./disk/d", "./other"]);
+        logger.write(b"first\n");
+        wait_until("the first line", || home.read("other/current") == b"first\n");
+        // There is room for a part of it, which is not the end of the trouble.
+        disk.fill(8192);
+        logger.write(numbers(1, 6000));
+        let warning = "multilog: warning: unable to write to ./disk/d/current, pausing: ";
+        wait_until("a second try", || logger.stderr().matches(warning).count() == 2);
+        assert!(!logger.stderr().contains("info"), "{}", logger.stderr());
+        disk.empty();
+        logger.wait_for_stderr(" again, ");
+        logger.write(b"last\n");
+        let stderr = String::from_utf8(logger.end().stderr).expect("text");
+        let told = held_secs(&stderr, "writing to ./disk/d again, nothing lost, held for ");
+        assert!(told.is_some_and(|secs| (10..40).contains(&secs)), "{stderr}");
+    });
+}
+
+#[test]
+fn the_end_of_trouble_with_a_status_file_and_a_rotation_is_told_once() {
+    differs("the_end_of_trouble_with_a_status_file_and_a_rotation_is_told_once", || {
+        let home = Home::new();
+        for (call, script, text) in [
+            ("pwrite64,write", ["=s", "-*", "./d"], "writing s again, held for "),
+            (
+                "link,linkat",
+                ["s4096", "+*", "./d"],
+                "finishing files in ./d again, nothing lost, held for ",
+            ),
+        ] {
+            let inject = format!("inject={call}:error=ENOSPC:when=1");
+            let options = ["-e", &inject];
+            let ended = with_fault(&home, &options, &script, &numbers(1, 800));
+            let stderr = String::from_utf8(ended.expect("strace").stderr).expect("text");
+            assert!(held_secs(&stderr, text).is_some(), "{stderr}");
+        }
+    });
+}
+
+#[test]
+fn without_trouble_nothing_is_told() {
+    let home = Home::new();
+    let script = ["=s", "s4096", "n100", "!cat", "./d"];
+    home.run(&script, &numbers(1, 3000)).check(0, "");
+}
+
 #[test]
 fn other_directories_and_signals_go_on_while_a_disk_is_full() {
     differs("other_directories_and_signals_go_on_while_a_disk_is_full", || {
@@ -165,7 +224,7 @@ fn a_rotation_step_that_fails_is_tried_again() {
         let Some(ended) = with_fault(&home, &options, &["s4096", "./d"], &numbers(1, 800)) else {
             return;
         };
-        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let stderr = ended.warnings();
         assert!(stderr.starts_with(&format!("multilog: warning: {message}")), "{stderr}");
         assert!(stderr.ends_with(", pausing: out of disk space\n"), "{stderr}");
         assert_eq!(ended.status.code(), Some(0));

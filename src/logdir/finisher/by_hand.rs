@@ -2,11 +2,14 @@
 //! same.
 
 use super::{Finisher, Work, take_up};
-use crate::diag::{self, Failure, What};
+use crate::clock;
+use crate::diag::{self, Again, Failure, What};
 use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
 use crate::logdir::place::Place;
+use crate::pause::Trouble;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the thread would hold.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub struct ByHand {
     place: Arc<Place>,
     archives: Archives,
     finishing: Option<Finishing>,
+    trouble: Trouble,
+    rests_until: Option<Instant>,
 }
 
 impl Finisher {
@@ -21,14 +26,18 @@ impl Finisher {
         if self.by_hand.is_none() {
             let started = place.dir.start_thread();
             started.map_err(|errno| place.failure_here(What::Thread, errno))?;
-            let place = Arc::clone(place);
-            self.by_hand = Some(ByHand { place, archives: Archives::default(), finishing: None });
+            self.by_hand = Some(ByHand {
+                place: Arc::clone(place),
+                archives: Archives::default(),
+                finishing: None,
+                trouble: Trouble::default(),
+                rests_until: None,
+            });
         }
         Ok(())
     }
 
-    /// Does one step; the pause after one that failed is the caller's. False if there is nothing to
-    /// do.
+    /// Does one step. False if there is nothing to do, or not before the pause is over.
     pub fn advance(&mut self) -> bool {
         let is_waiting = matches!(*self.shared.lock(), Work::Waiting(_));
         let Some(by_hand) = &mut self.by_hand else { return false };
@@ -36,14 +45,20 @@ impl Finisher {
             by_hand.finishing = take_up(&self.shared);
         }
         let Some(finishing) = &mut by_hand.finishing else { return false };
+        if by_hand.rests_until.is_some_and(|until| clock::moment() < until) {
+            return false;
+        }
         let work = match finishing.advance(&by_hand.place, &mut by_hand.archives) {
             Ok(()) if finishing.step() == Step::Done => {
                 by_hand.finishing = None;
+                by_hand.trouble.tell_end(Again::Finishing, by_hand.place.name());
                 Work::Idle
             }
             Ok(()) => Work::Running,
             Err(failure) => {
                 diag::pausing(&failure);
+                by_hand.trouble.begin();
+                by_hand.rests_until = Some(clock::moment() + by_hand.place.spec.pause);
                 Work::Pausing
             }
         };
