@@ -10,6 +10,7 @@ use multilog::lines::{Lines, Sinks};
 use multilog::pattern;
 use multilog::script::{self, Script};
 use multilog::select::Selector;
+use multilog::stamp::Stamper;
 use multilog::tai64nlocal::Converter;
 use std::ffi::OsString;
 

@@ -12,12 +12,13 @@ pub const LABEL_LEN: usize = 25;
 pub const SECONDS_LEN: usize = 16;
 /// Digits of the nanoseconds in a label.
 pub const NANOS_LEN: usize = 8;
-/// Where in a label the nanoseconds begin.
-const NANOS_POS: usize = 1 + SECONDS_LEN;
 /// Bytes of a stamp: a label and the space behind it.
 pub const STAMP_LEN: usize = LABEL_LEN + 1;
 /// Nanoseconds in a second.
 pub const NANOS_PER_SEC: u32 = 1_000_000_000;
+
+/// Hexadecimal digits; daemontools writes and reads no others.
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// How far the clock may stand behind the last label and still count as late, not as set back.
 ///
@@ -94,7 +95,8 @@ impl Label {
 pub struct Stamps {
     /// What the next line will get.
     upcoming: Label,
-    /// The same as text, but for the nanoseconds, which alone differ from line to line.
+    /// The same as text, but for the last digit, which alone differs from line to line fifteen times
+    /// in sixteen.
     text: [u8; STAMP_LEN],
 }
 
@@ -113,33 +115,30 @@ impl Stamps {
         if nanos_ahead(self.upcoming, now).is_none() {
             self.upcoming = now;
         }
-        self.text[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
+        self.format();
     }
 
-    /// Appends the stamp of the next line. The one after that is a nanosecond later.
+    /// Puts the stamp of the next line into `room`, which has [`STAMP_LEN`] bytes. The one after that
+    /// is a nanosecond later.
     ///
     /// The digits are put where they will stand: a stamp that is read again as soon as it is made waits
     /// for its own bytes, which was half the time of short lines.
-    pub fn append_to(&mut self, text: &mut Vec<u8>) {
-        self.begin_second();
-        let start = text.len();
-        text.extend_from_slice(&self.text);
-        let nanos = self.next_nanos();
-        text[start + NANOS_POS..start + LABEL_LEN].copy_from_slice(&nanos);
+    pub fn put_next(&mut self, room: &mut [u8]) {
+        room.copy_from_slice(&self.text);
+        room[LABEL_LEN - 1] = HEX[self.upcoming.nanos as usize % HEX.len()];
+        self.skip();
     }
 
-    /// Writes the seconds anew where the last stamp was the last one of its second.
-    fn begin_second(&mut self) {
-        if self.upcoming.nanos == 0 {
-            self.text[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
+    /// The next line gets no stamp: nobody takes it.
+    pub fn skip(&mut self) {
+        self.upcoming = self.upcoming.next();
+        if (self.upcoming.nanos as usize).is_multiple_of(HEX.len()) {
+            self.format();
         }
     }
 
-    /// The digits that the next line's stamp does not share with the last one's.
-    fn next_nanos(&mut self) -> [u8; NANOS_LEN] {
-        let nanos = format_eight(self.upcoming.nanos);
-        self.upcoming = self.upcoming.next();
-        nanos
+    fn format(&mut self) {
+        self.text[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
     }
 }
 
@@ -225,6 +224,7 @@ pub fn hex_value(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stamp::Stamper;
     use proptest::prelude::*;
 
     #[track_caller]

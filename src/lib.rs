@@ -20,10 +20,12 @@ pub mod tai64nlocal;
 // From the command line to a decision about each line: pure.
 pub mod label;
 pub mod lines;
+mod newlines;
 pub mod pattern;
 mod pattern_tree;
 pub mod script;
 pub mod select;
+mod stage;
 pub mod stamp;
 
 // Where lines come from and go to.

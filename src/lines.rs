@@ -6,13 +6,13 @@
 //! lie in the block, stamped ones from the stage, and lines that go the same way in one piece.
 
 use crate::label::Label;
+use crate::newlines::Newlines;
 use crate::script::{Action, Script};
 use crate::select::{HEAD_MAX, Selector};
-use crate::stamp::{Stamper, Stamping};
+use crate::stage::{STAGE_MAX, Stage};
+use crate::stamp::{StampFormat, Stamper, Stamping};
 use memchr::{memchr, memrchr};
-
-/// Bytes of stamped lines that are put together before they are handed on.
-const STAGE_MAX: usize = 64 * 1024;
+use std::ops::Range;
 
 /// The longest block [`Lines::take`] may be given, in bytes.
 pub const BLOCK_MAX: usize = 64 * 1024 + HEAD_MAX;
@@ -37,6 +37,17 @@ enum Wants {
     Bytes,
 }
 
+/// What of a line has to be seen to decide who takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    /// Nothing: each sink takes every line or none, and no sink wants heads.
+    Nothing,
+    /// Its text, without the stamp if it gets one.
+    Text,
+    /// Its text with the stamp.
+    Stamped,
+}
+
 /// Where in a line the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
@@ -54,13 +65,12 @@ pub struct Lines {
     begun: Vec<u8>,
     selector: Selector,
     wants: Vec<Wants>,
-    /// Whether each sink takes every line, or none, and no sink wants heads.
-    takes_blocks: bool,
+    sees: Sees,
     position: Position,
     /// Which sinks take the line that was judged last.
     taken: Vec<bool>,
-    /// Stamped lines not handed on yet, at most [`STAGE_MAX`] bytes; empty between calls.
-    stage: Vec<u8>,
+    /// Stamped lines not handed on yet; empty between calls.
+    stage: Stage,
     runs: Runs,
 }
 
@@ -106,7 +116,7 @@ impl Runs {
 impl Lines {
     /// The engine of a script.
     pub fn new(script: &Script) -> Lines {
-        let selector = Selector::new(&script.actions);
+        let (selector, sees) = selector(script);
         let wants: Vec<Wants> = script.actions.iter().filter_map(wants).collect();
         let sink_count = wants.len();
         let mut taken = vec![false; sink_count];
@@ -116,12 +126,12 @@ impl Lines {
         Lines {
             stamping: Stamping::new(script.stamp),
             begun: Vec::new(),
-            takes_blocks: selector.is_constant() && !heads_taken,
+            sees: if selector.is_constant() && !heads_taken { Sees::Nothing } else { sees },
             selector,
             wants,
             position: Position::Head,
             taken,
-            stage: Vec::with_capacity(if script.stamp.is_some() { STAGE_MAX } else { 0 }),
+            stage: Stage::new(script.stamp.is_some()),
             runs: Runs(vec![None; sink_count]),
         }
     }
@@ -142,7 +152,7 @@ impl Lines {
         // Out of the way while the rest of the engine is at work.
         let mut stamping = std::mem::replace(&mut self.stamping, Stamping::Off);
         let taken = match &mut stamping {
-            Stamping::Off if self.takes_blocks => self.take_whole(block, to),
+            Stamping::Off if self.sees == Sees::Nothing => self.take_whole(block, to),
             Stamping::Off => self.take_plain(block, to),
             Stamping::Labels(stamps) => self.take_stamped(stamps, block, to),
             Stamping::Dates(stamps) => self.take_stamped(stamps, block, to),
@@ -200,18 +210,21 @@ impl Lines {
 
     /// Lines without stamps.
     fn take_plain(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
+        let mut newlines = Newlines::new(block);
         let mut pos = 0;
         while self.position == Position::Head {
             let rest = &block[pos..];
-            let (head_len, line_len) = match memchr(b'\n', rest) {
-                Some(newline) => (newline.min(HEAD_MAX), newline + 1),
+            let (head_len, line_len) = match newlines.next() {
+                Some(newline) => ((newline - pos).min(HEAD_MAX), newline + 1 - pos),
                 None if rest.len() >= HEAD_MAX => {
                     self.position = Position::Tail;
                     (HEAD_MAX, rest.len())
                 }
                 None => break,
             };
-            judge(&self.selector, &self.wants, &rest[..head_len], &mut self.taken, to);
+            let head = &rest[..head_len];
+            self.selector.judge(head, &mut self.taken);
+            give_head(&self.wants, &self.taken, head, to);
             self.runs.line(block, pos, &self.taken, &self.wants, to);
             pos += line_len;
         }
@@ -226,63 +239,123 @@ impl Lines {
         block: &[u8],
         to: &mut impl Sinks,
     ) -> usize {
+        let mut newlines = Newlines::new(block);
         let mut pos = 0;
         while self.position == Position::Head {
-            let rest = &block[pos..];
-            let is_new = self.begun.is_empty();
-            let stamp_len = if is_new { stamps.stamp_len() } else { self.begun.len() };
-            let text_max = HEAD_MAX - stamp_len;
-            let text_len = match memchr(b'\n', rest) {
-                Some(newline) if newline <= text_max => newline + 1,
-                Some(_) | None if rest.len() >= text_max => text_max,
-                Some(_) | None => {
-                    if !rest.is_empty() && is_new {
-                        stamps.append_to(&mut self.begun);
-                    }
-                    break;
+            let stamp_len = self.stamp_len(stamps);
+            let Some(text_len) = text_len(newlines.next(), pos, block.len(), stamp_len) else {
+                if block.len() > pos {
+                    self.begin_line(stamps);
                 }
+                break;
             };
-            let start = self.stage.len();
-            if start + stamp_len + text_len > STAGE_MAX {
+            if !self.stage.fits(stamp_len + text_len) {
                 break;
             }
-            if is_new {
-                stamps.append_to(&mut self.stage);
-            } else {
-                self.stage.append(&mut self.begun);
-            }
-            self.stage.extend_from_slice(&rest[..text_len]);
-            pos += text_len;
-            let line = &self.stage[start..];
-            let head = line.strip_suffix(b"\n").unwrap_or(line);
-            if rest[text_len - 1] != b'\n' {
+            let end = pos + text_len;
+            if block[end - 1] != b'\n' {
                 self.position = Position::Tail;
             }
-            if !self.takes_blocks {
-                judge(&self.selector, &self.wants, head, &mut self.taken, to);
-                self.runs.line(&self.stage, start, &self.taken, &self.wants, to);
-            }
+            self.stage_line(stamps, block, pos..end, to);
+            pos = end;
         }
-        if self.takes_blocks {
-            hand(&self.wants, &self.taken, &self.stage, to);
+        if self.sees == Sees::Nothing {
+            hand(&self.wants, &self.taken, self.stage.bytes(), to);
         }
-        self.runs.end(&self.stage, to);
+        self.runs.end(self.stage.bytes(), to);
         self.stage.clear();
         pos
     }
+
+    /// Bytes of the stamp of the line at hand.
+    fn stamp_len(&self, stamps: &mut impl Stamper) -> usize {
+        if self.begun.is_empty() { stamps.stamp_len() } else { self.begun.len() }
+    }
+
+    /// A line whose first bytes are there gets its stamp now, though it is not put together yet.
+    fn begin_line(&mut self, stamps: &mut impl Stamper) {
+        if self.begun.is_empty() {
+            self.begun.resize(stamps.stamp_len(), 0);
+            stamps.put_next(&mut self.begun);
+        }
+    }
+
+    /// Puts a line together and decides who takes it, in the order that is possible: what nobody takes
+    /// is not put together.
+    #[inline]
+    fn stage_line(
+        &mut self,
+        stamps: &mut impl Stamper,
+        block: &[u8],
+        line: Range<usize>,
+        to: &mut impl Sinks,
+    ) {
+        let start = self.stage.len();
+        if self.sees == Sees::Text {
+            self.selector.judge(without_newline(&block[line.clone()]), &mut self.taken);
+            self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
+            if !self.taken.contains(&true) {
+                self.skip_stamp(stamps);
+                return;
+            }
+        }
+        if self.begun.is_empty() {
+            self.stage.put_next_stamp(stamps);
+        } else {
+            self.stage.put(&self.begun, 0..self.begun.len());
+            self.begun.clear();
+        }
+        self.stage.put(block, line);
+        let head = without_newline(&self.stage.bytes()[start..]);
+        if self.sees == Sees::Stamped {
+            self.selector.judge(head, &mut self.taken);
+            self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
+        }
+        if self.sees != Sees::Nothing {
+            give_head(&self.wants, &self.taken, head, to);
+        }
+    }
+
+    /// Nobody takes the line that this stamp is for.
+    fn skip_stamp(&mut self, stamps: &mut impl Stamper) {
+        if self.begun.is_empty() {
+            stamps.skip();
+        }
+        self.begun.clear();
+    }
 }
 
-/// Decides who takes a line, and gives its head to those who want one.
-fn judge(
-    selector: &Selector,
-    wants: &[Wants],
-    head: &[u8],
-    taken: &mut [bool],
-    to: &mut impl Sinks,
-) {
-    selector.judge(head, taken);
-    for (sink, wants) in wants.iter().enumerate() {
-        if *wants == Wants::Heads && taken[sink] {
+/// Who decides, and what it has to see for it.
+fn selector(script: &Script) -> (Selector, Sees) {
+    let behind_label = match script.stamp {
+        Some(StampFormat::Tai64n) => Selector::behind_label(&script.actions),
+        None | Some(StampFormat::Unix | StampFormat::Utc | StampFormat::Local) => None,
+    };
+    match behind_label {
+        Some(selector) => (selector, Sees::Text),
+        None if script.stamp.is_none() => (Selector::new(&script.actions), Sees::Text),
+        None => (Selector::new(&script.actions), Sees::Stamped),
+    }
+}
+
+/// How much of the text from `pos` on can be judged, given where its newline is: all of it with the
+/// newline, or the head of a longer line. None where that is not there yet.
+fn text_len(newline: Option<usize>, pos: usize, end: usize, stamp_len: usize) -> Option<usize> {
+    let text_max = HEAD_MAX - stamp_len;
+    match newline {
+        Some(newline) if newline - pos <= text_max => Some(newline + 1 - pos),
+        Some(_) | None => (end - pos >= text_max).then_some(text_max),
+    }
+}
+
+fn without_newline(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
+}
+
+/// Gives the head of a line to those who take it and want one.
+fn give_head(wants: &[Wants], taken: &[bool], head: &[u8], to: &mut impl Sinks) {
+    for (sink, (wants, taken)) in wants.iter().zip(taken).enumerate() {
+        if *wants == Wants::Heads && *taken {
             to.head(sink, head);
         }
     }

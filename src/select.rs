@@ -44,6 +44,29 @@ impl Selector {
         Selector { segments }
     }
 
+    /// The same for a script that puts labels before its lines, if the text behind them is enough to
+    /// judge by; patterns are rarely about the label. The lines need not be put together for it, and those
+    /// that nobody takes never are.
+    pub fn behind_label(actions: &[Action]) -> Option<Selector> {
+        let mut behind = Vec::new();
+        for action in actions {
+            let (pattern, of): (_, fn(Vec<u8>) -> Action) = match action {
+                Action::Select(pattern) => (pattern, Action::Select),
+                Action::Deselect(pattern) => (pattern, Action::Deselect),
+                Action::Alert | Action::Status(_) | Action::Log(_) => {
+                    behind.push(action.clone());
+                    continue;
+                }
+            };
+            match asks_of(pattern) {
+                Asks::Text(pattern) => behind.push(of(pattern.to_vec())),
+                Asks::NoLabel => {}
+                Asks::Label => return None,
+            }
+        }
+        Some(Selector::new(&behind))
+    }
+
     /// Number of sinks.
     pub fn sink_count(&self) -> usize {
         self.segments.len()
@@ -62,6 +85,28 @@ impl Selector {
             selected = segment.decide(head).unwrap_or(selected);
             *taken = selected;
         }
+    }
+}
+
+/// What a pattern asks of a line with a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks<'a> {
+    /// That this matches what stands behind the label and its space.
+    Text(&'a [u8]),
+    /// That there is no label, so it never matches.
+    NoLabel,
+    /// Something about the label itself.
+    Label,
+}
+
+/// A star goes to the first byte that equals the one behind it in the pattern: that of a space is the
+/// end of the label, and that of a byte that no label has is behind it.
+fn asks_of(pattern: &[u8]) -> Asks<'_> {
+    match pattern {
+        [b'*', b' ', text @ ..] => Asks::Text(text),
+        [b'*', b'@' | b'0'..=b'9' | b'a'..=b'f', ..] | [b'@', ..] => Asks::Label,
+        [b'*', ..] => Asks::Text(pattern),
+        [..] => Asks::NoLabel,
     }
 }
 
@@ -135,6 +180,41 @@ mod tests {
             if selector.is_constant() {
                 prop_assert_eq!(fast(&actions, &line), fast(&actions, b""));
             }
+        }
+    }
+
+    #[track_caller]
+    fn check_behind_label(pattern: &str, expected: Asks) {
+        assert_eq!(asks_of(pattern.as_bytes()), expected);
+        let actions = [Action::Deselect(pattern.into()), Action::Log(0)];
+        let behind = Selector::behind_label(&actions);
+        assert_eq!(behind.is_none(), expected == Asks::Label);
+        for text in ["", " ", "x", "x y", "*", "a*", "@", "4", " x"] {
+            let line = format!("@400000006b01365f2b6f8d6c {text}");
+            if let Some(behind) = &behind {
+                let mut taken = [false];
+                behind.judge(text.as_bytes(), &mut taken);
+                assert_eq!(taken, *slow(&actions, line.as_bytes()), "{pattern:?} on {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn most_patterns_can_be_tried_behind_the_label() {
+        check_behind_label("*", Asks::Text(b"*"));
+        check_behind_label("* ", Asks::Text(b""));
+        check_behind_label("* x", Asks::Text(b"x"));
+        check_behind_label("* *y", Asks::Text(b"*y"));
+        check_behind_label("* *", Asks::Text(b"*"));
+        check_behind_label("*x", Asks::Text(b"*x"));
+        check_behind_label("*x*", Asks::Text(b"*x*"));
+        check_behind_label("**", Asks::Text(b"**"));
+        check_behind_label("***", Asks::Text(b"***"));
+        check_behind_label("", Asks::NoLabel);
+        check_behind_label("x", Asks::NoLabel);
+        check_behind_label(" ", Asks::NoLabel);
+        for pattern in ["*@*", "*4*", "*0 x", "*f", "@*", "@", "*9", "*a*"] {
+            check_behind_label(pattern, Asks::Label);
         }
     }
 

@@ -26,8 +26,16 @@ pub trait Stamper {
     fn set_clock(&mut self, now: Label);
     /// Bytes of the next stamp, the space behind it included.
     fn stamp_len(&mut self) -> usize;
+    /// Puts the next stamp and a space into `room`, which is as long as they are.
+    fn put_next(&mut self, room: &mut [u8]);
+    /// The next line gets no stamp: nobody takes it.
+    fn skip(&mut self);
     /// Appends the next stamp and a space.
-    fn append_to(&mut self, text: &mut Vec<u8>);
+    fn append_to(&mut self, text: &mut Vec<u8>) {
+        let start = text.len();
+        text.resize(start + self.stamp_len(), 0);
+        self.put_next(&mut text[start..]);
+    }
 }
 
 impl Stamper for Stamps {
@@ -39,8 +47,12 @@ impl Stamper for Stamps {
         STAMP_LEN
     }
 
-    fn append_to(&mut self, text: &mut Vec<u8>) {
-        Stamps::append_to(self, text);
+    fn put_next(&mut self, room: &mut [u8]) {
+        Stamps::put_next(self, room);
+    }
+
+    fn skip(&mut self) {
+        Stamps::skip(self);
     }
 }
 
@@ -172,12 +184,18 @@ impl Stamper for DateStamps {
         self.before.len() + self.format.fraction_len() + self.behind.len()
     }
 
-    fn append_to(&mut self, text: &mut Vec<u8>) {
+    fn put_next(&mut self, room: &mut [u8]) {
         self.write_second();
         let (_, nanos) = self.upcoming.to_unix();
-        text.extend_from_slice(&self.before);
-        text.extend_from_slice(&calendar::nine_digits(nanos)[..self.format.fraction_len()]);
-        text.extend_from_slice(&self.behind);
+        let (before, rest) = room.split_at_mut(self.before.len());
+        let (fraction, behind) = rest.split_at_mut(self.format.fraction_len());
+        before.copy_from_slice(&self.before);
+        fraction.copy_from_slice(&calendar::nine_digits(nanos)[..fraction.len()]);
+        behind.copy_from_slice(&self.behind);
+        self.skip();
+    }
+
+    fn skip(&mut self) {
         self.upcoming = self.upcoming.next();
     }
 }

@@ -5,9 +5,10 @@ use crate::clock;
 use crate::copy::{self, Filter};
 use crate::diag;
 use crate::label::{Label, Stamps};
+use crate::newlines::Newlines;
+use crate::stamp::Stamper as _;
 use crate::sys::startup;
 use argh::FromArgs;
-use memchr::memchr;
 use std::process::ExitCode;
 
 const PROGRAM: &str = "tai64n";
@@ -61,6 +62,13 @@ impl Stamper {
     fn set_clock(&mut self, now: Label) {
         self.stamps.set_clock(now);
     }
+
+    fn put(&mut self, text: &[u8], output: &mut Vec<u8>) {
+        if self.at_line_start {
+            self.stamps.append_to(output);
+        }
+        output.extend_from_slice(text);
+    }
 }
 
 impl Filter for Stamper {
@@ -69,16 +77,15 @@ impl Filter for Stamper {
     }
 
     fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
-        let mut rest = piece;
-        while !rest.is_empty() {
-            if self.at_line_start {
-                self.stamps.append_to(output);
-            }
-            let newline_pos = memchr(b'\n', rest);
-            self.at_line_start = newline_pos.is_some();
-            let (line, after) = rest.split_at(newline_pos.map_or(rest.len(), |pos| pos + 1));
-            output.extend_from_slice(line);
-            rest = after;
+        let mut start = 0;
+        for newline in Newlines::new(piece) {
+            self.put(&piece[start..=newline], output);
+            self.at_line_start = true;
+            start = newline + 1;
+        }
+        if start < piece.len() {
+            self.put(&piece[start..], output);
+            self.at_line_start = false;
         }
     }
 

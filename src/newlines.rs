@@ -1,0 +1,97 @@
+//! Where the newlines of a block are: sixty-four bytes are compared at once, so that a short line costs
+//! little more than its bytes. A search for the next newline alone has to be begun anew for each line,
+//! which takes longer than a short line.
+
+use wide::u8x16;
+
+/// Bytes that are looked at together: one bit each in a [`u64`].
+const STRETCH_LEN: usize = 64;
+
+/// The positions of the newlines in a block, in order.
+#[derive(Clone, Debug)]
+pub struct Newlines<'a> {
+    block: &'a [u8],
+    /// Where the stretch at hand begins; a multiple of [`STRETCH_LEN`].
+    start: usize,
+    /// Its newlines that have not been told yet, one bit a byte, the first byte lowest.
+    untold: u64,
+}
+
+impl<'a> Newlines<'a> {
+    /// Those of this block.
+    pub fn new(block: &'a [u8]) -> Newlines<'a> {
+        Newlines { block, start: 0, untold: newlines_at_start(block) }
+    }
+}
+
+impl Iterator for Newlines<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.untold == 0 {
+            if self.block.len() - self.start <= STRETCH_LEN {
+                return None;
+            }
+            self.start += STRETCH_LEN;
+            self.untold = newlines_at_start(&self.block[self.start..]);
+        }
+        let pos = self.start + self.untold.trailing_zeros() as usize;
+        self.untold &= self.untold - 1;
+        Some(pos)
+    }
+}
+
+/// The newlines among the first [`STRETCH_LEN`] bytes, one bit each.
+fn newlines_at_start(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(stretch) => newlines_in(stretch),
+        None => {
+            let mut stretch = [0; STRETCH_LEN];
+            stretch[..bytes.len()].copy_from_slice(bytes);
+            newlines_in(&stretch)
+        }
+    }
+}
+
+fn newlines_in(stretch: &[u8; STRETCH_LEN]) -> u64 {
+    let (sixteens, _) = stretch.as_chunks();
+    let bits = |sixteen: &[u8; 16]| {
+        u64::from(u8x16::new(*sixteen).simd_eq(u8x16::splat(b'\n')).to_bitmask())
+    };
+    sixteens.iter().rev().fold(0, |newlines, sixteen| newlines << 16 | bits(sixteen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(block: &[u8]) {
+        let slow: Vec<usize> = (0..block.len()).filter(|&pos| block[pos] == b'\n').collect();
+        assert_eq!(Newlines::new(block).collect::<Vec<_>>(), slow, "{block:?}");
+    }
+
+    #[test]
+    fn each_newline_is_found_at_every_place() {
+        for len in 0..200 {
+            check(&vec![b'\n'; len]);
+            check(&vec![b'x'; len]);
+            for pos in 0..len {
+                let mut block = vec![b'x'; len];
+                block[pos] = b'\n';
+                check(&block);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_looking_at_each_byte(
+            block in proptest::collection::vec(proptest::sample::select(b"\n\x0b\x8a\0\xffx".to_vec()), 0..300),
+        ) {
+            check(&block);
+        }
+    }
+}
