@@ -124,7 +124,7 @@ impl Input<'_> {
 
 /// Writes all of `output` and empties it. Does not touch standard output where there is nothing to
 /// write: then it may be closed.
-fn write_out(output: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn write_out(output: &mut Vec<u8>) -> Result<(), Failure> {
     let written = write_all(output);
     output.clear();
     written.map_err(|errno| Failure::new(What::Write, STDOUT_NAME, errno))

@@ -6,13 +6,17 @@
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Exit code of success.
 pub const EXIT_OK: u8 = 0;
+/// Exit code of logdir where there was nothing to show.
+pub const EXIT_NOTHING: u8 = 1;
+/// Exit code of logdir where anything could not be read, or made sense of.
+pub const EXIT_TROUBLE: u8 = 2;
 /// Exit code of a program that does not understand its options.
 pub const EXIT_USAGE: u8 = 100;
 /// Exit code of a program that could not start, or gave up.
@@ -60,6 +64,8 @@ pub enum What {
     Sync,
     /// chmod.
     SetMode,
+    /// Finding log directories in a place.
+    FindLog,
     /// Making `current` the `previous` one.
     RenameCurrent,
     /// Making `newstate` the `state`.
@@ -98,6 +104,7 @@ impl What {
             What::WriteTo => ("unable to write to ", ""),
             What::Sync => ("unable to write ", " to disk"),
             What::SetMode => ("unable to set mode of ", ""),
+            What::FindLog => ("unable to find a log directory in ", ""),
             What::RenameCurrent => ("unable to rename current to previous in directory ", ""),
             What::RenameState => ("unable to rename newstate to state in directory ", ""),
             What::Link => ("unable to link to ", ""),
@@ -120,6 +127,10 @@ pub enum Cause {
     InUse(Option<i32>),
     /// A processor was killed by a signal.
     Killed(&'static str),
+    /// What was compressed does not make sense.
+    Damaged,
+    /// What was compressed ends too early.
+    CutShort,
     /// Nothing more is known.
     Untold,
 }
@@ -131,6 +142,8 @@ impl fmt::Display for Cause {
             Cause::InUse(Some(pid)) => write!(f, "already in use by process {pid}"),
             Cause::InUse(None) => f.write_str("already in use by another process"),
             Cause::Killed(signal) => write!(f, "killed by {signal}"),
+            Cause::Damaged => f.write_str("compressed contents are damaged"),
+            Cause::CutShort => f.write_str("compressed contents end too early"),
             Cause::Untold => Ok(()),
         }
     }
@@ -163,6 +176,21 @@ impl Failure {
         }
     }
 
+    /// A failure to read a file, which may be compressed.
+    pub fn of_reading(place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
+        let cause = match (error.raw_os_error(), error.kind()) {
+            (Some(number), _) => Cause::System(Errno::from_raw(number)),
+            (None, io::ErrorKind::UnexpectedEof) => Cause::CutShort,
+            (None, _) => Cause::Damaged,
+        };
+        Failure { what: What::Read, place: place.into(), cause }
+    }
+
+    /// No log directory where the user named one.
+    pub fn no_log(place: impl Into<Vec<u8>>) -> Failure {
+        Failure { what: What::FindLog, place: place.into(), cause: Cause::Untold }
+    }
+
     /// A failure to get the lock of the directory `place`.
     pub fn in_use(place: impl Into<Vec<u8>>, pid: Option<i32>) -> Failure {
         Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(pid) }
@@ -172,7 +200,11 @@ impl Failure {
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::System(errno) => Some(errno),
-            Cause::InUse(_) | Cause::Killed(_) | Cause::Untold => None,
+            Cause::InUse(_)
+            | Cause::Killed(_)
+            | Cause::Damaged
+            | Cause::CutShort
+            | Cause::Untold => None,
         }
     }
 
@@ -260,6 +292,27 @@ pub fn give_up(place: &[u8], lines: &[u8], more: &str) {
     let count = memchr::memchr_iter(b'\n', lines).count();
     let lost = format!(": {count} lines ({} bytes) are not written{more}", lines.len());
     warn(&[b"giving up on ", place, lost.as_bytes()].concat());
+}
+
+/// A file that was removed before it was read.
+pub fn gone(file: &[u8]) -> String {
+    format!("{} was removed before it was read", String::from_utf8_lossy(file))
+}
+
+/// A line that its writer could not end.
+pub fn torn(file: &[u8], offset: u64) -> String {
+    let file = String::from_utf8_lossy(file);
+    format!("the line at byte {offset} of {file} is torn: its writer was interrupted")
+}
+
+/// Older lines that were asked for are not there.
+pub fn begins_at(oldest: &str) -> String {
+    format!("there is nothing from before {oldest}")
+}
+
+/// Lines whose time nobody knows.
+pub fn unstamped() -> String {
+    "lines have no stamps; these are whole files by the time they were written".to_owned()
 }
 
 /// Writes text the user asked for to stdout. False where that failed.

@@ -58,6 +58,21 @@ pub fn archive_key(name: &[u8]) -> Option<ArchiveKey> {
     (key[0] == b'@').then_some(key)
 }
 
+/// What a reader takes an archive for: its label, and how it came to be finished. None where the name
+/// is that of no archive with lines in it.
+///
+/// Behind the label stands `.s` or `.u`, and more where somebody compressed the file (`.s.gz`), or what
+/// daemontools-encore was told to put there. `.t` is what a processor of svlogd has not finished.
+pub fn parse_archive_name(name: &[u8]) -> Option<(Label, Code)> {
+    let label = Label::parse(name)?;
+    match &name[LABEL_LEN..] {
+        b".t" => None,
+        b".u" | [b'.', b'u', b'.', ..] => Some((label, Code::Unfinished)),
+        [] | [b'.', _, ..] => Some((label, Code::Safe)),
+        [..] => None,
+    }
+}
+
 /// Whether an archive may be removed for a newer one. 0.76 starts its search for the oldest at `@z`.
 pub fn is_removable(name: &[u8]) -> bool {
     name < b"@z".as_slice()
@@ -86,6 +101,28 @@ mod tests {
         check("@40000000000000000000000", false);
         check("x400000000000000000000000.s", false);
         check("current", false);
+    }
+
+    #[test]
+    fn readers_read_archives_by_whatever_suffix_but_t() {
+        let code = |suffix: &str| {
+            let name = format!("@400000006553f10a00000001{suffix}");
+            parse_archive_name(name.as_bytes()).map(|(label, code)| {
+                assert_eq!(label.to_unix(), (1_700_000_000, 1));
+                code
+            })
+        };
+        for suffix in [".s", ".s.gz", ".s.zst", "", ".log"] {
+            assert_eq!(code(suffix), Some(Code::Safe), "{suffix}");
+        }
+        for suffix in [".u", ".u.gz"] {
+            assert_eq!(code(suffix), Some(Code::Unfinished), "{suffix}");
+        }
+        for suffix in [".t", "~", ".", "0.s", "s"] {
+            assert_eq!(code(suffix), None, "{suffix}");
+        }
+        assert_eq!(parse_archive_name(b"@4000000.s"), None);
+        assert_eq!(parse_archive_name(b"@400000006553F10A00000001.s"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! between the two and no leap seconds, always; the `now()` and the `SystemTime` conversions of the
 //! `tai64` crate count 37 and are not used.
 
+use crate::leap_seconds;
 use tai64::Tai64;
 
 /// Bytes of a label: `@` and 24 digits.
@@ -34,6 +35,15 @@ pub struct Label {
     nanos: u32,
 }
 
+/// How the seconds of a label are counted. Nothing in a label tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// 2^62 + 10 + Unix time: daemontools, encore, svlogd, and ours.
+    Ten,
+    /// With every leap second since 1972: s6 and nosh.
+    Leap,
+}
+
 /// A label as it stands in a file: `@` and 24 lowercase hexadecimal digits.
 pub type LabelText = [u8; LABEL_LEN];
 
@@ -47,6 +57,11 @@ impl Label {
     /// Seconds since 1970 and nanoseconds.
     pub fn to_unix(self) -> (i64, u32) {
         (unix_secs(self.seconds), self.nanos)
+    }
+
+    /// The same where the label is counted otherwise than ours are.
+    pub fn to_unix_by(self, counting: Counting) -> (i64, u32) {
+        (unix_secs_by(self.seconds, counting), self.nanos)
     }
 
     /// Seconds as the label counts them: 2^62 + 10 + Unix time.
@@ -174,6 +189,14 @@ fn unix_start() -> u64 {
 /// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
 pub fn unix_secs(seconds: u64) -> i64 {
     seconds.wrapping_sub(unix_start()).cast_signed()
+}
+
+/// The same for labels that may be counted otherwise than ours are.
+pub fn unix_secs_by(seconds: u64, counting: Counting) -> i64 {
+    match counting {
+        Counting::Ten => unix_secs(seconds),
+        Counting::Leap => leap_seconds::take_off(unix_secs(seconds)),
+    }
 }
 
 // Below, eight digits are worked on at once, one to a byte of a 64-bit number. Every sum of bytes stays

@@ -13,6 +13,7 @@
 
 // The programs, and the loop of the first.
 mod engine;
+pub mod logdir_command;
 pub mod multilog;
 pub mod tai64n;
 pub mod tai64nlocal;
@@ -31,6 +32,7 @@ pub mod stamp;
 // Where lines come from and go to.
 mod input;
 pub mod logdir;
+pub mod reader;
 mod signals;
 mod sink;
 
@@ -42,6 +44,7 @@ mod copy;
 pub mod diag;
 pub mod disk;
 pub mod format;
+mod leap_seconds;
 mod pause;
 mod sys;
 pub mod wake;

@@ -53,10 +53,11 @@ pub fn run() -> ExitCode {
     diag::set_program(PROGRAM);
     startup::restore_pipe_signal();
     let arguments = arguments::split(std::env::args_os().skip(1));
-    let options: Options = match arguments::parse(PROGRAM, HELP, &arguments.options) {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
+    let options: Options =
+        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_USAGE) {
+            Ok(options) => options,
+            Err(code) => return code,
+        };
     if options.version {
         return arguments::show(VERSION);
     }

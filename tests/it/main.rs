@@ -14,6 +14,7 @@ mod real_faults;
 mod recovery;
 mod run_scripts;
 mod settings;
+mod show;
 mod signals;
 mod stamps;
 mod start_up;

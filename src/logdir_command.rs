@@ -1,0 +1,50 @@
+//! The program `logdir`: what is in log directories, for people and scripts.
+//!
+//! Here is only what its commands have in common: the choice of one, and what all say of trouble. Each
+//! command is a file of its own.
+
+mod show;
+mod time_words;
+mod trouble;
+
+use crate::arguments;
+use crate::diag;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "logdir";
+const VERSION: &str = concat!("logdir ", env!("CARGO_PKG_VERSION"), "\n");
+const HELP: &str = "\
+Usage: logdir COMMAND [option...] [dir...]
+
+  show       the lines of log directories, old files included, in order of time
+
+A dir is a log directory, the directory of a service, one of many services, a file,
+or a pattern; without one, /service, /etc/service or /run/service.
+
+  --help     show this text, or that of a command
+  --version  show the version
+";
+
+/// Runs the program with the arguments and descriptors of the process.
+pub fn run() -> ExitCode {
+    diag::set_program(PROGRAM);
+    crate::sys::startup::restore_pipe_signal();
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(command) = arguments.next() else {
+        return refuse("no command");
+    };
+    let arguments: Vec<OsString> = arguments.collect();
+    match command.as_bytes() {
+        b"show" => show::run(arguments),
+        b"--help" | b"help" => arguments::show(HELP),
+        b"--version" => arguments::show(VERSION),
+        _ => refuse(&format!("no command {}", command.to_string_lossy())),
+    }
+}
+
+fn refuse(why: &str) -> ExitCode {
+    diag::fatal_text(&format!("{why}; logdir --help lists them"));
+    ExitCode::from(diag::EXIT_TROUBLE)
+}

@@ -1,0 +1,59 @@
+//! What a user is told of a directory beside its lines, and what that does to the exit code.
+
+use crate::diag::{self, Failure};
+use crate::reader::Notice;
+use crate::reader::stamp::Moment;
+use std::process::ExitCode;
+
+/// Whether there was trouble, and whether anything was found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Anything could not be read.
+    pub has_trouble: bool,
+    /// There was something to show.
+    pub has_found: bool,
+}
+
+impl Outcome {
+    /// Tells of failures.
+    pub fn fail(&mut self, failures: &[Failure]) {
+        for failure in failures {
+            diag::failed(failure);
+            self.has_trouble = true;
+        }
+    }
+
+    /// Tells of what was noticed in the directory that is called `name`.
+    pub fn notice(
+        &mut self,
+        name: &str,
+        notices: Vec<Notice>,
+        mut format: impl FnMut(Moment) -> String,
+    ) {
+        for notice in notices {
+            let text = match notice {
+                Notice::Unreadable(failure) => {
+                    self.fail(&[failure]);
+                    continue;
+                }
+                Notice::Gone(file) => {
+                    self.has_trouble = true;
+                    diag::gone(&file.name)
+                }
+                Notice::Torn(place) => diag::torn(&place.file.name, place.offset),
+                Notice::BeginsAt(moment) => diag::begins_at(&format(moment)),
+                Notice::Unstamped => diag::unstamped(),
+            };
+            diag::warn(format!("{name}: {text}").as_bytes());
+        }
+    }
+
+    /// As grep: found, nothing found, trouble.
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Outcome { has_trouble: true, .. } => diag::EXIT_TROUBLE,
+            Outcome { has_found: true, .. } => diag::EXIT_OK,
+            Outcome { .. } => diag::EXIT_NOTHING,
+        })
+    }
+}

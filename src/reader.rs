@@ -1,0 +1,40 @@
+//! Reading log directories: what is in them, in which order, and the lines.
+//!
+//! ```text
+//! find ──► list ──► chain (decode, lines) ──► source (range) ──► merge ──► whoever shows, counts, sends
+//! ```
+//!
+//! Nothing here writes into a log directory, opens its `lock`, or prints: what a user has to be told
+//! comes as a [`Notice`]. The directories may be those of multilog, daemontools-encore, s6-log, svlogd
+//! or cyclog.
+
+pub mod chain;
+pub mod decode;
+pub mod escape;
+pub mod find;
+pub mod lines;
+pub mod list;
+pub mod merge;
+pub mod offset;
+pub mod range;
+pub mod render;
+pub mod source;
+pub mod stamp;
+
+use crate::diag::Failure;
+use std::rc::Rc;
+
+/// Something about a directory that whoever reads its lines should know.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A file, or the rest of one, could not be read.
+    Unreadable(Failure),
+    /// A line was cut off when its writer was interrupted; where it starts.
+    Torn(lines::Place),
+    /// A file of the directory is gone before it was read.
+    Gone(Rc<list::LogFile>),
+    /// The range begins before the oldest line, which is of this moment.
+    BeginsAt(stamp::Moment),
+    /// Lines have no stamps, so whole files stand for the range.
+    Unstamped,
+}

@@ -1,0 +1,307 @@
+//! The lines of one directory, file after file, joined where a writer had to cut one.
+//!
+//! A chain reads what it was given; which files there are, and whether more come, is the business of
+//! whoever makes it. A file that does not end with a newline goes on in the next one, unless its writer
+//! was interrupted or the next one starts with a stamp.
+
+use crate::diag::{Failure, What};
+use crate::reader::Notice;
+use crate::reader::decode::Decoded;
+use crate::reader::lines::{Ending, Line, Lines, Place};
+use crate::reader::list::{Directory, LogFile, Role};
+use crate::reader::stamp::{STAMP_LEN_MAX, Stamp, Stamps};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::rc::Rc;
+
+/// The files of a directory at one moment. Those that will have other names soon are open.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The directory.
+    pub directory: Rc<Directory>,
+    /// Its files in the order of writing.
+    pub files: Vec<Link>,
+}
+
+/// A file to be read.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it is.
+    pub file: Rc<LogFile>,
+    /// The file itself, where it is open already.
+    pub handle: Option<Rc<File>>,
+}
+
+impl Snapshot {
+    /// Lists a directory and opens `previous` and `current`.
+    pub fn of(directory: &Rc<Directory>) -> Result<Snapshot, Failure> {
+        loop {
+            let files = directory.list()?;
+            if let Some(files) = open_unfinished(directory, &files)? {
+                return Ok(Snapshot { directory: directory.clone(), files });
+            }
+        }
+    }
+
+    /// A single file as if it were all there is in its directory.
+    pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
+        let file = directory.file(name, Role::Alone)?;
+        let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
+        let link = Link { file: Rc::new(file.ok_or_else(missing)?), handle: None };
+        Ok(Snapshot { directory: directory.clone(), files: vec![link] })
+    }
+}
+
+impl Link {
+    /// Opens the file where it is not open yet. None where its name stands for another file by now.
+    pub fn open(&self, directory: &Directory) -> Result<Option<Rc<File>>, Failure> {
+        match &self.handle {
+            Some(handle) => Ok(Some(handle.clone())),
+            None => Ok(directory.open_listed(&self.file)?.map(Rc::new)),
+        }
+    }
+}
+
+/// None where a file has another name by now. One that may not be read is left to whoever reads it.
+fn open_unfinished(
+    directory: &Directory,
+    files: &[Rc<LogFile>],
+) -> Result<Option<Vec<Link>>, Failure> {
+    let mut links = Vec::with_capacity(files.len());
+    for file in files {
+        let handle = match file.role {
+            Role::Archive(..) | Role::Alone => None,
+            Role::Previous | Role::Current => match directory.open_listed(file) {
+                Ok(None) => return Ok(None),
+                Ok(Some(handle)) => Some(Rc::new(handle)),
+                Err(_) => None,
+            },
+        };
+        links.push(Link { file: file.clone(), handle });
+    }
+    Ok(Some(links))
+}
+
+/// The lines of files that follow each other.
+pub struct Chain {
+    directory: Rc<Directory>,
+    /// Files that have not been opened yet, and where to start in each.
+    queue: VecDeque<(Link, u64)>,
+    reading: Option<Reading>,
+    lines: Option<Lines>,
+    stamps: Stamps,
+    stamp: Option<Stamp>,
+    /// Whether what is held of an earlier file may or may not go on in this one.
+    at_joint: bool,
+    notices: Vec<Notice>,
+}
+
+struct Reading {
+    file: Rc<LogFile>,
+    decoded: Decoded,
+}
+
+impl Chain {
+    /// No files yet.
+    pub fn new(directory: Rc<Directory>, stamps: Stamps) -> Chain {
+        Chain {
+            directory,
+            queue: VecDeque::new(),
+            reading: None,
+            lines: None,
+            stamps,
+            stamp: None,
+            at_joint: false,
+            notices: Vec::new(),
+        }
+    }
+
+    /// All files of a directory, from the first line on.
+    pub fn of_all(snapshot: &Snapshot, stamps: Stamps) -> Chain {
+        let mut chain = Chain::new(snapshot.directory.clone(), stamps);
+        for link in &snapshot.files {
+            chain.push(link.clone(), 0);
+        }
+        chain
+    }
+
+    /// Adds a file, which is read from `offset` on, counted in what it decodes to.
+    pub fn push(&mut self, link: Link, offset: u64) {
+        self.queue.push_back((link, offset));
+    }
+
+    /// Goes to the next line. False where there is none, or where its end has not come: then
+    /// [`Chain::finish`] goes to that, and until it does more can be pushed or written.
+    pub fn advance(&mut self) -> bool {
+        loop {
+            if self.advance_in_block() {
+                return true;
+            }
+            if self.read_block() {
+                continue;
+            }
+            if self.queue.is_empty() {
+                return false;
+            }
+            if self.end_file() {
+                return true;
+            }
+            self.begin_file();
+        }
+    }
+
+    /// Goes to a last line that has no end. False when nothing is left.
+    pub fn finish(&mut self) -> bool {
+        if self.at_joint && self.split_at_joint() {
+            return true;
+        }
+        let is_unfinished = self.reading.as_ref().is_some_and(|reading| {
+            matches!(reading.file.role, Role::Archive(_, crate::format::Code::Unfinished))
+        });
+        let ending = if is_unfinished { Ending::Torn } else { Ending::Open };
+        self.reading = None;
+        self.give_rest(ending)
+    }
+
+    /// The line gone to.
+    pub fn line(&self) -> Line<'_> {
+        self.lines.as_ref().expect("a line was gone to").line()
+    }
+
+    /// The stamp of that line, if it has one.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// Where that line starts.
+    pub fn place(&self) -> &Place {
+        self.lines.as_ref().expect("a line was gone to").place()
+    }
+
+    /// Leaves out what has not been given out of the file that is being read.
+    pub fn skip_file(&mut self) {
+        self.reading = None;
+        self.at_joint = false;
+        if let Some(lines) = &mut self.lines {
+            lines.drop_rest();
+        }
+    }
+
+    /// Adds something to tell.
+    pub fn add_notice(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// What there was to tell since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Goes to the next line of what has been read.
+    fn advance_in_block(&mut self) -> bool {
+        let Some(lines) = &mut self.lines else { return false };
+        if self.at_joint {
+            let next = lines.rest_of_last_file().unwrap_or_default();
+            if next.len() < STAMP_LEN_MAX && !next.contains(&b'\n') {
+                return false;
+            }
+            if self.split_at_joint() {
+                return true;
+            }
+        }
+        let is_there = self.lines.as_mut().is_some_and(Lines::advance);
+        if is_there {
+            self.parse_stamp();
+        }
+        is_there
+    }
+
+    /// Decides whether a line without an end goes on in the file that follows. Goes to it where it does
+    /// not.
+    fn split_at_joint(&mut self) -> bool {
+        self.at_joint = false;
+        let Some(lines) = &mut self.lines else { return false };
+        let next = lines.rest_of_last_file().unwrap_or_default();
+        if self.stamps.parse(first_line(next)).is_none() {
+            return false;
+        }
+        let is_there = lines.give_rest_of_earlier_files(Ending::Torn);
+        self.after_rest(is_there, Ending::Torn)
+    }
+
+    /// Reads more of the file. False where there is no more of it.
+    fn read_block(&mut self) -> bool {
+        let Some(reading) = &mut self.reading else { return false };
+        let lines = self.lines.as_mut().expect("a file is being read");
+        match lines.read(&mut reading.decoded) {
+            Ok(len) => len > 0,
+            Err(error) => {
+                let place = self.directory.name_of(&reading.file.name);
+                self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
+                self.reading = None;
+                false
+            }
+        }
+    }
+
+    /// Ends the file that has been read, since another one follows. Goes to what is left of it where
+    /// that does not go on there.
+    fn end_file(&mut self) -> bool {
+        if self.at_joint && self.split_at_joint() {
+            return true;
+        }
+        match self.reading.take() {
+            Some(reading) if reading.file.is_whole() => false,
+            Some(_) | None => self.give_rest(Ending::Torn),
+        }
+    }
+
+    /// Opens the next file of the queue.
+    fn begin_file(&mut self) {
+        let Some((link, offset)) = self.queue.pop_front() else { return };
+        match self.open(&link, offset) {
+            Ok(Some(decoded)) => {
+                match &mut self.lines {
+                    Some(lines) => {
+                        self.at_joint = !lines.rest().is_empty();
+                        lines.begin_file(link.file.clone(), offset);
+                    }
+                    None => self.lines = Some(Lines::new(link.file.clone(), offset)),
+                }
+                self.reading = Some(Reading { file: link.file, decoded });
+            }
+            Ok(None) => self.notices.push(Notice::Gone(link.file)),
+            Err(failure) => self.notices.push(Notice::Unreadable(failure)),
+        }
+    }
+
+    fn open(&self, link: &Link, offset: u64) -> Result<Option<Decoded>, Failure> {
+        let Some(handle) = link.open(&self.directory)? else { return Ok(None) };
+        Decoded::new(handle, offset)
+            .map_err(|error| Failure::of_reading(self.directory.name_of(&link.file.name), &error))
+    }
+
+    fn give_rest(&mut self, ending: Ending) -> bool {
+        let is_there = self.lines.as_mut().is_some_and(|lines| lines.give_rest(ending));
+        self.after_rest(is_there, ending)
+    }
+
+    fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
+        if is_there {
+            self.parse_stamp();
+            if ending == Ending::Torn {
+                self.notices.push(Notice::Torn(self.place().clone()));
+            }
+        }
+        is_there
+    }
+
+    fn parse_stamp(&mut self) {
+        let line = self.lines.as_ref().expect("a line was gone to").line();
+        self.stamp = if line.continues { None } else { self.stamps.parse(line.bytes) };
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! The lines of several directories as one stream, by the time of their stamps.
+//!
+//! The merge is stable: lines of the same moment come in the order of their directories, and those of
+//! one directory stay in the order they were written, whatever their stamps say. A line without a stamp
+//! stays with the one before it.
+
+use crate::reader::source::Source;
+use crate::reader::stamp::Moment;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What orders a directory that waits for its turn: the moment of its next line, then its number.
+type Turn = Reverse<(Option<Moment>, usize)>;
+
+/// Several directories, one line after the other.
+pub struct Merge {
+    sources: Vec<Source>,
+    /// Directories whose next line has been gone to, but the one in `current`.
+    waiting: BinaryHeap<Turn>,
+    current: Option<usize>,
+}
+
+impl Merge {
+    /// Goes to the first line of each source.
+    pub fn new(sources: Vec<Source>) -> Merge {
+        let mut merge = Merge { sources, waiting: BinaryHeap::new(), current: None };
+        for number in 0..merge.sources.len() {
+            merge.wait_with(number);
+        }
+        merge
+    }
+
+    /// Goes to the next line of all. False when there is none.
+    pub fn advance(&mut self) -> bool {
+        let Some(current) = self.current else { return self.take_turn() };
+        let source = &mut self.sources[current];
+        if !source.advance() {
+            return self.take_turn();
+        }
+        let turn = Reverse((source.moment(), current));
+        if source.is_attached() || self.waiting.peek().is_none_or(|first| turn > *first) {
+            return true;
+        }
+        self.waiting.push(turn);
+        self.take_turn()
+    }
+
+    /// The number of the source whose line was gone to.
+    pub fn number(&self) -> usize {
+        self.current.expect("a line was gone to")
+    }
+
+    /// The source whose line was gone to.
+    pub fn source(&self) -> &Source {
+        &self.sources[self.number()]
+    }
+
+    /// All sources, by their numbers.
+    pub fn sources_mut(&mut self) -> &mut [Source] {
+        &mut self.sources
+    }
+
+    fn wait_with(&mut self, number: usize) {
+        let source = &mut self.sources[number];
+        if source.advance() {
+            self.waiting.push(Reverse((source.moment(), number)));
+        }
+    }
+
+    fn take_turn(&mut self) -> bool {
+        self.current = self.waiting.pop().map(|Reverse((_, number))| number);
+        self.current.is_some()
+    }
+}
