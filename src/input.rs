@@ -7,6 +7,7 @@
 use crate::lines::BLOCK_MAX;
 use crate::select::HEAD_MAX;
 use crate::sys::startup;
+use crate::zeros;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::read;
@@ -44,8 +45,13 @@ pub struct Input {
 impl Input {
     /// Standard input, nothing of it read.
     pub fn new() -> Input {
-        let buffer = vec![0; BLOCK_MAX].into_boxed_slice();
-        Input { stdin: stdin(), buffer, start: 0, end: 0, is_mid_line: false }
+        Input {
+            stdin: stdin(),
+            buffer: zeros::buffer(BLOCK_MAX),
+            start: 0,
+            end: 0,
+            is_mid_line: false,
+        }
     }
 
     /// Why nothing can ever be read, where poll(2) would not tell: closed at the start (the

@@ -48,6 +48,7 @@ mod leap_seconds;
 mod pause;
 mod sys;
 pub mod wake;
+mod zeros;
 
 // Everything goes wrong once.
 #[cfg(test)]

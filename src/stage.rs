@@ -1,6 +1,7 @@
 //! Where lines and their stamps are put together before they are handed on: each byte is copied once.
 
 use crate::stamp::Stamper;
+use crate::zeros;
 use std::ops::Range;
 
 /// Bytes of stamped lines that are put together before they are handed on.
@@ -22,8 +23,8 @@ pub struct Stage {
 impl Stage {
     /// An empty stage; without room where no line gets a stamp.
     pub fn new(is_used: bool) -> Stage {
-        let room = if is_used { STAGE_MAX + SHORT_LEN } else { 0 };
-        Stage { bytes: vec![0; room].into_boxed_slice(), len: 0 }
+        let bytes = if is_used { zeros::buffer(STAGE_MAX + SHORT_LEN) } else { Box::default() };
+        Stage { bytes, len: 0 }
     }
 
     /// What is on it.
