@@ -295,11 +295,12 @@ impl LogDir {
 impl io::Write for LogDir {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         while self.room() == 0 {
-            let deadline =
-                self.deadline().unwrap_or_else(|| Instant::now() + self.place.spec.pause);
+            let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+            let pause = self.deadline().map(until);
             match self.finisher.is_busy() {
-                true => self.finisher.wait(deadline.saturating_duration_since(Instant::now())),
-                false => std::thread::sleep(deadline.saturating_duration_since(Instant::now())),
+                true => self.finisher.wait(pause.unwrap_or(self.place.spec.pause)),
+                // Without a pause there is nothing to wait for: it has become idle just now.
+                false => std::thread::sleep(pause.unwrap_or_default()),
             }
             LogDir::flush(self);
         }
@@ -311,5 +312,30 @@ impl io::Write for LogDir {
     fn flush(&mut self) -> io::Result<()> {
         LogDir::flush(self);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Dir;
+    use crate::script::LogSpec;
+    use crate::wake::Wake;
+    use std::io::Write;
+    use std::time::Duration;
+
+    /// Some thousand files, each a chance for the finisher to end just before it is asked.
+    #[test]
+    fn a_writer_of_much_waits_only_for_the_finisher() {
+        let home = tempfile::tempdir_in("/dev/shm").unwrap();
+        let pause = Duration::from_secs(20);
+        let spec = LogSpec { size_max: 4096, pause, ..LogSpec::new(home.path().join("d")) };
+        let start = Dir::start().unwrap();
+        let mut log = LogDir::open(&start, &spec, &Wake::new().unwrap()).unwrap();
+        let begin = Instant::now();
+        for _ in 0..100_000 {
+            log.write_all(&[&[b'x'; 99], &b"\n"[..]].concat()).unwrap();
+            assert!(begin.elapsed() < pause, "it slept through a pause without trouble");
+        }
     }
 }

@@ -1,0 +1,171 @@
+//! Everything behind the event loop, script, lines and log directories, against a naive model of it: the
+//! files that are there in the end are those that one gets by doing what the manual says, a byte at a
+//! time.
+//!
+//! How the script and the input are written stands in `input.rs`. The first byte tells what happens
+//! between two reads: whether and how often there is an ALRM, or an end and a new start.
+#![no_main]
+
+use input::{parse_reads, parse_script};
+use libfuzzer_sys::fuzz_target;
+use multilog::disk::Dir;
+use multilog::label::{Label, STAMP_LEN};
+use multilog::lines::{HANDED_MAX, Lines, Sinks};
+use multilog::logdir::LogDir;
+use multilog::pattern;
+use multilog::script::{Action, LogSpec, Script};
+use multilog::select::HEAD_MAX;
+use multilog::stamp::{StampFormat, Stamper, Stamping};
+use multilog::wake::Wake;
+use real_dir::Home;
+use std::io::Write;
+
+#[path = "../input.rs"]
+mod input;
+#[path = "../../src/lines/tests/model.rs"]
+#[allow(dead_code, reason = "only what it expects is needed")]
+mod model;
+#[path = "../real_dir.rs"]
+mod real_dir;
+
+/// Directories are made and removed for each input.
+const LOG_COUNT_MAX: usize = 3;
+/// So that files end.
+const SIZE_MAX: u64 = 12_000;
+
+/// What happens between reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    Rotate,
+    Restart,
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&first, input)) = input.split_first() else { return };
+    let (script, rest) = parse_script(input);
+    if script.logs.len() > LOG_COUNT_MAX {
+        return;
+    }
+    let home = Home::new();
+    let mut script = script;
+    for (number, log) in script.logs.iter_mut().enumerate() {
+        // No processor: it would be run.
+        *log = LogSpec {
+            dir: home.path(&format!("d{number}")).into(),
+            size_max: log.size_max.min(SIZE_MAX),
+            processor: None,
+            code: b"s".to_vec(),
+            ..log.clone()
+        };
+    }
+    let reads = parse_reads(rest);
+    run(&script, &reads, first);
+    let given = model::expected(&script, &reads);
+    let is_sink = |action: &&Action| !matches!(action, Action::Select(_) | Action::Deselect(_));
+    for (action, given) in script.actions.iter().filter(is_sink).zip(given) {
+        if let Action::Log(log) = action {
+            check(&script.logs[*log], &given.bytes, first % 4);
+        }
+    }
+});
+
+/// Log directories as sinks, by the number of the sink.
+struct Logs(Vec<Option<LogDir>>);
+
+impl Sinks for Logs {
+    fn head(&mut self, _: usize, _: &[u8]) {}
+
+    fn bytes(&mut self, sink: usize, bytes: &[u8]) {
+        if let Some(log) = &mut self.0[sink] {
+            log.write_all(bytes).expect("it waits and does not fail");
+        }
+    }
+}
+
+fn open(script: &Script) -> Logs {
+    let start = Dir::start().expect("a working directory");
+    let wake = Wake::new().expect("a wake");
+    let open = |spec| LogDir::open(&start, spec, &wake).expect("it opens");
+    let sink = |action: &Action| match action {
+        Action::Select(_) | Action::Deselect(_) => None,
+        Action::Alert | Action::Status(_) => Some(None),
+        Action::Log(log) => Some(Some(open(&script.logs[*log]))),
+    };
+    Logs(script.actions.iter().filter_map(sink).collect())
+}
+
+fn close(logs: Logs) {
+    logs.0.into_iter().flatten().for_each(real_dir::close);
+}
+
+fn run(script: &Script, reads: &[model::Read], first: u8) {
+    let mut lines = Lines::new(script);
+    let mut logs = open(script);
+    let mut block = Vec::new();
+    for (number, read) in reads.iter().enumerate() {
+        lines.set_clock(read.now);
+        block.extend_from_slice(&read.bytes);
+        while !block.is_empty() {
+            match lines.take(&block, &mut logs) {
+                0 => break,
+                taken => drop(block.drain(..taken)),
+            }
+        }
+        logs.0.iter_mut().flatten().for_each(LogDir::flush);
+        match between(first, number) {
+            Between::Nothing => {}
+            Between::Rotate => logs.0.iter_mut().flatten().for_each(LogDir::rotate),
+            Between::Restart => {
+                close(logs);
+                logs = open(script);
+            }
+        }
+    }
+    lines.end(&block, &mut logs);
+    close(logs);
+}
+
+fn between(first: u8, number: usize) -> Between {
+    let is_due = number % (1 + usize::from(first / 4)) == 0;
+    match first % 4 {
+        1 if is_due => Between::Rotate,
+        2 if is_due => Between::Restart,
+        _ => Between::Nothing,
+    }
+}
+
+fn check(spec: &LogSpec, bytes: &[u8], between: u8) {
+    let found = real_dir::files(spec.dir.as_ref());
+    assert!(found.iter().all(|file| file.len() as u64 <= spec.size_max));
+    assert!(found.len() as u64 <= spec.number_max);
+    // The oldest are gone where there were more.
+    assert!(bytes.ends_with(&found.concat()), "{spec:?}");
+    if between == 1 {
+        return;
+    }
+    let mut files = slow_files(spec, bytes);
+    let gone = files.len().saturating_sub(spec.number_max.try_into().unwrap_or(usize::MAX));
+    files.drain(..gone);
+    assert_eq!(found.len(), files.len(), "{spec:?}");
+    assert!(found == files, "{spec:?}");
+}
+
+/// A file ends with the first line that ends near its size, or before the byte that does not fit.
+fn slow_files(spec: &LogSpec, bytes: &[u8]) -> Vec<Vec<u8>> {
+    let margin = spec.margin.min(spec.size_max / 2);
+    let mut files = vec![Vec::new()];
+    for &byte in bytes {
+        let last = files.last().expect("one at least");
+        let is_near = last.len() as u64 >= spec.size_max - margin;
+        if last.len() as u64 == spec.size_max || is_near && last.ends_with(b"\n") {
+            files.push(Vec::new());
+        }
+        files.last_mut().expect("one at least").push(byte);
+    }
+    let last = files.last().expect("one at least");
+    if last.len() as u64 >= spec.size_max - margin && last.ends_with(b"\n") {
+        files.push(Vec::new());
+    }
+    files
+}
