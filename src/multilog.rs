@@ -72,6 +72,9 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let ready_fd = script.ready_fd.map(take_ready_fd).transpose()?;
     // A processor is waited for, whatever was inherited (0.76 runs it again and again).
     startup::set_default(Signal::SIGCHLD);
+    // A file at its limit (RLIMIT_FSIZE) is an error of write(2) then, to be waited out like a full
+    // disk; 0.76 is killed with what it has read.
+    startup::ignore(Signal::SIGXFSZ);
     let failure = |errno| Failure::new(What::StartDirectory, "", errno);
     let start = Dir::start().map_err(failure)?;
     let setup = |errno| Failure::new(What::Events, "", errno);

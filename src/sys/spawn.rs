@@ -25,10 +25,14 @@ const NEWSTATE_FD: i32 = 5;
 /// The first number that none of the above can have.
 const ABOVE_FDS: i32 = 10;
 
+/// What a processor may rely on.
+const DEFAULT_SIGNALS: [Signal; 5] =
+    [Signal::SIGTERM, Signal::SIGALRM, Signal::SIGPIPE, Signal::SIGCHLD, Signal::SIGXFSZ];
+
 /// Starts `/bin/sh -c command` in the log directory `dir`.
 ///
-/// The signals multilog catches, and those whose inherited state would break a processor (PIPE,
-/// CHLD), are at their defaults; none is blocked. Errors are those of fork and exec.
+/// The signals multilog catches or ignores, and those whose inherited state would break a processor
+/// (PIPE, CHLD), are at their defaults; none is blocked. Errors are those of fork and exec.
 pub fn processor(dir: BorrowedFd<'_>, command: &OsStr, files: ProcessorFiles) -> io::Result<Child> {
     let state = above(&files.state)?;
     let newstate = above(&files.newstate)?;
@@ -37,7 +41,7 @@ pub fn processor(dir: BorrowedFd<'_>, command: &OsStr, files: ProcessorFiles) ->
     shell.arg0("sh").arg("-c").arg(command);
     shell.stdin(Stdio::from(files.previous)).stdout(Stdio::from(files.processed));
     let prepare = move || {
-        for signal in [Signal::SIGTERM, Signal::SIGALRM, Signal::SIGPIPE, Signal::SIGCHLD] {
+        for signal in DEFAULT_SIGNALS {
             super::startup::set_default(signal);
         }
         // SAFETY: plain system calls on descriptors that are open until the child has been started.

@@ -52,10 +52,19 @@ pub fn is_ignored(signal: i32) -> bool {
 
 /// Gives a signal its default effect.
 pub fn set_default(signal: Signal) {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default action runs no code of this process. The call cannot fail for the signals
-    // used here (not KILL or STOP).
-    let _ = unsafe { sigaction(signal, &default) };
+    set(signal, SigHandler::SigDfl);
+}
+
+/// Ignores a signal.
+pub fn ignore(signal: Signal) {
+    set(signal, SigHandler::SigIgn);
+}
+
+fn set(signal: Signal, to: SigHandler) {
+    let action = SigAction::new(to, SaFlags::empty(), SigSet::empty());
+    // SAFETY: neither the default nor ignoring runs code of this process. The call cannot fail for the
+    // signals used here (not KILL or STOP).
+    let _ = unsafe { sigaction(signal, &action) };
 }
 
 /// Takes SIGPIPE back to what it was when the program was started.
