@@ -11,10 +11,10 @@ use crate::calendar::{Calendar, Conversion};
 use crate::copy::{self, Filter};
 use crate::diag;
 use crate::label::{self, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
+use crate::newlines::Newlines;
 use crate::stamp;
 use crate::sys::{local_time, startup};
 use argh::FromArgs;
-use memchr::memchr;
 use std::process::ExitCode;
 
 /// `@` and digits beyond this many bytes are no stamp, and not kept in memory until they end. 0.76 has
@@ -113,7 +113,17 @@ impl Converter {
 
     /// Appends to `output` what comes out for the next piece of input, which may be cut anywhere.
     pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
-        let mut rest = piece;
+        let mut start = 0;
+        for newline in Newlines::new(piece) {
+            self.push_part(&piece[start..=newline], output);
+            start = newline + 1;
+        }
+        self.push_part(&piece[start..], output);
+    }
+
+    /// The same for a part of one line, or the rest of it with its newline.
+    fn push_part(&mut self, part: &[u8], output: &mut Vec<u8>) {
+        let mut rest = part;
         while !rest.is_empty() {
             rest = match self.place {
                 Place::LineStart => self.start_line(rest, output),
@@ -205,13 +215,11 @@ impl Converter {
         self.place = Place::Text;
     }
 
-    /// Copies up to the end of the line.
-    fn copy_text<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
-        let newline_pos = memchr(b'\n', rest);
-        let (text, after) = rest.split_at(newline_pos.map_or(rest.len(), |pos| pos + 1));
+    /// Copies what there is of the line.
+    fn copy_text(&mut self, text: &[u8], output: &mut Vec<u8>) -> &'static [u8] {
         output.extend_from_slice(text);
-        self.place = if newline_pos.is_some() { Place::LineStart } else { Place::Text };
-        after
+        self.place = if text.ends_with(b"\n") { Place::LineStart } else { Place::Text };
+        &[]
     }
 }
 
