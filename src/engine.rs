@@ -1,6 +1,8 @@
 //! The event loop: waits, reads, runs the lines through the script, flushes. It waits in one place
 //! only, and nothing it calls waits.
 
+mod patience;
+
 use crate::clock;
 use crate::diag::{self, EXIT_FATAL, EXIT_OK, Failure, What};
 use crate::input::{Got, Input};
@@ -11,6 +13,7 @@ use crate::sink::OpenSinks;
 use crate::sys::startup;
 use crate::wake::Wake;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use patience::Patience;
 use std::io::stderr;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -61,6 +64,7 @@ impl Engine {
     /// Logs lines until the input ends or a signal asks to, and everything is written.
     pub fn run(mut self) -> Ended {
         let mut phase = Phase::Reading;
+        let mut patience = None;
         if self.input.is_unreadable() {
             warn_of_input(nix::errno::Errno::EBADF);
             phase = Phase::Ending;
@@ -79,7 +83,11 @@ impl Engine {
                 phase = self.phase_to_end();
                 continue;
             }
-            let events = self.wait(phase != Phase::Ending && !held_back);
+            if let Some(signal) = patience.as_mut().and_then(Patience::due) {
+                self.sinks.stop_processors(signal);
+            }
+            let patience_end = patience.as_ref().and_then(Patience::deadline);
+            let events = self.wait(phase != Phase::Ending && !held_back, patience_end);
             if events.signals {
                 let asked = self.signals.take();
                 if asked.to_rotate {
@@ -89,11 +97,24 @@ impl Engine {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {
                         return self.give_up();
                     }
+                    self.hurry(&mut patience);
                     phase = self.phase_to_end();
                 }
             }
             if events.input && phase != Phase::Ending {
                 phase = self.read(phase);
+            }
+        }
+    }
+
+    /// Asked to end: processors have their grace, and lose it when it is asked again.
+    fn hurry(&self, patience: &mut Option<Patience>) {
+        match patience {
+            None => *patience = Some(Patience::begin()),
+            Some(patience) => {
+                if let Some(signal) = patience.lose() {
+                    self.sinks.stop_processors(signal);
+                }
             }
         }
     }
@@ -145,8 +166,8 @@ impl Engine {
         if self.input.is_mid_line() { Phase::ToLineEnd } else { Phase::Ending }
     }
 
-    /// Waits for something to do.
-    fn wait(&self, for_input: bool) -> Events {
+    /// Waits for something to do, at most until `latest`.
+    fn wait(&self, for_input: bool, latest: Option<Instant>) -> Events {
         let stderr = stderr();
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -159,7 +180,7 @@ impl Engine {
             fds.push(PollFd::new(stderr.as_fd(), PollFlags::POLLOUT));
         }
         // An error leaves nothing ready, and the loop comes back here.
-        let _ = poll(&mut fds, self.timeout());
+        let _ = poll(&mut fds, self.timeout(latest));
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
         if ready[1] {
             self.wake.clear();
@@ -167,8 +188,9 @@ impl Engine {
         Events { signals: ready[0], input: for_input && ready[2] }
     }
 
-    fn timeout(&self) -> PollTimeout {
-        let Some(deadline) = self.sinks.deadline() else { return PollTimeout::NONE };
+    fn timeout(&self, latest: Option<Instant>) -> PollTimeout {
+        let deadline = self.sinks.deadline().into_iter().chain(latest).min();
+        let Some(deadline) = deadline else { return PollTimeout::NONE };
         // A millisecond more, so as not to wake before it.
         let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
         PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)

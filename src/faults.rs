@@ -36,7 +36,12 @@ fn without_memory(bytes: &[u8]) -> &[u8] {
 /// in the files that were published, since it last had to forget.
 fn check_memory(dir: &ModelDir, about: &str) {
     let mut known = 0;
-    for (name, _, bytes) in dir.files().iter().filter(|(name, ..)| name.ends_with(b".s")) {
+    // One whose mark could not be synced has been processed and keeps its `.u`.
+    let is_processed = |name: &[u8], bytes: &[u8]| {
+        name.ends_with(b".s") || archive_key(name).is_some() && bytes.starts_with(b"#")
+    };
+    let files = dir.files();
+    for (name, _, bytes) in files.iter().filter(|(name, _, bytes)| is_processed(name, bytes)) {
         let newline = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(0);
         let header = std::str::from_utf8(&bytes[..newline]).unwrap_or_default();
         let before: Option<u64> = header.strip_prefix('#').and_then(|count| count.parse().ok());

@@ -49,6 +49,11 @@ pub fn archive_name(label: Label, code: Code, safe: &[u8]) -> Vec<u8> {
     [&label.format(), b".".as_slice(), ending].concat()
 }
 
+/// The name of an unfinished archive once it is whole; `safe` as in [`archive_name`].
+pub fn safe_name(unfinished: &[u8], safe: &[u8]) -> Vec<u8> {
+    [unfinished.strip_suffix(b"u").unwrap_or(unfinished), safe].concat()
+}
+
 /// What orders archives, or none where the name does not count as one.
 ///
 /// Every name that begins with `@` and has the length of a label counts, whatever follows: archives

@@ -10,7 +10,9 @@ mod finisher;
 mod lock;
 mod open;
 mod place;
+mod processor;
 mod recover;
+mod replace;
 mod rotation_point;
 
 use crate::diag::{self, Again, Failure, What};
@@ -20,6 +22,7 @@ use crate::pause::Pause;
 use finish::Finishing;
 use finisher::Finisher;
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use place::Place;
 use std::io;
 use std::sync::Arc;
@@ -44,6 +47,8 @@ pub struct LogDir {
     cut_pos: Option<usize>,
     rotation: Rotation,
     pause: Pause,
+    /// A file of an earlier run that waits for its processor.
+    waiting: Option<Finishing>,
     finisher: Finisher,
     end: End,
 }
@@ -97,6 +102,7 @@ impl LogDir {
 
     /// Writes what can be written, and goes on with a rotation that is under way.
     pub fn flush(&mut self) {
+        self.take_up();
         let mut buffer = std::mem::take(&mut self.buffer);
         let written = self.put(&buffer);
         buffer.drain(..written);
@@ -121,7 +127,15 @@ impl LogDir {
 
     /// Whether something failed and waits to be tried again.
     pub fn is_in_trouble(&self) -> bool {
-        self.pause.until().is_some() || self.finisher.is_in_trouble()
+        let is_stuck = self.place.processors.are_stuck();
+        self.pause.until().is_some() || self.finisher.is_in_trouble() || is_stuck
+    }
+
+    /// Sends a signal to a processor that runs, and starts no other. The file it had, and any that is full
+    /// from now on, waits for the next start.
+    pub fn stop_processor(&self, signal: Signal) {
+        self.place.processors.stop(signal);
+        self.finisher.hurry();
     }
 
     /// Goes on with the end: when everything is written and finished, `current` is synced and marked.
@@ -131,7 +145,8 @@ impl LogDir {
             return Some(closed);
         }
         self.flush();
-        if !self.buffer.is_empty() || !self.is_ready() || self.finisher.is_busy() {
+        let is_busy = self.waiting.is_some() || self.finisher.is_busy();
+        if !self.buffer.is_empty() || !self.is_ready() || is_busy {
             return None;
         }
         if self.end == End::Open {
@@ -171,6 +186,7 @@ impl LogDir {
         let file =
             if self.finisher.is_busy() { ", the file before them is not finished" } else { "" };
         diag::give_up(self.place.name(), &self.buffer, file);
+        self.place.processors.stop(Signal::SIGTERM);
     }
 
     /// On the model disk: does one step of what the finisher's thread would do.
@@ -222,6 +238,22 @@ impl LogDir {
     fn pause_writing(&mut self, errno: Errno) -> usize {
         self.pause.start(&self.place.failure(What::WriteTo, CURRENT, errno));
         0
+    }
+
+    /// Hands a file of an earlier run to the finisher.
+    fn take_up(&mut self) {
+        if self.waiting.is_none() || !self.pause.is_over() {
+            return;
+        }
+        match self.finisher.prepare(&self.place) {
+            Ok(()) => {
+                self.pause.clear();
+                if let Some(waiting) = self.waiting.take() {
+                    self.finisher.start(waiting);
+                }
+            }
+            Err(failure) => self.pause.start(&failure),
+        }
     }
 
     fn begin_rotation(&mut self, wanted: bool) {

@@ -10,6 +10,7 @@ use crate::logdir::{Closed, LogDir};
 use crate::script::{Action, Script};
 use crate::wake::Wake;
 use alert::Alerts;
+use nix::sys::signal::Signal;
 use status::StatusFile;
 use std::time::Instant;
 
@@ -79,6 +80,11 @@ impl OpenSinks {
     /// Ends every `current` that is not empty.
     pub fn rotate(&mut self) {
         self.logs.iter_mut().for_each(LogDir::rotate);
+    }
+
+    /// Sends a signal to the processors that run, and starts no other.
+    pub fn stop_processors(&self, signal: Signal) {
+        self.logs.iter().for_each(|log| log.stop_processor(signal));
     }
 
     /// Goes on with the end of every sink. Tells how they were left, once all are: unsynced if one

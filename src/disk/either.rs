@@ -4,14 +4,15 @@
 
 use super::model::{ModelDir, ModelFile};
 use super::{For, Stat, again, kernel};
-use crate::sys::spawn::ProcessorFiles;
+use crate::sys::spawn::{ProcessorFiles, Running};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 
 /// An open directory.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub enum File {
 
 /// A processor that was started.
 pub enum Processor {
-    Child(Child),
+    Kernel(Running),
     Model(ExitStatus),
 }
 
@@ -119,7 +120,7 @@ impl Dir {
     /// On the model the processor finds its files by their names.
     pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Processor> {
         match self {
-            Dir::Kernel(dir) => dir.start_processor(command, files).map(Processor::Child),
+            Dir::Kernel(dir) => dir.start_processor(command, files).map(Processor::Kernel),
             Dir::Model(dir) => Ok(Processor::Model(again(|| dir.run_processor())?)),
         }
     }
@@ -174,9 +175,23 @@ impl From<File> for OwnedFd {
 }
 
 impl Processor {
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub fn group(&self) -> Option<Pid> {
         match self {
-            Processor::Child(child) => child.wait(),
+            Processor::Kernel(running) => running.group(),
+            Processor::Model(_) => None,
+        }
+    }
+
+    pub fn wait(&self) -> io::Result<()> {
+        match self {
+            Processor::Kernel(running) => running.wait(),
+            Processor::Model(_) => Ok(()),
+        }
+    }
+
+    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Processor::Kernel(running) => running.reap(),
             Processor::Model(status) => Ok(*status),
         }
     }

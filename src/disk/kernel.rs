@@ -1,7 +1,7 @@
 //! The kernel's files.
 
 use super::{For, Stat, again};
-use crate::sys::spawn::{self, ProcessorFiles};
+use crate::sys::spawn::{self, ProcessorFiles, Running};
 use nix::dir::Dir as Listing;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
@@ -10,7 +10,6 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::Child;
 
 /// An open directory.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ impl Dir {
     }
 
     /// Starts a processor in this directory. The error is that of fork or exec.
-    pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Child> {
+    pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Running> {
         spawn::processor(self.0.as_fd(), command, files)
     }
 }

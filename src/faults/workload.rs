@@ -10,6 +10,7 @@ use crate::logdir::Closed;
 use crate::script::{self, Script};
 use crate::sink::OpenSinks;
 use crate::wake::Wake;
+use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -118,6 +119,11 @@ fn drive(model: &Model, input: &[u8], seed: u64) -> Outcome {
     }
     if !model.is_stopped() {
         lines.end(&input[taken..], &mut sinks);
+        if seed == 0 {
+            // Its file waits for the next run.
+            sinks.stop_processors(Signal::SIGTERM);
+            sinks.rotate();
+        }
     }
     end(model, &mut sinks)
 }

@@ -49,7 +49,7 @@ impl Archives {
     ) -> Result<Option<Vec<u8>>, Failure> {
         let stat = place.dir.stat(file).map_err(|errno| place.failure(What::Stat, file, errno))?;
         let Some(stat) = stat else { return Ok(None) };
-        if stat.links > 1 && has_archive(place, stat.identity)? {
+        if stat.links > 1 && find(place, stat.identity)?.is_some() {
             return Ok(None);
         }
         self.refresh(place)?;
@@ -103,6 +103,11 @@ impl Archives {
             Some(_) => {}
         }
         Ok(())
+    }
+
+    /// Somebody changed the names: the next one to need them reads the directory.
+    pub fn forget(&mut self) {
+        self.read_at = None;
     }
 
     /// Takes the oldest name off the list.
@@ -174,8 +179,8 @@ fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// Whether one of the archives is this very file.
-pub fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure> {
+/// The name of the archive that is this very file, if one is.
+pub fn find(place: &Place, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Failure> {
     let mut names = Vec::new();
     let listing = place.dir.each_name(|name| {
         if archive_key(name).is_some() {
@@ -187,10 +192,10 @@ pub fn has_archive(place: &Place, identity: (u64, u64)) -> Result<bool, Failure>
         let stat =
             place.dir.stat(&name).map_err(|errno| place.failure(What::Stat, &name, errno))?;
         if stat.is_some_and(|stat| stat.identity == identity) {
-            return Ok(true);
+            return Ok(Some(name));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn warn_of_clock(place: &Place, name: &[u8]) {

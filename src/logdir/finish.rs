@@ -6,17 +6,11 @@
 
 use crate::diag::{self, Failure, What};
 use crate::disk::{File, For};
-use crate::format::{
-    Code, MODE_COMPLETE, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE,
-};
+use crate::format::{Code, MODE_COMPLETE, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED};
 use crate::logdir::archives::Archives;
 use crate::logdir::place::Place;
-use crate::sys::spawn::ProcessorFiles;
-use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
+use crate::logdir::processor::{self, Outcome};
+use crate::logdir::replace::{self, Replacing};
 
 /// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +21,10 @@ pub enum Step {
     MarkPrevious,
     /// The processor turns `previous` into `processed`.
     RunProcessor,
+    /// The logger has to end, and `processed` goes: it may be marked already.
+    RemoveOutput,
+    /// fsync of the directory, or else a power cut could bring `processed` back beside what is named.
+    SyncRemoved,
     /// fsync of `processed`.
     SyncProcessed,
     /// fsync of `newstate`.
@@ -45,6 +43,8 @@ pub enum Step {
     Publish,
     /// fsync of the directory, which has to know the archive before it forgets the working name.
     SyncDirectory,
+    /// What the processor made takes the place of the unfinished archive.
+    Replace(Replacing),
     /// The finished file loses its working name.
     RemoveFinished,
     /// The oldest archives go.
@@ -64,6 +64,17 @@ pub struct Finishing {
     finished: (&'static [u8], Code),
     /// The archive made of it.
     archive: Option<Vec<u8>>,
+    waits: Waits,
+}
+
+/// Whether a file waits for a later run of its processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    No,
+    /// It has waited since an earlier run, and is an archive with `.u`.
+    Waited,
+    /// It will wait until the next start.
+    Waiting,
 }
 
 impl Finishing {
@@ -75,6 +86,18 @@ impl Finishing {
             processed: None,
             finished: (PREVIOUS, Code::Safe),
             archive: None,
+            waits: Waits::No,
+        }
+    }
+
+    /// Begins with a whole `previous` whose processor did not come to its end in an earlier run. It is
+    /// the archive `unfinished` as well.
+    pub fn of_waiting(previous: File, unfinished: Vec<u8>) -> Finishing {
+        Finishing {
+            step: Step::RunProcessor,
+            archive: Some(unfinished),
+            waits: Waits::Waited,
+            ..Finishing::new(previous)
         }
     }
 
@@ -95,7 +118,18 @@ impl Finishing {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
-            Step::RunProcessor => run_processor(place)?,
+            Step::RunProcessor => match processor::run(place)? {
+                Outcome::Succeeded => Step::SyncProcessed,
+                Outcome::Stopped => self.leave_for_next_start(),
+            },
+            Step::RemoveOutput => {
+                place.remove(PROCESSED)?;
+                Step::SyncRemoved
+            }
+            Step::SyncRemoved => {
+                place.sync_names();
+                Step::Publish
+            }
             Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNewstate => self.sync_newstate(place)?,
             Step::SyncNames => {
@@ -109,20 +143,21 @@ impl Finishing {
                 Step::KeepState
             }
             Step::KeepState => {
-                let renamed = place.dir.rename(NEWSTATE, STATE);
-                renamed.map_err(|errno| place.failure_here(What::RenameState, errno))?;
+                replace::keep_state(place)?;
                 self.finished = (PROCESSED, Code::Safe);
                 Step::Publish
             }
             Step::Publish => {
                 let (file, code) = self.finished;
                 self.archive = archives.publish(place, file, code)?;
+                self.tell_waiting(place);
                 Step::SyncDirectory
             }
             Step::SyncDirectory => {
                 place.sync_names();
-                Step::RemoveFinished
+                if self.waits == Waits::No { Step::RemoveFinished } else { Step::Prune }
             }
+            Step::Replace(replacing) => self.replace(replacing, place, archives)?,
             Step::RemoveFinished => {
                 place.remove(self.finished.0)?;
                 Step::Prune
@@ -167,7 +202,10 @@ impl Finishing {
 
     fn sync_newstate(&mut self, place: &Place) -> Result<Step, Failure> {
         self.sync_output(place, NEWSTATE)?;
-        Ok(Step::SyncNames)
+        Ok(match self.waits {
+            Waits::Waited => Step::Replace(Replacing::RemovePrevious),
+            Waits::No | Waits::Waiting => Step::SyncNames,
+        })
     }
 
     /// Syncs what the processor wrote, and makes it if the processor removed it (0.76 does). Where
@@ -190,6 +228,45 @@ impl Finishing {
         Ok(Step::SyncMark)
     }
 
+    fn replace(
+        &mut self,
+        replacing: Replacing,
+        place: &Place,
+        archives: &mut Archives,
+    ) -> Result<Step, Failure> {
+        let (Some(processed), Some(unfinished)) = (&self.processed, &self.archive) else {
+            return Ok(Step::Done);
+        };
+        let next = replacing.advance(place, processed, unfinished)?;
+        if next.is_none() {
+            // It may be the oldest, and then it goes.
+            self.archive = None;
+            archives.forget();
+        }
+        Ok(next.map_or(Step::SyncDirectory, Step::Replace))
+    }
+
+    /// The logger has to end: the file is named, since 0.76 may come next and would overwrite it, and
+    /// keeps its working name too, by which our next start knows that it waits.
+    fn leave_for_next_start(&mut self) -> Step {
+        self.finished = (PREVIOUS, Code::Unfinished);
+        self.waits = Waits::Waiting;
+        Step::RemoveOutput
+    }
+
+    fn tell_waiting(&self, place: &Place) {
+        if self.waits == Waits::Waiting {
+            diag::warn(
+                &[
+                    b"stopped the processor in ",
+                    place.name(),
+                    b", its file waits for the next start",
+                ]
+                .concat(),
+            );
+        }
+    }
+
     /// Without its mark on disk, recovery would throw `processed` away after a power cut.
     fn sync_mark(&mut self, place: &Place) -> Result<Step, Failure> {
         self.sync_output(place, PROCESSED)?;
@@ -197,63 +274,13 @@ impl Finishing {
     }
 }
 
-/// Runs the processor to its end. It is run again, from the same input and state, until it exits 0.
-fn run_processor(place: &Place) -> Result<Step, Failure> {
-    let command = place.spec.processor.as_deref().unwrap_or(OsStr::new(""));
-    let files = ProcessorFiles {
-        previous: open(place, PREVIOUS, For::Reading, What::Read)?.into(),
-        processed: create(place, PROCESSED)?.into(),
-        state: open_state(place)?.into(),
-        newstate: create(place, NEWSTATE)?.into(),
-    };
-    let mut child = place
-        .dir
-        .start_processor(command, files)
-        .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
-    let status = child.wait().map_err(|error| place.failure_here(What::Wait, errno_of(&error)))?;
-    if status.success() {
-        return Ok(Step::SyncProcessed);
-    }
-    let signal =
-        status.signal().map(|number| Signal::try_from(number).map_or("a signal", Signal::as_str));
-    Err(Failure::of_processor(place.name(), signal))
-}
-
-fn open(place: &Place, name: &[u8], purpose: For, what: What) -> Result<File, Failure> {
-    place.dir.open(name, purpose).map_err(|errno| place.failure(what, name, errno))
-}
-
-/// An empty file that the processor fills. It is always a new one: what has the name may carry the bit
-/// that says complete, or be an archive too.
-fn create(place: &Place, name: &[u8]) -> Result<File, Failure> {
-    place.remove(name)?;
-    let file = open(place, name, For::Replacing(MODE_PARTIAL), What::Create)?;
-    file.set_mode(MODE_PARTIAL).map_err(|errno| place.failure(What::SetMode, name, errno))?;
-    Ok(file)
-}
-
-/// `state`, made if somebody removed it; 0.76 cannot run its processor then, for ever.
-fn open_state(place: &Place) -> Result<File, Failure> {
-    match place.dir.open(STATE, For::Reading) {
-        Ok(file) => Ok(file),
-        Err(Errno::ENOENT) => {
-            create(place, STATE)?;
-            open(place, STATE, For::Reading, What::Read)
-        }
-        Err(errno) => Err(place.failure(What::Read, STATE, errno)),
-    }
-}
-
-fn errno_of(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::disk::Dir;
-    use crate::format::{CURRENT, archive_key};
+    use crate::format::{CURRENT, MODE_PARTIAL, archive_key};
     use crate::logdir::{Closed, LogDir};
+    use crate::pause::PAUSE;
     use crate::script::LogSpec;
     use crate::wake::Wake;
     use std::fs;
@@ -307,7 +334,13 @@ mod tests {
         let start = Dir::start().unwrap();
         let mut log = LogDir::open(&start, &spec(&dir, processor), &Wake::new().unwrap()).unwrap();
         log.append(b"4\n");
-        assert_eq!(log.close(), Some(Closed::Clean));
+        let closed = loop {
+            match log.close() {
+                Some(closed) => break closed,
+                None => log.finisher.wait(PAUSE),
+            }
+        };
+        assert_eq!(closed, Closed::Clean);
         assert_eq!(contents(&dir), "1\n2\n3\n4\n", "a crash before {last:?}");
         let left =
             [PREVIOUS, PROCESSED, NEWSTATE].map(|name| dir.join(str::from_utf8(name).unwrap()));

@@ -27,7 +27,8 @@ enum Work {
     Waiting(Finishing),
     /// A file under way.
     Running,
-    /// A file under way, after a step that failed.
+    /// A file under way, after a step that failed. A processor that failed is no trouble: whoever ends
+    /// the logger need not wait for it.
     Pausing,
     /// Nothing, and nothing will come.
     Over,
@@ -76,6 +77,13 @@ impl Finisher {
     /// Whether a file is under way, so that none can be started.
     pub fn is_busy(&self) -> bool {
         !matches!(*self.shared.lock(), Work::Idle)
+    }
+
+    /// Makes an end of the pause after a processor that failed, if the processors were stopped.
+    pub fn hurry(&self) {
+        // With the lock in hand, so that the thread does not miss it on its way to sleep.
+        let _work = self.shared.lock();
+        self.shared.changed.notify_all();
     }
 
     /// Whether a step failed and waits for its pause to pass.
@@ -143,9 +151,10 @@ fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
             if let Err(failure) = finishing.advance(place, &mut archives) {
                 diag::pausing(&failure);
                 trouble.begin();
-                shared.set(Work::Pausing);
+                let is_trouble = finishing.step() != Step::RunProcessor;
+                shared.set(if is_trouble { Work::Pausing } else { Work::Running });
                 wake.wake();
-                thread::sleep(place.spec.pause);
+                rest(shared, place.spec.pause, || !is_trouble && place.processors.are_stopped());
                 shared.set(Work::Running);
             }
         }
@@ -153,6 +162,12 @@ fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
         shared.set(Work::Idle);
         wake.wake();
     }
+}
+
+/// Waits for the pause to pass, or for something that makes waiting needless.
+fn rest(shared: &Shared, length: Duration, is_needless: impl Fn() -> bool) {
+    let goes_on = |_: &mut Work| !is_needless();
+    drop(shared.changed.wait_timeout_while(shared.lock(), length, goes_on));
 }
 
 fn take_up(shared: &Shared) -> Option<Finishing> {

@@ -5,9 +5,10 @@ use super::{End, LogDir, Rotation};
 use crate::diag::{Failure, What};
 use crate::disk::{Dir, File, For};
 use crate::format::{
-    CURRENT, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
+    CURRENT, Code, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
 };
 use crate::logdir::archives::{self, Archives};
+use crate::logdir::finish::Finishing;
 use crate::logdir::finisher::Finisher;
 use crate::logdir::place::Place;
 use crate::pause::Pause;
@@ -27,10 +28,12 @@ impl LogDir {
         refuse_directories(&place)?;
         forget_published(&place)?;
         let found = find(&place, CURRENT)?;
-        let steps = recover::decide(found, find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
+        let (previous, processed) = (find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
+        let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
         let mut archives = Archives::default();
+        let mut waiting = None;
         for step in steps {
-            perform(&place, &mut archives, step)?;
+            waiting = perform(&place, &mut archives, step)?.or(waiting);
         }
         let current = current(&place, What::Append)?;
         if found == Found::Complete {
@@ -48,10 +51,17 @@ impl LogDir {
             cut_pos: None,
             rotation: Rotation::None,
             pause: Pause::of(spec.pause),
+            waiting,
             finisher: Finisher::new(wake.clone()),
             end: End::Open,
         })
     }
+}
+
+/// Whether a whole `previous` is given to the processor. Where only one archive is kept, that of `current`
+/// would push it out first.
+fn takes_up(spec: &LogSpec) -> bool {
+    spec.processor.is_some() && spec.number_max > 2
 }
 
 /// Opens `current` for appending and says that it is being written. It has mode 0600 until then if
@@ -98,31 +108,66 @@ fn refuse_directories(place: &Place) -> Result<(), Failure> {
 fn forget_published(place: &Place) -> Result<(), Failure> {
     let stat = place.dir.stat(CURRENT);
     match stat.map_err(|errno| place.failure(What::Stat, CURRENT, errno))? {
-        Some(stat) if stat.links > 1 && archives::has_archive(place, stat.identity)? => {
+        Some(stat) if stat.links > 1 && archives::find(place, stat.identity)?.is_some() => {
             place.remove(CURRENT)
         }
         Some(_) | None => Ok(()),
     }
 }
 
-fn perform(place: &Place, archives: &mut Archives, step: Step) -> Result<(), Failure> {
+/// Does one step. A file that is taken up is finished when the logger runs.
+fn perform(
+    place: &Place,
+    archives: &mut Archives,
+    step: Step,
+) -> Result<Option<Finishing>, Failure> {
     match step {
         Step::Forget(name) => {
             let _ = place.dir.remove(name);
-            Ok(())
         }
-        Step::Remove(name) => place.remove(name),
+        Step::Remove(name) => place.remove(name)?,
+        Step::TakeUp => return take_up(place, archives),
         Step::Publish(name, code) => {
             let archive = archives.publish(place, name, code)?;
             place.sync_names();
             place.remove(name)?;
-            archives.prune(place, archive.as_deref())
+            archives.prune(place, archive.as_deref())?;
         }
         Step::MakeState => {
             let made = place.dir.open(STATE, For::Replacing(MODE_PARTIAL));
             let state = made.map_err(|errno| place.failure(What::WriteTo, STATE, errno))?;
             let marked = state.set_mode(MODE_PARTIAL);
-            marked.map_err(|errno| place.failure(What::SetMode, STATE, errno))
+            marked.map_err(|errno| place.failure(What::SetMode, STATE, errno))?;
         }
+    }
+    Ok(None)
+}
+
+/// Names a whole `previous`, if it has no name yet, and keeps it for its processor.
+fn take_up(place: &Place, archives: &mut Archives) -> Result<Option<Finishing>, Failure> {
+    let unfinished = match archives.publish(place, PREVIOUS, Code::Unfinished)? {
+        Some(name) => Some(name),
+        None => archive_of_previous(place)?,
+    };
+    place.sync_names();
+    archives.prune(place, unfinished.as_deref())?;
+    let is_waiting = |name: &Vec<u8>| name.ends_with(b".u");
+    if let Some(unfinished) = unfinished.filter(is_waiting) {
+        match place.dir.open(PREVIOUS, For::Reading) {
+            Ok(previous) => return Ok(Some(Finishing::of_waiting(previous, unfinished))),
+            // Without hard links it has been renamed, and stays what it is.
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(place.failure(What::Read, PREVIOUS, errno)),
+        }
+    }
+    place.remove(PREVIOUS)?;
+    Ok(None)
+}
+
+fn archive_of_previous(place: &Place) -> Result<Option<Vec<u8>>, Failure> {
+    let stat = place.dir.stat(PREVIOUS);
+    match stat.map_err(|errno| place.failure(What::Stat, PREVIOUS, errno))? {
+        Some(stat) => archives::find(place, stat.identity),
+        None => Ok(None),
     }
 }

@@ -3,6 +3,7 @@
 use crate::diag::{self, Failure, What};
 use crate::disk::Dir;
 use crate::logdir::lock::Lock;
+use crate::logdir::processor::Processors;
 use crate::script::LogSpec;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -25,6 +26,8 @@ pub struct Place {
     pub contents_unsynced: Told,
     /// The disk refuses to confirm names.
     pub names_unsynced: Told,
+    /// Those that finish its files.
+    pub processors: Processors,
     _lock: Lock,
 }
 
@@ -63,6 +66,7 @@ impl Place {
             archives_stuck: Told::default(),
             contents_unsynced: Told::default(),
             names_unsynced: Told::default(),
+            processors: Processors::default(),
             _lock: lock,
         })
     }
@@ -91,6 +95,15 @@ impl Place {
                 diag::failed(&self.failure_here(What::Sync, errno));
             }
             Err(_) => {}
+        }
+    }
+
+    /// Renames a file that may have been renamed already: a file system in a network can do it and answer
+    /// with an error.
+    pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+        match self.dir.rename(from, to) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno),
         }
     }
 

@@ -1,11 +1,14 @@
 //! Starting a processor: a child with the descriptors and signals it is promised.
 
-use nix::sys::signal::Signal;
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// What a processor reads and writes, in the order of its descriptors.
 pub struct ProcessorFiles {
@@ -17,6 +20,33 @@ pub struct ProcessorFiles {
     pub state: OwnedFd,
     /// 5: what this run leaves.
     pub newstate: OwnedFd,
+}
+
+/// A processor that was started, the leader of its own process group.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Running {
+    /// The process group.
+    pub fn group(&self) -> Option<Pid> {
+        i32::try_from(self.0.id()).ok().map(Pid::from_raw)
+    }
+
+    /// Waits until it is over. Until it is reaped, no other process gets its number.
+    pub fn wait(&self) -> io::Result<()> {
+        let Some(pid) = self.group() else { return Ok(()) };
+        loop {
+            match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+                Err(Errno::EINTR) => {}
+                answer => return answer.map(drop).map_err(io::Error::from),
+            }
+        }
+    }
+
+    /// Tells how it ended.
+    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.0.wait()
+    }
 }
 
 /// The descriptors on which a processor finds its state and leaves the new one (multilog(8)).
@@ -32,18 +62,26 @@ const DEFAULT_SIGNALS: [Signal; 5] =
 /// Starts `/bin/sh -c command` in the log directory `dir`.
 ///
 /// The signals multilog catches or ignores, and those whose inherited state would break a processor
-/// (PIPE, CHLD), are at their defaults; none is blocked. Errors are those of fork and exec.
-pub fn processor(dir: BorrowedFd<'_>, command: &OsStr, files: ProcessorFiles) -> io::Result<Child> {
+/// (PIPE, CHLD), are at their defaults, and none is blocked; what else was ignored stays so, as with
+/// 0.76. It leads a process group of its own, so that it can be stopped with its children, and is not
+/// when somebody stops the logger from a terminal. Errors are those of fork and exec.
+pub fn processor(
+    dir: BorrowedFd<'_>,
+    command: &OsStr,
+    files: ProcessorFiles,
+) -> io::Result<Running> {
     let state = above(&files.state)?;
     let newstate = above(&files.newstate)?;
     let dir = dir.as_raw_fd();
     let mut shell = Command::new("/bin/sh");
     shell.arg0("sh").arg("-c").arg(command);
+    shell.process_group(0);
     shell.stdin(Stdio::from(files.previous)).stdout(Stdio::from(files.processed));
     let prepare = move || {
         for signal in DEFAULT_SIGNALS {
             super::startup::set_default(signal);
         }
+        SigSet::empty().thread_set_mask()?;
         // SAFETY: plain system calls on descriptors that are open until the child has been started.
         let moved = unsafe {
             libc::fchdir(dir) == 0
@@ -52,10 +90,10 @@ pub fn processor(dir: BorrowedFd<'_>, command: &OsStr, files: ProcessorFiles) ->
         };
         if moved { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
-    // SAFETY: between fork and exec the closure only makes async-signal-safe calls (sigaction, fchdir,
-    // dup2); it allocates nothing and takes no lock.
+    // SAFETY: between fork and exec the closure only makes async-signal-safe calls (sigaction, sigprocmask,
+    // fchdir, dup2); it allocates nothing and takes no lock.
     unsafe { shell.pre_exec(prepare) };
-    shell.spawn()
+    shell.spawn().map(Running)
 }
 
 /// A copy of the descriptor, closed on exec, with a number that the moves above cannot overwrite.

@@ -19,6 +19,7 @@ mod show;
 mod signals;
 mod stamps;
 mod start_up;
+mod stopped_processors;
 mod support;
 mod surroundings;
 mod svscan;

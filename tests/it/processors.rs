@@ -82,7 +82,8 @@ fn a_processor_has_default_signals() {
         let home = Home::new();
         // As a careless supervisor might start it.
         let shell = format!("trap '' TERM ALRM PIPE CHLD; exec {} \"$@\"", program().display());
-        let look = "!grep -E '^Sig(Ign|Blk)' /proc/self/status >signals";
+        // In the background: a shell may unblock what it is given before it runs a program and waits.
+        let look = "!grep -E '^Sig(Ign|Blk)' /proc/self/status >signals & wait";
         let arguments = ["-c", &shell, "sh", look, "./d"];
         let mut logger = home.start(home.command_of("/bin/sh".as_ref(), &arguments));
         logger.write(b"a\n");

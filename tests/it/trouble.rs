@@ -186,6 +186,25 @@ fn a_second_term_gives_up_a_full_disk_and_says_what_is_lost() {
 }
 
 #[test]
+fn a_processor_that_fills_the_disk_stops_nothing() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home) else { return };
+    let script = ["!test -e ../../ran || { >../../ran; exec cat /dev/zero; }; cat", "./disk/d"];
+    let mut logger = home.spawn(&script);
+    logger.write(b"a\n");
+    wait_until("the line", || home.read("disk/d/current") == b"a\n");
+    logger.signal_and_wait(Signal::SIGALRM);
+    logger.write(b"b\n");
+    logger.wait_for_stderr("multilog: warning: processor failed in ./disk/d, pausing\n");
+    logger.write(b"c\n");
+    wait_until("the archive", || home.archives("disk/d").len() == 1);
+    let ended = logger.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(home.contents("disk/d"), b"a\nb\nc\n");
+    drop(disk);
+}
+
+#[test]
 fn a_full_disk_stops_no_status_file_for_ever() {
     let home = Home::new();
     let Some(disk) = SmallDisk::mount(&home) else { return };

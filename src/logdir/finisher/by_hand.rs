@@ -45,7 +45,9 @@ impl Finisher {
             by_hand.finishing = take_up(&self.shared);
         }
         let Some(finishing) = &mut by_hand.finishing else { return false };
-        if by_hand.rests_until.is_some_and(|until| clock::moment() < until) {
+        let is_stopped = by_hand.place.processors.are_stopped();
+        let is_needless = is_stopped && finishing.step() == Step::RunProcessor;
+        if !is_needless && by_hand.rests_until.is_some_and(|until| clock::moment() < until) {
             return false;
         }
         let work = match finishing.advance(&by_hand.place, &mut by_hand.archives) {
@@ -59,7 +61,10 @@ impl Finisher {
                 diag::pausing(&failure);
                 by_hand.trouble.begin();
                 by_hand.rests_until = Some(clock::moment() + by_hand.place.spec.pause);
-                Work::Pausing
+                match finishing.step() {
+                    Step::RunProcessor => Work::Running,
+                    _ => Work::Pausing,
+                }
             }
         };
         self.shared.set(work);

@@ -1,0 +1,221 @@
+//! Processors that do not come to an end, and a logger that has to (behaviour 10; 0.76 waits for ever).
+
+use crate::peers::peer;
+use crate::support::{DEADLINE, Home, Logger, differs, numbers, wait_until, wait_until_within};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Hangs with a child, and leaves the numbers of both.
+const HANG: &str = "!sleep 1000 & echo $$ $! >pids.new; mv pids.new pids; wait";
+
+const STOPPED: &str =
+    "multilog: warning: stopped the processor in ./d, its file waits for the next start\n";
+
+/// What no test waits for in vain longer than this, where the original never gets there.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A logger with `a` in a processor and `b` in `current`.
+fn processing(home: &Home, processor: &str) -> Logger {
+    let mut logger = home.spawn(&[processor, "./d"]);
+    logger.write(b"a\n");
+    wait_until("the line", || home.read("d/current") == b"a\n");
+    logger.signal_and_wait(Signal::SIGALRM);
+    // 0.76 answers after one more line, and reads no other while the processor runs.
+    logger.write(b"b\n");
+    wait_until("the processor", || !pids(home).is_empty());
+    wait_until_within(SOON, "the next line", || home.read("d/current") == b"b\n");
+    logger
+}
+
+fn pids(home: &Home) -> Vec<Pid> {
+    let text = String::from_utf8(home.read("d/pids")).expect("text");
+    text.split_whitespace().map(|pid| Pid::from_raw(pid.parse().expect("a number"))).collect()
+}
+
+fn is_gone(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    kill(pid, None) == Err(Errno::ESRCH) || stat.contains(") Z ")
+}
+
+/// The file waits as `previous` and as an archive.
+#[track_caller]
+fn check_waiting(home: &Home) {
+    let entries: Vec<String> = home.entries("d").into_iter().map(|(name, _)| name).collect();
+    let expected = ["@.u", "current", "lock", "pids", "previous", "state"];
+    assert_eq!(entries, expected, "no output is left");
+    let archive = home.archives("d").remove(0);
+    let inode = |name: &str| fs::metadata(home.path(Path::new("d").join(name))).expect("it").ino();
+    assert_eq!(inode(&archive), inode("previous"));
+    assert_eq!(home.read("d/previous"), b"a\n");
+    assert_eq!(home.mode("d/previous"), 0o744);
+    assert_eq!(home.read("d/current"), b"b\n");
+    assert_eq!(home.mode("d/current"), 0o744);
+}
+
+#[test]
+fn a_hung_processor_is_stopped_after_its_grace() {
+    differs("a_hung_processor_is_stopped_after_its_grace", || {
+        let home = Home::new();
+        let mut logger = processing(&home, HANG);
+        let start = Instant::now();
+        logger.signal(Signal::SIGTERM);
+        wait_until_within(DEADLINE, "the end", || !logger.is_running());
+        assert!(start.elapsed() >= Duration::from_secs(20), "{:?}", start.elapsed());
+        logger.wait().check(0, STOPPED);
+        check_waiting(&home);
+    });
+}
+
+#[test]
+fn a_second_term_stops_a_processor_with_its_children() {
+    differs("a_second_term_stops_a_processor_with_its_children", || {
+        let home = Home::new();
+        let logger = processing(&home, HANG);
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        logger.wait().check(0, STOPPED);
+        check_waiting(&home);
+        assert_eq!(pids(&home).len(), 2);
+        wait_until("both to be gone", || pids(&home).into_iter().all(is_gone));
+    });
+}
+
+#[test]
+fn a_processor_that_ignores_term_is_killed() {
+    differs("a_processor_that_ignores_term_is_killed", || {
+        let home = Home::new();
+        let stubborn = "!trap '' TERM; echo $$ >pids.new; mv pids.new pids; exec sleep 1000";
+        let mut logger = processing(&home, stubborn);
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal_and_wait(Signal::SIGTERM);
+        assert!(logger.is_running());
+        logger.signal(Signal::SIGTERM);
+        logger.wait().check(0, STOPPED);
+        check_waiting(&home);
+    });
+}
+
+#[test]
+fn what_waits_is_taken_up_at_the_next_start() {
+    differs("what_waits_is_taken_up_at_the_next_start", || {
+        let home = Home::new();
+        home.make_dir("d");
+        let logger = processing(&home, HANG);
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        logger.wait().check(0, STOPPED);
+        home.write("d/state", b"remembered\n", 0o644);
+        home.run(&["!tr a-z A-Z; cat <&4 >&5", "./d"], b"c\n").check(0, "");
+        let archives = home.archives("d");
+        assert_eq!(archives.len(), 1);
+        assert!(archives[0].ends_with(".s"), "{archives:?}");
+        assert_eq!(home.mode(Path::new("d").join(&archives[0])), 0o744);
+        assert_eq!(home.contents("d"), b"A\nb\nc\n");
+        assert_eq!(home.read("d/state"), b"remembered\n", "the end was clean");
+        assert!(!home.path("d/previous").exists());
+    });
+}
+
+#[test]
+fn the_original_takes_over_what_waits() {
+    let Some(original) = peer("multilog") else { return };
+    differs("what_waits_is_taken_up_at_the_next_start", || {
+        let home = Home::new();
+        let logger = processing(&home, HANG);
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        logger.wait().check(0, STOPPED);
+        // It goes on in a clean `current`, and replaces `previous` at its first rotation.
+        let script = ["s4096", "n1000", "!cat", "./d"];
+        home.run_of(&original, &script, &numbers(1, 3000)).check(0, "");
+        assert_eq!(home.contents("d"), [b"a\nb\n".to_vec(), numbers(1, 3000)].concat());
+        home.run(&script, &numbers(1, 10)).check(0, "");
+        let all = [b"a\nb\n".to_vec(), numbers(1, 3000), numbers(1, 10)].concat();
+        assert_eq!(home.contents("d"), all);
+    });
+}
+
+#[test]
+fn a_whole_previous_is_taken_up_after_a_crash() {
+    differs("a_whole_previous_is_taken_up_after_a_crash", || {
+        let home = Home::new();
+        let logger = processing(&home, HANG);
+        logger.signal(Signal::SIGKILL);
+        logger.wait();
+        home.run(&["!tr a-z A-Z", "./d"], b"c\n").check(0, "");
+        let endings: Vec<String> =
+            home.archives("d").iter().map(|name| name[25..].to_owned()).collect();
+        assert_eq!(endings, [".s", ".u"], "in the order in which they were written");
+        assert_eq!(home.contents("d"), b"A\nb\nc\n");
+        for pid in pids(&home) {
+            // Whoever is gone already need not be killed.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    });
+}
+
+#[test]
+fn what_is_held_for_a_full_current_is_written_when_a_processor_is_stopped() {
+    differs("what_is_held_for_a_full_current_is_written_when_a_processor_is_stopped", || {
+        let home = Home::in_memory();
+        let (mut reader, mut writer) = std::io::pipe().expect("a pipe");
+        let mut command = home.command(&["s4096", "n1000", HANG, "./d"]);
+        command.stdin(reader.try_clone().expect("a copy"));
+        let logger = home.start(command);
+        let feeder = std::thread::spawn(move || writer.write_all(&numbers(1, 60_000)));
+        wait_until("a full current", || {
+            home.path("d/pids").exists() && home.read("d/current").len() >= 2096
+        });
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        let ended = logger.wait();
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.warnings());
+        let mut left = Vec::new();
+        reader.read_to_end(&mut left).expect("a pipe");
+        feeder.join().expect("the feeder").expect("all is read");
+        // What waits has two names.
+        fs::remove_file(home.path("d/previous")).expect("one that waits");
+        let logged = home.contents("d");
+        assert!(logged.len() > 50_000, "held lines were written");
+        assert_eq!([logged, left].concat(), numbers(1, 60_000));
+    });
+}
+
+#[test]
+fn a_processor_leads_its_own_process_group() {
+    differs("a_processor_leads_its_own_process_group", || {
+        let home = Home::new();
+        let look = "!echo $$ >pid; cut -d' ' -f5 </proc/$$/stat >group; cat";
+        let mut logger = home.spawn(&[look, "./d"]);
+        logger.write(b"a\n");
+        wait_until("the line", || home.read("d/current") == b"a\n");
+        logger.signal_and_wait(Signal::SIGALRM);
+        logger.write(b"b\n");
+        wait_until("the archive", || home.archives("d").len() == 1);
+        logger.end().check(0, "");
+        assert_eq!(home.read("d/group"), home.read("d/pid"));
+    });
+}
+
+#[test]
+fn children_that_a_processor_leaves_hold_up_nothing() {
+    let home = Home::new();
+    let mut logger = home.spawn(&["!sleep 1000 & echo $! >pids; cat", "./d"]);
+    logger.write(b"a\n");
+    wait_until("the line", || home.read("d/current") == b"a\n");
+    logger.signal_and_wait(Signal::SIGALRM);
+    logger.write(b"b\n");
+    wait_until("the archive", || home.archives("d").len() == 1);
+    logger.write(b"c\n");
+    logger.end().check(0, "");
+    let child = pids(&home)[0];
+    assert!(!is_gone(child), "it is nobody's business");
+    kill(child, Signal::SIGKILL).expect("it runs");
+    assert_eq!(home.contents("d"), b"a\nb\nc\n");
+}
