@@ -65,7 +65,7 @@ fn block_of(len: usize) -> Vec<u8> {
 fn parse(arguments: &[impl AsRef<str>]) -> Script {
     let arguments: Vec<OsString> =
         arguments.iter().map(|argument| argument.as_ref().into()).collect();
-    script::parse(&arguments).0
+    script::parse(&arguments).expect("a good script").0
 }
 
 fn run(bencher: Bencher, arguments: &[impl AsRef<str>], block: &[u8]) {
@@ -135,7 +135,7 @@ mod selector {
         bencher.counter(ItemsCount::new(lines.len())).bench_local(|| {
             let mut count = 0;
             for line in &lines {
-                selector.judge(black_box(line), &mut taken);
+                selector.judge(black_box(line), 0, &mut taken);
                 count += usize::from(taken[0]);
             }
             count

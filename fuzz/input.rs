@@ -18,15 +18,15 @@ const READ_MAX: usize = 64 * 1024;
 /// The model would take too long for more.
 const INPUT_MAX: usize = 2 * READ_MAX;
 
-/// The script, and what comes behind it.
-pub fn parse_script(mut input: &[u8]) -> (Script, &[u8]) {
+/// The script, and what comes behind it. None where an expression is refused.
+pub fn parse_script(mut input: &[u8]) -> Option<(Script, &[u8])> {
     let mut arguments = Vec::new();
     loop {
         let end = input.iter().position(|&byte| byte == b'\n').unwrap_or(input.len());
         let (argument, rest) = (&input[..end], input.get(end + 1..).unwrap_or_default());
         input = rest;
         if argument.is_empty() {
-            return (script::parse(&arguments).0, input);
+            return script::parse(&arguments).ok().map(|(script, _)| (script, input));
         }
         arguments.push(OsString::from_vec(argument.to_vec()));
     }

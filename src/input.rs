@@ -5,7 +5,7 @@
 //! comes next.
 
 use crate::lines::BLOCK_MAX;
-use crate::select::HEAD_MAX;
+use crate::select::LONG_HEAD_MAX;
 use crate::sys::startup;
 use crate::zeros;
 use nix::errno::Errno;
@@ -93,7 +93,7 @@ impl Input {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        assert!(self.end < HEAD_MAX);
+        assert!(self.end < LONG_HEAD_MAX);
         match read(&self.stdin, &mut self.buffer[self.end..self.end + most]) {
             Ok(0) => Got::End,
             Ok(len) => {

@@ -19,6 +19,7 @@ pub mod tai64n;
 pub mod tai64nlocal;
 
 // From the command line to a decision about each line: pure.
+pub mod expression;
 pub mod label;
 pub mod lines;
 mod newlines;

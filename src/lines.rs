@@ -1,28 +1,29 @@
 //! The line engine: blocks of input in, heads and bytes of selected lines out. Pure: no files, no
 //! clock, no descriptors.
 //!
-//! A line is judged by its head, the first 1000 bytes with its stamp, as soon as these are there or the
-//! line ends. Bytes are copied at most once here: lines without a stamp are handed on from where they
-//! lie in the block, stamped ones from the stage, and lines that go the same way in one piece.
+//! A line is judged by its head, the first 1000 bytes with its stamp (or 8192), as soon as these are
+//! there or the line ends. Bytes are copied at most once here: lines without a stamp are handed on from
+//! where they lie in the block, stamped ones from the stage, and lines that go the same way in one
+//! piece.
 
 use crate::label::Label;
 use crate::newlines::Newlines;
 use crate::script::{Action, Script};
-use crate::select::{HEAD_MAX, Selector};
+use crate::select::{HEAD_MAX, LONG_HEAD_MAX, Selector};
 use crate::stage::{STAGE_MAX, Stage};
 use crate::stamp::{StampFormat, Stamper, Stamping};
 use memchr::{memchr, memrchr};
 use std::ops::Range;
 
 /// The longest block [`Lines::take`] may be given, in bytes.
-pub const BLOCK_MAX: usize = 64 * 1024 + HEAD_MAX;
+pub const BLOCK_MAX: usize = 64 * 1024 + LONG_HEAD_MAX;
 
 /// The most bytes that one call of [`Lines::take`] hands to a sink.
 pub const HANDED_MAX: usize = if STAGE_MAX > BLOCK_MAX { STAGE_MAX } else { BLOCK_MAX };
 
 /// Where lines go. Sinks are numbered in the order of the script.
 pub trait Sinks {
-    /// A selected line has been judged: its first bytes, at most [`HEAD_MAX`], without the newline.
+    /// A selected line has been judged: its first bytes, as many as decided, without the newline.
     /// Called for sinks that want heads.
     fn head(&mut self, sink: usize, head: &[u8]);
     /// Bytes of selected lines, newlines included, behind all that came before. Called for sinks
@@ -61,6 +62,8 @@ enum Position {
 #[derive(Debug)]
 pub struct Lines {
     stamping: Stamping,
+    /// Bytes of a head; at most [`LONG_HEAD_MAX`].
+    head_max: usize,
     /// The stamp of a line whose first bytes have been seen and not been taken; empty if there is none.
     begun: Vec<u8>,
     selector: Selector,
@@ -120,11 +123,12 @@ impl Lines {
         let wants: Vec<Wants> = script.actions.iter().filter_map(wants).collect();
         let sink_count = wants.len();
         let mut taken = vec![false; sink_count];
-        selector.judge(b"", &mut taken);
+        selector.judge(b"", 0, &mut taken);
         let heads_taken =
             wants.iter().zip(&taken).any(|(wants, taken)| *wants == Wants::Heads && *taken);
         Lines {
             stamping: Stamping::new(script.stamp),
+            head_max: script.head_max(),
             begun: Vec::new(),
             sees: if selector.is_constant() && !heads_taken { Sees::Nothing } else { sees },
             selector,
@@ -200,7 +204,7 @@ impl Lines {
     fn take_whole(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         let whole = memrchr(b'\n', block).map_or(0, |newline| newline + 1);
         let rest = block.len() - whole;
-        let end = if rest >= HEAD_MAX { block.len() } else { whole };
+        let end = if rest >= self.head_max { block.len() } else { whole };
         if end > whole {
             self.position = Position::Tail;
         }
@@ -215,15 +219,15 @@ impl Lines {
         while self.position == Position::Head {
             let rest = &block[pos..];
             let (head_len, line_len) = match newlines.next() {
-                Some(newline) => ((newline - pos).min(HEAD_MAX), newline + 1 - pos),
-                None if rest.len() >= HEAD_MAX => {
+                Some(newline) => ((newline - pos).min(self.head_max), newline + 1 - pos),
+                None if rest.len() >= self.head_max => {
                     self.position = Position::Tail;
-                    (HEAD_MAX, rest.len())
+                    (self.head_max, rest.len())
                 }
                 None => break,
             };
             let head = &rest[..head_len];
-            self.selector.judge(head, &mut self.taken);
+            self.selector.judge(head, 0, &mut self.taken);
             give_head(&self.wants, &self.taken, head, to);
             self.runs.line(block, pos, &self.taken, &self.wants, to);
             pos += line_len;
@@ -243,7 +247,8 @@ impl Lines {
         let mut pos = 0;
         while self.position == Position::Head {
             let stamp_len = self.stamp_len(stamps);
-            let Some(text_len) = text_len(newlines.next(), pos, block.len(), stamp_len) else {
+            let text_max = self.head_max - stamp_len;
+            let Some(text_len) = text_len(newlines.next(), pos, block.len(), text_max) else {
                 if block.len() > pos {
                     self.begin_line(stamps);
                 }
@@ -290,9 +295,9 @@ impl Lines {
         line: Range<usize>,
         to: &mut impl Sinks,
     ) {
-        let start = self.stage.len();
+        let (start, stamp_len) = (self.stage.len(), self.stamp_len(stamps));
         if self.sees == Sees::Text {
-            self.selector.judge(without_newline(&block[line.clone()]), &mut self.taken);
+            self.selector.judge(without_newline(&block[line.clone()]), 0, &mut self.taken);
             self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
             if !self.taken.contains(&true) {
                 self.skip_stamp(stamps);
@@ -308,7 +313,7 @@ impl Lines {
         self.stage.put(block, line);
         let head = without_newline(&self.stage.bytes()[start..]);
         if self.sees == Sees::Stamped {
-            self.selector.judge(head, &mut self.taken);
+            self.selector.judge(head, stamp_len, &mut self.taken);
             self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
         }
         if self.sees != Sees::Nothing {
@@ -328,8 +333,13 @@ impl Lines {
 /// Who decides, and what it has to see for it.
 fn selector(script: &Script) -> (Selector, Sees) {
     let behind_label = match script.stamp {
-        Some(StampFormat::Tai64n) => Selector::behind_label(&script.actions),
-        None | Some(StampFormat::Unix | StampFormat::Utc | StampFormat::Local) => None,
+        Some(StampFormat::Tai64n) if script.head_max() == HEAD_MAX => {
+            Selector::behind_label(&script.actions)
+        }
+        None
+        | Some(StampFormat::Tai64n | StampFormat::Unix | StampFormat::Utc | StampFormat::Local) => {
+            None
+        }
     };
     match behind_label {
         Some(selector) => (selector, Sees::Text),
@@ -340,8 +350,7 @@ fn selector(script: &Script) -> (Selector, Sees) {
 
 /// How much of the text from `pos` on can be judged, given where its newline is: all of it with the
 /// newline, or the head of a longer line. None where that is not there yet.
-fn text_len(newline: Option<usize>, pos: usize, end: usize, stamp_len: usize) -> Option<usize> {
-    let text_max = HEAD_MAX - stamp_len;
+fn text_len(newline: Option<usize>, pos: usize, end: usize, text_max: usize) -> Option<usize> {
     match newline {
         Some(newline) if newline - pos <= text_max => Some(newline + 1 - pos),
         Some(_) | None => (end - pos >= text_max).then_some(text_max),
@@ -372,7 +381,7 @@ fn hand(wants: &[Wants], taken: &[bool], bytes: &[u8], to: &mut impl Sinks) {
 
 fn wants(action: &Action) -> Option<Wants> {
     match action {
-        Action::Select(_) | Action::Deselect(_) => None,
+        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert | Action::Status(_) => Some(Wants::Heads),
         Action::Log(_) => Some(Wants::Bytes),
     }
@@ -382,8 +391,8 @@ fn wants(action: &Action) -> Option<Wants> {
 mod tests {
     use super::*;
     use crate::label::{NANOS_PER_SEC, STAMP_LEN};
+    use crate::script;
     use crate::stamp::StampFormat;
-    use crate::{pattern, script};
     use model::{Given, Read};
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -401,7 +410,7 @@ mod tests {
     fn parse(arguments: &[impl AsRef<[u8]>]) -> Script {
         let arguments: Vec<OsString> =
             arguments.iter().map(|text| OsString::from_vec(text.as_ref().to_vec())).collect();
-        script::parse(&arguments).0
+        script::parse(&arguments).expect("a good script").0
     }
 
     /// The stream in reads of the given length.
@@ -504,9 +513,13 @@ mod tests {
             1 => select(vec!["*", "@*"]).prop_map(|text| text.as_bytes().to_vec()),
         ];
         let rule = (select(vec!["+", "-"]), pattern);
+        let expression = select(vec!["^$", "^a+$", "[^ab]", "b$", "^.{1100}"]);
         prop_oneof![
-            4 => rule.prop_map(|(sign, pattern)| [sign.as_bytes(), &pattern].concat()),
-            3 => select(vec!["e", "=status", "./d"]).prop_map(|text| text.as_bytes().to_vec()),
+            8 => rule.prop_map(|(sign, pattern)| [sign.as_bytes(), &pattern].concat()),
+            1 => select(vec!["F", "S", "f"]).prop_map(|text| text.as_bytes().to_vec()),
+            // An expression changes how much of every line is seen.
+            1 => expression.prop_map(|text| [b"X\0+", text.as_bytes(), b"\0S"].concat()),
+            6 => select(vec!["e", "=status", "./d"]).prop_map(|text| text.as_bytes().to_vec()),
         ]
     }
 
@@ -563,7 +576,9 @@ mod tests {
             actions in vec(any_action(), 0..10),
             reads in any_reads(),
         ) {
-            let script = parse(&[vec![stamp.as_bytes().to_vec()], actions].concat());
+            let mut arguments = vec![stamp.as_bytes()];
+            arguments.extend(actions.iter().flat_map(|text| text.split(|&byte| byte == 0)));
+            let script = parse(&arguments);
             let (given, expected) = (model::given(&script, &reads), model::expected(&script, &reads));
             prop_assert_eq!(given.len(), expected.len());
             for (sink, (given, expected)) in given.iter().zip(&expected).enumerate() {

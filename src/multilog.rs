@@ -27,6 +27,8 @@ Reads lines on standard input and does the actions on each, in order.
   Tutc Tlocal  the same with universal or local time
   -pattern     deselects lines that match; * skips to the next byte of the pattern
   +pattern     selects lines that match
+  F X S        patterns behind are fnmatch(3), regular expressions, or stars again
+  f            selects the lines that nothing has taken yet
   e            writes selected lines to standard error, 200 bytes of each
   =file        keeps the last selected line in file
   ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
@@ -53,7 +55,13 @@ pub fn run() -> ExitCode {
     if let Some(answer) = answer {
         return ExitCode::from(if diag::print(answer) { EXIT_OK } else { EXIT_FATAL });
     }
-    let (script, ignored) = script::parse(&arguments);
+    let (script, ignored) = match script::parse(&arguments) {
+        Ok(parsed) => parsed,
+        Err(bad) => {
+            diag::fatal_text(&bad.to_string());
+            return ExitCode::from(EXIT_FATAL);
+        }
+    };
     match open(&script) {
         Ok(engine) => {
             ignored.iter().for_each(|ignored| diag::warn(&ignored.text()));

@@ -1,6 +1,76 @@
-//! The star patterns of 0.76.
+//! One pattern, in any of the three languages, and how the star patterns of 0.76 match.
 
+use crate::expression::{BadExpression, Expression};
 use memchr::memchr;
+
+/// The first so many bytes of a line, stamp included, are what a pattern of 0.76 sees (multilog(8)).
+pub const PATTERN_HEAD_MAX: usize = 1000;
+
+/// In which language patterns are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// The stars of 0.76 (`S`).
+    #[default]
+    Stars,
+    /// fnmatch(3) (`F`).
+    Fnmatch,
+    /// Regular expressions (`X`).
+    Regex,
+}
+
+/// What follows a `+` or `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// A star pattern; see [`matches`].
+    Stars(Vec<u8>),
+    /// An fnmatch pattern, for the whole of the line as a star pattern sees it.
+    Fnmatch(Expression),
+    /// A regular expression, for any part of the line behind its stamp.
+    Regex(Expression),
+}
+
+impl Pattern {
+    /// A pattern of the language.
+    pub fn new(language: Language, text: &[u8]) -> Result<Pattern, BadExpression> {
+        match language {
+            Language::Stars => Ok(Pattern::Stars(text.to_vec())),
+            Language::Fnmatch => Expression::fnmatch(text).map(Pattern::Fnmatch),
+            Language::Regex => Expression::regex(text).map(Pattern::Regex),
+        }
+    }
+
+    /// Whether it matches a line, of which `head` is the beginning; `stamp_len` bytes of it are the
+    /// stamp and the space behind it.
+    pub fn matches(&self, head: &[u8], stamp_len: usize) -> bool {
+        match self {
+            Pattern::Stars(pattern) => matches(pattern, seen(head)),
+            Pattern::Fnmatch(pattern) => pattern.matches(seen(head)),
+            Pattern::Regex(expression) => expression.matches(&head[stamp_len..]),
+        }
+    }
+
+    /// Whether it is the usual way to say that any line matches.
+    pub fn is_any_line(&self) -> bool {
+        match self {
+            Pattern::Stars(pattern) => pattern == b"*",
+            Pattern::Fnmatch(pattern) => pattern.text() == b"*",
+            Pattern::Regex(expression) => matches!(expression.text(), b"" | b".*"),
+        }
+    }
+
+    /// The pattern as it was written.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Pattern::Stars(text) => text,
+            Pattern::Fnmatch(expression) | Pattern::Regex(expression) => expression.text(),
+        }
+    }
+}
+
+/// What a pattern sees of a line that is judged by more.
+pub fn seen(head: &[u8]) -> &[u8] {
+    &head[..head.len().min(PATTERN_HEAD_MAX)]
+}
 
 /// Whether `pattern` matches the whole of `line`.
 ///
@@ -37,6 +107,21 @@ pub fn matches(pattern: &[u8], line: &[u8]) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn star_and_fnmatch_patterns_see_1000_bytes_and_expressions_what_is_behind_the_stamp() {
+        let line = [b"@stamp ".as_slice(), &b"x".repeat(992), b"end"].concat();
+        let matching = |language, text: &[u8]| {
+            let pattern = Pattern::new(language, text).expect("a good pattern");
+            pattern.matches(&line, 7)
+        };
+        for language in [Language::Stars, Language::Fnmatch] {
+            assert!(matching(language, b"@*e"));
+            assert!(!matching(language, b"@*end"));
+        }
+        assert!(matching(Language::Regex, b"^x+end$"));
+        assert!(!matching(Language::Regex, b"@"));
+    }
 
     #[track_caller]
     fn check(pattern: &str, matching: &[&str], others: &[&str]) {

@@ -4,7 +4,7 @@
 //! pattern that has been matched. Patterns that begin alike therefore stand at the same place, and the
 //! common beginning is matched once: each node of the tree is visited at most once a line.
 
-use crate::select::HEAD_MAX;
+use crate::pattern::PATTERN_HEAD_MAX as HEAD_MAX;
 use memchr::memchr;
 
 /// The patterns, and for each the rank it was given. Of those that match a line the highest counts.

@@ -5,7 +5,10 @@
 
 mod settings;
 
+use crate::expression::BadExpression;
+use crate::pattern::{Language, Pattern};
 use crate::pause::PAUSE;
+use crate::select::{HEAD_MAX, LONG_HEAD_MAX};
 use crate::stamp::StampFormat;
 use settings::Setting;
 use std::ffi::{OsStr, OsString};
@@ -38,13 +41,28 @@ pub struct Script {
     pub ready_fd: Option<i32>,
 }
 
+impl Script {
+    /// How many bytes of a line, its stamp included, its actions look at.
+    pub fn head_max(&self) -> usize {
+        let is_long = |action: &Action| match action {
+            Action::Select(pattern) | Action::Deselect(pattern) => {
+                matches!(pattern, Pattern::Regex(_))
+            }
+            Action::SelectRest | Action::Alert | Action::Status(_) | Action::Log(_) => false,
+        };
+        if self.actions.iter().any(is_long) { LONG_HEAD_MAX } else { HEAD_MAX }
+    }
+}
+
 /// One action on a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `+`: selects the lines that match.
-    Select(Vec<u8>),
+    Select(Pattern),
     /// `-`: deselects the lines that match.
-    Deselect(Vec<u8>),
+    Deselect(Pattern),
+    /// `f`: selects exactly the lines that no action has taken yet.
+    SelectRest,
     /// `e`: writes selected lines to stderr.
     Alert,
     /// `=`: keeps the last selected line in the status file of this index.
@@ -100,7 +118,6 @@ enum Hint {
     None,
     Directory,
     StampFirst,
-    Encore,
     Needs(&'static str),
 }
 
@@ -122,7 +139,6 @@ impl Ignored {
                 text.extend_from_slice(argument);
                 text.extend_from_slice(b" adds stamps only as the first action");
             }
-            Hint::Encore => text.extend_from_slice(b": an action of daemontools-encore"),
             Hint::Needs(needs) => {
                 text.extend_from_slice(b": ");
                 text.extend_from_slice(needs.as_bytes());
@@ -132,11 +148,13 @@ impl Ignored {
     }
 }
 
-/// Reads the command line. Never fails: as in 0.76, what is no action is ignored, and here told.
-pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
+/// Reads the command line. As in 0.76 what is no action is ignored, and here told; only a pattern that
+/// cannot be understood is an error.
+pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpression> {
     let mut script = Script::default();
     let mut ignored = Vec::new();
     let mut settings = LogSpec::new("");
+    let mut language = Language::default();
     for (position, argument) in arguments.iter().enumerate() {
         let bytes = argument.as_bytes();
         if position == 0
@@ -147,8 +165,12 @@ pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
         }
         let (letter, rest) = bytes.split_at(bytes.len().min(1));
         match letter {
-            b"+" => script.actions.push(Action::Select(rest.to_vec())),
-            b"-" => script.actions.push(Action::Deselect(rest.to_vec())),
+            b"+" => script.actions.push(Action::Select(Pattern::new(language, rest)?)),
+            b"-" => script.actions.push(Action::Deselect(Pattern::new(language, rest)?)),
+            b"S" if rest.is_empty() => language = Language::Stars,
+            b"F" if rest.is_empty() => language = Language::Fnmatch,
+            b"X" if rest.is_empty() => language = Language::Regex,
+            b"f" if rest.is_empty() => script.actions.push(Action::SelectRest),
             b"e" => script.actions.push(Action::Alert),
             b"=" => {
                 script.actions.push(Action::Status(script.statuses.len()));
@@ -171,7 +193,7 @@ pub fn parse(arguments: &[OsString]) -> (Script, Vec<Ignored>) {
             }
         }
     }
-    (script, ignored)
+    Ok((script, ignored))
 }
 
 /// The stamp that a first argument asks for, if it does.
@@ -189,7 +211,6 @@ fn parse_stamp(argument: &[u8]) -> Option<StampFormat> {
 fn hint(argument: &[u8]) -> Hint {
     match argument {
         b"t" | b"T" | b"Tutc" | b"Tlocal" => Hint::StampFirst,
-        b"F" | b"S" => Hint::Encore,
         [first, _, ..] if first.is_ascii_alphanumeric() || *first == b'_' => Hint::Directory,
         _ => Hint::None,
     }
@@ -200,7 +221,7 @@ mod tests {
     use super::*;
 
     fn parsed(arguments: &[&str]) -> (Script, Vec<Ignored>) {
-        parse(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+        parse(&arguments.iter().map(OsString::from).collect::<Vec<_>>()).expect("a good script")
     }
 
     #[track_caller]
@@ -235,6 +256,33 @@ mod tests {
     }
 
     #[test]
+    fn a_language_holds_for_the_patterns_behind_it() {
+        let (script, ignored) = parsed(&["+a", "F", "-b", "X", "+c", "f", "S", "-d"]);
+        let languages: Vec<&str> = script
+            .actions
+            .iter()
+            .map(|action| match action {
+                Action::Select(Pattern::Stars(_)) | Action::Deselect(Pattern::Stars(_)) => "S",
+                Action::Select(Pattern::Fnmatch(_)) | Action::Deselect(Pattern::Fnmatch(_)) => "F",
+                Action::Select(Pattern::Regex(_)) | Action::Deselect(Pattern::Regex(_)) => "X",
+                Action::SelectRest => "f",
+                Action::Alert | Action::Status(_) | Action::Log(_) => "a sink",
+            })
+            .collect();
+        assert_eq!(languages, ["S", "F", "X", "f", "S"]);
+        assert_eq!(ignored, []);
+        assert!(parse(&["X".into(), "+(".into()]).is_err());
+        assert!(parse(&["X".into(), "S".into(), "+(".into()]).is_ok());
+    }
+
+    #[test]
+    fn an_expression_makes_more_of_a_line_seen() {
+        assert_eq!(parsed(&["F", "+a"]).0.head_max(), HEAD_MAX);
+        assert_eq!(parsed(&["X", "e"]).0.head_max(), HEAD_MAX);
+        assert_eq!(parsed(&["X", "-a", "e"]).0.head_max(), LONG_HEAD_MAX);
+    }
+
+    #[test]
     fn settings_hold_for_the_directories_behind_them() {
         check_log(&["./d", "s5000"], 99_999, 10, None);
         check_log(&["s5000", "n3", "!gzip", "./d"], 5000, 3, Some("gzip"));
@@ -263,8 +311,8 @@ mod tests {
             [
                 Action::Alert,
                 Action::Alert,
-                Action::Select(b"a*".to_vec()),
-                Action::Deselect(b"".to_vec()),
+                Action::Select(Pattern::Stars(b"a*".to_vec())),
+                Action::Deselect(Pattern::Stars(b"".to_vec())),
                 Action::Status(0),
                 Action::Status(1),
                 Action::Log(0),
@@ -290,7 +338,10 @@ mod tests {
             &["e", "Tutc"],
             "ignoring unknown action Tutc: Tutc adds stamps only as the first action",
         );
-        check_ignored(&["F"], "ignoring unknown action F: an action of daemontools-encore");
+        check_ignored(
+            &["foo"],
+            "ignoring unknown action foo: a log directory starts with . or /, did you mean ./foo?",
+        );
         check_ignored(&["", "./d"], "ignoring unknown action ''");
         check_ignored(&["@"], "ignoring unknown action @");
     }

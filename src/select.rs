@@ -4,20 +4,30 @@
 //! none matches. So the last match is looked for among the patterns between two sinks, and where none
 //! matches the line is what it was for the sink before.
 
+use crate::pattern::{self, PATTERN_HEAD_MAX, Pattern};
 use crate::pattern_tree::PatternTree;
 use crate::script::Action;
 
-/// The first so many bytes of a line, stamp included, are what patterns see (multilog(8)).
-pub const HEAD_MAX: usize = 1000;
+/// The first so many bytes of a line, stamp included, decide about it where nothing asks for more
+/// (multilog(8)).
+pub const HEAD_MAX: usize = PATTERN_HEAD_MAX;
 
-/// The patterns in front of one sink, behind the sink before it.
+/// The same where something asks for more: what s6-log takes for a line.
+pub const LONG_HEAD_MAX: usize = 8192;
+
+/// How it is decided for one sink whether it takes a line.
 #[derive(Debug)]
-struct Segment {
-    /// For each pattern, whether it selects.
-    selects: Vec<bool>,
-    patterns: PatternTree,
-    /// What is decided for every line, if it does not depend on the line.
-    always: Option<bool>,
+enum Segment {
+    /// There is no pattern since the sink before: as for that.
+    Same,
+    /// Whatever the line.
+    Always(bool),
+    /// By star patterns, and for each of them whether it selects.
+    Stars(PatternTree, Vec<bool>),
+    /// By patterns of any language, and whether each selects.
+    Mixed(Vec<(bool, Pattern)>),
+    /// By what is behind `f`, from whether no sink before this one takes the line.
+    Rest(Box<Segment>),
 }
 
 /// Decides for each sink of a script whether it takes a line.
@@ -30,13 +40,21 @@ impl Selector {
     /// The selector of a script; sinks are numbered in its order.
     pub fn new(actions: &[Action]) -> Selector {
         let mut segments = Vec::new();
-        let mut rules: Vec<(bool, &[u8])> = Vec::new();
+        let mut is_rest = false;
+        let mut rules = Vec::new();
         for action in actions {
             match action {
                 Action::Select(pattern) => rules.push((true, pattern)),
                 Action::Deselect(pattern) => rules.push((false, pattern)),
+                // It takes back what the patterns before it said.
+                Action::SelectRest => {
+                    is_rest = true;
+                    rules.clear();
+                }
                 Action::Alert | Action::Status(_) | Action::Log(_) => {
-                    segments.push(Segment::new(&rules));
+                    let segment = Segment::new(&rules);
+                    segments.push(if is_rest { segment.of_rest() } else { segment });
+                    is_rest = false;
                     rules.clear();
                 }
             }
@@ -46,20 +64,22 @@ impl Selector {
 
     /// The same for a script that puts labels before its lines, if the text behind them is enough to
     /// judge by; patterns are rarely about the label. The lines need not be put together for it, and those
-    /// that nobody takes never are.
+    /// that nobody takes never are. Only for scripts whose patterns are stars, and lines of which no more than
+    /// [`HEAD_MAX`] bytes are looked at.
     pub fn behind_label(actions: &[Action]) -> Option<Selector> {
         let mut behind = Vec::new();
         for action in actions {
-            let (pattern, of): (_, fn(Vec<u8>) -> Action) = match action {
+            let (pattern, of): (_, fn(Pattern) -> Action) = match action {
                 Action::Select(pattern) => (pattern, Action::Select),
                 Action::Deselect(pattern) => (pattern, Action::Deselect),
-                Action::Alert | Action::Status(_) | Action::Log(_) => {
+                Action::SelectRest | Action::Alert | Action::Status(_) | Action::Log(_) => {
                     behind.push(action.clone());
                     continue;
                 }
             };
+            let Pattern::Stars(pattern) = pattern else { return None };
             match asks_of(pattern) {
-                Asks::Text(pattern) => behind.push(of(pattern.to_vec())),
+                Asks::Text(pattern) => behind.push(of(Pattern::Stars(pattern.to_vec()))),
                 Asks::NoLabel => {}
                 Asks::Label => return None,
             }
@@ -74,16 +94,17 @@ impl Selector {
 
     /// Whether the decision is the same for every line.
     pub fn is_constant(&self) -> bool {
-        self.segments.iter().all(|segment| segment.selects.is_empty() || segment.always.is_some())
+        self.segments.iter().all(Segment::is_constant)
     }
 
-    /// Sets `taken` for each sink, from the first [`HEAD_MAX`] bytes of a line.
-    pub fn judge(&self, head: &[u8], taken: &mut [bool]) {
-        assert!(head.len() <= HEAD_MAX);
+    /// Sets `taken` for each sink, from the first bytes of a line, at most [`LONG_HEAD_MAX`]. Its stamp
+    /// and the space behind it are `stamp_len` of them.
+    pub fn judge(&self, head: &[u8], stamp_len: usize, taken: &mut [bool]) {
+        assert!(head.len() <= LONG_HEAD_MAX);
         let mut selected = true;
-        for (segment, taken) in self.segments.iter().zip(taken) {
-            selected = segment.decide(head).unwrap_or(selected);
-            *taken = selected;
+        for (sink, segment) in self.segments.iter().enumerate() {
+            selected = segment.decide(head, stamp_len, selected, &taken[..sink]);
+            taken[sink] = selected;
         }
     }
 }
@@ -111,61 +132,121 @@ fn asks_of(pattern: &[u8]) -> Asks<'_> {
 }
 
 impl Segment {
-    /// Patterns and whether they select, in order. Those before one that matches everything never
+    /// Patterns and whether they select, in order. Those before one that matches every line never
     /// count.
-    fn new(rules: &[(bool, &[u8])]) -> Segment {
-        let first = rules.iter().rposition(|(_, pattern)| *pattern == b"*").unwrap_or(0);
+    fn new(rules: &[(bool, &Pattern)]) -> Segment {
+        let first = rules.iter().rposition(|(_, pattern)| pattern.is_any_line()).unwrap_or(0);
         let rules = &rules[first..];
-        let always = rules.split_first().filter(|(first, rest)| first.1 == b"*" && rest.is_empty());
-        Segment {
-            selects: rules.iter().map(|&(selects, _)| selects).collect(),
-            patterns: PatternTree::new(rules.iter().map(|&(_, pattern)| pattern)),
-            always: always.map(|(only, _)| only.0),
+        match rules {
+            [] => return Segment::Same,
+            [(selects, pattern)] if pattern.is_any_line() => return Segment::Always(*selects),
+            [_, ..] => {}
+        }
+        let stars: Option<Vec<&[u8]>> = rules
+            .iter()
+            .map(|(_, pattern)| match pattern {
+                Pattern::Stars(text) => Some(text.as_slice()),
+                Pattern::Fnmatch(_) | Pattern::Regex(_) => None,
+            })
+            .collect();
+        match stars {
+            Some(stars) => Segment::Stars(
+                PatternTree::new(stars.into_iter()),
+                rules.iter().map(|&(selects, _)| selects).collect(),
+            ),
+            None => Segment::Mixed(
+                rules.iter().map(|&(selects, pattern)| (selects, pattern.clone())).collect(),
+            ),
         }
     }
 
-    fn decide(&self, head: &[u8]) -> Option<bool> {
-        if self.selects.is_empty() || self.always.is_some() {
-            return self.always;
+    /// The same behind `f`.
+    fn of_rest(self) -> Segment {
+        match self {
+            Segment::Always(_) => self,
+            Segment::Same | Segment::Stars(..) | Segment::Mixed(_) | Segment::Rest(_) => {
+                Segment::Rest(Box::new(self))
+            }
         }
-        self.patterns.find(head).map(|decisive| self.selects[decisive])
+    }
+
+    /// Whether it says the same of every line, as far as the segments before it do.
+    fn is_constant(&self) -> bool {
+        match self {
+            Segment::Same | Segment::Always(_) => true,
+            Segment::Stars(..) | Segment::Mixed(_) => false,
+            Segment::Rest(behind) => behind.is_constant(),
+        }
+    }
+
+    /// Whether the sink takes the line, where it was selected or not `before`, and the sinks before
+    /// took it or not.
+    fn decide(&self, head: &[u8], stamp_len: usize, before: bool, taken: &[bool]) -> bool {
+        match self {
+            Segment::Same => before,
+            Segment::Always(selected) => *selected,
+            Segment::Stars(tree, selects) => {
+                tree.find(pattern::seen(head)).map_or(before, |decisive| selects[decisive])
+            }
+            Segment::Mixed(rules) => {
+                let decisive =
+                    rules.iter().rev().find(|(_, pattern)| pattern.matches(head, stamp_len));
+                decisive.map_or(before, |&(selects, _)| selects)
+            }
+            Segment::Rest(behind) => behind.decide(head, stamp_len, !taken.contains(&true), taken),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern;
+    use crate::pattern::Language;
     use proptest::prelude::*;
 
     /// The order of multilog(8): every action in turn.
-    fn slow(actions: &[Action], head: &[u8]) -> Vec<bool> {
+    fn slow(actions: &[Action], head: &[u8], stamp_len: usize) -> Vec<bool> {
         let mut selected = true;
         let mut taken = Vec::new();
         for action in actions {
             match action {
-                Action::Select(pattern) => selected |= pattern::matches(pattern, head),
-                Action::Deselect(pattern) => selected &= !pattern::matches(pattern, head),
+                Action::Select(pattern) => selected |= pattern.matches(head, stamp_len),
+                Action::Deselect(pattern) => selected &= !pattern.matches(head, stamp_len),
+                Action::SelectRest => selected = !taken.contains(&true),
                 Action::Alert | Action::Status(_) | Action::Log(_) => taken.push(selected),
             }
         }
         taken
     }
 
-    fn fast(actions: &[Action], head: &[u8]) -> Vec<bool> {
+    fn fast(actions: &[Action], head: &[u8], stamp_len: usize) -> Vec<bool> {
         let selector = Selector::new(actions);
-        let mut taken = vec![false; selector.sink_count()];
-        selector.judge(head, &mut taken);
+        // What is left of the line before must not count.
+        let mut taken = vec![true; selector.sink_count()];
+        selector.judge(head, stamp_len, &mut taken);
         taken
     }
 
+    fn any_pattern() -> impl Strategy<Value = Pattern> {
+        let stars = proptest::collection::vec(proptest::sample::select(b"ab*".to_vec()), 0..4);
+        let stars = stars.prop_map(|text| (Language::Stars, text));
+        let written = |language, texts: Vec<&'static str>| {
+            proptest::sample::select(texts).prop_map(move |text| (language, text.into()))
+        };
+        let fnmatch = written(Language::Fnmatch, vec!["", "*", "a?", "*b", "[!a]*", "?"]);
+        let regex = vec!["", ".*", "a", "^a", "b$", "^$", "^[^a]", "a\\*b", "a|^b"];
+        let regex = written(Language::Regex, regex);
+        prop_oneof![3 => stars, 1 => fnmatch, 1 => regex]
+            .prop_map(|(language, text)| Pattern::new(language, &text).expect("a good pattern"))
+    }
+
     fn any_action() -> impl Strategy<Value = Action> {
-        let pattern = proptest::collection::vec(proptest::sample::select(b"ab*".to_vec()), 0..4);
-        (0..4usize, pattern).prop_map(|(kind, pattern)| match kind {
-            0 => Action::Select(pattern),
-            1 => Action::Deselect(pattern),
-            2 => Action::Alert,
-            _ => Action::Log(0),
+        (0..9usize, any_pattern()).prop_map(|(kind, pattern)| match kind {
+            0..2 => Action::Select(pattern),
+            2..4 => Action::Deselect(pattern),
+            4..6 => Action::Alert,
+            6..8 => Action::Log(0),
+            _ => Action::SelectRest,
         })
     }
 
@@ -174,27 +255,33 @@ mod tests {
         fn agrees_with_evaluating_every_action(
             actions in proptest::collection::vec(any_action(), 0..12),
             line in proptest::collection::vec(proptest::sample::select(b"ab*".to_vec()), 0..6),
+            stamp_len in 0..3_usize,
         ) {
-            prop_assert_eq!(fast(&actions, &line), slow(&actions, &line));
+            let stamp_len = stamp_len.min(line.len());
+            prop_assert_eq!(fast(&actions, &line, stamp_len), slow(&actions, &line, stamp_len));
             let selector = Selector::new(&actions);
             if selector.is_constant() {
-                prop_assert_eq!(fast(&actions, &line), fast(&actions, b""));
+                prop_assert_eq!(fast(&actions, &line, stamp_len), fast(&actions, b"", 0));
             }
         }
+    }
+
+    fn stars(text: &[u8]) -> Pattern {
+        Pattern::Stars(text.to_vec())
     }
 
     #[track_caller]
     fn check_behind_label(pattern: &str, expected: Asks) {
         assert_eq!(asks_of(pattern.as_bytes()), expected);
-        let actions = [Action::Deselect(pattern.into()), Action::Log(0)];
+        let actions = [Action::Deselect(stars(pattern.as_bytes())), Action::Log(0)];
         let behind = Selector::behind_label(&actions);
         assert_eq!(behind.is_none(), expected == Asks::Label);
         for text in ["", " ", "x", "x y", "*", "a*", "@", "4", " x"] {
             let line = format!("@400000006b01365f2b6f8d6c {text}");
             if let Some(behind) = &behind {
                 let mut taken = [false];
-                behind.judge(text.as_bytes(), &mut taken);
-                assert_eq!(taken, *slow(&actions, line.as_bytes()), "{pattern:?} on {line:?}");
+                behind.judge(text.as_bytes(), 0, &mut taken);
+                assert_eq!(taken, *slow(&actions, line.as_bytes(), 26), "{pattern:?} on {line:?}");
             }
         }
     }
@@ -220,8 +307,26 @@ mod tests {
 
     #[test]
     fn a_script_without_patterns_takes_everything() {
-        assert_eq!(fast(&[Action::Alert, Action::Log(0)], b"line"), [true, true]);
-        assert!(Selector::new(&[Action::Deselect(b"*".to_vec()), Action::Log(0)]).is_constant());
-        assert!(!Selector::new(&[Action::Deselect(b"a".to_vec()), Action::Log(0)]).is_constant());
+        assert_eq!(fast(&[Action::Alert, Action::Log(0)], b"line", 0), [true, true]);
+        assert!(Selector::new(&[Action::Deselect(stars(b"*")), Action::Log(0)]).is_constant());
+        assert!(!Selector::new(&[Action::Deselect(stars(b"a")), Action::Log(0)]).is_constant());
+    }
+
+    #[test]
+    fn the_rest_is_what_no_sink_has_taken() {
+        let rest = [
+            Action::Deselect(stars(b"b*")),
+            Action::Alert,
+            Action::Select(stars(b"*")),
+            Action::SelectRest,
+            Action::Log(0),
+            Action::SelectRest,
+            Action::Log(1),
+        ];
+        assert_eq!(fast(&rest, b"a", 0), [true, false, false]);
+        assert_eq!(fast(&rest, b"b", 0), [false, true, false]);
+        let first = [Action::SelectRest, Action::Log(0)];
+        assert_eq!(fast(&first, b"a", 0), [true]);
+        assert!(Selector::new(&first).is_constant());
     }
 }

@@ -178,7 +178,7 @@ fn open_statuses(start: &Dir, script: &Script) -> Result<(Vec<StatusFile>, Vec<u
 
 fn target(action: &Action, status_of: &[usize]) -> Option<Target> {
     match action {
-        Action::Select(_) | Action::Deselect(_) => None,
+        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert => Some(Target::Alert),
         Action::Status(status) => Some(Target::Status(status_of[*status])),
         Action::Log(log) => Some(Target::Log(*log)),

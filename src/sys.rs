@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+pub mod fnmatch;
 pub mod local_time;
 pub mod ready;
 pub mod spawn;

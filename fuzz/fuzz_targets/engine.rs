@@ -12,9 +12,7 @@ use multilog::disk::Dir;
 use multilog::label::{Label, STAMP_LEN};
 use multilog::lines::{HANDED_MAX, Lines, Sinks};
 use multilog::logdir::LogDir;
-use multilog::pattern;
 use multilog::script::{Action, LogSpec, Script};
-use multilog::select::HEAD_MAX;
 use multilog::stamp::{StampFormat, Stamper, Stamping};
 use multilog::wake::Wake;
 use real_dir::Home;
@@ -43,7 +41,7 @@ enum Between {
 
 fuzz_target!(|input: &[u8]| {
     let Some((&first, input)) = input.split_first() else { return };
-    let (script, rest) = parse_script(input);
+    let Some((script, rest)) = parse_script(input) else { return };
     if script.logs.len() > LOG_COUNT_MAX {
         return;
     }
@@ -62,7 +60,9 @@ fuzz_target!(|input: &[u8]| {
     let reads = parse_reads(rest);
     run(&script, &reads, first);
     let given = model::expected(&script, &reads);
-    let is_sink = |action: &&Action| !matches!(action, Action::Select(_) | Action::Deselect(_));
+    let is_sink = |action: &&Action| {
+        !matches!(action, Action::Select(_) | Action::Deselect(_) | Action::SelectRest)
+    };
     for (action, given) in script.actions.iter().filter(is_sink).zip(given) {
         if let Action::Log(log) = action {
             check(&script.logs[*log], &given.bytes, first % 4);
@@ -88,7 +88,7 @@ fn open(script: &Script) -> Logs {
     let wake = Wake::new().expect("a wake");
     let open = |spec| LogDir::open(&start, spec, &wake).expect("it opens");
     let sink = |action: &Action| match action {
-        Action::Select(_) | Action::Deselect(_) => None,
+        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert | Action::Status(_) => Some(None),
         Action::Log(log) => Some(Some(open(&script.logs[*log]))),
     };

@@ -8,9 +8,7 @@ use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
 use multilog::label::{Label, STAMP_LEN};
 use multilog::lines::{HANDED_MAX, Lines, Sinks};
-use multilog::pattern;
 use multilog::script::{Action, Script};
-use multilog::select::HEAD_MAX;
 use multilog::stamp::{StampFormat, Stamper, Stamping};
 
 #[path = "../input.rs"]
@@ -19,7 +17,7 @@ mod input;
 mod model;
 
 fuzz_target!(|input: &[u8]| {
-    let (script, rest) = parse_script(input);
+    let Some((script, rest)) = parse_script(input) else { return };
     let reads = parse_reads(rest);
     assert_eq!(model::given(&script, &reads), model::expected(&script, &reads));
 });

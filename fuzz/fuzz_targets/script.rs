@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use multilog::pattern::{Language, Pattern};
 use multilog::script::{self, Action, NUMBER_DEFAULT, NUMBER_MIN, SIZE_DEFAULT, SIZE_MIN, Script};
 use multilog::stamp::StampFormat;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +21,8 @@ fuzz_target!(|input: &[u8]| {
     let lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
     let arguments: Vec<OsString> =
         lines.iter().map(|line| OsString::from_vec(line.to_vec())).collect();
-    let (script, ignored) = script::parse(&arguments);
+    // An expression may be refused.
+    let Ok((script, ignored)) = script::parse(&arguments) else { return };
     check_actions(&script, &lines);
     check_logs(&script, &lines);
     let told = b"ignoring unknown action ";
@@ -29,17 +31,24 @@ fuzz_target!(|input: &[u8]| {
     let known = |line: &&&[u8]| line.first().is_some_and(|byte| b"+-e=sn!./".contains(byte));
     assert!(ignored.len() + lines.iter().filter(known).count() <= lines.len());
     // What is put in front of it changes nothing but the stamp.
-    let (again, _) = script::parse(&[&["@".into()], &arguments[..]].concat());
+    let again = script::parse(&[&["@".into()], &arguments[..]].concat());
+    let (again, _) = again.expect("the same patterns");
     assert_eq!(Script { stamp: script.stamp, ..again }, script);
 });
 
 fn check_actions(script: &Script, lines: &[&[u8]]) {
     let (mut actions, mut statuses, mut log_count) = (Vec::new(), Vec::new(), 0);
+    let mut language = Language::Stars;
+    let pattern = |language, text| Pattern::new(language, text).expect("it was taken");
     for line in lines {
         let Some((letter, rest)) = line.split_first() else { continue };
         match letter {
-            b'+' => actions.push(Action::Select(rest.to_vec())),
-            b'-' => actions.push(Action::Deselect(rest.to_vec())),
+            b'+' => actions.push(Action::Select(pattern(language, rest))),
+            b'-' => actions.push(Action::Deselect(pattern(language, rest))),
+            b'S' if rest.is_empty() => language = Language::Stars,
+            b'F' if rest.is_empty() => language = Language::Fnmatch,
+            b'X' if rest.is_empty() => language = Language::Regex,
+            b'f' if rest.is_empty() => actions.push(Action::SelectRest),
             b'e' => actions.push(Action::Alert),
             b'=' => {
                 actions.push(Action::Status(statuses.len()));

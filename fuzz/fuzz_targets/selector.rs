@@ -1,8 +1,10 @@
-//! Patterns, a line each, and a last line: the tree of all patterns decides as trying each does.
+//! Patterns, a line each, and a last line: the selector decides as doing every action in turn does.
+//!
+//! A line that begins with `F` or `X` is an fnmatch pattern or an expression, any other a star pattern.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::pattern;
+use multilog::pattern::{Language, Pattern};
 use multilog::script::Action;
 use multilog::select::{HEAD_MAX, Selector};
 
@@ -13,18 +15,28 @@ fuzz_target!(|input: &[u8]| {
     let mut selected = true;
     let mut actions = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        let matches = pattern::matches(line, head);
+        let Some(pattern) = parse(line) else { return };
+        let matches = pattern.matches(head, 0);
         // Every third pattern selects.
         if number % 3 == 2 {
-            actions.push(Action::Select(line.to_vec()));
             selected |= matches;
+            actions.push(Action::Select(pattern));
         } else {
-            actions.push(Action::Deselect(line.to_vec()));
             selected &= !matches;
+            actions.push(Action::Deselect(pattern));
         }
     }
-    actions.push(Action::Alert);
-    let mut taken = [!selected];
-    Selector::new(&actions).judge(head, &mut taken);
-    assert_eq!(taken, [selected]);
+    actions.extend([Action::Alert, Action::SelectRest, Action::Log(0)]);
+    let mut taken = [!selected, selected];
+    Selector::new(&actions).judge(head, 0, &mut taken);
+    assert_eq!(taken, [selected, !selected]);
 });
+
+/// None where the pattern is refused.
+fn parse(line: &[u8]) -> Option<Pattern> {
+    match line {
+        [b'F', text @ ..] => Pattern::new(Language::Fnmatch, text).ok(),
+        [b'X', text @ ..] => Pattern::new(Language::Regex, text).ok(),
+        text => Pattern::new(Language::Stars, text).ok(),
+    }
+}

@@ -43,7 +43,7 @@ pub const ARGUMENTS: [&str; 11] = [
 
 fn script() -> Script {
     let arguments: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();
-    script::parse(&arguments).0
+    script::parse(&arguments).expect("a good script").0
 }
 
 /// A line, of a length that depends on its number.

@@ -55,6 +55,7 @@ impl StatusFile {
 
     /// Takes the head of a line to show.
     pub fn show(&mut self, head: &[u8]) {
+        let head = &head[..head.len().min(HEAD_MAX)];
         let (line, padding) = self.status.split_at_mut(head.len());
         line.copy_from_slice(head);
         padding.fill(b'\n');

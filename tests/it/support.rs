@@ -267,6 +267,11 @@ impl Logger {
         });
     }
 
+    /// Its stdin, to see what becomes of it.
+    pub fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().expect("stdin")
+    }
+
     pub fn close_stdin(&mut self) {
         self.stdin = None;
     }

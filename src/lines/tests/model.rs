@@ -5,8 +5,7 @@
 //! takes from the module around it.
 
 use super::{
-    Action, HANDED_MAX, HEAD_MAX, Label, Lines, STAMP_LEN, Script, Sinks, StampFormat, Stamper,
-    Stamping, pattern,
+    Action, HANDED_MAX, Label, Lines, STAMP_LEN, Script, Sinks, StampFormat, Stamper, Stamping,
 };
 
 /// A piece of input and the moment at which it was read. Moments do not go back, and have ten digits
@@ -28,19 +27,24 @@ pub struct Given {
 pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
     let mut given = vec![Given::default(); sink_count(script)];
     for line in lines(script.stamp, reads) {
-        let head = &line[..line.len().min(HEAD_MAX)];
+        let head = &line[..line.len().min(script.head_max())];
+        let stamp_len = stamp_len(script.stamp);
         let mut selected = true;
+        let mut was_taken = false;
         let mut sink = 0;
         for action in &script.actions {
             match action {
-                Action::Select(pattern) => selected |= pattern::matches(pattern, head),
-                Action::Deselect(pattern) => selected &= !pattern::matches(pattern, head),
+                Action::Select(pattern) => selected |= pattern.matches(head, stamp_len),
+                Action::Deselect(pattern) => selected &= !pattern.matches(head, stamp_len),
+                Action::SelectRest => selected = !was_taken,
                 Action::Alert | Action::Status(_) => {
                     given[sink].heads.extend(selected.then(|| head.to_vec()));
+                    was_taken |= selected;
                     sink += 1;
                 }
                 Action::Log(_) => {
                     let ended = [line.as_slice(), b"\n"].concat();
+                    was_taken |= selected;
                     given[sink].bytes.extend(if selected { ended } else { Default::default() });
                     sink += 1;
                 }
@@ -54,9 +58,9 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
 ///
 /// It may hold back nothing but a line that has begun, and that only while its head is not complete.
 pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
-    let text_max = HEAD_MAX - stamp_len(script.stamp);
+    let text_max = script.head_max() - stamp_len(script.stamp);
     let mut lines = Lines::new(script);
-    let mut sinks = Recorder::new(sink_count(script));
+    let mut sinks = Recorder::new(sink_count(script), script.head_max());
     let mut block = Vec::new();
     let mut begun_len = 0;
     for read in reads {
@@ -132,7 +136,9 @@ fn stamp_len(stamp: Option<StampFormat>) -> usize {
 }
 
 fn sink_count(script: &Script) -> usize {
-    let is_rule = |action: &&Action| matches!(action, Action::Select(_) | Action::Deselect(_));
+    let is_rule = |action: &&Action| {
+        matches!(action, Action::Select(_) | Action::Deselect(_) | Action::SelectRest)
+    };
     script.actions.len() - script.actions.iter().filter(is_rule).count()
 }
 
@@ -141,11 +147,16 @@ struct Recorder {
     given: Vec<Given>,
     /// Bytes that each sink was given in the present call.
     handed: Vec<usize>,
+    head_max: usize,
 }
 
 impl Recorder {
-    fn new(sink_count: usize) -> Recorder {
-        Recorder { given: vec![Given::default(); sink_count], handed: vec![0; sink_count] }
+    fn new(sink_count: usize, head_max: usize) -> Recorder {
+        Recorder {
+            given: vec![Given::default(); sink_count],
+            handed: vec![0; sink_count],
+            head_max,
+        }
     }
 
     /// One call gives at most so many bytes that a sink with that much room can take them.
@@ -157,7 +168,7 @@ impl Recorder {
 
 impl Sinks for Recorder {
     fn head(&mut self, sink: usize, head: &[u8]) {
-        assert!(head.len() <= HEAD_MAX);
+        assert!(head.len() <= self.head_max);
         self.given[sink].heads.push(head.to_vec());
     }
 

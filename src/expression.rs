@@ -1,0 +1,398 @@
+//! fnmatch patterns (`F`) and regular expressions (`X`), both made into one kind of automaton, which
+//! looks at each byte of a line once, whatever the pattern, and is made as far as lines need it.
+//!
+//! Bytes are bytes here: no UTF-8, no locale.
+
+use regex_automata::Input;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
+use regex_syntax::{Error as SyntaxError, ParserBuilder};
+use std::cell::RefCell;
+use std::fmt;
+use std::fmt::Write;
+
+/// What one automaton takes in memory at most, before it has seen a line, in bytes. A pattern that
+/// needs more is refused.
+const AUTOMATON_MAX: usize = 1024 * 1024;
+/// What it remembers at most of the lines it has seen, in bytes. When it is full it is begun anew.
+const CACHE_MAX: usize = 512 * 1024;
+
+/// A pattern that is ready to be matched.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// As the user wrote it.
+    text: Vec<u8>,
+    /// In a box, since a script may have a thousand patterns of the other kind.
+    automaton: Box<Automaton>,
+}
+
+#[derive(Clone, Debug)]
+struct Automaton {
+    rules: DFA,
+    /// The part that lines have needed so far.
+    cache: RefCell<Cache>,
+}
+
+/// Two are the same if they were written alike.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Expression) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Expression {}
+
+/// Why a pattern cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadExpression {
+    text: Vec<u8>,
+    /// The byte at which it stops to make sense, where that is known.
+    pos: Option<usize>,
+    reason: String,
+}
+
+impl fmt::Display for BadExpression {
+    /// One line, and where the place is known two more that point to it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self.text.iter().map(|&byte| visible(byte)).collect();
+        write!(f, "unable to understand expression {shown}")?;
+        match self.pos {
+            Some(pos) => {
+                write!(f, ", byte {}: {}\n  {shown}\n  {:pos$}^", pos + 1, self.reason, "")
+            }
+            None => write!(f, ": {}", self.reason),
+        }
+    }
+}
+
+impl Expression {
+    /// An fnmatch(3) pattern, which has to match the whole of a line. Every pattern means something;
+    /// refused is one that is too large.
+    pub fn fnmatch(pattern: &[u8]) -> Result<Expression, BadExpression> {
+        Expression::new(pattern, &fnmatch_as_regex(pattern))
+    }
+
+    /// A regular expression, which has to match anywhere in a line.
+    pub fn regex(expression: &[u8]) -> Result<Expression, BadExpression> {
+        let escaped: String = expression.iter().map(|&byte| escaped_byte(byte)).collect();
+        Expression::new(expression, &escaped)
+    }
+
+    fn new(text: &[u8], regex: &str) -> Result<Expression, BadExpression> {
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        let parsed = parser.parse(regex).map_err(|error| refused(text, &error))?;
+        let config = Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(AUTOMATON_MAX));
+        let compiled = Compiler::new().configure(config).build_from_hir(&parsed);
+        let automaton = compiled.ok().and_then(|compiled| {
+            let config = DFA::config().cache_capacity(CACHE_MAX);
+            DFA::builder().configure(config).build_from_nfa(compiled).ok()
+        });
+        let too_large = || BadExpression {
+            text: text.to_vec(),
+            pos: None,
+            reason: "it needs too much memory".to_owned(),
+        };
+        let rules = automaton.ok_or_else(too_large)?;
+        let cache = RefCell::new(rules.create_cache());
+        Ok(Expression { text: text.to_vec(), automaton: Box::new(Automaton { rules, cache }) })
+    }
+
+    /// Whether it matches.
+    pub fn matches(&self, line: &[u8]) -> bool {
+        let input = Input::new(line).earliest(true);
+        let Automaton { rules, cache } = &*self.automaton;
+        let found = rules.try_search_fwd(&mut cache.borrow_mut(), &input);
+        // An error is to give up, or a byte not to be looked at; the automaton has been told neither.
+        found.is_ok_and(|end| end.is_some())
+    }
+
+    /// The pattern as the user wrote it.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+fn refused(text: &[u8], error: &SyntaxError) -> BadExpression {
+    let (pos, reason) = match error {
+        SyntaxError::Parse(error) => (Some(error.span().start.offset), error.kind().to_string()),
+        SyntaxError::Translate(error) => {
+            (Some(error.span().start.offset), error.kind().to_string())
+        }
+        other => (None, other.to_string()),
+    };
+    BadExpression { text: text.to_vec(), pos: pos.map(|pos| written_pos(text, pos)), reason }
+}
+
+/// Where in the expression as it was written the byte at `pos` of the escaped one comes from.
+fn written_pos(text: &[u8], pos: usize) -> usize {
+    let mut escaped_len = 0;
+    let before = text.iter().take_while(|&&byte| {
+        escaped_len += escaped_byte(byte).len();
+        escaped_len <= pos
+    });
+    before.count()
+}
+
+/// A byte beyond ASCII as an escape, so that it is one byte to the automaton too.
+fn escaped_byte(byte: u8) -> String {
+    if byte.is_ascii() { char::from(byte).to_string() } else { format!("\\x{byte:02x}") }
+}
+
+fn visible(byte: u8) -> char {
+    if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }
+}
+
+/// The regular expression that matches the lines an fnmatch pattern matches.
+///
+/// The rules are those of fnmatch(3) without flags in the C locale: a star is any bytes, a question
+/// mark any one byte, `[...]` one of a set, a backslash takes the meaning from the byte behind it.
+fn fnmatch_as_regex(pattern: &[u8]) -> String {
+    let mut regex = String::from("(?s)\\A");
+    let mut rest = pattern;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            b'*' => regex.push_str(".*"),
+            b'?' => regex.push('.'),
+            b'[' => match parse_set(behind) {
+                Some((set, behind)) => {
+                    push_set(&mut regex, &set);
+                    rest = behind;
+                }
+                None => push_byte(&mut regex, b'['),
+            },
+            b'\\' => match behind.split_first() {
+                Some((&byte, behind)) => {
+                    push_byte(&mut regex, byte);
+                    rest = behind;
+                }
+                // A backslash with nothing behind it matches nothing.
+                None => push_set(&mut regex, &[false; 256]),
+            },
+            byte => push_byte(&mut regex, byte),
+        }
+    }
+    regex.push_str("\\z");
+    regex
+}
+
+/// Which bytes a set contains.
+type Set = [bool; 256];
+
+/// Reads a set behind its opening bracket, and gives what follows the closing one. None where there
+/// is no closing one: the opening one then stands for itself.
+fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
+    let (is_negated, mut rest) = match text {
+        [b'!' | b'^', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let mut set = [false; 256];
+    let mut is_first = true;
+    loop {
+        match rest {
+            [b']', behind @ ..] if !is_first => {
+                set.iter_mut().for_each(|member| *member ^= is_negated);
+                return Some((set, behind));
+            }
+            [b'[', b':', behind @ ..] if class_len(behind).is_some() => {
+                let (name, behind) = behind.split_at(class_len(behind)?);
+                let is_member = class(name)?;
+                (0..=255).for_each(|byte| set[usize::from(byte)] |= is_member(&byte));
+                rest = &behind[2..];
+            }
+            _ => {
+                let (first, behind) = parse_member(rest)?;
+                let (last, behind) = match behind {
+                    [b'-', end, ..] if *end != b']' => parse_member(&behind[1..])?,
+                    _ => (first, behind),
+                };
+                (first..=last).for_each(|byte| set[usize::from(byte)] = true);
+                rest = behind;
+            }
+        }
+        is_first = false;
+    }
+}
+
+/// One byte of a set, as it is, behind a backslash, or as `[=a=]` or `[.a.]`.
+fn parse_member(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'[', b'=', byte, b'=', b']', behind @ ..]
+        | [b'[', b'.', byte, b'.', b']', behind @ ..] => Some((*byte, behind)),
+        [b'\\', byte, behind @ ..] => Some((*byte, behind)),
+        [b'\\'] | [] => None,
+        [byte, behind @ ..] => Some((*byte, behind)),
+    }
+}
+
+/// The length of the name of a class, if there is one and it ends in `:]`.
+fn class_len(text: &[u8]) -> Option<usize> {
+    let len = text.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    text[len..].starts_with(b":]").then_some(len)
+}
+
+fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |byte| matches!(byte, b' '..=b'~'),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => |byte| matches!(byte, b'\t'..=b'\r' | b' '),
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
+}
+
+fn push_byte(regex: &mut String, byte: u8) {
+    // Nothing can go wrong where the text is in memory.
+    let _ = write!(regex, "\\x{byte:02x}");
+}
+
+fn push_set(regex: &mut String, set: &Set) {
+    if !set.contains(&true) {
+        regex.push_str("[^\\x00-\\xff]");
+        return;
+    }
+    regex.push('[');
+    (0..=255).filter(|&byte| set[usize::from(byte)]).for_each(|byte| push_byte(regex, byte));
+    regex.push(']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fnmatch::fnmatch;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(
+        make: fn(&[u8]) -> Result<Expression, BadExpression>,
+        pattern: &[u8],
+        lines: [&[&[u8]]; 2],
+    ) {
+        let expression = make(pattern).expect("a good expression");
+        for (line, expected) in lines
+            .iter()
+            .zip([true, false])
+            .flat_map(|(lines, expected)| lines.iter().map(move |line| (line, expected)))
+        {
+            let (pattern, line_shown) = (pattern.escape_ascii(), line.escape_ascii());
+            assert_eq!(expression.matches(line), expected, "{pattern} on {line_shown}");
+        }
+    }
+
+    #[track_caller]
+    fn check_fnmatch(pattern: &[u8], matching: &[&[u8]], others: &[&[u8]]) {
+        check(Expression::fnmatch, pattern, [matching, others]);
+    }
+
+    #[track_caller]
+    fn check_regex(pattern: &[u8], matching: &[&[u8]], others: &[&[u8]]) {
+        check(Expression::regex, pattern, [matching, others]);
+    }
+
+    #[test]
+    fn an_fnmatch_pattern_matches_the_whole_line() {
+        check_fnmatch(b"", &[b""], &[b"a"]);
+        check_fnmatch(b"abc", &[b"abc"], &[b"", b"ab", b"abcd", b"xabc", b"ABC"]);
+        check_fnmatch(b"*", &[b"", b"a", b"\0\xff"], &[]);
+        check_fnmatch(b"*ab", &[b"ab", b"aab", b"abab"], &[b"aba"]);
+        check_fnmatch(b"a?c", &[b"abc", b"a\xffc", b"a\0c", b"a*c"], &[b"ac", b"abbc"]);
+        check_fnmatch(b"**a**", &[b"a", b"bab"], &[b"", b"b"]);
+    }
+
+    #[test]
+    fn sets_are_those_of_fnmatch() {
+        check_fnmatch(b"[a-c]", &[b"a", b"b", b"c"], &[b"", b"d", b"-", b"ab"]);
+        check_fnmatch(b"[!a-c]", &[b"d", b"-", b"\xff"], &[b"a", b""]);
+        check_fnmatch(b"[^a]", &[b"^", b"b"], &[b"a"]);
+        check_fnmatch(b"[]a]", &[b"]", b"a"], &[b"[]a]"]);
+        check_fnmatch(b"[!]a]", &[b"b"], &[b"]", b"a"]);
+        check_fnmatch(b"[a-]", &[b"a", b"-"], &[b"b"]);
+        check_fnmatch(b"[c-a]x", &[], &[b"ax", b"bx", b"cx"]);
+        check_fnmatch(b"[[:digit:][:upper:]]", &[b"1", b"A"], &[b"a", b":", b"["]);
+        check_fnmatch(b"[[=a=][.b.]]", &[b"a", b"b"], &[b"=", b"."]);
+        check_fnmatch(b"[\\]]", &[b"]"], &[b"\\"]);
+        check_fnmatch(b"[abc", &[b"[abc"], &[b"a", b"abc"]);
+        check_fnmatch(b"[", &[b"["], &[b""]);
+        check_fnmatch(b"[\xe0-\xff]", &[b"\xe9"], &[b"e"]);
+    }
+
+    #[test]
+    fn a_backslash_takes_the_meaning_away() {
+        check_fnmatch(b"\\*", &[b"*"], &[b"a", b"\\*"]);
+        check_fnmatch(b"\\[a]", &[b"[a]"], &[b"a"]);
+        check_fnmatch(b"a\\", &[], &[b"a", b"a\\"]);
+    }
+
+    #[test]
+    fn a_regular_expression_matches_anywhere_and_bytes() {
+        check_regex(b"", &[b"", b"a"], &[]);
+        check_regex(b"b+c", &[b"abbc", b"bc"], &[b"ac", b"b"]);
+        check_regex(b"^a.c$", &[b"abc", b"a\xffc", b"a\0c"], &[b"xabc", b"abcd"]);
+        check_regex(b"^(GET|POST) ", &[b"GET /", b"POST /"], &[b" GET /", b"PUT /"]);
+        check_regex(b"[[:space:]][0-9]{3}$", &[b"x 404"], &[b"x404"]);
+        // Two bytes, of which the last is repeated, as to regcomp(3) in the C locale.
+        check_regex("é+$".as_bytes(), &["é".as_bytes(), b"\xc3\xa9\xa9"], &["e".as_bytes()]);
+        check_regex(b"[\xe9]", &[b"\xe9"], &[b"e"]);
+    }
+
+    #[track_caller]
+    fn check_refused(expression: &[u8], expected: &str) {
+        let refused = Expression::regex(expression).expect_err("a bad expression");
+        assert_eq!(refused.to_string(), expected);
+    }
+
+    #[test]
+    fn a_bad_expression_is_refused_with_its_place() {
+        check_refused(
+            b"a(b",
+            "unable to understand expression a(b, byte 2: unclosed group\n  a(b\n   ^",
+        );
+        check_refused(
+            b"+b",
+            "unable to understand expression +b, byte 1: \
+             repetition operator missing expression\n  +b\n  ^",
+        );
+        check_refused(
+            b"\xc3\xa9\n[a",
+            "unable to understand expression ???[a, byte 4: unclosed character class\n  \
+             ???[a\n     ^",
+        );
+        check_refused(
+            b"a{1000}{1000}",
+            "unable to understand expression a{1000}{1000}: it needs too much memory",
+        );
+    }
+
+    fn few_letters(letters: &'static [u8], most: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(proptest::sample::select(letters), 0..most)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn agrees_with_fnmatch_of_the_c_library(
+            pattern in few_letters(b"ab*?[]!^-\\\xe9", 8),
+            lines in proptest::collection::vec(few_letters(b"ab[]!^-\\\xe9", 5), 1..20),
+        ) {
+            let expression = Expression::fnmatch(&pattern).expect("a good pattern");
+            for line in lines {
+                let expected = fnmatch(&pattern, &line);
+                prop_assert_eq!(
+                    expression.matches(&line), expected,
+                    "{} on {}", pattern.escape_ascii(), line.escape_ascii()
+                );
+            }
+        }
+    }
+}
