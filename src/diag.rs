@@ -389,7 +389,10 @@ pub fn reason(errno: Errno) -> String {
         Errno::ENOSPC => "out of disk space",
         Errno::ESPIPE => "unseekable descriptor",
         Errno::ENOSYS => "system call not available",
-        Errno::ELOOP => "symbolic link loop",
+        // 0.76 follows them all, and meets this only where they go round in a circle.
+        Errno::ELOOP => "symbolic link is not followed",
+        // Ours: no call on a file answers so.
+        Errno::EMEDIUMTYPE => "not a regular file",
         Errno::ETIMEDOUT => "timed out",
         Errno::ESTALE => "stale NFS file handle",
         other => return system_reason(other),

@@ -9,6 +9,7 @@ mod either;
 mod kernel;
 #[cfg(test)]
 pub mod model;
+mod named;
 
 #[cfg(test)]
 pub use either::{Dir, File};
@@ -48,6 +49,21 @@ impl Stat {
     /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+
+    /// Whether this is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFLNK
+    }
+
+    /// An error for everything but a regular file: EISDIR, ELOOP, EMEDIUMTYPE.
+    pub fn refuse_others(&self) -> Result<(), Errno> {
+        match self.mode & libc::S_IFMT {
+            libc::S_IFREG => Ok(()),
+            libc::S_IFDIR => Err(Errno::EISDIR),
+            libc::S_IFLNK => Err(Errno::ELOOP),
+            _ => Err(Errno::EMEDIUMTYPE),
+        }
     }
 }
 

@@ -307,7 +307,6 @@ impl LogDir {
         let failure = |errno| self.place.failure(What::Read, PREVIOUS, errno);
         match self.place.dir.stat(PREVIOUS).map_err(failure)? {
             None => Ok(None),
-            Some(stat) if stat.is_dir() => Err(failure(Errno::EISDIR)),
             Some(_) => self.place.dir.open(PREVIOUS, For::Reading).map(Some).map_err(failure),
         }
     }

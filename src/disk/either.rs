@@ -72,6 +72,13 @@ impl Dir {
         }
     }
 
+    pub fn open_named(&self, path: &OsStr, purpose: For) -> Result<File, Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.open_named(path, purpose).map(File::Kernel),
+            Dir::Model(dir) => again(|| dir.open(path.as_bytes(), purpose)).map(File::Model),
+        }
+    }
+
     pub fn stat(&self, name: &[u8]) -> Result<Option<Stat>, Errno> {
         match self {
             Dir::Kernel(dir) => dir.stat(name),

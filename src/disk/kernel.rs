@@ -1,6 +1,6 @@
 //! The kernel's files.
 
-use super::{For, Stat, again};
+use super::{For, Stat, again, named};
 use crate::sys::spawn::{self, ProcessorFiles, Running};
 use nix::dir::Dir as Listing;
 use nix::errno::Errno;
@@ -25,10 +25,12 @@ impl Dir {
         again(|| openat(AT_FDCWD, ".", open_flags(For::Reading), Mode::empty())).map(Dir)
     }
 
-    /// Opens a directory by a path relative to this one.
+    /// Opens a directory by a path of the user, relative to this one. Which links are followed is decided
+    /// in `named.rs`; one that is not is ELOOP.
     pub fn open_dir(&self, path: &OsStr) -> Result<Dir, Errno> {
-        let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY;
-        again(|| openat(&self.0, path, flags, Mode::empty())).map(Dir)
+        let named = named::find(&self.0, path)?;
+        let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY | named.flags;
+        again(|| openat(&named.dir, named.name.as_os_str(), flags, Mode::empty())).map(Dir)
     }
 
     /// Makes a directory.
@@ -36,14 +38,26 @@ impl Dir {
         again(|| mkdirat(&self.0, path, Mode::from_bits_truncate(mode)))
     }
 
-    /// Opens a file.
+    /// Opens a file of this directory. A link in its place is not followed (ELOOP), and what else is no
+    /// regular file is not opened (EMEDIUMTYPE, which the kernel itself never answers here).
     pub fn open(&self, name: &[u8], purpose: For) -> Result<File, Errno> {
-        let mode = match purpose {
-            For::Reading | For::Overwriting => 0,
-            For::Appending(mode) | For::Replacing(mode) => mode,
+        let flags = open_flags(purpose) | OFlag::O_NOFOLLOW;
+        let file = match again(|| openat(&self.0, name, flags, mode(purpose))) {
+            Ok(file) => File(file),
+            // A FIFO that nobody reads, or a socket.
+            Err(Errno::ENXIO) => return Err(Errno::EMEDIUMTYPE),
+            Err(errno) => return Err(errno),
         };
-        let mode = Mode::from_bits_truncate(mode);
-        again(|| openat(&self.0, name, open_flags(purpose), mode)).map(File)
+        file.stat()?.refuse_others()?;
+        Ok(file)
+    }
+
+    /// Opens a file of any kind by a path of the user, relative to this directory; links as for
+    /// [`Dir::open_dir`].
+    pub fn open_named(&self, path: &OsStr, purpose: For) -> Result<File, Errno> {
+        let named = named::find(&self.0, path)?;
+        let flags = open_flags(purpose) | named.flags;
+        again(|| openat(&named.dir, named.name.as_os_str(), flags, mode(purpose))).map(File)
     }
 
     /// What a name stands for (the link itself where it is a symbolic one), or none if it is not
@@ -123,6 +137,14 @@ impl From<File> for OwnedFd {
     fn from(file: File) -> OwnedFd {
         file.0
     }
+}
+
+/// The mode of a file that is made.
+fn mode(purpose: For) -> Mode {
+    Mode::from_bits_truncate(match purpose {
+        For::Reading | For::Overwriting => 0,
+        For::Appending(mode) | For::Replacing(mode) => mode,
+    })
 }
 
 /// `O_NONBLOCK` so that a FIFO in the place of a file is an error and not a wait.

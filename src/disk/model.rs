@@ -90,8 +90,17 @@ pub enum Journal {
 
 #[derive(Clone, Debug)]
 enum Body {
-    Dir { names: Names, names_on_disk: Names },
-    File { bytes: Vec<u8>, on_disk: Vec<u8>, dropped: bool },
+    Dir {
+        names: Names,
+        names_on_disk: Names,
+    },
+    File {
+        bytes: Vec<u8>,
+        on_disk: Vec<u8>,
+        dropped: bool,
+    },
+    /// A symbolic link, a FIFO: its type.
+    Other(u32),
 }
 
 type Names = BTreeMap<Vec<u8>, usize>;
@@ -156,9 +165,6 @@ pub struct ModelFile {
     inode: usize,
 }
 
-const TYPE_DIR: u32 = 0o040_000;
-const TYPE_FILE: u32 = 0o100_000;
-
 impl Disk {
     fn add(&mut self, body: Body, mode: u32) -> usize {
         self.inodes.push(Inode { body, mode, modes_on_disk: vec![mode] });
@@ -168,7 +174,7 @@ impl Disk {
     fn names(&self, dir: usize) -> &Names {
         match &self.inodes[dir].body {
             Body::Dir { names, .. } => names,
-            Body::File { .. } => panic!("no directory"),
+            Body::File { .. } | Body::Other(_) => panic!("no directory"),
         }
     }
 
@@ -179,7 +185,7 @@ impl Disk {
     fn links(&self, inode: usize) -> u64 {
         let in_dir = |body: &Body| match body {
             Body::Dir { names, .. } => names.values().filter(|&&named| named == inode).count(),
-            Body::File { .. } => 0,
+            Body::File { .. } | Body::Other(_) => 0,
         };
         self.inodes.iter().map(|inode| in_dir(&inode.body) as u64).sum()
     }
@@ -198,14 +204,15 @@ impl Disk {
     fn contents(&mut self, inode: usize) -> &mut Vec<u8> {
         match &mut self.inodes[inode].body {
             Body::File { bytes, .. } => bytes,
-            Body::Dir { .. } => panic!("no file"),
+            Body::Dir { .. } | Body::Other(_) => panic!("no file"),
         }
     }
 
     fn stat(&self, inode: usize) -> Stat {
         let (kind, size) = match &self.inodes[inode].body {
-            Body::Dir { .. } => (TYPE_DIR, 4096),
-            Body::File { bytes, .. } => (TYPE_FILE, bytes.len() as u64),
+            Body::Dir { .. } => (libc::S_IFDIR, 4096),
+            Body::File { bytes, .. } => (libc::S_IFREG, bytes.len() as u64),
+            Body::Other(kind) => (*kind, 0),
         };
         let mode = kind | self.inodes[inode].mode;
         Stat { mode, size, links: self.links(inode), identity: (1, inode as u64) }
@@ -287,6 +294,7 @@ impl Model {
                     bytes.clone_from(on_disk);
                     *dropped = false;
                 }
+                Body::Other(_) => {}
             }
         }
         disk.journal.clear();
@@ -412,11 +420,10 @@ impl ModelDir {
                 made
             }
         };
+        disk.stat(inode).refuse_others()?;
         match purpose {
-            For::Reading => {}
-            _ if disk.is_dir(inode) => return Err(Errno::EISDIR),
             For::Replacing(_) => disk.truncate(inode),
-            For::Appending(_) | For::Overwriting => {}
+            For::Reading | For::Appending(_) | For::Overwriting => {}
         }
         Ok(ModelFile { disk: self.disk.clone(), dir: self.inode, inode })
     }
@@ -523,7 +530,7 @@ impl ModelDir {
         let named: Vec<(Vec<u8>, usize)> =
             disk.names(self.inode).iter().map(|(name, inode)| (name.clone(), *inode)).collect();
         let files = named.into_iter().filter_map(|(name, inode)| {
-            (!disk.is_dir(inode))
+            matches!(disk.inodes[inode].body, Body::File { .. })
                 .then(|| (name, disk.inodes[inode].mode, disk.contents(inode).clone()))
         });
         files.collect()
@@ -569,6 +576,13 @@ impl ModelDir {
         disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
     }
 
+    /// Puts something here that is neither a file nor a directory. Counts as no call.
+    pub fn put_other(&self, name: &[u8], kind: u32) {
+        let mut disk = self.disk.lock();
+        let made = disk.add(Body::Other(kind), 0o777);
+        disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
+    }
+
     /// A directory in this one, if it is there. Counts as no call.
     pub fn dir(&self, name: &[u8]) -> Option<ModelDir> {
         let disk = self.disk.lock();
@@ -610,7 +624,7 @@ impl ModelFile {
             (Body::File { bytes, on_disk, dropped }, Err(errno)) if errno != Errno::EINTR => {
                 *dropped |= on_disk != bytes;
             }
-            (Body::File { .. } | Body::Dir { .. }, Ok(()) | Err(_)) => {}
+            (Body::File { .. } | Body::Dir { .. } | Body::Other(_), Ok(()) | Err(_)) => {}
         }
         if entered.is_ok() {
             inode.modes_on_disk = vec![inode.mode];

@@ -1,5 +1,5 @@
 //! Every state a directory can be found in: each of the files of a rotation absent, empty, partial,
-//! complete, an archive too, linked elsewhere, or no file.
+//! complete, an archive too, linked elsewhere, or no file but a directory, link or FIFO.
 
 use super::workload::{self, line};
 use super::{check_tidy, contents, numbers};
@@ -26,9 +26,18 @@ pub enum Kind {
     /// A backup program has linked it.
     LinkedElsewhere,
     Directory,
+    Link,
+    Fifo,
 }
 
-pub const KINDS: [Kind; 8] = [
+impl Kind {
+    /// Whether it is something that belongs there.
+    pub fn is_file(self) -> bool {
+        !matches!(self, Kind::Directory | Kind::Link | Kind::Fifo)
+    }
+}
+
+pub const KINDS: [Kind; 10] = [
     Kind::Absent,
     Kind::EmptyPartial,
     Kind::Partial,
@@ -37,6 +46,8 @@ pub const KINDS: [Kind; 8] = [
     Kind::Archived,
     Kind::LinkedElsewhere,
     Kind::Directory,
+    Kind::Link,
+    Kind::Fifo,
 ];
 
 /// A file of a rotation. An archive is older than what has no name yet.
@@ -86,6 +97,8 @@ fn put(dir: &ModelDir, file: usize, kind: Kind) {
             dir.link(name, &[b"backup-", *name].concat()).unwrap();
         }
         Kind::Directory => dir.make_dir(name, 0o755).unwrap(),
+        Kind::Link => dir.put_other(name, libc::S_IFLNK),
+        Kind::Fifo => dir.put_other(name, libc::S_IFIFO),
     }
 }
 
@@ -135,11 +148,11 @@ pub fn check(kinds: [Kind; 5]) -> bool {
     let spec = LogSpec { processor: Some("copy".into()), ..LogSpec::new("./d") };
     let opened = LogDir::open(&Dir::Model(model.root()), &spec, &Wake::new().unwrap());
     let Ok(mut log) = opened else {
-        assert!(kinds.contains(&Kind::Directory), "refused: {about}");
+        assert!(!kinds.iter().all(|kind| kind.is_file()), "refused: {about}");
         assert!(dir.files() == before, "changed: {about}");
         return false;
     };
-    assert!(!kinds.contains(&Kind::Directory), "not refused: {about}");
+    assert!(kinds.iter().all(|kind| kind.is_file()), "not refused: {about}");
     log.append(&line(NEW));
     log.rotate();
     end(&model, &mut log, &about);

@@ -25,7 +25,7 @@ impl LogDir {
     /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
     pub fn open(start: &Dir, spec: &LogSpec, wake: &Wake) -> Result<LogDir, Failure> {
         let place = Place::open(start, spec)?;
-        refuse_directories(&place)?;
+        refuse_others(&place)?;
         forget_published(&place)?;
         let found = find(&place, CURRENT)?;
         let (previous, processed) = (find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
@@ -84,9 +84,10 @@ fn find(place: &Place, name: &[u8]) -> Result<Found, Failure> {
     })
 }
 
-/// A directory in the place of a file has the bit that would say complete, and can only be moved by whoever
-/// put it there. Nothing is touched before.
-fn refuse_directories(place: &Place) -> Result<(), Failure> {
+/// What is no regular file can only be moved by whoever put it there: a directory has the bit that would
+/// say complete, a link would lead out of the directory, a FIFO would swallow lines. Nothing is touched
+/// before.
+fn refuse_others(place: &Place) -> Result<(), Failure> {
     let names = [
         (CURRENT, What::Append),
         (PREVIOUS, What::Read),
@@ -96,9 +97,8 @@ fn refuse_directories(place: &Place) -> Result<(), Failure> {
     ];
     for (name, what) in names {
         let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
-        if stat.is_some_and(|stat| stat.is_dir()) {
-            return Err(place.failure(what, name, Errno::EISDIR));
-        }
+        stat.map_or(Ok(()), |stat| stat.refuse_others())
+            .map_err(|errno| place.failure(what, name, errno))?;
     }
     Ok(())
 }

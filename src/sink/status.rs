@@ -34,9 +34,8 @@ impl StatusFile {
     /// and written only when a line is selected.
     pub fn open(start: &Dir, name: &OsStr) -> Result<StatusFile, Failure> {
         let failure = |what| move |errno| Failure::new(what, name.as_bytes(), errno);
-        let bytes = name.as_bytes();
-        start.open(bytes, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
-        let file = start.open(bytes, For::Overwriting).map_err(failure(What::Write))?;
+        start.open_named(name, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
+        let file = start.open_named(name, For::Overwriting).map_err(failure(What::Write))?;
         let identity = file.stat().map_err(failure(What::Stat))?.identity;
         Ok(StatusFile {
             name: name.to_owned(),

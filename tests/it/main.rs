@@ -5,6 +5,7 @@ mod differential;
 mod files;
 mod filters;
 mod handover;
+mod hostile;
 mod languages;
 mod lines;
 mod memory;
