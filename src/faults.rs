@@ -12,6 +12,14 @@ mod workload;
 use crate::disk::model::{Model, ModelDir};
 use crate::format::{CURRENT, PREVIOUS, PROCESSED, archive_key, is_complete};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held by a test that starts a process, and by one that locks a directory again which it had locked
+/// before: a child has copies of all locks until its program runs.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// All that was logged to a directory, as far as it is known: archives, those that were removed
 /// among them, and `current`. The lines that the processor adds are left out.

@@ -4,7 +4,7 @@
 use super::found::{self, KINDS};
 use super::matrix::{run_to, summary};
 use super::workload::{self, ARGUMENTS, DIRS, LAST, fresh, line, streams};
-use super::{numbers, without_memory};
+use super::{alone, numbers, without_memory};
 use crate::disk::model::{Chance, Model, ModelDir};
 use crate::format::{CURRENT, archive_key};
 use std::collections::BTreeMap;
@@ -85,7 +85,10 @@ fn logs(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
 fn take_over(program: &Path, home: &Path, arguments: &[&str], last: &[u8]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(home).stdin(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+    let mut child = {
+        let _alone = alone();
+        command.spawn().unwrap()
+    };
     let _ = child.stdin.take().unwrap().write_all(last);
     let start = Instant::now();
     while start.elapsed() < HUNG_AFTER {

@@ -352,6 +352,7 @@ mod tests {
     /// moment.
     #[test]
     fn a_crash_after_any_step_loses_and_doubles_nothing() {
+        let _alone = crate::faults::alone();
         assert_eq!((0..).take_while(|&count| check_crash_after(count, None)).count(), 6);
         let copy = Some("cat; echo seen >&5");
         assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 14);
