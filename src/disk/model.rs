@@ -68,6 +68,8 @@ pub const CALLS: [Call; 17] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Fail(Errno),
+    /// Names and modes are changed, and the answer is an error all the same, as a server may give it.
+    DoneAndFail(Errno),
     /// A write takes only so many bytes.
     Short(usize),
 }
@@ -139,6 +141,8 @@ struct Disk {
     /// The call at which everything stops.
     stop_at: Option<u64>,
     stopped: bool,
+    /// What the call that was made last will answer although it was done.
+    late: Option<Errno>,
     removed: Vec<Archive>,
     /// Archives whose contents and name are promised to be on disk.
     promised: Vec<Archive>,
@@ -218,6 +222,11 @@ impl Disk {
         Stat { mode, size, links: self.links(inode), identity: (1, inode as u64) }
     }
 
+    /// The answer of a call that was done.
+    fn answer(&mut self) -> Result<(), Errno> {
+        self.late.take().map_or(Ok(()), Err)
+    }
+
     fn truncate(&mut self, inode: usize) {
         if let Body::File { bytes, dropped, .. } = &mut self.inodes[inode].body {
             bytes.clear();
@@ -268,6 +277,11 @@ impl Model {
 
     pub fn count(&self, call: Call) -> u64 {
         self.lock().counts.get(&call).copied().unwrap_or(0)
+    }
+
+    /// Another disk with the same on it.
+    pub fn copy(&self) -> Model {
+        Model(Arc::new(Mutex::new(self.lock().clone())))
     }
 
     /// What is in a file, by its number.
@@ -326,6 +340,10 @@ impl Model {
             None => Ok((disk, usize::MAX)),
             Some(How::Short(len)) => Ok((disk, len)),
             Some(How::Fail(errno)) => Err(errno),
+            Some(How::DoneAndFail(errno)) => {
+                disk.late = Some(errno);
+                Ok((disk, usize::MAX))
+            }
         }
     }
 }
@@ -404,7 +422,7 @@ impl ModelDir {
         }
         let made = disk.add(Body::Dir { names: Names::new(), names_on_disk: Names::new() }, mode);
         disk.change(self.inode, vec![(name, Some(made))]);
-        Ok(())
+        disk.answer()
     }
 
     pub fn open(&self, name: &[u8], purpose: For) -> Result<ModelFile, Errno> {
@@ -445,7 +463,7 @@ impl ModelDir {
         }
         disk.change(self.inode, vec![(from.to_vec(), None), (to.to_vec(), Some(inode))]);
         self.promise(&mut disk, inode, to);
-        Ok(())
+        disk.answer()
     }
 
     pub fn link(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
@@ -459,7 +477,7 @@ impl ModelDir {
         }
         disk.change(self.inode, vec![(to.to_vec(), Some(inode))]);
         self.promise(&mut disk, inode, to);
-        Ok(())
+        disk.answer()
     }
 
     fn promise(&self, disk: &mut Disk, inode: usize, name: &[u8]) {
@@ -480,7 +498,7 @@ impl ModelDir {
             disk.removed.push(Archive { dir: self.inode, name: name.to_vec(), contents });
         }
         disk.change(self.inode, vec![(name.to_vec(), None)]);
-        Ok(())
+        disk.answer()
     }
 
     pub fn names(&self) -> Result<Vec<Vec<u8>>, Errno> {
@@ -636,7 +654,7 @@ impl ModelFile {
         let (mut disk, _) = self.disk.enter(Call::SetMode)?;
         disk.inodes[self.inode].mode = mode;
         disk.inodes[self.inode].modes_on_disk.push(mode);
-        Ok(())
+        disk.answer()
     }
 
     pub fn stat(&self) -> Result<Stat, Errno> {
