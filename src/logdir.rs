@@ -14,6 +14,7 @@ mod processor;
 mod recover;
 mod replace;
 mod rotation_point;
+mod sync_ahead;
 
 use crate::diag::{self, Again, Failure, What};
 use crate::disk::{File, For};
@@ -27,6 +28,7 @@ use place::Place;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+use sync_ahead::SyncAhead;
 
 /// What a directory holds in memory at most, in bytes.
 pub const BUFFER_MAX: usize = 128 * 1024;
@@ -38,7 +40,9 @@ const DIRECT_MIN: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct LogDir {
     place: Arc<Place>,
-    current: File,
+    current: Arc<File>,
+    /// The sync of a full `current` that waits for the file before it, where that has begun.
+    ahead: Option<SyncAhead>,
     /// Bytes in `current`.
     size: u64,
     /// Accepted and not yet written, at most [`BUFFER_MAX`] bytes.
@@ -268,7 +272,10 @@ impl LogDir {
         while self.pause.is_over() {
             let step = match self.rotation {
                 Rotation::None => return true,
-                Rotation::Rename if self.finisher.is_busy() => return false,
+                Rotation::Rename if self.finisher.is_busy() => {
+                    self.sync_ahead();
+                    return false;
+                }
                 Rotation::Rename => self.rename_current(),
                 Rotation::Create | Rotation::Replace => self.create_current(),
             };
@@ -283,11 +290,17 @@ impl LogDir {
         false
     }
 
+    fn sync_ahead(&mut self) {
+        if self.ahead.is_none() && self.place.is_slow() {
+            self.ahead = SyncAhead::begin(&self.current);
+        }
+    }
+
     fn rename_current(&mut self) -> Result<Rotation, Failure> {
         // Without somebody to finish it, no file is taken out of use.
         self.finisher.prepare(&self.place)?;
         if let Some(left_over) = self.find_left_over()? {
-            self.finisher.start(Finishing::of_left_over(left_over));
+            self.finisher.start(Finishing::of_left_over(Arc::new(left_over)));
             return Ok(Rotation::Rename);
         }
         match self.place.dir.rename(CURRENT, PREVIOUS) {
@@ -312,10 +325,12 @@ impl LogDir {
     }
 
     fn create_current(&mut self) -> Result<Rotation, Failure> {
-        let full = std::mem::replace(&mut self.current, open::current(&self.place, What::Create)?);
+        let current = Arc::new(open::current(&self.place, What::Create)?);
+        let full = std::mem::replace(&mut self.current, current);
+        let ahead = self.ahead.take();
         self.size = 0;
         if self.rotation == Rotation::Create {
-            self.finisher.start(Finishing::new(full));
+            self.finisher.start(Finishing::new(full, ahead));
         }
         Ok(Rotation::None)
     }

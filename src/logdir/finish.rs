@@ -11,6 +11,8 @@ use crate::logdir::archives::Archives;
 use crate::logdir::place::Place;
 use crate::logdir::processor::{self, Outcome};
 use crate::logdir::replace::{self, Replacing};
+use crate::logdir::sync_ahead::SyncAhead;
+use std::sync::Arc;
 
 /// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,9 @@ pub enum Step {
 pub struct Finishing {
     step: Step,
     /// `previous`, as it was held open while it was `current`.
-    previous: File,
+    previous: Arc<File>,
+    /// Its sync, where that has begun.
+    ahead: Option<SyncAhead>,
     processed: Option<File>,
     /// The working name of what will be published, and how it ended.
     finished: (&'static [u8], Code),
@@ -79,10 +83,11 @@ enum Waits {
 
 impl Finishing {
     /// Begins with `previous`, which nobody writes any more.
-    pub fn new(previous: File) -> Finishing {
+    pub fn new(previous: Arc<File>, ahead: Option<SyncAhead>) -> Finishing {
         Finishing {
             step: Step::SyncPrevious,
             previous,
+            ahead,
             processed: None,
             finished: (PREVIOUS, Code::Safe),
             archive: None,
@@ -92,19 +97,19 @@ impl Finishing {
 
     /// Begins with a whole `previous` whose processor did not come to its end in an earlier run. It is
     /// the archive `unfinished` as well.
-    pub fn of_waiting(previous: File, unfinished: Vec<u8>) -> Finishing {
+    pub fn of_waiting(previous: Arc<File>, unfinished: Vec<u8>) -> Finishing {
         Finishing {
             step: Step::RunProcessor,
             archive: Some(unfinished),
             waits: Waits::Waited,
-            ..Finishing::new(previous)
+            ..Finishing::new(previous, None)
         }
     }
 
     /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
-    pub fn of_left_over(previous: File) -> Finishing {
+    pub fn of_left_over(previous: Arc<File>) -> Finishing {
         let finished = (PREVIOUS, Code::Unfinished);
-        Finishing { step: Step::Publish, finished, ..Finishing::new(previous) }
+        Finishing { step: Step::Publish, finished, ..Finishing::new(previous, None) }
     }
 
     /// What will be done next.
@@ -174,7 +179,8 @@ impl Finishing {
     /// A failed fsync is not tried again: the kernel may have dropped what it could not write, and
     /// would now answer that all is well. The archive then says that it is not whole.
     fn sync_previous(&mut self, place: &Place) -> Step {
-        match self.previous.sync() {
+        let ahead = self.ahead.take().and_then(SyncAhead::wait);
+        match ahead.unwrap_or_else(|| self.previous.sync()) {
             Ok(()) => {
                 place.contents_unsynced.forget();
                 Step::MarkPrevious
@@ -324,7 +330,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("d");
         let (place, previous) = rotated(&dir, processor);
-        let mut finishing = Finishing::new(previous);
+        let mut finishing = Finishing::new(Arc::new(previous), None);
         let mut archives = Archives::default();
         for _ in 0..step_count {
             finishing.advance(&place, &mut archives).unwrap();

@@ -45,7 +45,8 @@ impl LogDir {
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
         Ok(LogDir {
             place: Arc::new(place),
-            current,
+            current: Arc::new(current),
+            ahead: None,
             size: stat.size,
             buffer: Vec::new(),
             cut_pos: None,
@@ -154,7 +155,7 @@ fn take_up(place: &Place, archives: &mut Archives) -> Result<Option<Finishing>, 
     let is_waiting = |name: &Vec<u8>| name.ends_with(b".u");
     if let Some(unfinished) = unfinished.filter(is_waiting) {
         match place.dir.open(PREVIOUS, For::Reading) {
-            Ok(previous) => return Ok(Some(Finishing::of_waiting(previous, unfinished))),
+            Ok(previous) => return Ok(Some(Finishing::of_waiting(Arc::new(previous), unfinished))),
             // Without hard links it has been renamed, and stays what it is.
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(place.failure(What::Read, PREVIOUS, errno)),

@@ -10,6 +10,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A disk that takes so long to confirm names is slow; others are faster than it takes to have a thread
+/// wait for them.
+const SLOW_SYNC: Duration = Duration::from_millis(1);
 
 /// The directory, its settings and its lock, which lasts as long as anybody works here.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct Place {
     pub names_unsynced: Told,
     /// Those that finish its files.
     pub processors: Processors,
+    /// The disk took long to confirm names.
+    is_slow: AtomicBool,
     _lock: Lock,
 }
 
@@ -67,6 +74,7 @@ impl Place {
             contents_unsynced: Told::default(),
             names_unsynced: Told::default(),
             processors: Processors::default(),
+            is_slow: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -89,7 +97,10 @@ impl Place {
     /// Waits until the names in the directory are on disk. Nothing can be done where that fails but to
     /// say so, once until it succeeds; the contents are safe.
     pub fn sync_names(&self) {
-        match self.dir.sync() {
+        let begin = Instant::now();
+        let synced = self.dir.sync();
+        self.is_slow.store(begin.elapsed() > SLOW_SYNC, Ordering::Relaxed);
+        match synced {
             Ok(()) => self.names_unsynced.forget(),
             Err(errno) if self.names_unsynced.is_news() => {
                 diag::failed(&self.failure_here(What::Sync, errno));
@@ -105,6 +116,15 @@ impl Place {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Whether the disk is slow, as it was the last time.
+    pub fn is_slow(&self) -> bool {
+        #[cfg(test)]
+        if self.dir.is_model() {
+            return true;
+        }
+        self.is_slow.load(Ordering::Relaxed)
     }
 
     /// Removes a file that may be gone already.
