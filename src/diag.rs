@@ -287,6 +287,12 @@ pub fn again(again: Again, place: &[u8], held: Duration) {
     tell("info", &[work.as_bytes(), place, how.as_bytes()].concat());
 }
 
+/// Tells of lines that were not written because their reader was too slow.
+pub fn dropped(place: &[u8], lines: usize, bytes: usize) {
+    let dropped = format!(" was read too slowly: {lines} lines ({bytes} bytes) were dropped");
+    warn(&[place, dropped.as_bytes()].concat());
+}
+
 /// Tells of lines that will never be written.
 pub fn give_up(place: &[u8], lines: &[u8], more: &str) {
     let count = memchr::memchr_iter(b'\n', lines).count();

@@ -179,6 +179,7 @@ impl Engine {
         if self.sinks.wait_for_stderr() {
             fds.push(PollFd::new(stderr.as_fd(), PollFlags::POLLOUT));
         }
+        fds.extend(self.sinks.stuck_stdout().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
         // An error leaves nothing ready, and the loop comes back here.
         let _ = poll(&mut fds, self.timeout(latest));
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();

@@ -13,6 +13,7 @@
 
 // The programs, and the loop of the first.
 mod engine;
+mod explain;
 pub mod logdir_command;
 pub mod multilog;
 pub mod tai64n;
@@ -22,6 +23,7 @@ pub mod tai64nlocal;
 pub mod expression;
 pub mod label;
 pub mod lines;
+pub mod look;
 mod newlines;
 pub mod pattern;
 mod pattern_tree;

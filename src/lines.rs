@@ -383,7 +383,7 @@ fn wants(action: &Action) -> Option<Wants> {
     match action {
         Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert | Action::Status(_) => Some(Wants::Heads),
-        Action::Log(_) => Some(Wants::Bytes),
+        Action::Stdout | Action::Log(_) => Some(Wants::Bytes),
     }
 }
 

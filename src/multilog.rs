@@ -3,6 +3,7 @@
 use crate::diag::{self, EXIT_FATAL, EXIT_OK, Failure, What};
 use crate::disk::Dir;
 use crate::engine::{Ended, Engine};
+use crate::explain;
 use crate::input::Input;
 use crate::lines::Lines;
 use crate::script::{self, Script};
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
 
 const USAGE: &str = "\
-usage: multilog [t | T | Tutc | Tlocal] action ...
+usage: multilog [--explain] [t | T | Tutc | Tlocal] action ...
 Reads lines on standard input and does the actions on each, in order.
   t            first: puts a TAI64N stamp before each line
   T            the same with seconds and microseconds since 1970
@@ -30,7 +31,11 @@ Reads lines on standard input and does the actions on each, in order.
   F X S        patterns behind are fnmatch(3), regular expressions, or stars again
   f            selects the lines that nothing has taken yet
   e            writes selected lines to standard error, 200 bytes of each
+  1            writes selected lines to standard output
   =file        keeps the last selected line in file
+  ptext        puts text in front of lines in what is behind it; p ends that
+  c            shows control characters as escapes in what is behind it
+  Esize ^size  bytes of a line in an alert, of a status file
   ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
   nnumber      number of files in the directories behind it (10)
   !processor   runs sh -c processor on each full file of the directories behind it
@@ -39,6 +44,7 @@ Reads lines on standard input and does the actions on each, in order.
   wcode        ending of finished files in the directories behind it (s)
   dfd          writes a newline to the descriptor fd when everything is open
   ./dir /dir   appends selected lines to dir/current
+--explain tells what the actions do, and what becomes of each line; it writes no log.
 Signals: TERM ends at the end of a line, ALRM starts new files.
 ";
 
@@ -55,13 +61,17 @@ pub fn run() -> ExitCode {
     if let Some(answer) = answer {
         return ExitCode::from(if diag::print(answer) { EXIT_OK } else { EXIT_FATAL });
     }
-    let (script, ignored) = match script::parse(&arguments) {
+    let is_question = arguments.first().is_some_and(|first| first == "--explain");
+    let (script, ignored) = match script::parse(&arguments[usize::from(is_question)..]) {
         Ok(parsed) => parsed,
         Err(bad) => {
             diag::fatal_text(&bad.to_string());
             return ExitCode::from(EXIT_FATAL);
         }
     };
+    if is_question {
+        return ExitCode::from(explain::run(&script, &ignored));
+    }
     match open(&script) {
         Ok(engine) => {
             ignored.iter().for_each(|ignored| diag::warn(&ignored.text()));

@@ -6,6 +6,7 @@
 mod settings;
 
 use crate::expression::BadExpression;
+use crate::look::Look;
 use crate::pattern::{Language, Pattern};
 use crate::pause::PAUSE;
 use crate::select::{HEAD_MAX, LONG_HEAD_MAX};
@@ -37,6 +38,8 @@ pub struct Script {
     pub logs: Vec<LogSpec>,
     /// Every status file, in the order of the command line.
     pub statuses: Vec<OsString>,
+    /// How each sink shows lines, in the order of the command line.
+    pub looks: Vec<Look>,
     /// The descriptor that is told when everything is open (`d`).
     pub ready_fd: Option<i32>,
 }
@@ -44,13 +47,25 @@ pub struct Script {
 impl Script {
     /// How many bytes of a line, its stamp included, its actions look at.
     pub fn head_max(&self) -> usize {
-        let is_long = |action: &Action| match action {
+        let sees_more = |action: &Action| match action {
             Action::Select(pattern) | Action::Deselect(pattern) => {
                 matches!(pattern, Pattern::Regex(_))
             }
-            Action::SelectRest | Action::Alert | Action::Status(_) | Action::Log(_) => false,
+            Action::SelectRest
+            | Action::Alert
+            | Action::Stdout
+            | Action::Status(_)
+            | Action::Log(_) => false,
         };
-        if self.actions.iter().any(is_long) { LONG_HEAD_MAX } else { HEAD_MAX }
+        let shows_more = |look: &Look| look.head_len() > HEAD_MAX;
+        let is_long = self.actions.iter().any(sees_more) || self.looks.iter().any(shows_more);
+        if is_long { LONG_HEAD_MAX } else { HEAD_MAX }
+    }
+
+    /// Adds an action that lines go to, with how it shows them.
+    fn add_sink(&mut self, action: Action, look: &Look) {
+        self.actions.push(action);
+        self.looks.push(look.clone());
     }
 }
 
@@ -65,6 +80,8 @@ pub enum Action {
     SelectRest,
     /// `e`: writes selected lines to stderr.
     Alert,
+    /// `1`: writes selected lines to stdout.
+    Stdout,
     /// `=`: keeps the last selected line in the status file of this index.
     Status(usize),
     /// `.` or `/`: appends selected lines to the log directory of this index.
@@ -154,6 +171,7 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
     let mut script = Script::default();
     let mut ignored = Vec::new();
     let mut settings = LogSpec::new("");
+    let mut look = Look::default();
     let mut language = Language::default();
     for (position, argument) in arguments.iter().enumerate() {
         let bytes = argument.as_bytes();
@@ -171,20 +189,21 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
             b"F" if rest.is_empty() => language = Language::Fnmatch,
             b"X" if rest.is_empty() => language = Language::Regex,
             b"f" if rest.is_empty() => script.actions.push(Action::SelectRest),
-            b"e" => script.actions.push(Action::Alert),
+            b"e" => script.add_sink(Action::Alert, &look),
+            b"1" if rest.is_empty() => script.add_sink(Action::Stdout, &look),
             b"=" => {
-                script.actions.push(Action::Status(script.statuses.len()));
+                script.add_sink(Action::Status(script.statuses.len()), &look);
                 script.statuses.push(OsStr::from_bytes(rest).to_owned());
             }
             b"d" if settings::parse_descriptor(rest).is_some() => {
                 script.ready_fd = settings::parse_descriptor(rest);
             }
             b"." | b"/" => {
-                script.actions.push(Action::Log(script.logs.len()));
+                script.add_sink(Action::Log(script.logs.len()), &look);
                 script.logs.push(LogSpec { dir: argument.clone(), ..settings.clone() });
             }
             _ => {
-                let hint = match settings::set(&mut settings, bytes) {
+                let hint = match settings::set(&mut settings, &mut look, bytes) {
                     Setting::Taken => continue,
                     Setting::Malformed(needs) => Hint::Needs(needs),
                     Setting::Unknown => hint(bytes),
@@ -219,6 +238,7 @@ fn hint(argument: &[u8]) -> Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::StatusSize;
 
     fn parsed(arguments: &[&str]) -> (Script, Vec<Ignored>) {
         parse(&arguments.iter().map(OsString::from).collect::<Vec<_>>()).expect("a good script")
@@ -266,7 +286,7 @@ mod tests {
                 Action::Select(Pattern::Fnmatch(_)) | Action::Deselect(Pattern::Fnmatch(_)) => "F",
                 Action::Select(Pattern::Regex(_)) | Action::Deselect(Pattern::Regex(_)) => "X",
                 Action::SelectRest => "f",
-                Action::Alert | Action::Status(_) | Action::Log(_) => "a sink",
+                Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => "a sink",
             })
             .collect();
         assert_eq!(languages, ["S", "F", "X", "f", "S"]);
@@ -280,6 +300,29 @@ mod tests {
         assert_eq!(parsed(&["F", "+a"]).0.head_max(), HEAD_MAX);
         assert_eq!(parsed(&["X", "e"]).0.head_max(), HEAD_MAX);
         assert_eq!(parsed(&["X", "-a", "e"]).0.head_max(), LONG_HEAD_MAX);
+    }
+
+    #[test]
+    fn a_look_holds_for_the_sinks_behind_it() {
+        let (script, ignored) =
+            parsed(&["e", "pa b", "c", "E1k", "^0", "=s", "p", "E0", "^30", "1", "./d"]);
+        let look = |prefix: &str, is_escaped, alert_max, status_size| Look {
+            prefix: prefix.into(),
+            is_escaped,
+            alert_max,
+            status_size,
+        };
+        let last = look("", true, LONG_HEAD_MAX, StatusSize::Padded(30));
+        let expected =
+            [Look::default(), look("a b", true, 1024, StatusSize::AsLine), last.clone(), last];
+        assert_eq!(script.looks, expected);
+        assert_eq!(script.actions.len(), 4);
+        assert_eq!(ignored, []);
+        assert_eq!(script.head_max(), LONG_HEAD_MAX);
+        for short in [&["E1000", "e"][..], &["^1000", "=s"], &["E5000"]] {
+            assert_eq!(parsed(short).0.head_max(), HEAD_MAX);
+        }
+        assert_eq!(parsed(&["E1001", "e"]).0.head_max(), LONG_HEAD_MAX);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Selector {
                     is_rest = true;
                     rules.clear();
                 }
-                Action::Alert | Action::Status(_) | Action::Log(_) => {
+                Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
                     let segment = Segment::new(&rules);
                     segments.push(if is_rest { segment.of_rest() } else { segment });
                     is_rest = false;
@@ -72,7 +72,11 @@ impl Selector {
             let (pattern, of): (_, fn(Pattern) -> Action) = match action {
                 Action::Select(pattern) => (pattern, Action::Select),
                 Action::Deselect(pattern) => (pattern, Action::Deselect),
-                Action::SelectRest | Action::Alert | Action::Status(_) | Action::Log(_) => {
+                Action::SelectRest
+                | Action::Alert
+                | Action::Stdout
+                | Action::Status(_)
+                | Action::Log(_) => {
                     behind.push(action.clone());
                     continue;
                 }
@@ -213,7 +217,9 @@ mod tests {
                 Action::Select(pattern) => selected |= pattern.matches(head, stamp_len),
                 Action::Deselect(pattern) => selected &= !pattern.matches(head, stamp_len),
                 Action::SelectRest => selected = !taken.contains(&true),
-                Action::Alert | Action::Status(_) | Action::Log(_) => taken.push(selected),
+                Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
+                    taken.push(selected)
+                }
             }
         }
         taken

@@ -1,17 +1,21 @@
 //! The sinks of a script: where selected lines go.
 
 mod alert;
+mod output;
 mod status;
 
-use crate::diag::Failure;
+use crate::diag::{self, Failure};
 use crate::disk::Dir;
 use crate::lines::{HANDED_MAX, Sinks};
 use crate::logdir::{Closed, LogDir};
+use crate::look::{Look, Shower};
 use crate::script::{Action, Script};
 use crate::wake::Wake;
 use alert::Alerts;
 use nix::sys::signal::Signal;
+use output::Output;
 use status::StatusFile;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 /// Every sink of a script, open.
@@ -19,7 +23,12 @@ use std::time::Instant;
 pub struct OpenSinks {
     /// What each sink is, by its number in the script.
     targets: Vec<Target>,
+    /// How each sink shows lines.
+    looks: Vec<Look>,
+    /// The sinks that do not show lines as they are.
+    shown: Vec<Shown>,
     alerts: Alerts,
+    output: Output,
     statuses: Vec<StatusFile>,
     logs: Vec<LogDir>,
 }
@@ -27,8 +36,20 @@ pub struct OpenSinks {
 #[derive(Clone, Copy, Debug)]
 enum Target {
     Alert,
+    Stdout,
     Status(usize),
     Log(usize),
+    /// Any of them, by its number in `shown`.
+    Shown(usize),
+}
+
+/// A sink that does not show lines as they are.
+#[derive(Debug)]
+struct Shown {
+    shower: Shower,
+    target: Target,
+    /// Shown, and waiting for room in a log directory; empty before a call of the line engine.
+    held: Vec<u8>,
 }
 
 impl OpenSinks {
@@ -37,10 +58,22 @@ impl OpenSinks {
     pub fn open(start: &Dir, script: &Script, wake: &Wake) -> Result<OpenSinks, Failure> {
         let (statuses, status_of) = open_statuses(start, script)?;
         let alert_count = script.actions.iter().filter(|&action| *action == Action::Alert).count();
-        let target = |action| target(action, &status_of);
+        let mut shown = Vec::new();
+        let targets = script.actions.iter().filter_map(|action| target(action, &status_of));
+        let targets = targets.zip(&script.looks).map(|(target, look)| {
+            if look.is_plain() {
+                return target;
+            }
+            let shower = Shower::new(look.clone(), script.stamp.is_some());
+            shown.push(Shown { shower, target, held: Vec::new() });
+            Target::Shown(shown.len() - 1)
+        });
         let mut sinks = OpenSinks {
-            targets: script.actions.iter().filter_map(target).collect(),
+            targets: targets.collect(),
+            looks: script.looks.clone(),
+            shown,
             alerts: Alerts::new(alert_count),
+            output: Output::new(script.actions.contains(&Action::Stdout)),
             statuses,
             logs: Vec::new(),
         };
@@ -59,6 +92,7 @@ impl OpenSinks {
     /// Whether every sink has room for what one call of the line engine may hand to it. Makes room
     /// where that is possible without waiting.
     pub fn have_room(&mut self) -> bool {
+        self.hand_on_shown();
         for log in &mut self.logs {
             if log.room() < HANDED_MAX {
                 log.flush();
@@ -67,11 +101,40 @@ impl OpenSinks {
         if !self.alerts.have_room() {
             self.alerts.flush();
         }
-        self.alerts.have_room() && self.logs.iter().all(|log| log.room() >= HANDED_MAX)
+        if !self.output.has_room() {
+            self.output.flush();
+        }
+        self.alerts.have_room()
+            && self.output.has_room()
+            && self.shown.iter().all(|shown| shown.held.is_empty())
+            && self.logs.iter().all(|log| log.room() >= HANDED_MAX)
+    }
+
+    /// Gives what is shown otherwise to its log directories, as far as these have room.
+    fn hand_on_shown(&mut self) {
+        for shown in &mut self.shown {
+            let Target::Log(log) = shown.target else { continue };
+            let log = &mut self.logs[log];
+            let mut done = 0;
+            while done < shown.held.len() {
+                if log.room() == 0 {
+                    log.flush();
+                }
+                let piece = &shown.held[done..shown.held.len().min(done + log.room())];
+                if piece.is_empty() {
+                    break;
+                }
+                log.append(piece);
+                done += piece.len();
+            }
+            shown.held.drain(..done);
+        }
     }
 
     /// Writes what is held, as far as that is possible without waiting.
     pub fn flush(&mut self) {
+        self.hand_on_shown();
+        self.output.flush();
         self.logs.iter_mut().for_each(LogDir::flush);
         self.statuses.iter_mut().for_each(StatusFile::flush);
         self.alerts.flush();
@@ -91,6 +154,9 @@ impl OpenSinks {
     /// was.
     pub fn close(&mut self) -> Option<Closed> {
         self.flush();
+        if !self.output.has_ended() || self.shown.iter().any(|shown| !shown.held.is_empty()) {
+            return None;
+        }
         let held =
             self.alerts.is_stuck() || self.statuses.iter().any(|file| file.deadline().is_some());
         let closed: Vec<Option<Closed>> = self.logs.iter_mut().map(LogDir::close).collect();
@@ -106,6 +172,7 @@ impl OpenSinks {
     /// Whether a sink cannot do what it has to.
     pub fn are_in_trouble(&self) -> bool {
         self.alerts.is_stuck()
+            || self.output.stuck_fd().is_some()
             || self.statuses.iter().any(|file| file.deadline().is_some())
             || self.logs.iter().any(LogDir::is_in_trouble)
     }
@@ -113,6 +180,10 @@ impl OpenSinks {
     /// Closes what can be closed, and tells what is given up of the rest when the program has to end
     /// now.
     pub fn give_up(&mut self) {
+        self.output.give_up();
+        for shown in self.shown.iter().filter(|shown| !shown.held.is_empty()) {
+            diag::give_up(b"lines with a prefix or escapes", &shown.held, "");
+        }
         for log in &mut self.logs {
             if log.close().is_none() {
                 log.give_up();
@@ -129,7 +200,17 @@ impl OpenSinks {
     /// When the next try is due, if there is trouble.
     pub fn deadline(&self) -> Option<Instant> {
         let statuses = self.statuses.iter().filter_map(StatusFile::deadline);
-        self.logs.iter().filter_map(LogDir::deadline).chain(statuses).min()
+        self.logs
+            .iter()
+            .filter_map(LogDir::deadline)
+            .chain(statuses)
+            .chain(self.output.deadline())
+            .min()
+    }
+
+    /// Stdout, where lines wait for it to take them.
+    pub fn stuck_stdout(&self) -> Option<BorrowedFd<'_>> {
+        self.output.stuck_fd()
     }
 
     /// Whether alerts wait for stderr to take them.
@@ -145,16 +226,40 @@ impl OpenSinks {
 
 impl Sinks for OpenSinks {
     fn head(&mut self, sink: usize, head: &[u8]) {
+        let look = &self.looks[sink];
         match self.targets[sink] {
-            Target::Alert => self.alerts.add(head),
-            Target::Status(status) => self.statuses[status].show(head),
-            Target::Log(_) => {}
+            Target::Alert => self.alerts.add(head, look),
+            Target::Status(status) => self.statuses[status].show(head, look.status_size),
+            Target::Shown(shown) => {
+                let Shown { shower, target, held: _ } = &mut self.shown[shown];
+                match *target {
+                    Target::Alert => {
+                        let mut alert = Vec::new();
+                        look.append_alert(head, &mut alert);
+                        shower.push(&alert, self.alerts.held());
+                    }
+                    Target::Status(status) => {
+                        self.statuses[status].show(&shower.line(head), look.status_size);
+                    }
+                    Target::Stdout | Target::Log(_) | Target::Shown(_) => {}
+                }
+            }
+            Target::Stdout | Target::Log(_) => {}
         }
     }
 
     fn bytes(&mut self, sink: usize, bytes: &[u8]) {
         match self.targets[sink] {
             Target::Log(log) => self.logs[log].append(bytes),
+            Target::Stdout => self.output.add(sink, bytes),
+            Target::Shown(number) => {
+                let shown = &mut self.shown[number];
+                shown.shower.push(bytes, &mut shown.held);
+                if matches!(shown.target, Target::Stdout) {
+                    self.output.add(sink, &shown.held);
+                    shown.held.clear();
+                }
+            }
             Target::Alert | Target::Status(_) => {}
         }
     }
@@ -180,6 +285,7 @@ fn target(action: &Action, status_of: &[usize]) -> Option<Target> {
     match action {
         Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert => Some(Target::Alert),
+        Action::Stdout => Some(Target::Stdout),
         Action::Status(status) => Some(Target::Status(status_of[*status])),
         Action::Log(log) => Some(Target::Log(*log)),
     }

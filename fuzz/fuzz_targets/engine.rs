@@ -89,7 +89,7 @@ fn open(script: &Script) -> Logs {
     let open = |spec| LogDir::open(&start, spec, &wake).expect("it opens");
     let sink = |action: &Action| match action {
         Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
-        Action::Alert | Action::Status(_) => Some(None),
+        Action::Alert | Action::Stdout | Action::Status(_) => Some(None),
         Action::Log(log) => Some(Some(open(&script.logs[*log]))),
     };
     Logs(script.actions.iter().filter_map(sink).collect())

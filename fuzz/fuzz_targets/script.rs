@@ -50,6 +50,7 @@ fn check_actions(script: &Script, lines: &[&[u8]]) {
             b'X' if rest.is_empty() => language = Language::Regex,
             b'f' if rest.is_empty() => actions.push(Action::SelectRest),
             b'e' => actions.push(Action::Alert),
+            b'1' if rest.is_empty() => actions.push(Action::Stdout),
             b'=' => {
                 actions.push(Action::Status(statuses.len()));
                 statuses.push(OsStr::from_bytes(rest));

@@ -148,6 +148,13 @@ impl File {
         }
     }
 
+    pub fn cut(&self, len: usize) -> Result<(), Errno> {
+        match self {
+            File::Kernel(file) => file.cut(len),
+            File::Model(file) => again(|| file.cut(len)),
+        }
+    }
+
     pub fn sync(&self) -> Result<(), Errno> {
         match self {
             File::Kernel(file) => file.sync(),

@@ -117,6 +117,12 @@ impl File {
         again(|| nix::sys::uio::pwrite(&self.0, bytes, 0))
     }
 
+    /// Ends the file behind so many bytes.
+    pub fn cut(&self, len: usize) -> Result<(), Errno> {
+        let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+        again(|| nix::unistd::ftruncate(&self.0, len))
+    }
+
     /// Waits until the contents are on disk.
     pub fn sync(&self) -> Result<(), Errno> {
         again(|| nix::unistd::fsync(&self.0))

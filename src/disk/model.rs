@@ -628,6 +628,13 @@ impl ModelFile {
         Ok(len)
     }
 
+    /// Goes wrong as the write before it does.
+    pub fn cut(&self, len: usize) -> Result<(), Errno> {
+        let (mut disk, _) = self.disk.enter(Call::WriteAtStart)?;
+        disk.contents(self.inode).resize(len, 0);
+        Ok(())
+    }
+
     pub fn sync(&self) -> Result<(), Errno> {
         let entered = self.disk.enter(Call::Sync).map(drop);
         let mut disk = self.disk.lock();

@@ -1,9 +1,11 @@
-//! The settings of log directories: what holds for the directories behind it, and what values it takes.
+//! Settings: what holds for the directories and the other sinks behind it, and what values it takes.
 //!
 //! A letter that 0.76 has is read as 0.76 reads it, whatever follows. The others are settings only where
 //! their value is well formed; what merely begins with the letter is no action, as in 0.76.
 
 use super::{LogSpec, NUMBER_MIN, SIZE_MIN};
+use crate::look::{Look, PREFIX_MAX, StatusSize};
+use crate::select::LONG_HEAD_MAX;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -25,19 +27,19 @@ pub enum Setting {
 }
 
 /// Takes an argument that may be a setting.
-pub fn set(settings: &mut LogSpec, argument: &[u8]) -> Setting {
+pub fn set(settings: &mut LogSpec, look: &mut Look, argument: &[u8]) -> Setting {
     let Some((letter, value)) = argument.split_first() else { return Setting::Unknown };
     match letter {
         b's' => settings.size_max = parse_file_size(value).max(SIZE_MIN),
         b'n' => settings.number_max = parse_number(value).max(NUMBER_MIN),
         b'!' => settings.processor = Some(OsStr::from_bytes(value).to_owned()),
-        _ => return set_new(settings, *letter, value),
+        _ => return set_new(settings, look, *letter, value),
     }
     Setting::Taken
 }
 
 /// The letters that 0.76 does not have.
-fn set_new(settings: &mut LogSpec, letter: u8, value: &[u8]) -> Setting {
+fn set_new(settings: &mut LogSpec, look: &mut Look, letter: u8, value: &[u8]) -> Setting {
     let (done, needs) = match letter {
         b'l' => (parse_size(value).map(|size| settings.margin = size), "l needs a size in bytes"),
         b'r' => (parse_pause(value).map(|pause| settings.pause = pause), "r needs milliseconds"),
@@ -45,12 +47,32 @@ fn set_new(settings: &mut LogSpec, letter: u8, value: &[u8]) -> Setting {
             parse_code(value).map(|code| settings.code = code),
             "w needs the ending of finished files, without a slash and not u",
         ),
+        b'E' => (
+            parse_shown(value)
+                .map(|size| look.alert_max = if size == 0 { LONG_HEAD_MAX } else { size }),
+            "E needs a size of up to 8192 bytes",
+        ),
+        b'^' => (
+            parse_shown(value).map(|size| {
+                look.status_size =
+                    if size == 0 { StatusSize::AsLine } else { StatusSize::Padded(size) };
+            }),
+            "^ needs a size of up to 8192 bytes",
+        ),
+        b'p' => (
+            parse_prefix(value).map(|prefix| look.prefix = prefix),
+            "p takes up to 200 bytes without a newline",
+        ),
+        b'c' => (value.is_empty().then(|| look.is_escaped = true), "c has nothing behind it"),
         _ => return Setting::Unknown,
     };
     match done {
         Some(()) => Setting::Taken,
         // A word such as `log` is the name of a directory rather.
-        None if letter != b'w' && !value.is_empty() && !value[0].is_ascii_digit() => {
+        None if !matches!(letter, b'w' | b'p')
+            && !value.is_empty()
+            && !value[0].is_ascii_digit() =>
+        {
             Setting::Unknown
         }
         None => Setting::Malformed(needs),
@@ -113,6 +135,17 @@ fn parse_pause(text: &[u8]) -> Option<Duration> {
     parse_count(text).map(|millis| Duration::from_millis(millis).max(PAUSE_MIN))
 }
 
+/// How much of a line is shown: no more than is ever looked at.
+fn parse_shown(text: &[u8]) -> Option<usize> {
+    parse_size(text)
+        .and_then(|size| usize::try_from(size).ok())
+        .filter(|&size| size <= LONG_HEAD_MAX)
+}
+
+fn parse_prefix(text: &[u8]) -> Option<Vec<u8>> {
+    (text.len() <= PREFIX_MAX && !text.contains(&b'\n')).then(|| text.to_vec())
+}
+
 fn parse_code(text: &[u8]) -> Option<Vec<u8>> {
     let fits = (1..=CODE_MAX).contains(&text.len());
     (fits && text != b"u" && !text.contains(&b'/')).then(|| text.to_vec())
@@ -125,8 +158,9 @@ mod tests {
     #[track_caller]
     fn check(argument: &str, expected: Setting, change: impl FnOnce(&mut LogSpec)) {
         let (mut found, mut changed) = (LogSpec::new("./d"), LogSpec::new("./d"));
+        let mut look = Look::default();
         change(&mut changed);
-        assert_eq!(set(&mut found, argument.as_bytes()), expected, "{argument}");
+        assert_eq!(set(&mut found, &mut look, argument.as_bytes()), expected, "{argument}");
         assert_eq!(found, changed, "{argument}");
     }
 
@@ -178,7 +212,11 @@ mod tests {
             &["w", "wa/b", "wu", &long],
             "w needs the ending of finished files, without a slash and not u",
         );
-        for word in ["log", "run", "", "a", "@", "main"] {
+        check_refused(&["E", "E5x", "E8193"], "E needs a size of up to 8192 bytes");
+        check_refused(&["^", "^9k"], "^ needs a size of up to 8192 bytes");
+        let long = format!("p{}", "x".repeat(PREFIX_MAX + 1));
+        check_refused(&["p\n", &long], "p takes up to 200 bytes without a newline");
+        for word in ["client", "Error", "log", "run", "", "a", "@", "main"] {
             check(word, Setting::Unknown, |_| {});
         }
     }

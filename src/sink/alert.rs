@@ -3,23 +3,23 @@
 //! Stderr is inherited and may be a pipe that nobody empties. It is written to only when poll(2) says
 //! that it has room, and what it has no room for is held, bounded.
 
+use super::output::PIPE_PIECE_MAX;
 use crate::lines::HANDED_MAX;
+use crate::look::Look;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 use std::io::{Stderr, stderr};
 use std::os::fd::AsFd;
 
-/// Bytes of a line that an alert shows.
-const ALERT_MAX: usize = 200;
-
 /// Alerts on their way to stderr.
 #[derive(Debug)]
 pub struct Alerts {
     stderr: Stderr,
-    /// Whole alerts, each ending in its only newline; at most twice `batch_max` bytes.
+    /// Whole alerts, each ending in its only newline; at most `batch_max` bytes and what one call of the
+    /// line engine brings.
     held: Vec<u8>,
-    /// The most that one call of the line engine brings, in bytes.
+    /// The most that one call of the line engine brings, in bytes, where lines are shown as they are.
     batch_max: usize,
     is_stuck: bool,
     are_lost: bool,
@@ -28,23 +28,20 @@ pub struct Alerts {
 impl Alerts {
     /// None yet. `count` tells how often the script has an alert for a line.
     pub fn new(count: usize) -> Alerts {
-        // An alert is longer than its line by two bytes at most, and only where that has over 200.
-        let batch_max = count * (HANDED_MAX + HANDED_MAX / 64);
+        // An alert is longer than its line by three bytes at most, and a line with its newline has two
+        // where that is so.
+        let batch_max = count * HANDED_MAX * 5 / 2;
         Alerts { stderr: stderr(), held: Vec::new(), batch_max, is_stuck: false, are_lost: false }
     }
 
     /// Takes the head of a line.
-    pub fn add(&mut self, head: &[u8]) {
-        match head.get(..ALERT_MAX) {
-            Some(shown) if head.len() > ALERT_MAX => {
-                self.held.extend_from_slice(shown);
-                self.held.extend_from_slice(b"...\n");
-            }
-            Some(_) | None => {
-                self.held.extend_from_slice(head);
-                self.held.push(b'\n');
-            }
-        }
+    pub fn add(&mut self, head: &[u8], look: &Look) {
+        look.append_alert(head, &mut self.held);
+    }
+
+    /// Where an alert that is shown otherwise goes; it must end in its only newline.
+    pub fn held(&mut self) -> &mut Vec<u8> {
+        &mut self.held
     }
 
     /// Whether what one call of the line engine brings can be taken now.
@@ -62,7 +59,7 @@ impl Alerts {
                 self.is_stuck = true;
                 break;
             }
-            let (alert, behind) = rest.split_at(newline + 1);
+            let (alert, behind) = rest.split_at((newline + 1).min(PIPE_PIECE_MAX));
             match write(&self.stderr, alert) {
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EPIPE) => self.are_lost = true,

@@ -3,15 +3,12 @@
 use crate::diag::{Again, Failure, What};
 use crate::disk::{Dir, File, For};
 use crate::format::MODE_PRIVATE;
+use crate::look::StatusSize;
 use crate::pause::Pause;
-use crate::select::HEAD_MAX;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
-
-/// Bytes of a status: a line's head and newlines, at least one.
-const STATUS_LEN: usize = HEAD_MAX + 1;
 
 /// An open status file.
 ///
@@ -24,7 +21,9 @@ pub struct StatusFile {
     file: File,
     /// Device and inode number.
     identity: (u64, u64),
-    status: Box<[u8; STATUS_LEN]>,
+    status: Vec<u8>,
+    /// Whether the file ends where the status does.
+    is_cut: bool,
     is_written: bool,
     pause: Pause,
 }
@@ -41,7 +40,8 @@ impl StatusFile {
             name: name.to_owned(),
             file,
             identity,
-            status: Box::new([b'\n'; STATUS_LEN]),
+            status: Vec::new(),
+            is_cut: false,
             is_written: true,
             pause: Pause::default(),
         })
@@ -52,12 +52,10 @@ impl StatusFile {
         self.identity == other.identity
     }
 
-    /// Takes the head of a line to show.
-    pub fn show(&mut self, head: &[u8]) {
-        let head = &head[..head.len().min(HEAD_MAX)];
-        let (line, padding) = self.status.split_at_mut(head.len());
-        line.copy_from_slice(head);
-        padding.fill(b'\n');
+    /// Takes a line to show.
+    pub fn show(&mut self, line: &[u8], size: StatusSize) {
+        size.put_status(line, &mut self.status);
+        self.is_cut = size == StatusSize::AsLine;
         self.is_written = false;
     }
 
@@ -66,8 +64,8 @@ impl StatusFile {
         if self.is_written || !self.pause.is_over() {
             return;
         }
-        let (what, errno) = match self.file.write_at_start(&*self.status) {
-            Ok(STATUS_LEN) => {
+        let (what, errno) = match self.write() {
+            Ok(len) if len == self.status.len() => {
                 self.is_written = true;
                 self.pause.clear();
                 self.pause.tell_end(Again::Showing, self.name.as_bytes());
@@ -79,6 +77,14 @@ impl StatusFile {
             Err(errno) => (What::Write, errno),
         };
         self.pause.start(&Failure::new(what, self.name.as_bytes(), errno));
+    }
+
+    fn write(&self) -> Result<usize, Errno> {
+        let len = self.file.write_at_start(&self.status)?;
+        if self.is_cut && len == self.status.len() {
+            self.file.cut(len)?;
+        }
+        Ok(len)
     }
 
     /// When there is something to try again, if there was trouble.

@@ -1,7 +1,9 @@
 //! The programs as a user meets them: real processes in fresh directories.
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod actions;
 mod differential;
+mod explain;
 mod files;
 mod filters;
 mod handover;
@@ -9,6 +11,7 @@ mod hostile;
 mod languages;
 mod lines;
 mod memory;
+mod outputs;
 mod peers;
 mod processors;
 mod promises;

@@ -42,7 +42,7 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
                     was_taken |= selected;
                     sink += 1;
                 }
-                Action::Log(_) => {
+                Action::Stdout | Action::Log(_) => {
                     let ended = [line.as_slice(), b"\n"].concat();
                     was_taken |= selected;
                     given[sink].bytes.extend(if selected { ended } else { Default::default() });

@@ -1,0 +1,405 @@
+//! How a sink shows lines: a prefix behind the stamp (`p`), control characters and bytes that are no
+//! UTF-8 as escapes (`c`), so many bytes of them (`E`, `^`). Pure. Patterns see lines as they came.
+//!
+//! A stream may be cut anywhere, also inside a letter; what comes out does not depend on it.
+
+use crate::select::HEAD_MAX;
+use memchr::memchr;
+use std::str::from_utf8;
+
+/// Bytes of a prefix at most, so that a block of empty lines cannot become any size.
+pub const PREFIX_MAX: usize = 200;
+
+/// Bytes of a line in an alert without `E`.
+pub const ALERT_MAX: usize = 200;
+
+/// How one sink shows lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What is put, with a space, behind the stamp; nothing if empty. At most [`PREFIX_MAX`] bytes.
+    pub prefix: Vec<u8>,
+    /// Whether what could drive a terminal is written as escapes.
+    pub is_escaped: bool,
+    /// Bytes of a line in an alert (`E`).
+    pub alert_max: usize,
+    /// The size of a status file (`^`).
+    pub status_size: StatusSize,
+}
+
+impl Default for Look {
+    /// That of 0.76.
+    fn default() -> Look {
+        Look {
+            prefix: Vec::new(),
+            is_escaped: false,
+            alert_max: ALERT_MAX,
+            status_size: StatusSize::Original,
+        }
+    }
+}
+
+/// How many bytes a status file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusSize {
+    /// As in 0.76: 1000 of a line, then newlines, at least one.
+    Original,
+    /// So many, as with s6-log: those of the line, and newlines if it is shorter.
+    Padded(usize),
+    /// As many as the line has, and a newline.
+    AsLine,
+}
+
+impl StatusSize {
+    /// Makes `status` the one of a line.
+    pub fn put_status(self, line: &[u8], status: &mut Vec<u8>) {
+        let (line_max, len) = match self {
+            StatusSize::Original => (HEAD_MAX, HEAD_MAX + 1),
+            StatusSize::Padded(len) => (len, len),
+            StatusSize::AsLine => (line.len(), line.len() + 1),
+        };
+        status.clear();
+        status.extend_from_slice(&line[..line.len().min(line_max)]);
+        status.resize(len, b'\n');
+    }
+}
+
+impl Look {
+    /// Whether lines are shown as they are.
+    pub fn is_plain(&self) -> bool {
+        self.prefix.is_empty() && !self.is_escaped
+    }
+
+    /// How many bytes of a line are looked at to make an alert or a status of it.
+    pub fn head_len(&self) -> usize {
+        match self.status_size {
+            StatusSize::Original => self.alert_max,
+            StatusSize::Padded(len) => self.alert_max.max(len),
+            StatusSize::AsLine => usize::MAX,
+        }
+    }
+
+    /// Appends the alert that a line makes: as many bytes as are wanted, and dots where there are more.
+    pub fn append_alert(&self, line: &[u8], alert: &mut Vec<u8>) {
+        let shown = &line[..line.len().min(self.alert_max)];
+        alert.extend_from_slice(shown);
+        if shown.len() < line.len() {
+            alert.extend_from_slice(b"...");
+        }
+        alert.push(b'\n');
+    }
+}
+
+/// Shows one stream of lines.
+#[derive(Debug)]
+pub struct Shower {
+    look: Look,
+    is_stamped: bool,
+    place: Place,
+    /// The beginning of a letter whose end has not come; at most three bytes.
+    letter: Vec<u8>,
+}
+
+/// Where in a line the next byte belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    LineStart,
+    Stamp,
+    Text,
+}
+
+impl Shower {
+    /// The stream begins with a line. `is_stamped` tells whether each has a stamp, which ends at the
+    /// first space.
+    pub fn new(look: Look, is_stamped: bool) -> Shower {
+        Shower { look, is_stamped, place: Place::LineStart, letter: Vec::new() }
+    }
+
+    /// Appends to `output` what is shown for the next piece of the stream, newlines included.
+    pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            rest = match self.place {
+                Place::LineStart => {
+                    self.begin_line(output);
+                    rest
+                }
+                Place::Stamp => self.copy_stamp(rest, output),
+                Place::Text => self.show_text(rest, output),
+            };
+        }
+    }
+
+    /// What is shown for a whole line, given and returned without its newline.
+    pub fn line(&mut self, line: &[u8]) -> Vec<u8> {
+        assert!(self.place == Place::LineStart);
+        let mut shown = Vec::with_capacity(line.len() + PREFIX_MAX);
+        self.push(line, &mut shown);
+        self.push(b"\n", &mut shown);
+        shown.pop();
+        shown
+    }
+
+    fn begin_line(&mut self, output: &mut Vec<u8>) {
+        if self.is_stamped {
+            self.place = Place::Stamp;
+        } else {
+            self.begin_text(output);
+        }
+    }
+
+    fn begin_text(&mut self, output: &mut Vec<u8>) {
+        if !self.look.prefix.is_empty() {
+            output.extend_from_slice(&self.look.prefix);
+            output.push(b' ');
+        }
+        self.place = Place::Text;
+    }
+
+    fn copy_stamp<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        let end = memchr(b' ', rest).map(|space| space + 1);
+        let (stamp, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        output.extend_from_slice(stamp);
+        if end.is_some() {
+            self.begin_text(output);
+        }
+        behind
+    }
+
+    fn show_text<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        let newline = memchr(b'\n', rest);
+        let (text, behind) = rest.split_at(newline.unwrap_or(rest.len()));
+        if self.look.is_escaped {
+            self.escape(text, output);
+        } else {
+            output.extend_from_slice(text);
+        }
+        match newline {
+            None => behind,
+            Some(_) => {
+                // A letter ends with its line.
+                self.escape_letter(output);
+                output.push(b'\n');
+                self.place = Place::LineStart;
+                &behind[1..]
+            }
+        }
+    }
+
+    fn escape(&mut self, text: &[u8], output: &mut Vec<u8>) {
+        for &byte in text {
+            if self.letter.is_empty() && byte.is_ascii() {
+                push_ascii(byte, output);
+            } else {
+                self.go_on_with_letter(byte, output);
+            }
+        }
+    }
+
+    /// Takes a byte that is not ASCII, or comes behind the beginning of a letter.
+    fn go_on_with_letter(&mut self, byte: u8, output: &mut Vec<u8>) {
+        self.letter.push(byte);
+        match from_utf8(&self.letter) {
+            Ok(letter) if letter.chars().any(char::is_control) => self.escape_letter(output),
+            Ok(_) => output.append(&mut self.letter),
+            // Its end has not come.
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) => {
+                // The byte is no part of the letter before it, but may begin another one.
+                self.letter.pop();
+                let is_first = self.letter.is_empty();
+                self.escape_letter(output);
+                match byte {
+                    _ if is_first => push_escape(byte, output),
+                    _ if byte.is_ascii() => push_ascii(byte, output),
+                    _ => self.go_on_with_letter(byte, output),
+                }
+            }
+        }
+    }
+
+    fn escape_letter(&mut self, output: &mut Vec<u8>) {
+        self.letter.drain(..).for_each(|byte| push_escape(byte, output));
+    }
+}
+
+fn push_ascii(byte: u8, output: &mut Vec<u8>) {
+    if byte.is_ascii_control() && byte != b'\t' {
+        push_escape(byte, output);
+    } else {
+        output.push(byte);
+    }
+}
+
+fn push_escape(byte: u8, output: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0xf));
+    output.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The obvious way: line by line, letter by letter.
+    fn slow(look: &Look, is_stamped: bool, input: &[u8]) -> Vec<u8> {
+        let mut output = Vec::new();
+        for line in input.split_inclusive(|&byte| byte == b'\n') {
+            let text_pos =
+                if is_stamped { line.iter().position(|&byte| byte == b' ') } else { None };
+            let (stamp, text) = line.split_at(text_pos.map_or(0, |pos| pos + 1));
+            output.extend_from_slice(stamp);
+            if !look.prefix.is_empty() {
+                output.extend_from_slice(&[&look.prefix[..], b" "].concat());
+            }
+            let text = text.strip_suffix(b"\n").unwrap_or(text);
+            if look.is_escaped {
+                for chunk in text.utf8_chunks() {
+                    for letter in chunk.valid().chars() {
+                        if letter.is_control() && letter != '\t' {
+                            letter
+                                .encode_utf8(&mut [0; 4])
+                                .bytes()
+                                .for_each(|byte| output.extend(format!("\\x{byte:02x}").bytes()));
+                        } else {
+                            output.extend(letter.encode_utf8(&mut [0; 4]).bytes());
+                        }
+                    }
+                    chunk
+                        .invalid()
+                        .iter()
+                        .for_each(|byte| output.extend(format!("\\x{byte:02x}").bytes()));
+                }
+            } else {
+                output.extend_from_slice(text);
+            }
+            output.push(b'\n');
+        }
+        output
+    }
+
+    fn look(prefix: &str, is_escaped: bool) -> Look {
+        Look { prefix: prefix.into(), is_escaped, ..Look::default() }
+    }
+
+    fn shown(look: &Look, is_stamped: bool, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut shower = Shower::new(look.clone(), is_stamped);
+        let mut output = Vec::new();
+        pieces.iter().for_each(|piece| shower.push(piece, &mut output));
+        output
+    }
+
+    #[track_caller]
+    fn check(prefix: &str, is_escaped: bool, input: &[u8], expected: &str) {
+        let look = look(prefix, is_escaped);
+        for piece_len in 1..=input.len() {
+            let pieces: Vec<&[u8]> = input.chunks(piece_len).collect();
+            let shown = shown(&look, false, &pieces);
+            assert_eq!(
+                shown.escape_ascii().to_string(),
+                expected.as_bytes().escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn a_prefix_stands_before_each_line() {
+        check("web:", false, b"a\n\nb\x1b\n", "web: a\nweb: \nweb: b\u{1b}\n");
+    }
+
+    #[test]
+    fn control_characters_and_what_is_no_utf_8_are_escaped() {
+        check("", true, b"\x1b[31mred\x07\x7f\0\r\n", "\\x1b[31mred\\x07\\x7f\\x00\\x0d\n");
+        check("", true, b"a\tb \\x1b\n", "a\tb \\x1b\n");
+        check(
+            "",
+            true,
+            "aé\u{20ac}\u{1f600}\u{9b}z\n".as_bytes(),
+            "aé\u{20ac}\u{1f600}\\xc2\\x9bz\n",
+        );
+        check(
+            "",
+            true,
+            b"\xff\xc3(\xe2\x82\n\xe2\x82\xac\xf0\x9f\x98z\n",
+            "\\xff\\xc3(\\xe2\\x82\n€\\xf0\\x9f\\x98z\n",
+        );
+        check("", true, b"\xc0\xaf\xed\xa0\x80\xf5\n", "\\xc0\\xaf\\xed\\xa0\\x80\\xf5\n");
+        check("p", true, b"\n\xc3\n\xa9\n", "p \np \\xc3\np \\xa9\n");
+    }
+
+    #[test]
+    fn a_prefix_stands_behind_the_stamp() {
+        let look = look("web:", true);
+        let shown = shown(&look, true, &[b"@4000", b"00 a\x1b", b" b\n@", b"1 ", b"\n"]);
+        assert_eq!(shown, b"@400000 web: a\\x1b b\n@1 web: \n");
+    }
+
+    #[test]
+    fn alerts_are_cut_and_statuses_padded() {
+        let alert = |alert_max, line: &[u8]| {
+            let mut alert = Vec::new();
+            Look { alert_max, ..Look::default() }.append_alert(line, &mut alert);
+            alert
+        };
+        assert_eq!(alert(3, b"abc"), b"abc\n");
+        assert_eq!(alert(3, b"abcd"), b"abc...\n");
+        assert_eq!(alert(0, b""), b"\n");
+        let status = |size: StatusSize, line: &[u8]| {
+            let mut status = b"what was there".to_vec();
+            size.put_status(line, &mut status);
+            status
+        };
+        assert_eq!(status(StatusSize::Padded(5), b"abc"), b"abc\n\n");
+        assert_eq!(status(StatusSize::Padded(2), b"abc"), b"ab");
+        assert_eq!(status(StatusSize::AsLine, b"abc"), b"abc\n");
+        for len in [0, 999, 1000, 1001, 5000] {
+            let status = status(StatusSize::Original, &vec![b'x'; len]);
+            assert_eq!(status.len(), 1001);
+            assert_eq!(status.iter().filter(|&&byte| byte == b'x').count(), len.min(1000));
+        }
+    }
+
+    #[test]
+    fn a_line_is_shown_without_its_newline() {
+        let mut shower = Shower::new(look("p", true), false);
+        assert_eq!(shower.line(b"a\xc3"), b"p a\\xc3");
+        assert_eq!(shower.line(b""), b"p ");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_showing_letter_by_letter_however_it_is_cut(
+            prefix in prop_oneof![Just(""), Just("web:")],
+            is_escaped: bool,
+            is_stamped: bool,
+            lines in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>().prop_filter("no newline", |&byte| byte != b'\n'), 0..12),
+                    "[aé€\u{1f600}\u{9b}\u{1b}\t ]{0,6}".prop_map(String::into_bytes),
+                    prop::collection::vec(
+                        prop::sample::select(b"a \x1b\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\xf4\x90".to_vec()),
+                        0..12,
+                    ),
+                ],
+                0..8,
+            ),
+            cuts in prop::collection::vec(0..7_usize, 0..20),
+        ) {
+            let look = look(prefix, is_escaped);
+            let stamp: &[u8] = if is_stamped { b"@4 " } else { b"" };
+            let input: Vec<u8> =
+                lines.iter().flat_map(|line| [stamp, line, b"\n"].concat()).collect();
+            let mut pieces = Vec::new();
+            let mut rest = input.as_slice();
+            for cut in cuts {
+                let (piece, behind) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece);
+                rest = behind;
+            }
+            pieces.push(rest);
+            let expected = slow(&look, is_stamped, &input);
+            let shown = shown(&look, is_stamped, &pieces);
+            prop_assert_eq!(shown.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        }
+    }
+}
