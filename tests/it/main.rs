@@ -9,6 +9,7 @@ mod filters;
 mod handover;
 mod hostile;
 mod languages;
+mod limits;
 mod lines;
 mod memory;
 mod outputs;
