@@ -321,6 +321,16 @@ pub fn unstamped() -> String {
     "lines have no stamps; these are whole files by the time they were written".to_owned()
 }
 
+/// A directory whose writer is gone without having ended.
+pub fn crashed() -> &'static str {
+    "its writer was interrupted and does not run: current is not marked as whole, nobody has the lock"
+}
+
+/// A full file that has been waiting for its name for so long.
+pub fn unfinished(age: &str) -> String {
+    format!("previous has been waiting for {age} to be finished; does its processor hang or fail?")
+}
+
 /// Writes text the user asked for to stdout. False where that failed.
 pub fn print(text: &str) -> bool {
     let mut stdout = std::io::stdout();

@@ -3,7 +3,11 @@
 //! Here is only what its commands have in common: the choice of one, and what all say of trouble. Each
 //! command is a file of its own.
 
+mod choices;
+mod figures;
 mod show;
+mod status;
+mod table;
 mod time_words;
 mod trouble;
 
@@ -19,6 +23,7 @@ const HELP: &str = "\
 Usage: logdir COMMAND [option...] [dir...]
 
   show       the lines of log directories, old files included, in order of time
+  status     who writes them, what is in them, and how fast lines come
 
 A dir is a log directory, the directory of a service, one of many services, a file,
 or a pattern; without one, /service, /etc/service or /run/service.
@@ -38,6 +43,7 @@ pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     match command.as_bytes() {
         b"show" => show::run(arguments),
+        b"status" => status::run(arguments),
         b"--help" | b"help" => arguments::show(HELP),
         b"--version" => arguments::show(VERSION),
         _ => refuse(&format!("no command {}", command.to_string_lossy())),

@@ -20,6 +20,8 @@ pub mod range;
 pub mod render;
 pub mod source;
 pub mod stamp;
+pub mod vitals;
+pub mod writer;
 
 use crate::diag::Failure;
 use std::rc::Rc;

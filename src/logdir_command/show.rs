@@ -7,8 +7,7 @@ use crate::label::Counting;
 use crate::logdir_command::time_words;
 use crate::logdir_command::trouble::Outcome;
 use crate::reader::chain::Snapshot;
-use crate::reader::find::{self, Found, Where};
-use crate::reader::list::Directory;
+use crate::reader::find::{self, Found};
 use crate::reader::merge::Merge;
 use crate::reader::offset;
 use crate::reader::range::Range;
@@ -19,10 +18,7 @@ use argh::FromArgs;
 use jiff::Zoned;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 
 const PROGRAM: &str = "logdir show";
 const HELP: &str = "\
@@ -148,7 +144,7 @@ fn open_all(
     let mut names = Vec::new();
     let mut sources = Vec::new();
     for found in found {
-        match open(found) {
+        match Snapshot::of_place(&found.place) {
             Ok(snapshot) => {
                 let counting = settings.counting.unwrap_or_else(|| offset::detect(&snapshot));
                 sources.push(Source::new(&snapshot, Stamps::new(counting), settings.range));
@@ -158,18 +154,6 @@ fn open_all(
         }
     }
     (names, sources)
-}
-
-fn open(found: &Found) -> Result<Snapshot, Failure> {
-    match &found.place {
-        Where::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
-        Where::File(path) => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
-            let name = path.file_name().unwrap_or_default();
-            Snapshot::of_file(&Rc::new(Directory::open(&parent)?), name.as_bytes())
-        }
-    }
 }
 
 fn show(

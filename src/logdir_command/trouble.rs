@@ -48,6 +48,14 @@ impl Outcome {
         }
     }
 
+    /// Tells what is wrong with the directory that is called `name`.
+    pub fn trouble(&mut self, name: &str, troubles: &[String]) {
+        for trouble in troubles {
+            diag::warn(format!("{name}: {trouble}").as_bytes());
+            self.has_trouble = true;
+        }
+    }
+
     /// As grep: found, nothing found, trouble.
     pub fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {

@@ -7,11 +7,14 @@
 use crate::diag::{Failure, What};
 use crate::reader::Notice;
 use crate::reader::decode::Decoded;
+use crate::reader::find::Where;
 use crate::reader::lines::{Ending, Line, Lines, Place};
 use crate::reader::list::{Directory, LogFile, Role};
 use crate::reader::stamp::{STAMP_LEN_MAX, Stamp, Stamps};
 use std::collections::VecDeque;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::rc::Rc;
 
 /// The files of a directory at one moment. Those that will have other names soon are open.
@@ -39,6 +42,19 @@ impl Snapshot {
             let files = directory.list()?;
             if let Some(files) = open_unfinished(directory, &files)? {
                 return Ok(Snapshot { directory: directory.clone(), files });
+            }
+        }
+    }
+
+    /// What was found.
+    pub fn of_place(place: &Where) -> Result<Snapshot, Failure> {
+        match place {
+            Where::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
+            Where::File(path) => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let parent = parent.unwrap_or(Path::new("."));
+                let name = path.file_name().unwrap_or_default();
+                Snapshot::of_file(&Rc::new(Directory::open(parent)?), name.as_bytes())
             }
         }
     }

@@ -6,10 +6,11 @@
 use crate::diag::{Failure, What};
 use crate::format::{self, CURRENT, Code, PREVIOUS, PROCESSED};
 use crate::label::{LABEL_LEN, Label};
+use crate::reader::writer::Identity;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -125,6 +126,28 @@ impl Directory {
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
             Ok(stat) if is_regular(&stat) => Ok(Some(LogFile::new(name, role, &stat))),
             Ok(_) | Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failure(What::Stat, name, errno)),
+        }
+    }
+
+    /// What a name stands for, whatever kind of file that is; links are not followed.
+    pub fn stat(&self, name: &[u8]) -> Result<Option<FileStat>, Failure> {
+        match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failure(What::Stat, name, errno)),
+        }
+    }
+
+    /// Which file of the system a name stands for, without opening it.
+    pub fn identity(&self, name: &[u8]) -> Result<Option<Identity>, Failure> {
+        match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
+            Ok(stat) => Ok(Some(Identity {
+                major: major(stat.st_dev),
+                minor: minor(stat.st_dev),
+                inode: stat.st_ino,
+            })),
+            Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(self.failure(What::Stat, name, errno)),
         }
     }

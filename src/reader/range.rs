@@ -233,7 +233,7 @@ fn first_bytes(bytes: &[u8]) -> &[u8] {
 }
 
 /// The first moment in a file, where it has one near its beginning.
-fn first_moment(directory: &Directory, link: &Link, stamps: &mut Stamps) -> Option<Moment> {
+pub fn first_moment(directory: &Directory, link: &Link, stamps: &mut Stamps) -> Option<Moment> {
     let handle = link.open(directory).ok().flatten()?;
     HEAD_LENS.iter().find_map(|&len| {
         let head = head(&handle, len).ok()?;

@@ -1,0 +1,325 @@
+//! `logdir status`: one line for each directory, and what is wrong with it, if anything.
+//!
+//! It says how directories are by what [`vitals`] reads of them; whether what is in them is in order is
+//! the business of `logdir check`.
+
+use crate::arguments;
+use crate::diag::{self, Failure};
+use crate::format::Code;
+use crate::label::Counting;
+use crate::logdir_command::trouble::Outcome;
+use crate::logdir_command::{choices, figures, table};
+use crate::reader::chain::Snapshot;
+use crate::reader::find::{self, Found, Where};
+use crate::reader::list::Role;
+use crate::reader::offset;
+use crate::reader::stamp::{Moment, Stamps};
+use crate::reader::vitals::{self, Convention, Vitals};
+use crate::reader::writer::{self, Writer};
+use argh::FromArgs;
+use serde::Serialize;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "logdir status";
+const HELP: &str = "\
+Usage: logdir status [option...] [dir...]
+
+Tells how log directories are: who writes them, what is in them, how fast lines come.
+
+  --json          give JSON objects, a line each
+  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
+  --help          show this text
+";
+const VALUED: [&str; 1] = ["--label"];
+const HEAD: [&str; 11] = [
+    "NAME", "WRITER", "STAMPS", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "TORN",
+    "KEEPS",
+];
+/// The columns of words.
+const LEFT: [usize; 2] = [1, 2];
+
+/// A file is not being finished for longer than this, in seconds, unless something is wrong.
+const FINISHING_SECS_MAX: f64 = 600.0;
+
+/// Tells how directories are.
+#[derive(FromArgs)]
+struct Options {
+    /// JSON objects
+    #[argh(switch)]
+    json: bool,
+    /// how labels are counted
+    #[argh(option, default = "String::from(\"auto\")")]
+    label: String,
+}
+
+/// Runs the command.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let arguments = arguments::split_valued(arguments, &VALUED);
+    let options: Options =
+        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_TROUBLE) {
+            Ok(options) => options,
+            Err(code) => return code,
+        };
+    let counting = match choices::counting(&options.label) {
+        Ok(counting) => counting,
+        Err(why) => return choices::refuse(&why),
+    };
+    let mut outcome = Outcome { has_found: true, ..Outcome::default() };
+    let (found, failures) = find::find(&arguments.operands);
+    outcome.fail(&failures);
+    let now = choices::now();
+    let mut reports = Vec::new();
+    for found in &found {
+        match Report::of(found, counting, now) {
+            Ok(report) => reports.push(report),
+            Err(failure) => outcome.fail(&[failure]),
+        }
+    }
+    let text =
+        if options.json { json(&reports) } else { in_a_table(&reports, now, table::width()) };
+    if !diag::print(&text) {
+        outcome.has_trouble = true;
+    }
+    for report in &reports {
+        outcome.trouble(&report.name, &report.troubles);
+    }
+    outcome.exit_code()
+}
+
+/// How one directory is.
+struct Report {
+    name: String,
+    path: String,
+    writer: Writer,
+    file_count: usize,
+    bytes: u64,
+    torn_count: usize,
+    /// When the newest archive was finished.
+    rotated: Option<Moment>,
+    vitals: Vitals,
+    troubles: Vec<String>,
+}
+
+impl Report {
+    fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
+        let (Where::Directory(path) | Where::File(path)) = &found.place;
+        let snapshot = Snapshot::of_place(&found.place)?;
+        let writer = match &found.place {
+            Where::Directory(_) => writer::writer(&snapshot.directory)?,
+            Where::File(_) => Writer::Clean,
+        };
+        let counting = counting.unwrap_or_else(|| offset::detect(&snapshot));
+        let mut stamps = Stamps::new(counting);
+        let vitals = vitals::vitals(&snapshot, &mut stamps, now);
+        let files = || snapshot.files.iter().map(|link| &link.file);
+        let is_torn = |role| matches!(role, Role::Archive(_, Code::Unfinished));
+        Ok(Report {
+            name: found.name.clone(),
+            path: absolute(path),
+            writer,
+            file_count: files().count(),
+            bytes: files().map(|file| file.len).sum(),
+            torn_count: files().filter(|file| is_torn(file.role)).count(),
+            rotated: files()
+                .rev()
+                .find_map(|file| file.label())
+                .map(|label| stamps.moment_of(label)),
+            vitals,
+            troubles: troubles(&snapshot, writer, now),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.to_string_lossy().into_owned()
+}
+
+fn troubles(snapshot: &Snapshot, writer: Writer, now: Moment) -> Vec<String> {
+    let mut troubles = Vec::new();
+    match writer {
+        Writer::Crashed => troubles.push(diag::crashed().to_owned()),
+        Writer::Running(_) | Writer::Clean => {}
+    }
+    let previous = snapshot.files.iter().find(|link| link.file.role == Role::Previous);
+    if let Some(previous) = previous {
+        let (unix_secs, nanos) = previous.file.modified;
+        let age_secs = vitals::secs_between(Moment { unix_secs, nanos }, now);
+        if writer != Writer::Crashed && age_secs > FINISHING_SECS_MAX {
+            troubles.push(diag::unfinished(&figures::span(age_secs)));
+        }
+    }
+    troubles
+}
+
+fn in_a_table(reports: &[Report], now: Moment, width: usize) -> String {
+    if reports.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report, now)).collect();
+    table::lay_out(&HEAD, &rows, &LEFT, width)
+}
+
+fn row(report: &Report, now: Moment) -> Vec<String> {
+    let vitals = &report.vitals;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let age = |moment: Option<Moment>| {
+        or_dash(moment.map(|moment| figures::span(vitals::secs_between(moment, now))))
+    };
+    let pace = vitals.pace.map(|pace| {
+        let about = if pace.is_estimate { "~" } else { "" };
+        format!("{about}{}", figures::count(pace.lines))
+    });
+    vec![
+        table::shown(&report.name),
+        match report.writer {
+            Writer::Running(Some(pid)) => format!("pid {pid}"),
+            Writer::Running(None) => "running".to_owned(),
+            Writer::Clean => "clean".to_owned(),
+            Writer::Crashed => "crashed".to_owned(),
+        },
+        convention_word(vitals.convention).to_owned(),
+        report.file_count.to_string(),
+        figures::bytes(report.bytes),
+        age(vitals.oldest),
+        age(vitals.newest),
+        or_dash(pace),
+        age(report.rotated),
+        report.torn_count.to_string(),
+        or_dash(vitals.kept_secs.map(figures::span)),
+    ]
+}
+
+fn convention_word(convention: Convention) -> &'static str {
+    match convention {
+        Convention::Labels(Counting::Ten) => "label",
+        Convention::Labels(Counting::Leap) => "leap",
+        Convention::Dates => "date",
+        Convention::Seconds => "secs",
+        Convention::Unstamped => "none",
+    }
+}
+
+/// A report for scripts. Times are RFC 3339 in universal time.
+#[derive(Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    directory: &'a str,
+    writer: &'static str,
+    pid: Option<i32>,
+    stamps: &'static str,
+    files: usize,
+    bytes: u64,
+    oldest: Option<String>,
+    newest: Option<String>,
+    lines_per_minute: Option<f64>,
+    bytes_per_minute: Option<f64>,
+    is_estimate: Option<bool>,
+    rotated: Option<String>,
+    torn: usize,
+    kept_hours: Option<f64>,
+    trouble: &'a [String],
+}
+
+fn json(reports: &[Report]) -> String {
+    reports.iter().map(|report| choices::json_line(&object(report))).collect()
+}
+
+fn object(report: &Report) -> Object<'_> {
+    let vitals = &report.vitals;
+    let (writer, pid) = match report.writer {
+        Writer::Running(pid) => ("running", pid),
+        Writer::Clean => ("clean", None),
+        Writer::Crashed => ("crashed", None),
+    };
+    Object {
+        name: &report.name,
+        directory: &report.path,
+        writer,
+        pid,
+        stamps: convention_word(vitals.convention),
+        files: report.file_count,
+        bytes: report.bytes,
+        oldest: vitals.oldest.and_then(figures::rfc3339),
+        newest: vitals.newest.and_then(figures::rfc3339),
+        lines_per_minute: vitals.pace.map(|pace| pace.lines),
+        bytes_per_minute: vitals.pace.map(|pace| pace.bytes),
+        is_estimate: vitals.pace.map(|pace| pace.is_estimate),
+        rotated: report.rotated.and_then(figures::rfc3339),
+        torn: report.torn_count,
+        kept_hours: vitals.kept_secs.map(|secs| secs / 3600.0),
+        trouble: &report.troubles,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::vitals::Pace;
+
+    const NOW: Moment = Moment { unix_secs: 1_700_000_000, nanos: 0 };
+
+    fn before(secs: i64) -> Option<Moment> {
+        Some(Moment { unix_secs: NOW.unix_secs - secs, ..NOW })
+    }
+
+    fn report(name: &str, writer: Writer, vitals: Vitals) -> Report {
+        Report {
+            name: name.to_owned(),
+            path: format!("/log/{name}"),
+            writer,
+            file_count: 10,
+            bytes: 998_500,
+            torn_count: 0,
+            rotated: before(5000),
+            vitals,
+            troubles: Vec::new(),
+        }
+    }
+
+    fn reports() -> Vec<Report> {
+        let busy = Vitals {
+            convention: Convention::Labels(Counting::Ten),
+            oldest: before(94_000),
+            newest: before(0),
+            pace: Some(Pace { lines: 1_234_567.0, bytes: 1e6, is_estimate: true }),
+            kept_secs: Some(59.9),
+        };
+        let unstamped = Vitals {
+            convention: Convention::Unstamped,
+            oldest: None,
+            pace: None,
+            kept_secs: None,
+            ..busy
+        };
+        let idle = Vitals {
+            convention: Convention::Dates,
+            pace: Some(Pace { lines: 0.0, bytes: 0.0, is_estimate: false }),
+            kept_secs: None,
+            ..busy
+        };
+        vec![
+            report("a-very-long-name-of-a-service", Writer::Running(Some(4_194_304)), busy),
+            Report { rotated: None, ..report("web", Writer::Clean, unstamped) },
+            Report { torn_count: 12, ..report("x\x1b[2J", Writer::Crashed, idle) },
+        ]
+    }
+
+    #[test]
+    fn a_table_fits_80_columns() {
+        let table = in_a_table(&reports(), NOW, 80);
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert_eq!(
+            table,
+            "\
+NAME        WRITER      STAMPS FILES SIZE OLDEST NEWEST L/MIN ROTATED TORN KEEPS
+a-very-long-name-of-a-service
+            pid 4194304 label     10 975K  1d02h     0s ~1.2M   1h23m    0   59s
+web         clean       none      10 975K      -     0s     -       -    0     -
+x\\x1b[2J    crashed     date      10 975K  1d02h     0s     0   1h23m   12     -
+"
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! `logdir status`, on directories of the multilog under test and the other writers of the family.
+
+use crate::filters::{Ended, command, run};
+use crate::peers::peer;
+use crate::show::LOGDIR;
+use crate::support::{Home, Logger, numbers, wait_until};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs::{self, FileTimes};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+/// What `logdir status` may read of a directory: the constant of the library for the newest lines, and
+/// as much for heads and for how labels are counted.
+const READ_MAX: u64 = 128 * 1024;
+
+fn status_command(home: &Home, arguments: &[&str]) -> Command {
+    let mut command = command(LOGDIR);
+    command.arg("status").args(arguments).current_dir(home.path(""));
+    command.env_remove("COLUMNS");
+    command
+}
+
+#[track_caller]
+fn status(home: &Home, arguments: &[&str]) -> Ended {
+    run(status_command(home, arguments), b"")
+}
+
+/// The object of one directory, and the exit code.
+#[track_caller]
+fn object(home: &Home, dir: &str) -> (Value, i32) {
+    let ended = status(home, &["--json", dir]);
+    let object = serde_json::from_slice(&ended.stdout).expect("an object");
+    (object, ended.status.code().expect("a code"))
+}
+
+/// Checks what is told of a writer that runs, then of one that was killed.
+#[track_caller]
+fn check_alive_and_killed(home: &Home, logger: Logger, stamps: &str) {
+    wait_until("a line", || !home.contents("main").is_empty());
+    let (object, code) = object(home, "main");
+    assert_eq!((object["writer"].as_str(), code), (Some("running"), 0), "{object}");
+    assert_eq!(object["pid"], i64::from(logger.pid().as_raw()), "{object}");
+    assert_eq!(object["stamps"], stamps, "{object}");
+    logger.signal(Signal::SIGKILL);
+    assert_eq!(logger.wait().signal(), Some(9));
+    check_crashed(home);
+}
+
+#[track_caller]
+fn check_crashed(home: &Home) {
+    let ended = status(home, &["--json", "main"]);
+    let object: Value = serde_json::from_slice(&ended.stdout).expect("an object");
+    assert_eq!(object["writer"], "crashed");
+    assert!(object["pid"].is_null());
+    assert_eq!(object["trouble"].as_array().map(Vec::len), Some(1));
+    assert!(ended.stderr.contains(": its writer was interrupted and does not run"));
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[track_caller]
+fn check_clean(home: &Home) {
+    let (object, code) = object(home, "main");
+    assert_eq!((object["writer"].as_str(), code), (Some("clean"), 0), "{object}");
+}
+
+#[test]
+fn a_running_a_killed_and_a_clean_writer_are_told_apart() {
+    let home = Home::new();
+    let mut logger = home.spawn(&["t", "./main"]);
+    logger.write("one\n");
+    check_alive_and_killed(&home, logger, "label");
+    home.run(&["t", "./main"], b"two\n").check(0, "");
+    check_clean(&home);
+    let (object, _) = object(&home, "main");
+    assert_eq!(object["torn"], 1);
+    assert_eq!(object["files"], 2);
+    assert_eq!(object["lines_per_minute"], 2.0);
+}
+
+#[test]
+fn writers_of_s6_log_are_told_apart() {
+    let Some(program) = peer("s6-log") else { return };
+    let home = Home::new();
+    let main = home.path("main");
+    let arguments = ["t", &main.to_string_lossy()];
+    let mut logger = home.start(home.command_of(&program, &arguments));
+    logger.write("one\n");
+    check_alive_and_killed(&home, logger, "leap");
+    let ended = home.run_of(&program, &arguments, b"two\n");
+    assert!(ended.status.success());
+    check_clean(&home);
+}
+
+#[test]
+fn writers_of_svlogd_are_told_apart() {
+    let Some(program) = peer("svlogd") else { return };
+    let home = Home::new();
+    home.make_dir("main");
+    let mut logger = home.start(home.command_of(&program, &["-tt", "main"]));
+    logger.write("one\n");
+    check_alive_and_killed(&home, logger, "date");
+    let ended = home.run_of(&program, &["-tt", "main"], b"two\n");
+    assert!(ended.status.success());
+    check_clean(&home);
+}
+
+#[test]
+fn a_large_directory_costs_no_more_than_a_small_one_and_its_lock_is_left_alone() {
+    let Some(strace) = peer("strace") else { return };
+    let home = Home::in_memory();
+    home.run(&["t", "s4000000", "n100", "./main"], &numbers(1, 400_000)).check(0, "");
+    let mut traced = command(strace);
+    traced.args(["-f", "-y", "-o"]).arg(home.path("trace"));
+    traced.args(["-e", "trace=open,openat,read,pread64,preadv,mmap,flock,fcntl"]);
+    traced.arg(LOGDIR).args(["status", "--json", "main"]).current_dir(home.path(""));
+    let ended = run(traced, b"");
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let object: Value = serde_json::from_slice(&ended.stdout).expect("an object");
+    assert!(object["bytes"].as_u64() > Some(10_000_000), "{object}");
+    let trace = String::from_utf8(home.read("trace")).expect("a trace");
+    let place = home.path("main").to_string_lossy().into_owned();
+    let calls = || trace.lines().filter(|call| call.contains(&place));
+    let read: u64 = calls()
+        .filter(|call| call.contains("read"))
+        .map(|call| call.rsplit(" = ").next().and_then(|len| len.parse().ok()).unwrap_or(0))
+        .sum();
+    assert!(read > 0 && read <= READ_MAX, "{read} bytes read");
+    let touched: Vec<&str> =
+        trace.lines().filter(|call| call.contains("\"lock\"") || call.contains("flock(")).collect();
+    assert!(touched.is_empty(), "{touched:?}");
+    assert!(!calls().any(|call| call.contains("mmap")), "{trace}");
+}
+
+#[test]
+fn a_file_that_is_not_finished_for_long_is_trouble() {
+    let home = Home::new();
+    home.run(&["./main"], b"one\n").check(0, "");
+    home.write("main/previous", "old\n", 0o644);
+    check_clean(&home);
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let previous = fs::File::options().write(true).open(home.path("main/previous"));
+    let times = FileTimes::new().set_modified(hour_ago);
+    previous.expect("a file").set_times(times).expect("a time");
+    let ended = status(&home, &["main"]);
+    assert!(ended.stderr.contains(": previous has been waiting for 1h00m to be"), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[test]
+fn five_services_fit_80_columns_without_colour() {
+    let home = Home::new();
+    for name in ["web", "mail", "dns-resolver", "a-service-with-a-name-beyond-all-bounds", "db"] {
+        let dir = format!("services/{name}/log/main");
+        fs::create_dir_all(home.path(&dir)).expect("a service");
+        home.run(&["t", "s4096", &format!("./{dir}")], &numbers(1, 2000)).check(0, "");
+    }
+    let ended = status(&home, &["services"]);
+    let table = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!(table.lines().count(), 1 + 5 + 1, "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')), "{table}");
+    assert!(table.lines().nth(3).is_some_and(|line| line.contains("clean")), "{table}");
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+#[test]
+fn unstamped_and_compressed_directories_tell_what_they_can() {
+    let home = Home::new();
+    home.run(&["./plain"], b"one\ntwo\n").check(0, "");
+    let (plain, _) = object(&home, "plain");
+    assert_eq!(plain["stamps"], "none");
+    assert!(plain["oldest"].is_null() && plain["lines_per_minute"].is_null(), "{plain}");
+    assert!(plain["newest"].is_string(), "{plain}");
+    home.run(&["t", "s4096", "n9", "!gzip", "./packed"], &numbers(1, 1000)).check(0, "");
+    let (packed, code) = object(&home, "packed");
+    assert_eq!((packed["stamps"].as_str(), code), (Some("label"), 0), "{packed}");
+    assert!(packed["oldest"].is_string(), "{packed}");
+    assert!(packed["kept_hours"].is_null(), "{packed}");
+}
+
+#[test]
+fn what_cannot_be_found_is_trouble() {
+    let home = Home::new();
+    let ended = status(&home, &["nowhere"]);
+    ended.check(2, "", "logdir: warning: unable to read nowhere: file does not exist\n");
+    assert!(!Path::new(&home.path("nowhere")).exists());
+    status(&home, &["--label", "12"]).check(
+        2,
+        "",
+        "logdir: fatal: --label is 10, leap or auto, not 12\n",
+    );
+}
