@@ -3,6 +3,7 @@
 //! Here is only what its commands have in common: the choice of one, and what all say of trouble. Each
 //! command is a file of its own.
 
+mod check;
 mod choices;
 mod figures;
 mod show;
@@ -24,6 +25,7 @@ Usage: logdir COMMAND [option...] [dir...]
 
   show       the lines of log directories, old files included, in order of time
   status     who writes them, what is in them, and how fast lines come
+  check      what is wrong in them, what it means and what to do
 
 A dir is a log directory, the directory of a service, one of many services, a file,
 or a pattern; without one, /service, /etc/service or /run/service.
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
     match command.as_bytes() {
         b"show" => show::run(arguments),
         b"status" => status::run(arguments),
+        b"check" => check::run(arguments),
         b"--help" | b"help" => arguments::show(HELP),
         b"--version" => arguments::show(VERSION),
         _ => refuse(&format!("no command {}", command.to_string_lossy())),

@@ -11,6 +11,7 @@
 pub mod chain;
 pub mod decode;
 pub mod escape;
+pub mod examine;
 pub mod find;
 pub mod lines;
 pub mod list;

@@ -11,6 +11,7 @@ mod hostile;
 mod languages;
 mod limits;
 mod lines;
+mod logdir_check;
 mod logdir_status;
 mod memory;
 mod outputs;

@@ -17,7 +17,7 @@ fn show(home: &Home, arguments: &[&str]) -> Ended {
 }
 
 /// A line a second, from 1700000000 on.
-fn stamped(first: u64, last: u64) -> String {
+pub fn stamped(first: u64, last: u64) -> String {
     let mut lines = String::new();
     for number in first..=last {
         let _ = writeln!(
@@ -30,7 +30,7 @@ fn stamped(first: u64, last: u64) -> String {
 }
 
 /// What names an archive that was finished with this line.
-fn archive(number: u64, code: char) -> String {
+pub fn archive(number: u64, code: char) -> String {
     format!("@{:016x}00000000.{code}", (1_u64 << 62) + 10 + 1_700_000_000 + number)
 }
 
