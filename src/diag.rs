@@ -321,6 +321,11 @@ pub fn unstamped() -> String {
     "lines have no stamps; these are whole files by the time they were written".to_owned()
 }
 
+/// Lines that could not be counted by time.
+pub fn timeless(count: u64) -> String {
+    format!("{count} lines have no stamp to tell their time, and are not counted")
+}
+
 /// A directory whose writer is gone without having ended.
 pub fn crashed() -> &'static str {
     "its writer was interrupted and does not run: current is not marked as whole, nobody has the lock"

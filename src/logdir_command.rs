@@ -3,9 +3,11 @@
 //! Here is only what its commands have in common: the choice of one, and what all say of trouble. Each
 //! command is a file of its own.
 
+mod bucket;
 mod check;
 mod choices;
 mod figures;
+mod rate;
 mod show;
 mod status;
 mod table;
@@ -25,6 +27,7 @@ Usage: logdir COMMAND [option...] [dir...]
 
   show       the lines of log directories, old files included, in order of time
   status     who writes them, what is in them, and how fast lines come
+  rate       how many lines came when, as bars
   check      what is wrong in them, what it means and what to do
 
 A dir is a log directory, the directory of a service, one of many services, a file,
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
         b"show" => show::run(arguments),
         b"status" => status::run(arguments),
         b"check" => check::run(arguments),
+        b"rate" => rate::run(arguments),
         b"--help" | b"help" => arguments::show(HELP),
         b"--version" => arguments::show(VERSION),
         _ => refuse(&format!("no command {}", command.to_string_lossy())),

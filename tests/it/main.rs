@@ -12,6 +12,7 @@ mod languages;
 mod limits;
 mod lines;
 mod logdir_check;
+mod logdir_rate;
 mod logdir_status;
 mod memory;
 mod outputs;

@@ -1,0 +1,142 @@
+//! `logdir rate`: counts, bars and pictures.
+
+use crate::filters::{Ended, command, run};
+use crate::show::{LOGDIR, stamped};
+use crate::support::{Home, numbers};
+use serde_json::Value;
+use std::fs;
+
+/// In universal time.
+#[track_caller]
+fn rate(home: &Home, arguments: &[&str]) -> Ended {
+    let mut command = command(LOGDIR);
+    command.arg("rate").args(arguments).current_dir(home.path("")).env_remove("COLUMNS");
+    run(command, b"")
+}
+
+/// `web` has a line a second from 22:13:21 to 22:15:00, `dns` from 22:15:00 to 22:15:09.
+fn two() -> Home {
+    let home = Home::new();
+    for (name, lines) in [("web", stamped(1, 100)), ("dns", stamped(100, 109))] {
+        fs::create_dir(home.path(name)).expect("a directory");
+        home.write(format!("{name}/current"), lines, 0o744);
+    }
+    home
+}
+
+#[test]
+fn lines_are_counted_by_the_minute_and_fit_80_columns() {
+    let home = two();
+    let bar = |len: usize| "#".repeat(len);
+    let web = format!(
+        "                   100 web\n2023-11-14 22:13    39 {}\n2023-11-14 22:14    60 {}\n\
+         2023-11-14 22:15     1 #\n",
+        bar(37),
+        bar(57)
+    );
+    assert!(web.lines().all(|line| line.len() <= 80), "{web}");
+    rate(&home, &["web"]).check(0, web, "");
+    let golden = "                   100 web                          10 dns\n\
+         2023-11-14 22:13    39 ################              0\n\
+         2023-11-14 22:14    60 #########################     0\n\
+         2023-11-14 22:15     1 #                            10 #########################\n";
+    rate(&home, &["web", "dns"]).check(0, golden, "");
+}
+
+#[test]
+fn counts_of_scripts_are_those_of_people() {
+    let home = two();
+    let object = |minute: u64, name: &str, lines: u64| {
+        format!(
+            "{{\"name\":\"{name}\",\"time\":\"2023-11-14T22:{minute}:00.000000000Z\",\"seconds\":60,\"lines\":{lines}}}\n"
+        )
+    };
+    let expected = object(13, "web", 39) + &object(14, "web", 60) + &object(15, "web", 1);
+    rate(&home, &["--json", "--by", "1m", "web", "dns"]).check(
+        0,
+        expected + &object(15, "dns", 10),
+        "",
+    );
+    let by_day = rate(&home, &["--json", "--by=1d", "web"]);
+    by_day.check(
+        0,
+        "{\"name\":\"web\",\"time\":\"2023-11-14T00:00:00.000000000Z\",\"seconds\":86400,\"lines\":100}\n",
+        "",
+    );
+}
+
+#[test]
+fn patterns_and_times_choose_what_is_counted() {
+    let home = two();
+    let sum = |arguments: &[&str]| -> u64 {
+        let ended = rate(&home, &[&["--json", "--by", "1d", "web"], arguments].concat());
+        let text = String::from_utf8(ended.stdout).expect("text");
+        let counts = text.lines().map(|line| {
+            let object: Value = serde_json::from_str(line).expect("an object");
+            object["lines"].as_u64().expect("a number")
+        });
+        counts.sum()
+    };
+    assert_eq!(sum(&[]), 100);
+    assert_eq!(sum(&["--grep", "^[0-9]$"]), 9);
+    assert_eq!(sum(&["--grep", "1", "--grep=2"]), 2);
+    assert_eq!(sum(&["--since", "@1700000050"]), 51);
+    assert_eq!(sum(&["--until", "2023-11-14 22:14:00"]), 39);
+    rate(&home, &["--grep", "nothing", "web"]).check(1, "", "");
+}
+
+#[test]
+fn every_line_of_a_real_directory_is_counted() {
+    let home = Home::new();
+    home.run(&["t", "s4096", "n1000", "./main"], &numbers(1, 20_000)).check(0, "");
+    let ended = rate(&home, &["--json", "main"]);
+    let text = String::from_utf8(ended.stdout).expect("text");
+    let count = |line: &str| -> u64 {
+        let object: Value = serde_json::from_str(line).expect("an object");
+        object["lines"].as_u64().expect("a number")
+    };
+    assert_eq!(text.lines().map(count).sum::<u64>(), 20_000);
+}
+
+#[test]
+fn a_picture_is_valid_xml_with_a_bar_for_each_count() {
+    let home = two();
+    fs::rename(home.path("dns"), home.path("<&\u{1b}>")).expect("another name");
+    rate(&home, &["--svg", "rate.svg", "web", "<&\u{1b}>"]).check(0, "", "");
+    let svg = String::from_utf8(home.read("rate.svg")).expect("text");
+    let document = roxmltree::Document::parse(&svg).expect("XML");
+    assert_eq!(document.root_element().tag_name().name(), "svg");
+    let bars: Vec<_> =
+        document.descendants().filter(|node| node.attribute("class") == Some("bar")).collect();
+    assert_eq!(bars.len(), 4, "{svg}");
+    let told: Vec<_> = bars.iter().filter_map(|bar| bar.first_element_child()?.text()).collect();
+    assert_eq!(told[1], "2023-11-14 22:14: 60");
+    let inside = |name: &str| {
+        let value = |node: &roxmltree::Node<'_, '_>| node.attribute(name)?.parse::<f64>().ok();
+        bars.iter().all(|bar| value(bar).is_some_and(|value| (0.0..=800.0).contains(&value)))
+    };
+    assert!(["x", "y", "width", "height"].iter().all(|name| inside(name)), "{svg}");
+    assert!(
+        svg.contains("prefers-color-scheme:dark") && svg.contains("&lt;&amp;\\x1b&gt;: 10 lines")
+    );
+    let missing = rate(&home, &["--svg", "no/where.svg", "web"]);
+    missing.check(2, "", "logdir: warning: unable to create no/where.svg: file does not exist\n");
+}
+
+#[test]
+fn what_cannot_be_counted_or_understood_is_told() {
+    let home = two();
+    home.run(&["./plain"], b"one\ntwo\n").check(0, "");
+    let ended = rate(&home, &["plain"]);
+    ended.check(
+        1,
+        "",
+        "logdir: warning: plain: 2 lines have no stamp to tell their time, and are not counted\n",
+    );
+    let refused = |arguments: &[&str], why: &str| {
+        rate(&home, arguments).check(2, "", &format!("logdir: fatal: {why}\n"));
+    };
+    refused(&["--by", "7m"], "--by is a part of a day such as 1m, 1h, 1d, not 7m");
+    refused(&["--since", "soon"], "unable to understand the time soon");
+    refused(&["--grep", "("], "unable to understand the pattern (: unclosed group");
+}
