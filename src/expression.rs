@@ -182,6 +182,10 @@ fn fnmatch_as_regex(pattern: &[u8]) -> String {
 /// Which bytes a set contains.
 type Set = [bool; 256];
 
+/// What is made of the name of a class or a letter that there is not: it matches nothing, and so it does
+/// not matter what follows.
+const NOTHING: (Set, &[u8]) = ([false; 256], b"");
+
 /// Reads a set behind its opening bracket, and gives what follows the closing one. None where there
 /// is no closing one: the opening one then stands for itself.
 fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
@@ -199,9 +203,16 @@ fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
             }
             [b'[', b':', behind @ ..] if class_len(behind).is_some() => {
                 let (name, behind) = behind.split_at(class_len(behind)?);
-                let is_member = class(name)?;
+                let Some(is_member) = class(name) else { return Some(NOTHING) };
                 (0..=255).for_each(|byte| set[usize::from(byte)] |= is_member(&byte));
                 rest = &behind[2..];
+            }
+            [b'[', b'=', byte, b'=', b']', behind @ ..] => {
+                set[usize::from(*byte)] = true;
+                rest = behind;
+            }
+            [b'[', b'.', behind @ ..] if !matches!(behind, [_, b'.', b']', ..]) => {
+                return Some(NOTHING);
             }
             _ => {
                 let (first, behind) = parse_member(rest)?;
@@ -217,12 +228,12 @@ fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
     }
 }
 
-/// One byte of a set, as it is, behind a backslash, or as `[=a=]` or `[.a.]`.
+/// One byte of a set, as it is, behind a backslash, or as `[.a.]`.
 fn parse_member(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
-        [b'[', b'=', byte, b'=', b']', behind @ ..]
-        | [b'[', b'.', byte, b'.', b']', behind @ ..] => Some((*byte, behind)),
-        [b'\\', byte, behind @ ..] => Some((*byte, behind)),
+        [b'[', b'.', byte, b'.', b']', behind @ ..] | [b'\\', byte, behind @ ..] => {
+            Some((*byte, behind))
+        }
         [b'\\'] | [] => None,
         [byte, behind @ ..] => Some((*byte, behind)),
     }
@@ -321,6 +332,8 @@ mod tests {
         check_fnmatch(b"[c-a]x", &[], &[b"ax", b"bx", b"cx"]);
         check_fnmatch(b"[[:digit:][:upper:]]", &[b"1", b"A"], &[b"a", b":", b"["]);
         check_fnmatch(b"[[=a=][.b.]]", &[b"a", b"b"], &[b"=", b"."]);
+        check_fnmatch(b"[[=a=]-c][[.a.]-c]", &[b"-b", b"ac"], &[b"bb"]);
+        check_fnmatch(b"[[:word:]a]", &[], &[b"a", b":a]", b"[[:word:]a]"]);
         check_fnmatch(b"[\\]]", &[b"]"], &[b"\\"]);
         check_fnmatch(b"[abc", &[b"[abc"], &[b"a", b"abc"]);
         check_fnmatch(b"[", &[b"["], &[b""]);
@@ -384,7 +397,11 @@ mod tests {
         fn agrees_with_fnmatch_of_the_c_library(
             pattern in few_letters(b"ab*?[]!^-\\\xe9", 8),
             lines in proptest::collection::vec(few_letters(b"ab[]!^-\\\xe9", 5), 1..20),
+            named in proptest::option::of(
+                "[ab\\[]{0,2}\\[(:alpha:|=a=|\\.a\\.|:digit:)\\][\\]ab-]{0,3}",
+            ),
         ) {
+            let pattern = [&pattern[..], named.unwrap_or_default().as_bytes()].concat();
             let expression = Expression::fnmatch(&pattern).expect("a good pattern");
             for line in lines {
                 let expected = fnmatch(&pattern, &line);
