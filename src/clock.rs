@@ -21,7 +21,12 @@ pub fn moment() -> Instant {
 }
 
 fn system_time() -> Label {
-    let (unix_secs, nanos) = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+    label_of(SystemTime::now())
+}
+
+/// A moment as the system tells it, as a label.
+pub fn label_of(time: SystemTime) -> Label {
+    let (unix_secs, nanos) = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
         // A clock before 1970 is counted in whole seconds.
         Err(before) => (-i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX) - 1, 0),
@@ -41,11 +46,18 @@ pub mod by_hand {
 
     thread_local! {
         static TIME: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+        static SET_SECS: Cell<i64> = const { Cell::new(0) };
     }
 
     /// Stops both clocks; only [`pass`], and a microsecond for every look, moves them.
     pub fn begin() {
         TIME.set(Some((Instant::now(), Duration::ZERO)));
+        SET_SECS.set(0);
+    }
+
+    /// Sets the time of day forward, or back, by so many seconds.
+    pub fn set_by(secs: i64) {
+        SET_SECS.set(SET_SECS.get() + secs);
     }
 
     /// Moves both clocks on.
@@ -62,6 +74,7 @@ pub mod by_hand {
     pub fn now() -> Label {
         pass(Duration::from_micros(1));
         let Some((_, passed)) = TIME.get() else { return super::system_time() };
-        Label::from_unix(BEGIN_SECS + passed.as_secs() as i64, passed.subsec_nanos())
+        let unix_secs = BEGIN_SECS + SET_SECS.get() + passed.as_secs() as i64;
+        Label::from_unix(unix_secs, passed.subsec_nanos())
     }
 }

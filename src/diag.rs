@@ -208,6 +208,11 @@ impl Failure {
         }
     }
 
+    /// Whether there was no room on the disk, or none for this user.
+    pub fn is_of_full_disk(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ENOSPC | Errno::EDQUOT))
+    }
+
     /// The sentence, with `manner` between what and why.
     fn text(&self, manner: &str) -> Vec<u8> {
         let (before, behind) = self.what.words();
@@ -255,6 +260,11 @@ pub fn warn(text: &[u8]) {
     tell("warning", text);
 }
 
+/// Tells how the log directory `place` is, to whoever asked. Never waits, like a warning.
+pub fn status(place: &[u8], text: &str) {
+    tell("status", &[place, b": ", text.as_bytes()].concat());
+}
+
 /// Never waits: what stderr has no room for is dropped, because the service that is being logged would
 /// wait with it.
 fn tell(severity: &str, text: &[u8]) {
@@ -265,11 +275,19 @@ fn tell(severity: &str, text: &[u8]) {
     }
 }
 
+/// Tells that archives were removed because the disk is full.
+pub fn made_room(place: &[u8], count: u64) {
+    let removed = format!("disk full, removed {count} of the oldest files in ");
+    warn(&[removed.as_bytes(), place].concat());
+}
+
 /// What goes on after trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// Lines go to `current` of a directory, all that were held among them.
     Writing,
+    /// The same, and some were dropped meanwhile.
+    WritingAfterGap,
     /// Full files of a directory become archives.
     Finishing,
     /// A status file shows the last line.
@@ -280,6 +298,7 @@ pub enum Again {
 pub fn again(again: Again, place: &[u8], held: Duration) {
     let (work, kept) = match again {
         Again::Writing => ("writing to ", "nothing lost, "),
+        Again::WritingAfterGap => ("writing to ", "lines were dropped, "),
         Again::Finishing => ("finishing files in ", "nothing lost, "),
         Again::Showing => ("writing ", ""),
     };
@@ -334,6 +353,12 @@ pub fn crashed() -> &'static str {
 /// A full file that has been waiting for its name for so long.
 pub fn unfinished(age: &str) -> String {
     format!("previous has been waiting for {age} to be finished; does its processor hang or fail?")
+}
+
+/// Tells of lines that were dropped, where the line in their place will never be written.
+pub fn untold(place: &[u8], lines: u64, bytes: u64) {
+    let dropped = format!(": {lines} lines ({bytes} bytes) were dropped and are not told of there");
+    warn(&[b"giving up on ", place, dropped.as_bytes()].concat());
 }
 
 /// Writes text the user asked for to stdout. False where that failed.

@@ -93,6 +93,9 @@ impl Engine {
                 if asked.to_rotate {
                     self.sinks.rotate();
                 }
+                if asked.to_tell {
+                    self.sinks.tell();
+                }
                 if asked.to_end {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {
                         return self.give_up();

@@ -7,7 +7,9 @@ use crate::clock;
 use crate::diag::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
 use crate::look::{Look, Shower, StatusSize};
 use crate::pattern::Pattern;
-use crate::script::{Action, Ignored, LogSpec, MARGIN_DEFAULT, Script};
+use crate::script::{
+    Action, Ignored, LogSpec, MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Script,
+};
 use crate::stamp::{StampFormat, Stamper, Stamping};
 use std::fmt::Write;
 use std::io::{BufRead, IsTerminal, stdin};
@@ -91,13 +93,16 @@ fn sink_words(script: &Script, action: &Action, look: &Look) -> String {
 
 /// Every setting of a directory that is not the usual one, and what it takes on disk.
 fn log_words(spec: &LogSpec) -> String {
-    let LogSpec { dir, size_max, number_max, processor, margin, pause, code } = spec;
+    let LogSpec { dir, size_max, number_max, processor, margin, pause, code, total_max, .. } = spec;
+    // All of them full, and one more that is not named yet.
+    let by_number = size_max.saturating_mul(number_max.saturating_add(1));
+    // What was finished just now stays in any case.
+    let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(3));
     let mut words = format!(
         "appends selected lines to {}/current; {size_max} bytes a file, {number_max} files with \
          current, at most {} bytes on disk while one is finished",
         shown(dir.as_bytes()),
-        // All of them full, and one more that is not named yet.
-        size_max.saturating_mul(number_max.saturating_add(1)),
+        total_max.map_or(by_number, |total| by_total(total).min(by_number)),
     );
     if let Some(command) = processor {
         let command = shown(command.as_bytes());
@@ -116,6 +121,50 @@ fn log_words(spec: &LogSpec) -> String {
     }
     if code != b"s" {
         append(&mut words, format_args!("; finished files end in .{}", shown(code)));
+    }
+    words.push_str(&keeping_words(spec));
+    words
+}
+
+/// What ends files, removes them and holds lines in time or in trouble, where that is not the usual.
+fn keeping_words(spec: &LogSpec) -> String {
+    let LogSpec { total_max, age_max, number_min, sync_after, rotate_after, .. } = spec;
+    let mut words = String::new();
+    if let Some(total) = total_max {
+        append(&mut words, format_args!("; finished files have at most {total} bytes together"));
+    }
+    if let Some(age) = age_max {
+        let secs = age.as_secs();
+        append(&mut words, format_args!("; finished files go when they are {secs} s old"));
+    }
+    match rotate_after {
+        None => {}
+        Some(RotateAfter::Age(age)) => {
+            append(
+                &mut words,
+                format_args!("; a file ends {} s after its first line", age.as_secs()),
+            );
+        }
+        Some(RotateAfter::Aligned(length)) => {
+            let secs = length.as_secs();
+            append(&mut words, format_args!("; a file ends at each full {secs} s of local time"));
+        }
+    }
+    if let Some(number) = number_min {
+        let kept = format_args!("; on a full disk all finished files but {number} go");
+        append(&mut words, kept);
+    }
+    if let Some(after) = sync_after {
+        append(&mut words, format_args!("; synced {} s after a line", after.as_secs()));
+    }
+    let queue = spec.queue_max;
+    match spec.overflow {
+        Overflow::HoldBack if queue == QUEUE_MIN => {}
+        Overflow::HoldBack => append(&mut words, format_args!("; holds {queue} bytes in trouble")),
+        Overflow::Drop => append(
+            &mut words,
+            format_args!("; holds {queue} bytes in trouble, then drops lines and tells how many"),
+        ),
     }
     words
 }

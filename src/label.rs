@@ -5,6 +5,7 @@
 //! `tai64` crate count 37 and are not used.
 
 use crate::leap_seconds;
+use std::time::Duration;
 use tai64::Tai64;
 
 /// Bytes of a label: `@` and 24 digits.
@@ -98,7 +99,27 @@ impl Label {
         (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
     }
 
-    fn nanos_since(self, earlier: Label) -> i128 {
+    /// The label so much earlier; of moments before all labels, the first one.
+    #[must_use]
+    pub fn before(self, time: Duration) -> Label {
+        let nanos = self.nanos_since(Label { seconds: 0, nanos: 0 });
+        let left = nanos.saturating_sub_unsigned(time.as_nanos()).max(0).unsigned_abs();
+        let nanos_per_sec = u128::from(NANOS_PER_SEC);
+        // What is left is less than `self`, whose seconds have 64 bits.
+        Label { seconds: (left / nanos_per_sec) as u64, nanos: (left % nanos_per_sec) as u32 }
+    }
+
+    /// The label so much later; behind all labels, the last one of the last second.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Label {
+        let nanos = self.nanos + time.subsec_nanos();
+        let carried = u64::from(nanos / NANOS_PER_SEC);
+        let seconds = self.seconds.saturating_add(time.as_secs()).saturating_add(carried);
+        Label { seconds, nanos: nanos % NANOS_PER_SEC }
+    }
+
+    /// Nanoseconds from `earlier` to this one; below 0 where it is the later one.
+    pub fn nanos_since(self, earlier: Label) -> i128 {
         let secs = i128::from(self.seconds) - i128::from(earlier.seconds);
         secs * i128::from(NANOS_PER_SEC) + i128::from(self.nanos) - i128::from(earlier.nanos)
     }
@@ -266,6 +287,15 @@ mod tests {
         // The example of tai64nlocal's manual page, which is 1999-08-23 21:03:43 only with
         // leap-second zones.
         check(935_467_455, 0x2ef0_2e94, "@4000000037c219c92ef02e94");
+    }
+
+    #[test]
+    fn labels_are_reckoned_with() {
+        let label = Label::from_unix(1_700_000_000, 5);
+        assert_eq!(label.before(Duration::new(1, 6)), Label::from_unix(1_699_999_998, 999_999_999));
+        assert_eq!(label.before(Duration::new(1, 6)).after(Duration::new(1, 6)), label);
+        assert_eq!(label.before(Duration::ZERO), label);
+        assert_eq!(label.before(Duration::MAX), Label { seconds: 0, nanos: 0 });
     }
 
     #[test]

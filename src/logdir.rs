@@ -4,34 +4,48 @@
 //! told, keeps its place and is tried again after a pause, while what comes is held in a bounded
 //! buffer. Nothing here waits.
 
+mod age_clock;
 mod archives;
+mod current;
+mod figures;
 mod finish;
 mod finisher;
+mod gap;
+mod keeper;
 mod lock;
 mod open;
 mod place;
 mod processor;
+mod queue;
 mod recover;
 mod replace;
 mod rotation_point;
+mod rotation_time;
 mod sync_ahead;
+mod timers;
 
+use crate::clock;
 use crate::diag::{self, Again, Failure, What};
 use crate::disk::{File, For};
 use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
 use crate::pause::Pause;
+use crate::script::Overflow;
+use current::Current;
+use figures::{Count, Figures};
 use finish::Finishing;
 use finisher::Finisher;
+use gap::Gap;
+use keeper::{Chore, Keeper, Report};
+use memchr::memrchr;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use place::Place;
+use queue::Queue;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use sync_ahead::SyncAhead;
-
-/// What a directory holds in memory at most, in bytes.
-pub const BUFFER_MAX: usize = 128 * 1024;
+use timers::{Due, Timers};
 
 /// From this size, in bytes, a piece is written from where it lies instead of being copied first.
 const DIRECT_MIN: usize = 16 * 1024;
@@ -40,21 +54,44 @@ const DIRECT_MIN: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct LogDir {
     place: Arc<Place>,
-    current: Arc<File>,
+    current: Arc<Current>,
     /// The sync of a full `current` that waits for the file before it, where that has begun.
     ahead: Option<SyncAhead>,
     /// Bytes in `current`.
     size: u64,
-    /// Accepted and not yet written, at most [`BUFFER_MAX`] bytes.
-    buffer: Vec<u8>,
-    /// Where in the buffer `current` was asked to end. At most `buffer.len()`.
+    /// Whether the last byte written to it ended a line.
+    is_at_line_start: bool,
+    /// Accepted and not yet written.
+    queue: Queue,
+    /// Where in the queue `current` was asked to end. At most as many bytes as are held.
     cut_pos: Option<usize>,
+    overflow: Overflowing,
+    /// Lines that were dropped and not told of yet.
+    gap: Option<Box<Gap>>,
+    /// Whether there was a gap since everything was written.
+    has_dropped: bool,
     rotation: Rotation,
     pause: Pause,
     /// A file of an earlier run that waits for its processor.
     waiting: Option<Finishing>,
+    /// What failed because the disk is full, until the keeper has answered whether there is room.
+    disk_full: Option<Failure>,
+    timers: Timers,
     finisher: Finisher,
+    keeper: Keeper,
+    figures: Figures,
     end: End,
+}
+
+/// What is done about a queue that is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overflowing {
+    /// It is not full.
+    No,
+    /// Input has been held back since then.
+    Since(Instant),
+    /// Input is taken, and what does not fit is dropped.
+    Dropping,
 }
 
 /// The next step of a rotation.
@@ -92,47 +129,100 @@ impl LogDir {
     /// Takes bytes that belong behind all that were taken before. A line may come in any number of
     /// pieces. The caller makes sure that there is room.
     pub fn append(&mut self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.room());
         assert!(self.end == End::Open);
-        let direct = self.buffer.is_empty() && bytes.len() >= DIRECT_MIN;
+        if self.overflow == Overflowing::Dropping && !self.fits(bytes) {
+            return self.drop_lines(bytes);
+        }
+        assert!(bytes.len() <= self.queue.room());
+        let direct = self.queue.is_empty() && bytes.len() >= DIRECT_MIN;
         let written = if direct { self.put(bytes) } else { 0 };
-        self.buffer.extend_from_slice(&bytes[written..]);
+        self.queue.push(&bytes[written..]);
     }
 
-    /// How many bytes can be taken now.
+    /// How many bytes can be taken now; where lines are dropped, any number.
     pub fn room(&self) -> usize {
-        BUFFER_MAX - self.buffer.len()
+        match self.overflow {
+            Overflowing::Dropping => usize::MAX,
+            Overflowing::No | Overflowing::Since(_) => self.queue.room(),
+        }
+    }
+
+    /// Whether so many bytes can be taken now. Makes room where that is possible without waiting; where a
+    /// full queue is not to hold back input longer than a pause, there is room from then on.
+    pub fn have_room(&mut self, len: usize) -> bool {
+        if self.queue.room() < len || self.timers.has_rotation() {
+            self.flush();
+        }
+        if self.queue.room() >= len {
+            if self.gap.is_none() {
+                self.overflow = Overflowing::No;
+            }
+            return true;
+        }
+        if self.place.spec.overflow == Overflow::Drop {
+            self.overflow = match self.overflow {
+                Overflowing::No => Overflowing::Since(clock::moment()),
+                Overflowing::Since(since) if clock::moment() >= since + self.place.spec.pause => {
+                    Overflowing::Dropping
+                }
+                other => other,
+            };
+        }
+        self.overflow == Overflowing::Dropping
     }
 
     /// Writes what can be written, and goes on with a rotation that is under way.
     pub fn flush(&mut self) {
         self.take_up();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let written = self.put(&buffer);
-        buffer.drain(..written);
-        self.buffer = buffer;
-        if self.buffer.is_empty() && self.rotation == Rotation::None {
-            self.pause.tell_end(Again::Writing, self.place.name());
+        self.tend();
+        self.write_queue();
+        if self.gap.is_some() && self.can_end_gap() {
+            self.end_gap();
+            self.write_queue();
+        }
+        if self.queue.is_empty() && self.gap.is_none() && self.rotation == Rotation::None {
+            let again = match std::mem::take(&mut self.has_dropped) {
+                true => Again::WritingAfterGap,
+                false => Again::Writing,
+            };
+            self.pause.tell_end(again, self.place.name());
         }
     }
 
     /// Ends `current` here if it is not empty, as for SIGALRM.
     pub fn rotate(&mut self) {
-        if self.end == End::Open && self.cut_pos.is_none() {
-            self.cut_pos = Some(self.buffer.len());
-        }
+        self.cut();
         self.flush();
     }
 
-    /// When there is something to try again, if there was trouble.
+    /// Tells how the directory is, in one line (multilog(8), USR1). Archives are counted beside the loop,
+    /// or not at all where something else is under way there.
+    pub fn tell(&mut self) {
+        let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
+        let text = self.figures.text(self.queue.held(), untold, self.size);
+        let can_count = self.end == End::Open && !self.keeper.is_busy();
+        if !can_count || self.keeper.begin(&self.place, Chore::Tell(text.clone())).is_err() {
+            keeper::tell(&self.place, &text, None);
+        }
+    }
+
+    /// When there is something to do that no input brings: to try again, or to do in time.
     pub fn deadline(&self) -> Option<Instant> {
-        self.pause.until()
+        if self.end != End::Open {
+            return self.pause.until();
+        }
+        let overflow = match self.overflow {
+            Overflowing::Since(since) => Some(since + self.place.spec.pause),
+            Overflowing::No | Overflowing::Dropping => None,
+        };
+        let timer = self.timers.next(self.keeper.is_busy());
+        [self.pause.until(), overflow, timer].into_iter().flatten().min()
     }
 
     /// Whether something failed and waits to be tried again.
     pub fn is_in_trouble(&self) -> bool {
-        let is_stuck = self.place.processors.are_stuck();
-        self.pause.until().is_some() || self.finisher.is_in_trouble() || is_stuck
+        let is_stuck = self.place.processors.are_stuck() || self.finisher.is_in_trouble();
+        self.pause.until().is_some() || self.disk_full.is_some() || is_stuck
     }
 
     /// Sends a signal to a processor that runs, and starts no other. The file it had, and any that is full
@@ -149,8 +239,10 @@ impl LogDir {
             return Some(closed);
         }
         self.flush();
-        let is_busy = self.waiting.is_some() || self.finisher.is_busy();
-        if !self.buffer.is_empty() || !self.is_ready() || is_busy {
+        if !self.queue.is_empty() || self.gap.is_some() || !self.is_ready() {
+            return None;
+        }
+        if self.waiting.is_some() || self.finisher.is_busy() || self.keeper.is_busy() {
             return None;
         }
         if self.end == End::Open {
@@ -189,14 +281,153 @@ impl LogDir {
     pub fn give_up(&self) {
         let file =
             if self.finisher.is_busy() { ", the file before them is not finished" } else { "" };
-        diag::give_up(self.place.name(), &self.buffer, file);
+        diag::give_up(self.place.name(), self.queue.held(), file);
+        if let Some(gap) = &self.gap {
+            let Count { lines, bytes } = gap.missing();
+            diag::untold(self.place.name(), lines, bytes);
+        }
         self.place.processors.stop(Signal::SIGTERM);
     }
 
     /// On the model disk: does one step of what the finisher's thread would do.
     #[cfg(test)]
     pub fn advance_finisher(&mut self) -> bool {
-        self.finisher.advance()
+        self.keeper.advance() | self.finisher.advance()
+    }
+
+    fn write_queue(&mut self) {
+        let mut queue = std::mem::replace(&mut self.queue, Queue::new(0));
+        let written = self.put(queue.held());
+        queue.consume(written);
+        self.queue = queue;
+    }
+
+    fn cut(&mut self) {
+        if self.end == End::Open && self.cut_pos.is_none() {
+            self.cut_pos = Some(self.queue.held().len());
+        }
+    }
+
+    /// Hears what the keeper has done, and does what is due.
+    fn tend(&mut self) {
+        if let Some(report) = self.keeper.take_report() {
+            self.hear(report);
+        }
+        if self.end != End::Open || self.timers.are_none() {
+            return;
+        }
+        if self.timers.is_rotation_due() {
+            self.cut();
+        }
+        if self.keeper.is_busy() {
+            return;
+        }
+        if let Some(due) = self.timers.take_due() {
+            let chore = match due {
+                Due::Sync => Chore::Sync(Arc::clone(&self.current)),
+                Due::RemoveAged => Chore::RemoveAged,
+            };
+            if let Err(failure) = self.keeper.begin(&self.place, chore) {
+                diag::failed(&failure);
+                self.timers.put_off(due, self.place.spec.pause);
+            }
+        }
+    }
+
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Synced | Report::Told => {}
+            // Lines that come can still be made safe, in a new file.
+            Report::Unsynced => self.cut(),
+            Report::NextAged(next) => self.timers.look_for_aged(next),
+            Report::MadeRoom(removed_count) => {
+                if let Some(failure) = self.disk_full.take()
+                    && removed_count == 0
+                {
+                    self.pause.start(&failure);
+                }
+                return;
+            }
+        }
+        if let Some(failure) = self.disk_full.take() {
+            self.stop(failure);
+        }
+    }
+
+    /// Something failed. On a full disk room is made, if that is allowed; otherwise it is tried again after
+    /// a pause.
+    fn stop(&mut self, failure: Failure) {
+        self.place.note(&failure);
+        if !failure.is_of_full_disk() || self.place.spec.number_min.is_none() {
+            self.pause.start(&failure);
+            return;
+        }
+        if !self.keeper.is_busy()
+            && let Err(no_thread) = self.keeper.begin(&self.place, Chore::MakeRoom)
+        {
+            diag::failed(&no_thread);
+            self.pause.start(&failure);
+            return;
+        }
+        self.disk_full = Some(failure);
+    }
+
+    /// Whether this need not be dropped.
+    fn fits(&self, bytes: &[u8]) -> bool {
+        self.gap.is_none() && bytes.len() <= self.queue.room()
+    }
+
+    /// Takes whole lines as far as they fit, and drops the rest. Of a line that does not fit nothing is
+    /// kept, unless its beginning has been written.
+    fn drop_lines(&mut self, mut bytes: &[u8]) {
+        if self.gap.is_none() {
+            let (gap, taken) = self.begin_gap(bytes);
+            self.gap = Some(Box::new(gap));
+            bytes = &bytes[taken..];
+        }
+        if let Some(gap) = &mut self.gap {
+            gap.add(bytes);
+        }
+    }
+
+    fn begin_gap(&mut self, bytes: &[u8]) -> (Gap, usize) {
+        let is_stamped = self.place.spec.is_stamped;
+        let fitting = &bytes[..self.queue.room().min(bytes.len())];
+        if let Some(newline) = memrchr(b'\n', fitting) {
+            self.queue.push(&bytes[..=newline]);
+            return (Gap::at_line_start(is_stamped), newline + 1);
+        }
+        let line_pos = match memrchr(b'\n', self.queue.held()) {
+            Some(newline) => newline + 1,
+            None if self.is_at_line_start => 0,
+            None => {
+                self.queue.push(fitting);
+                return (Gap::in_line(is_stamped), fitting.len());
+            }
+        };
+        let mut gap = Gap::at_line_start(is_stamped);
+        gap.add(&self.queue.split_off(line_pos));
+        self.cut_pos = self.cut_pos.map(|cut_pos| cut_pos.min(line_pos));
+        (gap, 0)
+    }
+
+    /// Whether writing works again, and there is room for more than the marker.
+    fn can_end_gap(&self) -> bool {
+        self.gap.as_ref().is_some_and(|gap| gap.is_between_lines())
+            && self.pause.until().is_none()
+            && self.disk_full.is_none()
+            && self.queue.is_half_empty()
+    }
+
+    fn end_gap(&mut self) {
+        if let Some(gap) = self.gap.take() {
+            let marker = gap.marker();
+            self.queue.push(&marker);
+            self.figures.dropped.add(gap.missing());
+            self.figures.markers.add(Count::of(&marker));
+            self.overflow = Overflowing::No;
+            self.has_dropped = true;
+        }
     }
 
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
@@ -231,16 +462,19 @@ impl LogDir {
         match self.current.write(bytes) {
             Ok(written) if written > 0 => {
                 self.pause.clear();
+                self.timers.note_write(self.size == 0);
                 self.size += written as u64;
+                self.figures.written.add(Count::of(&bytes[..written]));
+                self.is_at_line_start = bytes[written - 1] == b'\n';
                 written
             }
-            Ok(_) => self.pause_writing(Errno::EIO),
-            Err(errno) => self.pause_writing(errno),
+            Ok(_) => self.stop_writing(Errno::EIO),
+            Err(errno) => self.stop_writing(errno),
         }
     }
 
-    fn pause_writing(&mut self, errno: Errno) -> usize {
-        self.pause.start(&self.place.failure(What::WriteTo, CURRENT, errno));
+    fn stop_writing(&mut self, errno: Errno) -> usize {
+        self.stop(self.place.failure(What::WriteTo, CURRENT, errno));
         0
     }
 
@@ -269,7 +503,7 @@ impl LogDir {
     /// Takes a rotation that is under way as far as it goes. True when there is a `current` to write
     /// to and no pause.
     fn is_ready(&mut self) -> bool {
-        while self.pause.is_over() {
+        while self.disk_full.is_none() && self.pause.is_over() {
             let step = match self.rotation {
                 Rotation::None => return true,
                 Rotation::Rename if self.finisher.is_busy() => {
@@ -284,7 +518,7 @@ impl LogDir {
                     self.pause.clear();
                     self.rotation = next;
                 }
-                Err(failure) => self.pause.start(&failure),
+                Err(failure) => self.stop(failure),
             }
         }
         false
@@ -300,7 +534,7 @@ impl LogDir {
         // Without somebody to finish it, no file is taken out of use.
         self.finisher.prepare(&self.place)?;
         if let Some(left_over) = self.find_left_over()? {
-            self.finisher.start(Finishing::of_left_over(Arc::new(left_over)));
+            self.finisher.start(Finishing::of_left_over(left_over));
             return Ok(Rotation::Rename);
         }
         match self.place.dir.rename(CURRENT, PREVIOUS) {
@@ -325,10 +559,13 @@ impl LogDir {
     }
 
     fn create_current(&mut self) -> Result<Rotation, Failure> {
-        let current = Arc::new(open::current(&self.place, What::Create)?);
+        let current = Current::new(open::current(&self.place, What::Create)?);
         let full = std::mem::replace(&mut self.current, current);
         let ahead = self.ahead.take();
         self.size = 0;
+        self.is_at_line_start = true;
+        self.timers.forget_current();
+        self.figures.rotated_at = Some(clock::now());
         if self.rotation == Rotation::Create {
             self.finisher.start(Finishing::new(full, ahead));
         }
@@ -340,7 +577,7 @@ impl LogDir {
 /// input.
 impl io::Write for LogDir {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        while self.room() == 0 {
+        while self.queue.room() == 0 {
             let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
             let pause = self.deadline().map(until);
             match self.finisher.is_busy() {
@@ -350,7 +587,7 @@ impl io::Write for LogDir {
             }
             LogDir::flush(self);
         }
-        let taken = bytes.len().min(self.room());
+        let taken = bytes.len().min(self.queue.room());
         self.append(&bytes[..taken]);
         Ok(taken)
     }

@@ -39,13 +39,19 @@ Reads lines on standard input and does the actions on each, in order.
   ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
   nnumber      number of files in the directories behind it (10)
   !processor   runs sh -c processor on each full file of the directories behind it
+  Stotal       bytes of all finished files in the directories behind it
+  kage         age of finished files in the directories behind it, such as 30d
+  Rage R@age   ends files after, or at each full, 7d or 1h, in the directories behind it
+  Nnumber      finished files that stay when the disk is full, in the directories behind it
+  qsize[:drop] memory for each of the directories behind it in trouble (128k); then drops
+  yseconds     syncs current so often, in the directories behind it
   lsize        how close to its size a file ends at a line, in the directories behind it (2000)
   rmillis      how long trouble in the directories behind it rests (5000)
   wcode        ending of finished files in the directories behind it (s)
   dfd          writes a newline to the descriptor fd when everything is open
   ./dir /dir   appends selected lines to dir/current
 --explain tells what the actions do, and what becomes of each line; it writes no log.
-Signals: TERM ends at the end of a line, ALRM starts new files.
+Signals: TERM ends at the end of a line, ALRM starts new files, USR1 tells how logs are.
 ";
 
 /// Runs the program with the arguments of the process.

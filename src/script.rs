@@ -27,6 +27,10 @@ pub const NUMBER_DEFAULT: u64 = 10;
 /// A file ends with the first line that ends within this many bytes of its size, without `l`.
 pub const MARGIN_DEFAULT: u64 = 2000;
 
+/// What a directory holds in memory at most, in bytes, without `q`: two of what the line engine hands on at
+/// once.
+pub const QUEUE_MIN: usize = 128 * 1024;
+
 /// What multilog was asked to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
@@ -106,6 +110,40 @@ pub struct LogSpec {
     pub pause: Duration,
     /// The ending of a finished file's name, behind the dot (`w`).
     pub code: Vec<u8>,
+    /// The archives together have at most so many bytes (`S`).
+    pub total_max: Option<u64>,
+    /// Archives older than this go (`k`).
+    pub age_max: Option<Duration>,
+    /// So many archives stay when the disk is full and the others go (`N`). At least 1.
+    pub number_min: Option<u64>,
+    /// `current` is synced when it has been dirty for so long (`y`).
+    pub sync_after: Option<Duration>,
+    /// When `current` ends for its age (`R`).
+    pub rotate_after: Option<RotateAfter>,
+    /// What is held in memory when the directory is in trouble, at most, in bytes (`q`).
+    pub queue_max: usize,
+    /// What happens when that is full.
+    pub overflow: Overflow,
+    /// Whether the lines that come have stamps.
+    pub is_stamped: bool,
+}
+
+/// When a file ends for its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotateAfter {
+    /// So long after its first byte.
+    Age(Duration),
+    /// Where local time begins the next stretch of this length: a part of a day, or whole days.
+    Aligned(Duration),
+}
+
+/// What happens to lines that a full queue has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// They stay in the pipe.
+    HoldBack,
+    /// After a pause they are dropped, counted, and told of in one line.
+    Drop,
 }
 
 impl LogSpec {
@@ -119,6 +157,14 @@ impl LogSpec {
             margin: MARGIN_DEFAULT,
             pause: PAUSE,
             code: b"s".to_vec(),
+            total_max: None,
+            age_max: None,
+            number_min: None,
+            sync_after: None,
+            rotate_after: None,
+            queue_max: QUEUE_MIN,
+            overflow: Overflow::HoldBack,
+            is_stamped: false,
         }
     }
 }
@@ -200,7 +246,8 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
             }
             b"." | b"/" => {
                 script.add_sink(Action::Log(script.logs.len()), &look);
-                script.logs.push(LogSpec { dir: argument.clone(), ..settings.clone() });
+                let (dir, is_stamped) = (argument.clone(), script.stamp.is_some());
+                script.logs.push(LogSpec { dir, is_stamped, ..settings.clone() });
             }
             _ => {
                 let hint = match settings::set(&mut settings, &mut look, bytes) {

@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub struct Asked {
     /// ALRM: finish every `current`.
     pub to_rotate: bool,
+    /// USR1: tell how every log directory is.
+    pub to_tell: bool,
     /// TERM, HUP, INT: end.
     pub to_end: bool,
 }
@@ -20,12 +22,12 @@ pub struct Signals(SignalFd);
 
 impl Signals {
     /// Begins to collect signals. TERM and ALRM count even where they were inherited as ignored, as
-    /// in 0.76; HUP and INT, which kill 0.76, end cleanly unless they were ignored.
+    /// in 0.76; HUP, INT and USR1, which kill 0.76, count unless they were ignored.
     pub fn collect() -> nix::Result<Signals> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGTERM);
         signals.add(Signal::SIGALRM);
-        for signal in [Signal::SIGHUP, Signal::SIGINT] {
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1] {
             if !startup::is_ignored(signal as i32) {
                 signals.add(signal);
             }
@@ -41,6 +43,7 @@ impl Signals {
         while let Ok(Some(info)) = self.0.read_signal() {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGALRM) => asked.to_rotate = true,
+                Ok(Signal::SIGUSR1) => asked.to_tell = true,
                 Ok(_) | Err(_) => asked.to_end = true,
             }
         }

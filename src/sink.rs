@@ -93,21 +93,20 @@ impl OpenSinks {
     /// where that is possible without waiting.
     pub fn have_room(&mut self) -> bool {
         self.hand_on_shown();
-        for log in &mut self.logs {
-            if log.room() < HANDED_MAX {
-                log.flush();
-            }
-        }
         if !self.alerts.have_room() {
             self.alerts.flush();
         }
         if !self.output.has_room() {
             self.output.flush();
         }
-        self.alerts.have_room()
+        let mut have_room = self.alerts.have_room()
             && self.output.has_room()
-            && self.shown.iter().all(|shown| shown.held.is_empty())
-            && self.logs.iter().all(|log| log.room() >= HANDED_MAX)
+            && self.shown.iter().all(|shown| shown.held.is_empty());
+        // Every one is asked: each makes room for itself.
+        for log in &mut self.logs {
+            have_room &= log.have_room(HANDED_MAX);
+        }
+        have_room
     }
 
     /// Gives what is shown otherwise to its log directories, as far as these have room.
@@ -118,9 +117,10 @@ impl OpenSinks {
             let mut done = 0;
             while done < shown.held.len() {
                 if log.room() == 0 {
-                    log.flush();
+                    log.have_room(HANDED_MAX);
                 }
-                let piece = &shown.held[done..shown.held.len().min(done + log.room())];
+                let end = shown.held.len().min(done.saturating_add(log.room()));
+                let piece = &shown.held[done..end];
                 if piece.is_empty() {
                     break;
                 }
@@ -148,6 +148,11 @@ impl OpenSinks {
     /// Sends a signal to the processors that run, and starts no other.
     pub fn stop_processors(&self, signal: Signal) {
         self.logs.iter().for_each(|log| log.stop_processor(signal));
+    }
+
+    /// Tells how every log directory is.
+    pub fn tell(&mut self) {
+        self.logs.iter_mut().for_each(LogDir::tell);
     }
 
     /// Goes on with the end of every sink. Tells how they were left, once all are: unsynced if one

@@ -20,6 +20,15 @@ pub enum StampFormat {
     Local,
 }
 
+/// A moment as `2026-11-20T08:15:02.123456789Z`, if its year is one that can be written so.
+pub fn format_utc(label: Label) -> Option<String> {
+    let (unix_secs, nanos) = label.to_unix();
+    let time = local_time::universal(unix_secs)?;
+    let (year, month, day) = (time.year, time.month, time.day);
+    let (hour, minute, second) = (time.hour, time.minute, time.second);
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z"))
+}
+
 /// Makes the stamps of one stream, each a moment after the last one.
 pub trait Stamper {
     /// Takes the moment a block of input was read; the stamps of its lines count from there.

@@ -54,6 +54,10 @@ fuzz_target!(|input: &[u8]| {
             size_max: log.size_max.min(SIZE_MAX),
             processor: None,
             code: b"s".to_vec(),
+            // The lines that are there have to be the last ones, by `n` alone.
+            total_max: None,
+            age_max: None,
+            rotate_after: None,
             ..log.clone()
         };
     }

@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitStatus;
+use std::time::SystemTime;
 
 /// An open directory.
 #[derive(Debug)]
@@ -166,6 +167,13 @@ impl File {
         match self {
             File::Kernel(file) => file.set_mode(mode),
             File::Model(file) => again(|| file.set_mode(mode)),
+        }
+    }
+
+    pub fn born(&self) -> Option<SystemTime> {
+        match self {
+            File::Kernel(file) => file.born(),
+            File::Model(file) => again(|| file.born()).ok(),
         }
     }
 

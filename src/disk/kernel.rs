@@ -10,6 +10,7 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
 
 /// An open directory.
 #[derive(Debug)]
@@ -131,6 +132,12 @@ impl File {
     /// Sets the permissions.
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         again(|| fchmod(&self.0, Mode::from_bits_truncate(mode)))
+    }
+
+    /// When the file was made, where the file system knows it, or was written last.
+    pub fn born(&self) -> Option<SystemTime> {
+        let metadata = std::fs::File::from(self.0.try_clone().ok()?).metadata().ok()?;
+        metadata.created().or_else(|_| metadata.modified()).ok()
     }
 
     /// What is known of the file.

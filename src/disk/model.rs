@@ -14,12 +14,15 @@
 #![allow(missing_docs, reason = "seen by tests only")]
 
 use super::{For, Stat};
+use crate::clock;
 use crate::format::{NEWSTATE, PREVIOUS, PROCESSED, STATE, archive_key, is_complete};
+use crate::label::Label;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 /// The calls of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +116,7 @@ struct Inode {
     mode: u32,
     /// The modes it may have on disk: that of the last sync, and all since.
     modes_on_disk: Vec<u32>,
+    born: Label,
 }
 
 /// A change of names in a directory.
@@ -171,7 +175,7 @@ pub struct ModelFile {
 
 impl Disk {
     fn add(&mut self, body: Body, mode: u32) -> usize {
-        self.inodes.push(Inode { body, mode, modes_on_disk: vec![mode] });
+        self.inodes.push(Inode { body, mode, modes_on_disk: vec![mode], born: clock::now() });
         self.inodes.len() - 1
     }
 
@@ -481,7 +485,7 @@ impl ModelDir {
     }
 
     fn promise(&self, disk: &mut Disk, inode: usize, name: &[u8]) {
-        if archive_key(name).is_some() && name.ends_with(b".s") {
+        if archive_key(name).is_some() && !name.ends_with(b".u") {
             let contents = disk.contents(inode).clone();
             disk.promised.push(Archive { dir: self.inode, name: name.to_vec(), contents });
         }
@@ -568,7 +572,7 @@ impl ModelDir {
         self.archives(|disk| &disk.removed)
     }
 
-    /// Archives that were ever named `.s` here.
+    /// Archives that were ever named as whole here.
     pub fn promised(&self) -> Vec<Archive> {
         self.archives(|disk| &disk.promised)
     }
@@ -662,6 +666,12 @@ impl ModelFile {
         disk.inodes[self.inode].mode = mode;
         disk.inodes[self.inode].modes_on_disk.push(mode);
         disk.answer()
+    }
+
+    pub fn born(&self) -> Result<SystemTime, Errno> {
+        let (disk, _) = self.disk.enter(Call::StatFile)?;
+        let (unix_secs, nanos) = disk.inodes[self.inode].born.to_unix();
+        Ok(SystemTime::UNIX_EPOCH + Duration::new(unix_secs.unsigned_abs(), nanos))
     }
 
     pub fn stat(&self) -> Result<Stat, Errno> {

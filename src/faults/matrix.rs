@@ -1,6 +1,8 @@
 //! The faults, kills and power cuts, and what they add up to.
 
-use super::workload::{DIRS, LAST, Outcome, RUN_COUNT, fresh, line, run, run_last, streams};
+use super::workload::{
+    DIRS, LAST, Outcome, PAUSE_OF_KEPT, RUN_COUNT, fresh, line, run, run_last, streams,
+};
 use super::{check_equal, check_marks, check_memory, check_promise, check_tidy, contents};
 use crate::diag::told;
 use crate::disk::model::{CALLS, Call, Fault, How, Journal, Model};
@@ -96,12 +98,13 @@ fn check_told(told: &[(Instant, String)], about: &str) {
     let mut paused: BTreeMap<&str, Instant> = BTreeMap::new();
     // What was told last of each sink: a pause, or its end.
     let mut last: BTreeMap<&str, bool> = BTreeMap::new();
-    let sinks = ["status", "./few", "./all", "./some", "./copied"];
+    let sinks = ["status", "./few", "./all", "./some", "./kept", "./copied"];
     for (moment, line) in told {
         let sink = sinks.into_iter().find(|sink| line.contains(sink)).expect("a sink");
         if line.contains(", pausing") {
             let before = paused.insert(line, *moment);
-            let rested = before.is_none_or(|before| *moment >= before + PAUSE);
+            let pause = if sink == "./kept" { PAUSE_OF_KEPT } else { PAUSE };
+            let rested = before.is_none_or(|before| *moment >= before + pause);
             assert!(rested, "{line} comes too often: {about}");
             last.insert(sink, false);
         } else if line.starts_with("multilog: info: ") {

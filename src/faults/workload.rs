@@ -15,9 +15,9 @@ use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The directories: one that keeps few files, one that keeps all, one that takes some lines, one
-/// with a processor.
-pub const DIRS: [&[u8]; 4] = [b"few", b"all", b"some", b"copied"];
+/// The directories: one that keeps few files, one that keeps all, one that takes some lines, one with every
+/// setting that 0.76 does not have, one with a processor.
+pub const DIRS: [&[u8]; 5] = [b"few", b"all", b"some", b"kept", b"copied"];
 
 /// The lines of each run, by number.
 const RUNS: [std::ops::Range<u64>; 3] = [0..25, 101..160, 300..310];
@@ -37,9 +37,14 @@ pub enum Outcome {
 }
 
 /// The command line of every run.
-pub const ARGUMENTS: [&str; 11] = [
-    "=status", "s4096", "n4", "./few", "n1000", "./all", "-*d", "./some", "+*", "!copy", "./copied",
+pub const ARGUMENTS: [&str; 30] = [
+    "=status", "s4096", "n4", "./few", "n1000", "./all", "-*d", "./some", "+*", "w1", "l500",
+    "S9000", "k9s", "N2", "y1", "R3s", "q0:drop", "r3000", "./kept", "ws", "l2000", "S0", "k0",
+    "N0", "y0", "R0", "q0", "r5000", "!copy", "./copied",
 ];
+
+/// The pause of the directory with every setting.
+pub const PAUSE_OF_KEPT: Duration = Duration::from_secs(3);
 
 fn script() -> Script {
     let arguments: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();

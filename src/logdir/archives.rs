@@ -4,6 +4,7 @@ use crate::clock;
 use crate::diag::{self, Failure, What};
 use crate::format::{ArchiveKey, Code, archive_key, archive_name, is_removable};
 use crate::label::Label;
+use crate::logdir::age_clock::AgeClock;
 use crate::logdir::place::Place;
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -26,12 +27,34 @@ pub struct Archives {
     read_at: Option<Instant>,
     /// Number of names that count.
     count: u64,
+    /// Bytes of these files, where somebody wants to know.
+    bytes: u64,
     /// The newest moment in any name.
     newest: Option<Label>,
-    /// Names that may be removed, oldest first; at most [`REMOVABLE_MAX`], and then not all.
-    removable: VecDeque<Vec<u8>>,
+    /// What may be removed, oldest first; at most [`REMOVABLE_MAX`], and then not all.
+    removable: VecDeque<Archive>,
     /// Whether these are all that may be removed.
     is_complete: bool,
+    age_clock: AgeClock,
+}
+
+/// A file that may be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Archive {
+    name: Vec<u8>,
+    /// In bytes, where somebody wants to know.
+    size: u64,
+}
+
+/// What is wrong with there being so many archives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// They are more than `n` or `S` allow, or older than `k` does.
+    Any,
+    /// They are older than `k` allows.
+    Age,
+    /// The disk is full, and they are more than `N` asks to keep.
+    FullDisk,
 }
 
 impl Archives {
@@ -63,7 +86,7 @@ impl Archives {
         }
         match give_name(place, file, &name) {
             Ok(()) => {
-                self.add_newest(&name);
+                self.add_newest(Archive { name: name.clone(), size: stat.size });
                 Ok(Some(name))
             }
             Err(errno) => {
@@ -73,36 +96,51 @@ impl Archives {
         }
     }
 
-    /// Removes the oldest archives until fewer than the directory's number remain, but never
-    /// `spared`, the one just named.
+    /// Removes the oldest archives as long as there is an excess of them, but never `spared`, the one
+    /// just named. Tells how many.
     ///
     /// What cannot be removed is left, told once, and the next one is tried; 0.76 tries the same one
     /// for ever.
-    pub fn prune(&mut self, place: &Place, spared: Option<&[u8]>) -> Result<(), Failure> {
+    pub fn prune(
+        &mut self,
+        place: &Place,
+        spared: Option<&[u8]>,
+        excess: Excess,
+    ) -> Result<u64, Failure> {
         self.refresh(place)?;
+        let aged = place.spec.age_max.map(|age_max| self.age_clock.now(age_max).before(age_max));
+        let mut removed_count = 0;
+        let mut left = Vec::new();
         let mut stuck = None;
-        while self.count >= place.spec.number_max {
-            let Some(oldest) = self.next_oldest(place)? else { break };
-            if spared == Some(&oldest) {
+        while let Some(oldest) = self.take_oldest(place, &left, excess, aged)? {
+            if spared == Some(oldest.name.as_slice()) {
+                left.push(oldest);
                 continue;
             }
-            match place.dir.remove(&oldest) {
-                Ok(()) => self.count -= 1,
+            match place.dir.remove(&oldest.name) {
+                Ok(()) => {
+                    self.subtract(&oldest);
+                    removed_count += 1;
+                }
                 Err(Errno::ENOENT) => {
                     // Somebody else removed it, or gave it another name that counts: the next
                     // rotation looks again.
-                    self.count -= 1;
+                    self.subtract(&oldest);
                     self.read_at = None;
                 }
-                Err(errno) => stuck = Some(place.failure(What::Remove, &oldest, errno)),
+                Err(errno) => {
+                    stuck = Some(place.failure(What::Remove, &oldest.name, errno));
+                    left.push(oldest);
+                }
             }
         }
+        left.into_iter().rev().for_each(|archive| self.removable.push_front(archive));
         match stuck {
             None => place.archives_stuck.forget(),
             Some(failure) if place.archives_stuck.is_news() => diag::failed(&failure),
             Some(_) => {}
         }
-        Ok(())
+        Ok(removed_count)
     }
 
     /// Somebody changed the names: the next one to need them reads the directory.
@@ -110,12 +148,59 @@ impl Archives {
         self.read_at = None;
     }
 
-    /// Takes the oldest name off the list.
-    fn next_oldest(&mut self, place: &Place) -> Result<Option<Vec<u8>>, Failure> {
+    /// Takes the oldest one off the list that has to go. `left` have been tried.
+    fn take_oldest(
+        &mut self,
+        place: &Place,
+        left: &[Archive],
+        excess: Excess,
+        aged: Option<Label>,
+    ) -> Result<Option<Archive>, Failure> {
+        let spec = &place.spec;
+        let are_too_many = match excess {
+            Excess::Any => {
+                self.count >= spec.number_max
+                    || spec.total_max.is_some_and(|total_max| self.bytes > total_max)
+            }
+            Excess::Age => false,
+            Excess::FullDisk => spec.number_min.is_some_and(|number_min| self.count > number_min),
+        };
+        if !are_too_many && aged.is_none() {
+            return Ok(None);
+        }
         if self.removable.is_empty() && !self.is_complete {
             self.read(place)?;
+            self.removable.retain(|archive| !left.contains(archive));
         }
-        Ok(self.removable.pop_front())
+        if are_too_many {
+            // The newest of all may have been named just now.
+            let is_last = excess == Excess::FullDisk && self.removable.len() <= 1;
+            return Ok(if is_last { None } else { self.removable.pop_front() });
+        }
+        // Names that are no label have no age.
+        let is_aged =
+            |archive: &Archive| Label::parse(&archive.name).is_some_and(|label| Some(label) < aged);
+        let pos = self.removable.iter().position(is_aged);
+        Ok(pos.and_then(|pos| self.removable.remove(pos)))
+    }
+
+    fn subtract(&mut self, archive: &Archive) {
+        self.count -= 1;
+        self.bytes = self.bytes.saturating_sub(archive.size);
+    }
+
+    /// How long it takes until the oldest archive is too old, if there is one and `k` is given.
+    pub fn next_aged(&mut self, place: &Place) -> Option<Duration> {
+        let age_max = place.spec.age_max?;
+        let oldest = self.removable.iter().find_map(|archive| Label::parse(&archive.name))?;
+        let left = oldest.nanos_since(self.age_clock.now(age_max).before(age_max));
+        u64::try_from(left.max(0)).ok().map(Duration::from_nanos)
+    }
+
+    /// How many archives there are, and how many bytes they have.
+    pub fn count(&mut self, place: &Place) -> Result<(u64, u64), Failure> {
+        self.read_with_sizes(place, true)?;
+        Ok((self.count, self.bytes))
     }
 
     fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
@@ -130,19 +215,31 @@ impl Archives {
     }
 
     fn read(&mut self, place: &Place) -> Result<(), Failure> {
-        *self = Archives::default();
-        let mut removable = Vec::new();
+        self.read_with_sizes(place, place.spec.total_max.is_some())
+    }
+
+    fn read_with_sizes(&mut self, place: &Place, with_sizes: bool) -> Result<(), Failure> {
+        self.read_at = None;
+        let mut names = Vec::new();
         let listing = place.dir.each_name(|name| {
-            let Some(key) = archive_key(name) else { return };
-            self.count += 1;
-            self.newest = self.newest.max(moment(&key));
-            if is_removable(name) {
-                removable.push(name.to_vec());
+            if archive_key(name).is_some() {
+                names.push(name.to_vec());
             }
         });
         listing.map_err(|errno| place.failure_here(What::Read, errno))?;
+        (self.count, self.bytes, self.newest) = (0, 0, None);
+        let mut removable = Vec::new();
+        for name in names {
+            let size = if with_sizes { size_of(place, &name)? } else { 0 };
+            self.count += 1;
+            self.bytes += size;
+            self.newest = self.newest.max(archive_key(&name).as_ref().and_then(moment));
+            if is_removable(&name) {
+                removable.push(Archive { name, size });
+            }
+        }
         // By the key alone, as 0.76: of equal keys whichever the directory lists first goes first.
-        removable.sort_by_key(|name| archive_key(name));
+        removable.sort_by_key(|archive| archive_key(&archive.name));
         self.is_complete = removable.len() <= REMOVABLE_MAX;
         removable.truncate(REMOVABLE_MAX);
         self.removable = removable.into();
@@ -150,16 +247,23 @@ impl Archives {
         Ok(())
     }
 
-    /// Takes note of a name that is newer than all others.
-    fn add_newest(&mut self, name: &[u8]) {
+    /// Takes note of a file that is newer than all others.
+    fn add_newest(&mut self, archive: Archive) {
         self.count += 1;
-        self.newest = self.newest.max(Label::parse(name));
+        self.bytes += archive.size;
+        self.newest = self.newest.max(Label::parse(&archive.name));
         if self.is_complete && self.removable.len() < REMOVABLE_MAX {
-            self.removable.push_back(name.to_vec());
+            self.removable.push_back(archive);
         } else {
             self.is_complete = false;
         }
     }
+}
+
+/// One that is gone meanwhile has none.
+fn size_of(place: &Place, name: &[u8]) -> Result<u64, Failure> {
+    let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
+    Ok(stat.map_or(0, |stat| stat.size))
 }
 
 fn moment(key: &ArchiveKey) -> Option<Label> {
@@ -206,4 +310,145 @@ fn warn_of_clock(place: &Place, name: &[u8]) {
         name,
     ];
     diag::warn(&told.concat());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::by_hand;
+    use crate::disk::Dir;
+    use crate::disk::model::{Model, ModelDir};
+    use crate::format::PREVIOUS;
+    use crate::script::LogSpec;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// A file that is finished, and what happens before that.
+    #[derive(Clone, Debug)]
+    struct Finished {
+        size: usize,
+        passed_secs: u64,
+        /// What somebody else puts there.
+        foreign: Option<&'static str>,
+    }
+
+    fn any_finished() -> impl Strategy<Value = Finished> {
+        let foreign = prop_oneof![
+            5 => Just(None),
+            1 => select(vec![
+                "@400000003b9aca000000000a.s.zst",
+                "@400000003b9aca000000000a.u",
+                "@ABCDEFGHIJKLMNOPQRSTUVWX.gz",
+                "@z00000000000000000000000",
+                "@short",
+            ]).prop_map(Some),
+        ];
+        // Others are noticed when the directory is read again.
+        (0..3000_usize, 1..20_u64, foreign).prop_map(|(size, passed_secs, foreign)| Finished {
+            size,
+            passed_secs,
+            foreign,
+        })
+    }
+
+    fn any_spec() -> impl Strategy<Value = LogSpec> {
+        let age = (1..60_u64).prop_map(Duration::from_secs);
+        (2..6_u64, proptest::option::of(0..9000_u64), proptest::option::of(age)).prop_map(
+            |(number_max, total_max, age_max)| LogSpec {
+                number_max,
+                total_max,
+                age_max,
+                ..LogSpec::new("./d")
+            },
+        )
+    }
+
+    /// What the settings leave of these files, each rule looked at anew for each file that goes.
+    fn left(mut files: Vec<(Vec<u8>, usize)>, spec: &LogSpec, spared: &[u8]) -> Vec<Vec<u8>> {
+        let now = clock::now();
+        files.retain(|(name, _)| name.len() >= 25 && name[0] == b'@');
+        loop {
+            let total: usize = files.iter().map(|(_, size)| size).sum();
+            let are_too_many = files.len() as u64 >= spec.number_max
+                || spec.total_max.is_some_and(|total_max| total as u64 > total_max);
+            let is_aged = |name: &[u8]| {
+                let label = Label::parse(name);
+                label.zip(spec.age_max).is_some_and(|(label, age_max)| label < now.before(age_max))
+            };
+            let goes = |(name, _): &&(Vec<u8>, usize)| {
+                name != spared && name < &b"@z".to_vec() && (are_too_many || is_aged(name))
+            };
+            let oldest = files.iter().filter(goes).min_by_key(|(name, _)| name[..25].to_vec());
+            let Some(oldest) = oldest.cloned() else { break };
+            files.retain(|file| *file != oldest);
+        }
+        files.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn archives(dir: &ModelDir) -> Vec<(Vec<u8>, usize)> {
+        let mut files = dir.files();
+        files.retain(|(name, ..)| archive_key(name).is_some());
+        files.into_iter().map(|(name, _, bytes)| (name, bytes.len())).collect()
+    }
+
+    /// The place, and its directory on the model.
+    fn place(spec: &LogSpec) -> (Place, ModelDir) {
+        by_hand::begin();
+        let model = Model::empty();
+        let place = Place::open(&Dir::Model(model.root()), spec).unwrap();
+        (place, model.root().dir(b"d").unwrap())
+    }
+
+    fn finish(place: &Place, dir: &ModelDir, size: usize) -> Vec<u8> {
+        dir.put(PREVIOUS, 0o744, &vec![b'x'; size]);
+        let mut archives = place.archives();
+        let name = archives.publish(place, PREVIOUS, Code::Safe).unwrap().unwrap();
+        place.remove(PREVIOUS).unwrap();
+        name
+    }
+
+    proptest! {
+        #[test]
+        fn retention_leaves_what_looking_at_each_rule_anew_leaves(
+            spec in any_spec(),
+            run in vec(any_finished(), 1..30),
+        ) {
+            let (place, dir) = place(&spec);
+            for Finished { size, passed_secs, foreign } in run {
+                by_hand::pass(Duration::from_secs(passed_secs));
+                if let Some(name) = foreign {
+                    dir.put(name.as_bytes(), 0o644, b"foreign");
+                }
+                let name = finish(&place, &dir, size);
+                let expected = left(archives(&dir), &spec, &name);
+                place.archives().prune(&place, Some(&name), Excess::Any).unwrap();
+                let found: Vec<Vec<u8>> = archives(&dir).into_iter().map(|(name, _)| name).collect();
+                prop_assert!(found.contains(&name), "the one just finished went");
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_as_many_as_asked_for() {
+        let spec = LogSpec { number_min: Some(2), number_max: 99, ..LogSpec::new("./d") };
+        let (place, dir) = place(&spec);
+        let names: Vec<Vec<u8>> = (0..5).map(|_| finish(&place, &dir, 10)).collect();
+        let removed_count = place.archives().prune(&place, None, Excess::FullDisk).unwrap();
+        let left: Vec<Vec<u8>> = archives(&dir).into_iter().map(|(name, _)| name).collect();
+        assert_eq!((removed_count, left), (3, names[3..].to_vec()));
+        assert_eq!(place.archives().prune(&place, None, Excess::FullDisk).unwrap(), 0);
+    }
+
+    #[test]
+    fn more_archives_than_are_remembered_go_all_the_same() {
+        let (place, dir) = place(&LogSpec { number_max: 3, ..LogSpec::new("./d") });
+        for number in 0..REMOVABLE_MAX + 500 {
+            dir.put(format!("@40000000{number:016x}.s").as_bytes(), 0o744, b"");
+        }
+        let name = finish(&place, &dir, 1);
+        place.archives().prune(&place, Some(&name), Excess::Any).unwrap();
+        assert_eq!(archives(&dir).len(), 2);
+    }
 }

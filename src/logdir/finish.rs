@@ -7,7 +7,8 @@
 use crate::diag::{self, Failure, What};
 use crate::disk::{File, For};
 use crate::format::{Code, MODE_COMPLETE, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED};
-use crate::logdir::archives::Archives;
+use crate::logdir::archives::Excess;
+use crate::logdir::current::Current;
 use crate::logdir::place::Place;
 use crate::logdir::processor::{self, Outcome};
 use crate::logdir::replace::{self, Replacing};
@@ -60,7 +61,7 @@ pub enum Step {
 pub struct Finishing {
     step: Step,
     /// `previous`, as it was held open while it was `current`.
-    previous: Arc<File>,
+    previous: Arc<Current>,
     /// Its sync, where that has begun.
     ahead: Option<SyncAhead>,
     processed: Option<File>,
@@ -83,7 +84,7 @@ enum Waits {
 
 impl Finishing {
     /// Begins with `previous`, which nobody writes any more.
-    pub fn new(previous: Arc<File>, ahead: Option<SyncAhead>) -> Finishing {
+    pub fn new(previous: Arc<Current>, ahead: Option<SyncAhead>) -> Finishing {
         Finishing {
             step: Step::SyncPrevious,
             previous,
@@ -97,19 +98,19 @@ impl Finishing {
 
     /// Begins with a whole `previous` whose processor did not come to its end in an earlier run. It is
     /// the archive `unfinished` as well.
-    pub fn of_waiting(previous: Arc<File>, unfinished: Vec<u8>) -> Finishing {
+    pub fn of_waiting(previous: File, unfinished: Vec<u8>) -> Finishing {
         Finishing {
             step: Step::RunProcessor,
             archive: Some(unfinished),
             waits: Waits::Waited,
-            ..Finishing::new(previous, None)
+            ..Finishing::new(Current::new(previous), None)
         }
     }
 
     /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
-    pub fn of_left_over(previous: Arc<File>) -> Finishing {
+    pub fn of_left_over(previous: File) -> Finishing {
         let finished = (PREVIOUS, Code::Unfinished);
-        Finishing { step: Step::Publish, finished, ..Finishing::new(previous, None) }
+        Finishing { step: Step::Publish, finished, ..Finishing::new(Current::new(previous), None) }
     }
 
     /// What will be done next.
@@ -119,7 +120,7 @@ impl Finishing {
 
     /// Does the next step. One that fails is the next step again, except where its work has to be
     /// done anew.
-    pub fn advance(&mut self, place: &Place, archives: &mut Archives) -> Result<(), Failure> {
+    pub fn advance(&mut self, place: &Place) -> Result<(), Failure> {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
@@ -154,7 +155,7 @@ impl Finishing {
             }
             Step::Publish => {
                 let (file, code) = self.finished;
-                self.archive = archives.publish(place, file, code)?;
+                self.archive = place.archives().publish(place, file, code)?;
                 self.tell_waiting(place);
                 Step::SyncDirectory
             }
@@ -162,13 +163,13 @@ impl Finishing {
                 place.sync_names();
                 if self.waits == Waits::No { Step::RemoveFinished } else { Step::Prune }
             }
-            Step::Replace(replacing) => self.replace(replacing, place, archives)?,
+            Step::Replace(replacing) => self.replace(replacing, place)?,
             Step::RemoveFinished => {
                 place.remove(self.finished.0)?;
                 Step::Prune
             }
             Step::Prune => {
-                archives.prune(place, self.archive.as_deref())?;
+                place.archives().prune(place, self.archive.as_deref(), Excess::Any)?;
                 Step::Done
             }
             Step::Done => Step::Done,
@@ -186,8 +187,10 @@ impl Finishing {
                 Step::MarkPrevious
             }
             Err(errno) => {
+                let failure = place.failure(What::Sync, PREVIOUS, errno);
+                place.note(&failure);
                 if place.contents_unsynced.is_news() {
-                    diag::failed(&place.failure(What::Sync, PREVIOUS, errno));
+                    diag::failed(&failure);
                 }
                 self.finished = (PREVIOUS, Code::Unfinished);
                 Step::Publish
@@ -234,12 +237,7 @@ impl Finishing {
         Ok(Step::SyncMark)
     }
 
-    fn replace(
-        &mut self,
-        replacing: Replacing,
-        place: &Place,
-        archives: &mut Archives,
-    ) -> Result<Step, Failure> {
+    fn replace(&mut self, replacing: Replacing, place: &Place) -> Result<Step, Failure> {
         let (Some(processed), Some(unfinished)) = (&self.processed, &self.archive) else {
             return Ok(Step::Done);
         };
@@ -247,7 +245,7 @@ impl Finishing {
         if next.is_none() {
             // It may be the oldest, and then it goes.
             self.archive = None;
-            archives.forget();
+            place.archives().forget();
         }
         Ok(next.map_or(Step::SyncDirectory, Step::Replace))
     }
@@ -330,10 +328,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("d");
         let (place, previous) = rotated(&dir, processor);
-        let mut finishing = Finishing::new(Arc::new(previous), None);
-        let mut archives = Archives::default();
+        let mut finishing = Finishing::new(Current::new(previous), None);
         for _ in 0..step_count {
-            finishing.advance(&place, &mut archives).unwrap();
+            finishing.advance(&place).unwrap();
         }
         let last = finishing.step();
         drop((finishing, place));

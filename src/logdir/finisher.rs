@@ -5,8 +5,8 @@
 mod by_hand;
 
 use crate::diag::{self, Again, Failure, What};
-use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
+use crate::logdir::keeper;
 use crate::logdir::place::Place;
 use crate::pause::Trouble;
 use crate::wake::Wake;
@@ -144,11 +144,14 @@ impl Drop for Finisher {
 }
 
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
-    let mut archives = Archives::default();
     while let Some(mut finishing) = take_up(shared) {
         let mut trouble = Trouble::default();
         while finishing.step() != Step::Done {
-            if let Err(failure) = finishing.advance(place, &mut archives) {
+            if let Err(failure) = finishing.advance(place) {
+                place.note(&failure);
+                if failure.is_of_full_disk() && keeper::make_room(place) > 0 {
+                    continue;
+                }
                 diag::pausing(&failure);
                 trouble.begin();
                 let is_trouble = finishing.step() != Step::RunProcessor;

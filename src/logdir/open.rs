@@ -1,16 +1,21 @@
 //! Opening a log directory: lock it, find out what is there, put it in order, open `current`.
 
 use super::recover::{self, Found, Step};
-use super::{End, LogDir, Rotation};
+use super::{End, LogDir, Overflowing, Rotation};
 use crate::diag::{Failure, What};
 use crate::disk::{Dir, File, For};
 use crate::format::{
     CURRENT, Code, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
 };
-use crate::logdir::archives::{self, Archives};
+use crate::logdir::archives::{self, Excess};
+use crate::logdir::current::Current;
+use crate::logdir::figures::Figures;
 use crate::logdir::finish::Finishing;
 use crate::logdir::finisher::Finisher;
+use crate::logdir::keeper::Keeper;
 use crate::logdir::place::Place;
+use crate::logdir::queue::Queue;
+use crate::logdir::timers::Timers;
 use crate::pause::Pause;
 use crate::script::LogSpec;
 use crate::wake::Wake;
@@ -30,10 +35,9 @@ impl LogDir {
         let found = find(&place, CURRENT)?;
         let (previous, processed) = (find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
         let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
-        let mut archives = Archives::default();
         let mut waiting = None;
         for step in steps {
-            waiting = perform(&place, &mut archives, step)?.or(waiting);
+            waiting = perform(&place, step)?.or(waiting);
         }
         let current = current(&place, What::Append)?;
         if found == Found::Complete {
@@ -43,17 +47,27 @@ impl LogDir {
             place.sync_names();
         }
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
+        let current = Current::new(current);
+        let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
         Ok(LogDir {
             place: Arc::new(place),
-            current: Arc::new(current),
+            current,
             ahead: None,
             size: stat.size,
-            buffer: Vec::new(),
+            is_at_line_start: true,
+            queue: Queue::new(spec.queue_max),
             cut_pos: None,
+            overflow: Overflowing::No,
+            gap: None,
+            has_dropped: false,
             rotation: Rotation::None,
             pause: Pause::of(spec.pause),
             waiting,
+            disk_full: None,
+            timers,
             finisher: Finisher::new(wake.clone()),
+            keeper: Keeper::new(wake.clone()),
+            figures: Figures::default(),
             end: End::Open,
         })
     }
@@ -117,22 +131,18 @@ fn forget_published(place: &Place) -> Result<(), Failure> {
 }
 
 /// Does one step. A file that is taken up is finished when the logger runs.
-fn perform(
-    place: &Place,
-    archives: &mut Archives,
-    step: Step,
-) -> Result<Option<Finishing>, Failure> {
+fn perform(place: &Place, step: Step) -> Result<Option<Finishing>, Failure> {
     match step {
         Step::Forget(name) => {
             let _ = place.dir.remove(name);
         }
         Step::Remove(name) => place.remove(name)?,
-        Step::TakeUp => return take_up(place, archives),
+        Step::TakeUp => return take_up(place),
         Step::Publish(name, code) => {
-            let archive = archives.publish(place, name, code)?;
+            let archive = place.archives().publish(place, name, code)?;
             place.sync_names();
             place.remove(name)?;
-            archives.prune(place, archive.as_deref())?;
+            place.archives().prune(place, archive.as_deref(), Excess::Any)?;
         }
         Step::MakeState => {
             let made = place.dir.open(STATE, For::Replacing(MODE_PARTIAL));
@@ -145,17 +155,17 @@ fn perform(
 }
 
 /// Names a whole `previous`, if it has no name yet, and keeps it for its processor.
-fn take_up(place: &Place, archives: &mut Archives) -> Result<Option<Finishing>, Failure> {
-    let unfinished = match archives.publish(place, PREVIOUS, Code::Unfinished)? {
+fn take_up(place: &Place) -> Result<Option<Finishing>, Failure> {
+    let unfinished = match place.archives().publish(place, PREVIOUS, Code::Unfinished)? {
         Some(name) => Some(name),
         None => archive_of_previous(place)?,
     };
     place.sync_names();
-    archives.prune(place, unfinished.as_deref())?;
+    place.archives().prune(place, unfinished.as_deref(), Excess::Any)?;
     let is_waiting = |name: &Vec<u8>| name.ends_with(b".u");
     if let Some(unfinished) = unfinished.filter(is_waiting) {
         match place.dir.open(PREVIOUS, For::Reading) {
-            Ok(previous) => return Ok(Some(Finishing::of_waiting(Arc::new(previous), unfinished))),
+            Ok(previous) => return Ok(Some(Finishing::of_waiting(previous, unfinished))),
             // Without hard links it has been renamed, and stays what it is.
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(place.failure(What::Read, PREVIOUS, errno)),

@@ -1,7 +1,11 @@
 //! A log directory that is held open and locked: what its writer and its finisher share.
 
+use crate::clock;
 use crate::diag::{self, Failure, What};
 use crate::disk::Dir;
+use crate::label::Label;
+use crate::logdir::archives::Archives;
+use crate::logdir::figures;
 use crate::logdir::lock::Lock;
 use crate::logdir::processor::Processors;
 use crate::script::LogSpec;
@@ -10,6 +14,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A disk that takes so long to confirm names is slow; others are faster than it takes to have a thread
@@ -35,6 +40,9 @@ pub struct Place {
     pub processors: Processors,
     /// The disk took long to confirm names.
     is_slow: AtomicBool,
+    archives: Mutex<Archives>,
+    /// What failed last, and when.
+    last_trouble: Mutex<Option<(Label, Failure)>>,
     _lock: Lock,
 }
 
@@ -75,6 +83,8 @@ impl Place {
             names_unsynced: Told::default(),
             processors: Processors::default(),
             is_slow: AtomicBool::new(false),
+            archives: Mutex::default(),
+            last_trouble: Mutex::default(),
             _lock: lock,
         })
     }
@@ -82,6 +92,27 @@ impl Place {
     /// The directory as the user named it.
     pub fn name(&self) -> &[u8] {
         self.spec.dir.as_bytes()
+    }
+
+    /// The archives, for one at a time. They may be held for as long as a disk takes, so the event loop
+    /// does not ask.
+    pub fn archives(&self) -> MutexGuard<'_, Archives> {
+        self.archives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a failure, for whoever asks.
+    pub fn note(&self, failure: &Failure) {
+        let mut last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((clock::now(), failure.clone()));
+    }
+
+    /// The last failure that was remembered, in words.
+    pub fn last_trouble(&self) -> String {
+        let last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            None => figures::moment(None),
+            Some((at, failure)) => format!("{} {failure}", figures::moment(Some(*at))),
+        }
     }
 
     /// A failure on a file of the directory.

@@ -2,7 +2,7 @@
 //! synced. On a slow disk each file then takes the time of one sync, as with 0.76, which does not sync
 //! names.
 
-use crate::disk::File;
+use crate::logdir::current::Current;
 use nix::errno::Errno;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,7 +20,7 @@ pub struct SyncAhead {
 impl SyncAhead {
     /// Begins to sync a file that nothing will be written to any more. None where no thread can be
     /// started; then the file is synced when its turn comes.
-    pub fn begin(file: &Arc<File>) -> Option<SyncAhead> {
+    pub fn begin(file: &Arc<Current>) -> Option<SyncAhead> {
         let (tell, synced) = sync_channel(1);
         start(tell, Arc::clone(file)).then_some(SyncAhead { synced })
     }
@@ -31,9 +31,9 @@ impl SyncAhead {
     }
 }
 
-fn start(tell: SyncSender<Result<(), Errno>>, file: Arc<File>) -> bool {
+fn start(tell: SyncSender<Result<(), Errno>>, file: Arc<Current>) -> bool {
     #[cfg(test)]
-    let is_model = matches!(*file, File::Model(_));
+    let is_model = file.is_model();
     let sync = move || {
         // Whoever asked may have ended.
         let _ = tell.send(file.sync());

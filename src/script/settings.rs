@@ -3,7 +3,7 @@
 //! A letter that 0.76 has is read as 0.76 reads it, whatever follows. The others are settings only where
 //! their value is well formed; what merely begins with the letter is no action, as in 0.76.
 
-use super::{LogSpec, NUMBER_MIN, SIZE_MIN};
+use super::{LogSpec, NUMBER_MIN, Overflow, QUEUE_MIN, RotateAfter, SIZE_MIN};
 use crate::look::{Look, PREFIX_MAX, StatusSize};
 use crate::select::LONG_HEAD_MAX;
 use std::ffi::OsStr;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// The shortest pause after trouble: below it nothing but trying again would be done.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
+const DAY: Duration = Duration::from_secs(86_400);
 /// The longest ending of an archive, in bytes: a name may have 255, 26 of which are the label and the dot.
 const CODE_MAX: usize = 200;
 
@@ -41,6 +42,32 @@ pub fn set(settings: &mut LogSpec, look: &mut Look, argument: &[u8]) -> Setting 
 /// The letters that 0.76 does not have.
 fn set_new(settings: &mut LogSpec, look: &mut Look, letter: u8, value: &[u8]) -> Setting {
     let (done, needs) = match letter {
+        b'S' if value.is_empty() => return Setting::Unknown,
+        b'S' => (
+            parse_size(value).map(|size| settings.total_max = unless_zero(size)),
+            "S needs a size in bytes",
+        ),
+        b'k' => (
+            parse_age(value).map(|age| settings.age_max = unless_zero(age)),
+            "k needs an age, such as 30d",
+        ),
+        b'N' => (
+            parse_count(value).map(|number| settings.number_min = unless_zero(number)),
+            "N needs a number",
+        ),
+        b'R' => (
+            parse_rotation(value).map(|rotation| settings.rotate_after = rotation),
+            "R needs an age, such as 7d; R@ a part of a day, or whole days",
+        ),
+        b'q' => (
+            parse_queue(value).map(|(queue_max, overflow)| {
+                (settings.queue_max, settings.overflow) = (queue_max, overflow);
+            }),
+            "q needs a size in bytes, with or without :drop",
+        ),
+        b'y' => {
+            (parse_age(value).map(|age| settings.sync_after = unless_zero(age)), "y needs seconds")
+        }
         b'l' => (parse_size(value).map(|size| settings.margin = size), "l needs a size in bytes"),
         b'r' => (parse_pause(value).map(|pause| settings.pause = pause), "r needs milliseconds"),
         b'w' => (
@@ -70,8 +97,7 @@ fn set_new(settings: &mut LogSpec, look: &mut Look, letter: u8, value: &[u8]) ->
         Some(()) => Setting::Taken,
         // A word such as `log` is the name of a directory rather.
         None if !matches!(letter, b'w' | b'p')
-            && !value.is_empty()
-            && !value[0].is_ascii_digit() =>
+            && value.first().is_some_and(u8::is_ascii_alphabetic) =>
         {
             Setting::Unknown
         }
@@ -131,6 +157,44 @@ pub fn parse_descriptor(text: &[u8]) -> Option<i32> {
     parse_count(text).and_then(|fd| i32::try_from(fd).ok()).filter(|&fd| fd > 2)
 }
 
+/// An age: seconds, or so many of a unit.
+fn parse_age(text: &[u8]) -> Option<Duration> {
+    let (value, rest) = parse_digits(text)?;
+    let unit_secs = match rest {
+        b"" | b"s" => 1,
+        b"m" => 60,
+        b"h" => 3600,
+        b"d" => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(value.saturating_mul(unit_secs)))
+}
+
+/// An age, or a length that is aligned to the wall clock.
+fn parse_rotation(text: &[u8]) -> Option<Option<RotateAfter>> {
+    let Some(length) = text.strip_prefix(b"@") else {
+        return parse_age(text).map(|age| unless_zero(age).map(RotateAfter::Age));
+    };
+    let length = parse_age(length)?;
+    let fits = length <= DAY || length.as_secs().is_multiple_of(DAY.as_secs());
+    fits.then(|| unless_zero(length).map(RotateAfter::Aligned))
+}
+
+/// A size, and what happens beyond it.
+fn parse_queue(text: &[u8]) -> Option<(usize, Overflow)> {
+    let (size, overflow) = match text.strip_suffix(b":drop") {
+        Some(size) => (size, Overflow::Drop),
+        None => (text, Overflow::HoldBack),
+    };
+    let size = usize::try_from(parse_size(size)?).unwrap_or(usize::MAX);
+    Some((size.max(QUEUE_MIN), overflow))
+}
+
+/// 0 takes a limit back.
+fn unless_zero<T: Default + PartialEq>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
+}
+
 fn parse_pause(text: &[u8]) -> Option<Duration> {
     parse_count(text).map(|millis| Duration::from_millis(millis).max(PAUSE_MIN))
 }
@@ -148,7 +212,8 @@ fn parse_prefix(text: &[u8]) -> Option<Vec<u8>> {
 
 fn parse_code(text: &[u8]) -> Option<Vec<u8>> {
     let fits = (1..=CODE_MAX).contains(&text.len());
-    (fits && text != b"u" && !text.contains(&b'/')).then(|| text.to_vec())
+    (fits && text != b"u" && !text.starts_with(b"u.") && !text.contains(&b'/'))
+        .then(|| text.to_vec())
 }
 
 #[cfg(test)]
@@ -207,16 +272,58 @@ mod tests {
         check("ws.zst", Setting::Taken, |spec| spec.code = b"s.zst".to_vec());
         check_refused(&["l", "l5x", "l5kb"], "l needs a size in bytes");
         check_refused(&["r", "r5s", "r5k"], "r needs milliseconds");
+        check("S5m", Setting::Taken, |spec| spec.total_max = Some(5 << 20));
+        check("S0", Setting::Taken, |_| {});
+        check("N3", Setting::Taken, |spec| spec.number_min = Some(3));
+        check("N0", Setting::Taken, |_| {});
+        for (value, secs) in [("7", 7), ("7s", 7), ("7m", 420), ("7h", 25_200), ("7d", 604_800)] {
+            let age = Some(Duration::from_secs(secs));
+            check(&format!("k{value}"), Setting::Taken, |spec| spec.age_max = age);
+            check(&format!("y{value}"), Setting::Taken, |spec| spec.sync_after = age);
+        }
+        check("k0d", Setting::Taken, |_| {});
+        let hour = Duration::from_secs(3600);
+        for (argument, rotation) in [
+            ("R36h", RotateAfter::Age(hour * 36)),
+            ("R@1h", RotateAfter::Aligned(hour)),
+            ("R@1d", RotateAfter::Aligned(hour * 24)),
+            ("R@48h", RotateAfter::Aligned(hour * 48)),
+        ] {
+            check(argument, Setting::Taken, |spec| spec.rotate_after = Some(rotation));
+        }
+        check("R0", Setting::Taken, |_| {});
+        check("R@0", Setting::Taken, |_| {});
+        check("q1m", Setting::Taken, |spec| spec.queue_max = 1 << 20);
+        check("q0", Setting::Taken, |_| {});
+        check("q5:drop", Setting::Taken, |spec| spec.overflow = Overflow::Drop);
+        check_refused(
+            &["R", "R@", "R@36h", "R5w", "R@1h5"],
+            "R needs an age, such as 7d; R@ a part of a day, or whole days",
+        );
+        check_refused(
+            &["q", "q5:", "q:drop", "q5:hold"],
+            "q needs a size in bytes, with or without :drop",
+        );
+        check("k99999999999999999999d", Setting::Taken, |spec| {
+            spec.age_max = Some(Duration::from_secs(u64::MAX));
+        });
+        check_refused(&["S5x", "S5kb"], "S needs a size in bytes");
+        check_refused(&["k", "k5w", "k5dd"], "k needs an age, such as 30d");
+        check_refused(&["N", "N5k"], "N needs a number");
+        check_refused(&["y", "y5w"], "y needs seconds");
         let long = format!("w{}", "x".repeat(CODE_MAX + 1));
         check_refused(
-            &["w", "wa/b", "wu", &long],
+            &["w", "wa/b", "wu", "wu.gz", &long],
             "w needs the ending of finished files, without a slash and not u",
         );
         check_refused(&["E", "E5x", "E8193"], "E needs a size of up to 8192 bytes");
         check_refused(&["^", "^9k"], "^ needs a size of up to 8192 bytes");
         let long = format!("p{}", "x".repeat(PREFIX_MAX + 1));
         check_refused(&["p\n", &long], "p takes up to 200 bytes without a newline");
-        for word in ["client", "Error", "log", "run", "", "a", "@", "main"] {
+        for word in [
+            "client", "Error", "log", "run", "S", "Some", "keep", "New", "yes", "", "a", "@",
+            "main",
+        ] {
             check(word, Setting::Unknown, |_| {});
         }
     }

@@ -94,8 +94,7 @@ fn ten_thousand_patterns_decide_as_the_last_that_matches() {
     let other = |number: u64| format!("user{number} logged out\n");
     // The first space is the one behind the stamp.
     let input: String = (9_900..10_100).map(|number| other(number) + &line(number)).collect();
-    let expected: String =
-        (9_900..10_000).filter(|number| number % 3 == 0).map(|number| other(number)).collect();
+    let expected: String = (9_900..10_000).filter(|number| number % 3 == 0).map(other).collect();
     home.run(&script, input.as_bytes()).check(0, "");
     let logged = crate::support::unstamped(&home.contents("d"));
     assert_eq!(String::from_utf8_lossy(&logged), expected);

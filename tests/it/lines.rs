@@ -154,8 +154,8 @@ fn a_long_line_is_written_before_it_ends() {
     let mut logger = home.spawn(&["e", "./d", "=s"]);
     logger.write(vec![b'x'; 3000]);
     wait_until("the part", || home.read("d/current").len() == 3000);
-    assert_eq!(logger.stderr().len(), 204, "one alert, at once");
-    assert_eq!(home.read("s").len(), 1001);
+    wait_until("one alert, at once", || logger.stderr().len() == 204);
+    wait_until("the status", || home.read("s").len() == 1001);
     logger.write(b"\n");
     let ended = logger.end();
     assert_eq!(ended.stderr.len(), 204);

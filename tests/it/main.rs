@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod actions;
+mod ages;
 mod differential;
 mod explain;
 mod files;
@@ -16,6 +17,7 @@ mod logdir_rate;
 mod logdir_status;
 mod memory;
 mod outputs;
+mod overflow;
 mod peers;
 mod processors;
 mod promises;

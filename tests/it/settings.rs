@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 /// The arguments of an example, which has to stand in the manual.
 #[track_caller]
-fn example(script: &str) -> Vec<&str> {
+pub fn example(script: &str) -> Vec<&str> {
     let manual = include_str!("../../docs/multilog.8");
     assert!(manual.contains(&format!("\n.Dl multilog {script}\n")), "not in the manual: {script}");
     script.split(' ').map(|argument| argument.trim_matches('\'')).collect()
 }
 
-fn sizes(home: &Home, dir: &str) -> Vec<usize> {
+pub fn sizes(home: &Home, dir: &str) -> Vec<usize> {
     home.archives(dir).iter().map(|name| home.read(Path::new(dir).join(name)).len()).collect()
 }
 
@@ -46,7 +46,7 @@ fn what_else_follows_the_digits_of_a_size_does_not_matter() {
 
 /// One line at a time, each in `current` before the next one: s6-log looks at the size only between
 /// reads.
-fn feed_line_by_line(home: &Home, mut logger: Logger, dir: &str, lines: &[u8]) {
+pub fn feed_line_by_line(home: &Home, mut logger: Logger, dir: &str, lines: &[u8]) {
     let mut fed = 0;
     for line in lines.split_inclusive(|&byte| byte == b'\n') {
         logger.write(line);
@@ -86,6 +86,47 @@ fn time_of_runs(home: &Home, logger: &mut Logger, count: usize) -> Duration {
     logger.signal(Signal::SIGALRM);
     wait_until("the runs", || home.read("d/runs").len() >= count);
     start.elapsed()
+}
+
+#[test]
+fn the_total_size_is_that_of_s6_log() {
+    if is_original() {
+        return;
+    }
+    let Some(s6_log) = peer("s6-log") else { return };
+    // s6-log counts archives, n counts current too.
+    for (total, number) in [("S9000", "99"), ("S4000", "99"), ("S1", "99"), ("S90000", "3")] {
+        let home = Home::in_memory();
+        let (ours, theirs) =
+            (format!("n{}", number.parse::<u64>().unwrap() + 1), format!("n{number}"));
+        let logger = home.spawn(&[&ours, "s4096", total, "./ours"]);
+        feed_line_by_line_to_the_last(&home, logger, "ours");
+        let script = ["-b", &theirs, "s4096", total, "./s6"];
+        let logger = home.start(home.command_of(&s6_log, &script));
+        feed_line_by_line_to_the_last(&home, logger, "s6");
+        if total == "S1" {
+            // The file just finished is never removed here.
+            assert_eq!((sizes(&home, "ours").len(), sizes(&home, "s6").len()), (1, 0));
+        } else {
+            assert_eq!(sizes(&home, "ours"), sizes(&home, "s6"), "{total}");
+        }
+        assert_eq!(home.read("ours/current"), home.read("s6/current"), "{total}");
+    }
+    let home = Home::new();
+    home.run(&example("s1m n1000 S500m ./main"), b"a\n").check(0, "");
+    assert_eq!(home.contents("main"), b"a\n");
+}
+
+/// The same where files go meanwhile.
+fn feed_line_by_line_to_the_last(home: &Home, mut logger: Logger, dir: &str) {
+    let current = || home.read(Path::new(dir).join("current"));
+    wait_until("the start", || home.path(dir).join("current").exists());
+    for number in 1..=3000 {
+        let before = current();
+        logger.write(numbers(number, number));
+        wait_until("the line", || current() != before);
+    }
+    assert_eq!(logger.end().status.code(), Some(0));
 }
 
 #[test]
@@ -159,6 +200,75 @@ fn the_original_counts_and_removes_files_of_any_ending() {
 }
 
 #[test]
+fn a_dirty_current_is_synced_in_time() {
+    if is_original() {
+        return;
+    }
+    let Some(strace) = peer("strace") else { return };
+    let home = Home::new();
+    let program = crate::support::program();
+    let mut command = home.command_of(&strace, &["-f", "-y", "-e", "trace=fsync", "-o", "trace"]);
+    command.arg(&program).args(example("t y1 ./main"));
+    let mut logger = home.start(command);
+    let syncs = || {
+        let trace = String::from_utf8_lossy(&home.read("trace")).into_owned();
+        trace.matches("/main/current>)").count()
+    };
+    wait_until("the start", || home.path("main/current").exists());
+    assert_eq!(syncs(), 0);
+    logger.write(b"a\n");
+    wait_until("the sync", || syncs() == 1);
+    // Not again for nothing.
+    logger.write(b"b\n");
+    wait_until("the next sync", || syncs() == 2);
+    logger.end().check(0, "");
+    assert_eq!(syncs(), 3, "and the one at the end");
+}
+
+#[test]
+fn usr1_tells_how_every_directory_is() {
+    differs("usr1_tells_how_every_directory_is", || {
+        let home = Home::new();
+        let mut logger = home.spawn(&["s4096", "./a", "-*", "./b"]);
+        logger.write(numbers(1, 600));
+        wait_until("the lines", || home.contents("a").ends_with(b"\n600\n"));
+        wait_until("the file", || home.archives("a").len() == 1);
+        wait_until("its end", || !home.path("a/previous").exists());
+        logger.signal(Signal::SIGUSR1);
+        logger.wait_for_stderr("multilog: status: ./b: ");
+        logger.wait_for_stderr("multilog: status: ./a: ");
+        let stderr = logger.stderr();
+        let line = |dir: &str| {
+            let start = format!("multilog: status: {dir}: ");
+            stderr.lines().find_map(|line| line.strip_prefix(&start)).expect("a line").to_owned()
+        };
+        let size = home.read("a/current").len();
+        let archived = 2292 - size;
+        let rest = line("./a");
+        assert!(
+            rest.starts_with(&format!(
+                "in 600 lines 2292 bytes, written 600 lines 2292 bytes, dropped 0 lines 0 bytes, \
+                 queued 0 lines 0 bytes, current {size} bytes, last rotation 20"
+            )),
+            "{rest}"
+        );
+        assert!(
+            rest.ends_with(&format!("Z, archives 1 files {archived} bytes, last trouble never")),
+            "{rest}"
+        );
+        assert_eq!(
+            line("./b"),
+            "in 0 lines 0 bytes, written 0 lines 0 bytes, dropped 0 lines 0 bytes, queued 0 lines \
+             0 bytes, current 0 bytes, last rotation never, archives 0 files 0 bytes, last trouble \
+             never"
+        );
+        logger.write(b"more\n");
+        assert_eq!(logger.end().status.code(), Some(0));
+        assert!(home.contents("a").ends_with(b"more\n"));
+    });
+}
+
+#[test]
 fn a_supervisor_is_told_when_everything_is_open() {
     if is_original() {
         return;
@@ -171,8 +281,9 @@ fn a_supervisor_is_told_when_everything_is_open() {
     let mut logger = home.start(command);
     wait_until("the word", || home.read("ready") == b"\n");
     assert!(home.path("main/current").exists());
-    let fd = fs::read_link(format!("/proc/{}/fd/3", logger.pid()));
-    assert!(fd.map_or(true, |file| file != home.path("ready")), "it is closed");
+    let fd = format!("/proc/{}/fd/3", logger.pid());
+    let is_told = |file: std::path::PathBuf| file == home.path("ready");
+    wait_until("it to be closed", || !fs::read_link(&fd).is_ok_and(is_told));
     logger.write(b"a\n");
     let ended = logger.end();
     assert_eq!(ended.status.code(), Some(0));

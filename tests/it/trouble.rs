@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A file system of one megabyte. Unmounted when dropped.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// None where the test is not allowed to mount one.
-    fn mount(home: &Home) -> Option<SmallDisk> {
+    pub fn mount(home: &Home) -> Option<SmallDisk> {
         let path = home.path("disk");
         fs::create_dir(&path).expect("a directory");
         let mounted = mount(Some("tmpfs"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=1m"));
@@ -29,14 +29,14 @@ impl SmallDisk {
     }
 
     /// Leaves room for so many bytes.
-    fn fill(&self, left: u64) {
+    pub fn fill(&self, left: u64) {
         let stat = nix::sys::statvfs::statvfs(&self.0).expect("a file system");
         let free = stat.blocks_available() * stat.fragment_size();
         fs::write(self.0.join("filler"), vec![0; usize::try_from(free - left).expect("a size")])
             .expect("there is room for it");
     }
 
-    fn empty(&self) {
+    pub fn empty(&self) {
         fs::remove_file(self.0.join("filler")).expect("the filler");
     }
 }

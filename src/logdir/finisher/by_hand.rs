@@ -4,8 +4,8 @@
 use super::{Finisher, Work, take_up};
 use crate::clock;
 use crate::diag::{self, Again, Failure, What};
-use crate::logdir::archives::Archives;
 use crate::logdir::finish::{Finishing, Step};
+use crate::logdir::keeper;
 use crate::logdir::place::Place;
 use crate::pause::Trouble;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct ByHand {
     place: Arc<Place>,
-    archives: Archives,
     finishing: Option<Finishing>,
     trouble: Trouble,
     rests_until: Option<Instant>,
@@ -28,7 +27,6 @@ impl Finisher {
             started.map_err(|errno| place.failure_here(What::Thread, errno))?;
             self.by_hand = Some(ByHand {
                 place: Arc::clone(place),
-                archives: Archives::default(),
                 finishing: None,
                 trouble: Trouble::default(),
                 rests_until: None,
@@ -50,13 +48,16 @@ impl Finisher {
         if !is_needless && by_hand.rests_until.is_some_and(|until| clock::moment() < until) {
             return false;
         }
-        let work = match finishing.advance(&by_hand.place, &mut by_hand.archives) {
+        let work = match finishing.advance(&by_hand.place) {
             Ok(()) if finishing.step() == Step::Done => {
                 by_hand.finishing = None;
                 by_hand.trouble.tell_end(Again::Finishing, by_hand.place.name());
                 Work::Idle
             }
             Ok(()) => Work::Running,
+            Err(failure) if failure.is_of_full_disk() && keeper::make_room(&by_hand.place) > 0 => {
+                Work::Running
+            }
             Err(failure) => {
                 diag::pausing(&failure);
                 by_hand.trouble.begin();

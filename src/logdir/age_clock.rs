@@ -1,0 +1,100 @@
+//! The time of day as far as it can be believed when files are to be removed for their age.
+//!
+//! A clock that is set forward makes no file older. So what it was set forward by counts only when the
+//! age has passed since: by then every file from before is that old indeed, and those from after carry
+//! labels of the new time. A clock that is set back makes files look younger, and they stay longer.
+//! Sleep of the machine looks like a clock set forward, and files stay longer by it.
+
+use crate::clock;
+use crate::label::{Label, NANOS_PER_SEC};
+use std::time::{Duration, Instant};
+
+/// A clock that gains less than this between two looks was not set, in nanoseconds.
+const GAIN_MAX: i128 = NANOS_PER_SEC as i128;
+
+/// Has to be looked at now and then, so as to see the clock being set.
+#[derive(Debug, Default)]
+pub struct AgeClock {
+    /// What both clocks showed last.
+    seen: Option<(Label, Instant)>,
+    /// What the clock was set forward by and is not believed yet.
+    ahead: Duration,
+    /// When it is.
+    believed_at: Option<Instant>,
+}
+
+impl AgeClock {
+    /// The time from which ages up to `age_max` are counted.
+    pub fn now(&mut self, age_max: Duration) -> Label {
+        let (now, moment) = (clock::now(), clock::moment());
+        if let Some((then, seen_at)) = self.seen {
+            let passed = moment.saturating_duration_since(seen_at).as_nanos();
+            let gain = now.nanos_since(then).saturating_sub_unsigned(passed);
+            if gain > GAIN_MAX {
+                self.ahead = self.ahead.saturating_add(nanos(gain));
+                self.believed_at = moment.checked_add(age_max);
+            } else if gain < -GAIN_MAX {
+                self.ahead = self.ahead.saturating_sub(nanos(gain));
+            }
+        }
+        if self.believed_at.is_some_and(|believed_at| believed_at <= moment) {
+            self.ahead = Duration::ZERO;
+            self.believed_at = None;
+        }
+        self.seen = Some((now, moment));
+        now.before(self.ahead)
+    }
+}
+
+fn nanos(nanos: i128) -> Duration {
+    let secs = nanos.unsigned_abs() / u128::from(NANOS_PER_SEC);
+    Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::by_hand;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// By how many seconds the believed time differs from the one that no hand has touched.
+    fn off_by(clock: &mut AgeClock, start: Label, passed: Duration) -> i128 {
+        let nanos = clock.now(DAY).nanos_since(start).saturating_sub_unsigned(passed.as_nanos());
+        (nanos + GAIN_MAX / 2).div_euclid(GAIN_MAX)
+    }
+
+    #[test]
+    fn a_clock_set_forward_is_believed_when_the_age_has_passed() {
+        by_hand::begin();
+        let (start, mut clock) = (clock::now(), AgeClock::default());
+        assert_eq!(off_by(&mut clock, start, Duration::ZERO), 0);
+        by_hand::set_by(1_000_000);
+        assert_eq!(off_by(&mut clock, start, Duration::ZERO), 0);
+        by_hand::pass(DAY / 2);
+        assert_eq!(off_by(&mut clock, start, DAY / 2), 0);
+        by_hand::pass(DAY / 2);
+        assert_eq!(off_by(&mut clock, start, DAY), 1_000_000);
+    }
+
+    #[test]
+    fn a_clock_set_forward_by_mistake_and_back_is_as_if_nothing_had_happened() {
+        by_hand::begin();
+        let (start, mut clock) = (clock::now(), AgeClock::default());
+        clock.now(DAY);
+        by_hand::set_by(1_000_000);
+        assert_eq!(off_by(&mut clock, start, Duration::ZERO), 0);
+        by_hand::set_by(-1_000_000);
+        by_hand::pass(DAY / 2);
+        assert_eq!(off_by(&mut clock, start, DAY / 2), 0);
+    }
+
+    #[test]
+    fn a_clock_set_back_is_believed_at_once() {
+        by_hand::begin();
+        let (start, mut clock) = (clock::now(), AgeClock::default());
+        clock.now(DAY);
+        by_hand::set_by(-1_000_000);
+        assert_eq!(off_by(&mut clock, start, Duration::ZERO), -1_000_000);
+    }
+}

@@ -1,0 +1,218 @@
+//! What is done beside the event loop besides finishing files: syncing `current` now and then, removing
+//! what is too old, making room on a full disk. One thread per log directory, started when it is first
+//! needed, so that none of this waits for a processor.
+
+use crate::diag::{self, Failure, What};
+use crate::format::CURRENT;
+use crate::logdir::archives::Excess;
+use crate::logdir::current::Current;
+use crate::logdir::place::Place;
+use crate::wake::Wake;
+use nix::errno::Errno;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// The thread needs little.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Chore {
+    /// fsync of `current`.
+    Sync(Arc<Current>),
+    /// Archives that are too old go.
+    RemoveAged,
+    /// The oldest archives go, since the disk is full.
+    MakeRoom,
+    /// Somebody asked how the directory is; archives are counted and the rest is known.
+    Tell(String),
+}
+
+/// How it came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// All of `current` is on disk.
+    Synced,
+    /// What could not be synced never will be.
+    Unsynced,
+    /// When the next archive will be too old, if there is one.
+    NextAged(Option<Duration>),
+    /// So many archives were removed.
+    MadeRoom(u64),
+    /// Somebody has the answer.
+    Told,
+}
+
+/// The door to the thread.
+#[derive(Debug)]
+pub struct Keeper {
+    chores: Option<Sender<Chore>>,
+    reports: Option<Receiver<Report>>,
+    is_busy: bool,
+    wake: Wake,
+    #[cfg(test)]
+    by_hand: by_hand::ByHand,
+}
+
+impl Keeper {
+    /// A keeper without a thread yet. It calls `wake` when something is done.
+    pub fn new(wake: Wake) -> Keeper {
+        Keeper {
+            chores: None,
+            reports: None,
+            is_busy: false,
+            wake,
+            #[cfg(test)]
+            by_hand: by_hand::ByHand::default(),
+        }
+    }
+
+    /// Whether there is something under way, so that nothing else can be begun.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Begins something. Must not be busy. The error is that of starting a thread.
+    pub fn begin(&mut self, place: &Arc<Place>, chore: Chore) -> Result<(), Failure> {
+        assert!(!self.is_busy);
+        #[cfg(test)]
+        if place.dir.is_model() {
+            return self.begin_by_hand(place, chore);
+        }
+        if self.chores.is_none() {
+            self.start(place)?;
+        }
+        // Nobody takes it where the thread has panicked, which ends the program.
+        self.is_busy = self.chores.as_ref().is_some_and(|chores| chores.send(chore).is_ok());
+        Ok(())
+    }
+
+    fn start(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+        let (chores, to_do) = channel::<Chore>();
+        let (done, reports) = channel();
+        let (place, wake) = (Arc::clone(place), self.wake.clone());
+        let failure = place.failure_here(What::Thread, Errno::EAGAIN);
+        let work = move || {
+            for chore in to_do {
+                // Nobody wants to hear of it when the log directory is closed.
+                let _ = done.send(perform(&place, chore));
+                wake.wake();
+            }
+        };
+        let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
+        started.map_err(|_| failure)?;
+        (self.chores, self.reports) = (Some(chores), Some(reports));
+        Ok(())
+    }
+
+    /// What came of the last thing begun, told once.
+    pub fn take_report(&mut self) -> Option<Report> {
+        #[cfg(test)]
+        if let Some(report) = self.by_hand.report.take() {
+            self.is_busy = false;
+            return Some(report);
+        }
+        let report = self.reports.as_ref()?.try_recv().ok()?;
+        self.is_busy = false;
+        Some(report)
+    }
+}
+
+fn perform(place: &Place, chore: Chore) -> Report {
+    match chore {
+        Chore::Sync(current) => match current.sync() {
+            Ok(()) => Report::Synced,
+            Err(errno) => {
+                let failure = place.failure(What::Sync, CURRENT, errno);
+                place.note(&failure);
+                if place.contents_unsynced.is_news() {
+                    diag::failed(&failure);
+                }
+                Report::Unsynced
+            }
+        },
+        Chore::RemoveAged => {
+            let mut archives = place.archives();
+            if let Err(failure) = archives.prune(place, None, Excess::Age) {
+                diag::failed(&failure);
+            }
+            Report::NextAged(archives.next_aged(place))
+        }
+        Chore::MakeRoom => Report::MadeRoom(make_room(place)),
+        Chore::Tell(text) => {
+            let count = place.archives().count(place);
+            tell(place, &text, count.ok());
+            Report::Told
+        }
+    }
+}
+
+/// Tells how the directory is: `text`, the archives where they could be counted, and the last trouble.
+pub fn tell(place: &Place, text: &str, archives: Option<(u64, u64)>) {
+    let archives = archives.map_or_else(
+        || "not counted now".to_owned(),
+        |(count, bytes)| format!("{count} files {bytes} bytes"),
+    );
+    let trouble = place.last_trouble();
+    diag::status(place.name(), &format!("{text}, archives {archives}, last trouble {trouble}"));
+}
+
+/// Removes archives for a full disk, where `N` allows it, and says so. Tells how many.
+pub fn make_room(place: &Place) -> u64 {
+    if place.spec.number_min.is_none() {
+        return 0;
+    }
+    match place.archives().prune(place, None, Excess::FullDisk) {
+        Ok(0) => 0,
+        Ok(removed_count) => {
+            diag::made_room(place.name(), removed_count);
+            removed_count
+        }
+        Err(failure) => {
+            diag::failed(&failure);
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod by_hand {
+    //! In unit tests on the model disk: what the thread would do, when the test says so.
+
+    use super::{Chore, Keeper, Report, perform};
+    use crate::diag::{Failure, What};
+    use crate::logdir::place::Place;
+    use std::sync::Arc;
+
+    #[derive(Debug, Default)]
+    pub struct ByHand {
+        place: Option<Arc<Place>>,
+        chore: Option<Chore>,
+        pub report: Option<Report>,
+    }
+
+    impl Keeper {
+        pub fn begin_by_hand(&mut self, place: &Arc<Place>, chore: Chore) -> Result<(), Failure> {
+            if self.by_hand.place.is_none() {
+                let started = place.dir.start_thread();
+                started.map_err(|errno| place.failure_here(What::Thread, errno))?;
+                self.by_hand.place = Some(Arc::clone(place));
+            }
+            self.by_hand.chore = Some(chore);
+            self.is_busy = true;
+            Ok(())
+        }
+
+        /// False if there is nothing to do.
+        pub fn advance(&mut self) -> bool {
+            let (Some(place), Some(chore)) = (&self.by_hand.place, self.by_hand.chore.take())
+            else {
+                return false;
+            };
+            self.by_hand.report = Some(perform(place, chore));
+            true
+        }
+    }
+}
