@@ -92,7 +92,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 struct Report {
     name: String,
     path: String,
-    writer: Writer,
+    /// None of a file by itself.
+    writer: Option<Writer>,
     file_count: usize,
     bytes: u64,
     torn_count: usize,
@@ -107,8 +108,8 @@ impl Report {
         let (Where::Directory(path) | Where::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
         let writer = match &found.place {
-            Where::Directory(_) => writer::writer(&snapshot.directory)?,
-            Where::File(_) => Writer::Clean,
+            Where::Directory(_) => Some(writer::writer(&snapshot.directory)?),
+            Where::File(_) => None,
         };
         let counting = counting.unwrap_or_else(|| offset::detect(&snapshot));
         let mut stamps = Stamps::new(counting);
@@ -137,17 +138,17 @@ fn absolute(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn troubles(snapshot: &Snapshot, writer: Writer, now: Moment) -> Vec<String> {
+fn troubles(snapshot: &Snapshot, writer: Option<Writer>, now: Moment) -> Vec<String> {
     let mut troubles = Vec::new();
-    match writer {
-        Writer::Crashed => troubles.push(diag::crashed().to_owned()),
-        Writer::Running(_) | Writer::Clean => {}
+    let is_crashed = writer == Some(Writer::Crashed);
+    if is_crashed {
+        troubles.push(diag::crashed().to_owned());
     }
     let previous = snapshot.files.iter().find(|link| link.file.role == Role::Previous);
     if let Some(previous) = previous {
         let (unix_secs, nanos) = previous.file.modified;
         let age_secs = vitals::secs_between(Moment { unix_secs, nanos }, now);
-        if writer != Writer::Crashed && age_secs > FINISHING_SECS_MAX {
+        if !is_crashed && age_secs > FINISHING_SECS_MAX {
             troubles.push(diag::unfinished(&figures::span(age_secs)));
         }
     }
@@ -175,10 +176,11 @@ fn row(report: &Report, now: Moment) -> Vec<String> {
     vec![
         table::shown(&report.name),
         match report.writer {
-            Writer::Running(Some(pid)) => format!("pid {pid}"),
-            Writer::Running(None) => "running".to_owned(),
-            Writer::Clean => "clean".to_owned(),
-            Writer::Crashed => "crashed".to_owned(),
+            Some(Writer::Running(Some(pid))) => format!("pid {pid}"),
+            Some(Writer::Running(None)) => "running".to_owned(),
+            Some(Writer::Clean) => "clean".to_owned(),
+            Some(Writer::Crashed) => "crashed".to_owned(),
+            None => "-".to_owned(),
         },
         convention_word(vitals.convention).to_owned(),
         report.file_count.to_string(),
@@ -207,7 +209,7 @@ fn convention_word(convention: Convention) -> &'static str {
 struct Object<'a> {
     name: &'a str,
     directory: &'a str,
-    writer: &'static str,
+    writer: Option<&'static str>,
     pid: Option<i32>,
     stamps: &'static str,
     files: usize,
@@ -230,9 +232,10 @@ fn json(reports: &[Report]) -> String {
 fn object(report: &Report) -> Object<'_> {
     let vitals = &report.vitals;
     let (writer, pid) = match report.writer {
-        Writer::Running(pid) => ("running", pid),
-        Writer::Clean => ("clean", None),
-        Writer::Crashed => ("crashed", None),
+        Some(Writer::Running(pid)) => (Some("running"), pid),
+        Some(Writer::Clean) => (Some("clean"), None),
+        Some(Writer::Crashed) => (Some("crashed"), None),
+        None => (None, None),
     };
     Object {
         name: &report.name,
@@ -269,7 +272,7 @@ mod tests {
         Report {
             name: name.to_owned(),
             path: format!("/log/{name}"),
-            writer,
+            writer: Some(writer),
             file_count: 10,
             bytes: 998_500,
             torn_count: 0,

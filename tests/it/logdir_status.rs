@@ -173,6 +173,8 @@ fn unstamped_and_compressed_directories_tell_what_they_can() {
     assert_eq!(plain["stamps"], "none");
     assert!(plain["oldest"].is_null() && plain["lines_per_minute"].is_null(), "{plain}");
     assert!(plain["newest"].is_string(), "{plain}");
+    let (file, _) = object(&home, "plain/current");
+    assert!(file["writer"].is_null() && file["files"] == 1, "{file}");
     home.run(&["t", "s4096", "n9", "!gzip", "./packed"], &numbers(1, 1000)).check(0, "");
     let (packed, code) = object(&home, "packed");
     assert_eq!((packed["stamps"].as_str(), code), (Some("label"), 0), "{packed}");
