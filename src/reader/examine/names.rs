@@ -9,7 +9,7 @@ use crate::format::{
 use crate::label::LABEL_LEN;
 use crate::reader::list::Directory;
 use crate::reader::stamp::{Moment, Stamps};
-use crate::reader::writer::Writer;
+use crate::reader::writer::{self, Writer};
 use nix::sys::stat::{FileStat, SFlag};
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
@@ -80,6 +80,7 @@ pub fn judge(
             Name::OfRotation if *name == PREVIOUS && archives.contains(&stat.st_ino) => {}
             Name::Current | Name::Archive(..) | Name::OfRotation | Name::Standing => {
                 judge_file(name, &kind, stat, writer, findings);
+                judge_mark(directory, &kind, stat, findings)?;
                 judge_owner(name, &kind, stat, owner, findings);
             }
         }
@@ -127,13 +128,9 @@ fn judge_file(name: &[u8], kind: &Name, stat: &FileStat, writer: Writer, finding
         findings.add(Kind::Mode, name, None, format!("mode {mode:04o}"));
     }
     let is_running = matches!(writer, Writer::Running(_));
-    let mode_text = || format!("mode {mode:04o}");
     match kind {
-        Name::Current if is_running && is_complete(mode) => {
-            findings.add(Kind::MarkedTooEarly, name, None, mode_text());
-        }
         Name::Archive(_, Code::Safe) if !is_complete(mode) => {
-            findings.add(Kind::Unmarked, name, None, mode_text());
+            findings.add(Kind::Unmarked, name, None, format!("mode {mode:04o}"));
         }
         Name::OfRotation if !is_running => {
             findings.add(Kind::LeftOver, name, None, format!("{} bytes", stat.st_size));
@@ -148,6 +145,25 @@ fn judge_file(name: &[u8], kind: &Name, stat: &FileStat, writer: Writer, finding
     if matches!(kind, Name::Archive(..)) && stat.st_size == 0 {
         findings.add(Kind::Empty, name, None, String::new());
     }
+}
+
+/// A writer that ends marks `current` before it gives up its lock, so who has that is asked once more.
+fn judge_mark(
+    directory: &Directory,
+    kind: &Name,
+    stat: &FileStat,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let mode = stat.st_mode & 0o7777;
+    let is_marked = matches!(kind, Name::Current) && is_complete(mode);
+    if is_marked && matches!(writer::writer(directory)?, Writer::Running(_)) {
+        let is_marked_still =
+            directory.stat(CURRENT)?.is_some_and(|stat| is_complete(stat.st_mode & 0o7777));
+        if is_marked_still {
+            findings.add(Kind::MarkedTooEarly, CURRENT, None, format!("mode {mode:04o}"));
+        }
+    }
+    Ok(())
 }
 
 /// Archives are only removed, which their owner has no say in; the others are opened.
