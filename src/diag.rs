@@ -64,6 +64,10 @@ pub enum What {
     Sync,
     /// chmod.
     SetMode,
+    /// Taking the lock of a cursor.
+    LockCursor,
+    /// Reading a cursor that somebody else wrote.
+    UnderstandCursor,
     /// Finding log directories in a place.
     FindLog,
     /// Making `current` the `previous` one.
@@ -104,6 +108,8 @@ impl What {
             What::WriteTo => ("unable to write to ", ""),
             What::Sync => ("unable to write ", " to disk"),
             What::SetMode => ("unable to set mode of ", ""),
+            What::LockCursor => ("unable to lock cursor ", ""),
+            What::UnderstandCursor => ("unable to understand cursor ", ""),
             What::FindLog => ("unable to find a log directory in ", ""),
             What::RenameCurrent => ("unable to rename current to previous in directory ", ""),
             What::RenameState => ("unable to rename newstate to state in directory ", ""),
@@ -328,6 +334,15 @@ pub fn gone(file: &[u8]) -> String {
 pub fn torn(file: &[u8], offset: u64) -> String {
     let file = String::from_utf8_lossy(file);
     format!("the line at byte {offset} of {file} is torn: its writer was interrupted")
+}
+
+/// Lines that nobody can read any more.
+pub fn gap(from: Option<&str>, to: Option<&str>) -> String {
+    let from = from.unwrap_or("the beginning");
+    let to = to.unwrap_or("now");
+    format!(
+        "lines from between {from} and {to} may be missing: files were removed before they were read"
+    )
 }
 
 /// Older lines that were asked for are not there.

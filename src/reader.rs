@@ -8,13 +8,18 @@
 //! comes as a [`Notice`]. The directories may be those of multilog, daemontools-encore, s6-log, svlogd
 //! or cyclog.
 
+pub mod anchor;
+pub mod backward;
 pub mod chain;
+pub mod cursor;
 pub mod decode;
 pub mod escape;
 pub mod examine;
 pub mod find;
+pub mod follow;
 pub mod lines;
 pub mod list;
+pub mod live;
 pub mod merge;
 pub mod offset;
 pub mod range;
@@ -22,6 +27,7 @@ pub mod render;
 pub mod source;
 pub mod stamp;
 pub mod vitals;
+pub mod watch;
 pub mod writer;
 
 use crate::diag::Failure;
@@ -38,6 +44,9 @@ pub enum Notice {
     Gone(Rc<list::LogFile>),
     /// The range begins before the oldest line, which is of this moment.
     BeginsAt(stamp::Moment),
+    /// Between these moments lines may have been removed before they were read. The first is none where
+    /// no line was read before.
+    Gap(Option<stamp::Moment>, Option<stamp::Moment>),
     /// Lines have no stamps, so whole files stand for the range.
     Unstamped,
 }

@@ -41,6 +41,11 @@ impl Outcome {
                     diag::gone(&file.name)
                 }
                 Notice::Torn(place) => diag::torn(&place.file.name, place.offset),
+                Notice::Gap(from, to) => {
+                    self.has_trouble = true;
+                    let (from, to) = (from.map(&mut format), to.map(&mut format));
+                    diag::gap(from.as_deref(), to.as_deref())
+                }
                 Notice::BeginsAt(moment) => diag::begins_at(&format(moment)),
                 Notice::Unstamped => diag::unstamped(),
             };

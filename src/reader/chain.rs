@@ -59,6 +59,11 @@ impl Snapshot {
         }
     }
 
+    /// The number of the file that a place is in; that of the first where it is in none of these.
+    pub fn number_of(&self, place: &Place) -> usize {
+        self.files.iter().position(|link| link.file == place.file).unwrap_or(0)
+    }
+
     /// A single file as if it were all there is in its directory.
     pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
         let file = directory.file(name, Role::Alone)?;
@@ -113,7 +118,7 @@ pub struct Chain {
 }
 
 struct Reading {
-    file: Rc<LogFile>,
+    link: Link,
     decoded: Decoded,
 }
 
@@ -172,7 +177,7 @@ impl Chain {
             return true;
         }
         let is_unfinished = self.reading.as_ref().is_some_and(|reading| {
-            matches!(reading.file.role, Role::Archive(_, crate::format::Code::Unfinished))
+            matches!(reading.link.file.role, Role::Archive(_, crate::format::Code::Unfinished))
         });
         let ending = if is_unfinished { Ending::Torn } else { Ending::Open };
         self.reading = None;
@@ -192,6 +197,31 @@ impl Chain {
     /// Where that line starts.
     pub fn place(&self) -> &Place {
         self.lines.as_ref().expect("a line was gone to").place()
+    }
+
+    /// Where what has not been given out starts: behind the line gone to. None before the first file
+    /// was begun.
+    pub fn rest_place(&self) -> Option<Place> {
+        self.lines.as_ref().map(Lines::rest_place)
+    }
+
+    /// Says what the file that is being read has become.
+    pub fn rename(&mut self, file: Rc<LogFile>) {
+        if let Some(reading) = &mut self.reading {
+            reading.link.file = file;
+        }
+    }
+
+    /// How its stamps are read.
+    pub fn stamps(&self) -> Stamps {
+        self.stamps.clone()
+    }
+
+    /// Gives memory back while nothing is held.
+    pub fn release(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.release();
+        }
     }
 
     /// Leaves out what has not been given out of the file that is being read.
@@ -252,7 +282,7 @@ impl Chain {
         match lines.read(&mut reading.decoded) {
             Ok(len) => len > 0,
             Err(error) => {
-                let place = self.directory.name_of(&reading.file.name);
+                let place = self.directory.name_of(&reading.link.file.name);
                 self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
                 self.reading = None;
                 false
@@ -267,7 +297,7 @@ impl Chain {
             return true;
         }
         match self.reading.take() {
-            Some(reading) if reading.file.is_whole() => false,
+            Some(reading) if reading.link.file.is_whole() => false,
             Some(_) | None => self.give_rest(Ending::Torn),
         }
     }
@@ -275,8 +305,8 @@ impl Chain {
     /// Opens the next file of the queue.
     fn begin_file(&mut self) {
         let Some((link, offset)) = self.queue.pop_front() else { return };
-        match self.open(&link, offset) {
-            Ok(Some(decoded)) => {
+        match self.open(link, offset) {
+            Ok(Some((link, decoded))) => {
                 match &mut self.lines {
                     Some(lines) => {
                         self.at_joint = !lines.rest().is_empty();
@@ -284,17 +314,38 @@ impl Chain {
                     }
                     None => self.lines = Some(Lines::new(link.file.clone(), offset)),
                 }
-                self.reading = Some(Reading { file: link.file, decoded });
+                self.reading = Some(Reading { link, decoded });
             }
-            Ok(None) => self.notices.push(Notice::Gone(link.file)),
+            Ok(None) => {}
             Err(failure) => self.notices.push(Notice::Unreadable(failure)),
         }
     }
 
-    fn open(&self, link: &Link, offset: u64) -> Result<Option<Decoded>, Failure> {
-        let Some(handle) = link.open(&self.directory)? else { return Ok(None) };
-        Decoded::new(handle, offset)
-            .map_err(|error| Failure::of_reading(self.directory.name_of(&link.file.name), &error))
+    /// Opens a file, also where somebody compressed it since it was listed. None where it is gone.
+    fn open(&mut self, link: Link, offset: u64) -> Result<Option<(Link, Decoded)>, Failure> {
+        let mut link = link;
+        link.handle = match link.open(&self.directory)? {
+            Some(handle) => Some(handle),
+            None => self.open_copy(&link.file)?,
+        };
+        let Some(handle) = link.handle.clone() else {
+            self.notices.push(Notice::Gone(link.file));
+            return Ok(None);
+        };
+        let decoded = Decoded::new(handle, offset).map_err(|error| {
+            Failure::of_reading(self.directory.name_of(&link.file.name), &error)
+        })?;
+        Ok(decoded.map(|decoded| (link, decoded)))
+    }
+
+    /// The file that has the label of one that is gone.
+    fn open_copy(&self, file: &LogFile) -> Result<Option<Rc<File>>, Failure> {
+        let Some(label) = file.label() else { return Ok(None) };
+        let listed = self.directory.list()?;
+        let Some(copy) = listed.iter().find(|copy| copy.label() == Some(label)) else {
+            return Ok(None);
+        };
+        Ok(self.directory.open_listed(copy)?.map(Rc::new))
     }
 
     fn give_rest(&mut self, ending: Ending) -> bool {

@@ -100,8 +100,8 @@ impl Findings {
                 Notice::Torn(place) => {
                     self.add(Kind::Torn, &place.file.name, Some(place.offset), String::new());
                 }
-                // A writer that runs removes files; ranges are not asked for.
-                Notice::Gone(_) | Notice::BeginsAt(_) | Notice::Unstamped => {}
+                // A writer that runs removes files; ranges are not asked for, and nothing is followed.
+                Notice::Gone(_) | Notice::Gap(..) | Notice::BeginsAt(_) | Notice::Unstamped => {}
             }
         }
     }

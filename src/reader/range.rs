@@ -247,8 +247,39 @@ pub fn first_moment(directory: &Directory, link: &Link, stamps: &mut Stamps) -> 
 /// The last moment in a file, where it has one near its end.
 fn last_moment(file: &File, len: u64, stamps: &mut Stamps) -> io::Result<Option<Moment>> {
     let tail = read_at(file, len.saturating_sub(PROBE_LEN as u64), PROBE_LEN)?;
+    Ok(last_stamped(&tail, stamps))
+}
+
+/// The last moment in a file, where it has one in so many bytes at its end.
+pub fn last_moment_within(
+    file: &File,
+    tail_len: usize,
+    stamps: &mut Stamps,
+) -> io::Result<Option<Moment>> {
+    let len = file.metadata()?.len();
+    let mut tail_len_now = PROBE_LEN;
+    loop {
+        let tail = read_at(file, len.saturating_sub(tail_len_now as u64), tail_len_now)?;
+        let found = last_stamped(&tail, stamps);
+        if found.is_some() || tail_len_now >= tail_len || tail.len() as u64 >= len {
+            return Ok(found);
+        }
+        tail_len_now *= 4;
+    }
+}
+
+/// The position behind the last newline of a file, or its beginning where there is none in its last
+/// bytes.
+pub fn end_of_lines(file: &File) -> io::Result<u64> {
+    let len = file.metadata()?.len();
+    let start = len.saturating_sub(MARGIN_LEN);
+    let tail = read_at(file, start, usize::try_from(len - start).unwrap_or(0))?;
+    Ok(memchr::memrchr(b'\n', &tail).map_or(0, |pos| start + pos as u64 + 1))
+}
+
+fn last_stamped(tail: &[u8], stamps: &mut Stamps) -> Option<Moment> {
     let mut lines = tail.rsplit(|&byte| byte == b'\n');
-    Ok(lines.find_map(|line| stamps.parse(first_bytes(line))).map(|stamp| stamp.moment))
+    lines.find_map(|line| stamps.parse(first_bytes(line))).map(|stamp| stamp.moment)
 }
 
 fn head(handle: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {

@@ -41,10 +41,41 @@ pub enum Bytes {
     Escaped,
 }
 
+/// Whether names and matches have colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// They have.
+    On,
+    /// They have not.
+    Off,
+}
+
+const HIGHLIGHT: &[u8] = b"\x1b[1;31m";
+const PLAIN: &[u8] = b"\x1b[0m";
+/// The colours of names: those that can be read on dark and on light.
+const NAME_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
+
+/// What stands before the lines of a directory that is called so: as wide as the others' where there
+/// are colours, and always in the same one.
+pub fn prefix(name: &str, width: usize, colours: Colours) -> Vec<u8> {
+    match colours {
+        Colours::Off => format!("{name}: ").into_bytes(),
+        Colours::On => {
+            let mut shown = Vec::new();
+            escape::append(name.as_bytes(), &mut shown);
+            let shown = String::from_utf8_lossy(&shown).into_owned();
+            let number = crate::reader::anchor::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
+            let colour = NAME_COLOURS[usize::try_from(number).unwrap_or(0)];
+            format!("\x1b[{colour}m{shown:<width$}\x1b[0m ").into_bytes()
+        }
+    }
+}
+
 /// Renders the lines of several directories.
 pub struct Renderer {
     format: Format,
     bytes: Bytes,
+    colours: Colours,
     /// What stands before the lines of each directory.
     names: Vec<Vec<u8>>,
     calendar: Calendar,
@@ -56,7 +87,13 @@ pub struct Renderer {
 
 impl Renderer {
     /// Renders lines with these names before them, which may be empty.
-    pub fn new(format: Format, bytes: Bytes, names: Vec<Vec<u8>>, now: Moment) -> Renderer {
+    pub fn new(
+        format: Format,
+        bytes: Bytes,
+        colours: Colours,
+        names: Vec<Vec<u8>>,
+        now: Moment,
+    ) -> Renderer {
         let calendar = Calendar::new(match format {
             Format::Utc | Format::Rfc3339(Zone::Utc) => local_time::universal,
             Format::Local
@@ -65,16 +102,28 @@ impl Renderer {
             | Format::Delta
             | Format::Raw => local_time::local,
         });
-        Renderer { format, bytes, names, calendar, offset: Offset::default(), now, before: None }
+        Renderer {
+            format,
+            bytes,
+            colours,
+            names,
+            calendar,
+            offset: Offset::default(),
+            now,
+            before: None,
+        }
     }
 
     /// Appends a line of the directory with this number, and a newline unless the next piece is more
     /// of it.
+    ///
+    /// `find` says which part of the text is highlighted, where there are colours.
     pub fn append(
         &mut self,
         number: usize,
         line: Line<'_>,
         stamp: Option<Stamp>,
+        find: impl Fn(&[u8]) -> Option<std::ops::Range<usize>>,
         to: &mut Vec<u8>,
     ) {
         let mut text = line.bytes;
@@ -87,9 +136,18 @@ impl Renderer {
                 to.push(b' ');
             }
         }
-        match self.bytes {
-            Bytes::AsTheyAre => to.extend_from_slice(text),
-            Bytes::Escaped => escape::append(text, to),
+        let highlight = match self.colours {
+            Colours::On => find(text),
+            Colours::Off => None,
+        };
+        if let Some(range) = highlight {
+            self.append_text(&text[..range.start], to);
+            to.extend_from_slice(HIGHLIGHT);
+            self.append_text(&text[range.clone()], to);
+            to.extend_from_slice(PLAIN);
+            self.append_text(&text[range.end..], to);
+        } else {
+            self.append_text(text, to);
         }
         match line.ending {
             Ending::Cut => {}
@@ -97,11 +155,16 @@ impl Renderer {
         }
     }
 
+    fn append_text(&self, text: &[u8], to: &mut Vec<u8>) {
+        match self.bytes {
+            Bytes::AsTheyAre => to.extend_from_slice(text),
+            Bytes::Escaped => escape::append(text, to),
+        }
+    }
+
     /// The moment by itself, as in messages.
     pub fn moment(&mut self, moment: Moment) -> String {
-        let mut text = Vec::new();
-        self.calendar.append(moment.unix_secs, moment.nanos, &mut text);
-        String::from_utf8_lossy(&text).into_owned()
+        text_of(&mut self.calendar, moment)
     }
 
     /// False, and nothing appended, where the stamp stays as it is.
@@ -135,6 +198,27 @@ impl Renderer {
         });
         true
     }
+}
+
+/// Moments by themselves.
+pub struct Moments(Calendar);
+
+impl Moments {
+    /// In universal time.
+    pub fn utc() -> Moments {
+        Moments(Calendar::new(local_time::universal))
+    }
+
+    /// A moment, as tai64nlocal gives it.
+    pub fn text(&mut self, moment: Moment) -> String {
+        text_of(&mut self.0, moment)
+    }
+}
+
+fn text_of(calendar: &mut Calendar, moment: Moment) -> String {
+    let mut text = Vec::new();
+    calendar.append(moment.unix_secs, moment.nanos, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The offset of local time from universal time, looked up once a quarter of an hour: zones change
@@ -193,12 +277,13 @@ mod tests {
 
     #[track_caller]
     fn check(format: Format, bytes: &str, expected: &str) {
-        let mut renderer = Renderer::new(format, Bytes::AsTheyAre, vec![b"web: ".to_vec()], AT);
+        let names = vec![b"web: ".to_vec()];
+        let mut renderer = Renderer::new(format, Bytes::AsTheyAre, Colours::Off, names, AT);
         let mut output = Vec::new();
         let mut stamps = crate::reader::stamp::Stamps::new(crate::label::Counting::Ten);
         for line in bytes.lines() {
             let line = Line { bytes: line.as_bytes(), ending: Ending::Newline, continues: false };
-            renderer.append(0, line, stamps.parse(line.bytes), &mut output);
+            renderer.append(0, line, stamps.parse(line.bytes), |_| None, &mut output);
         }
         assert_eq!(String::from_utf8(output).unwrap(), expected);
     }

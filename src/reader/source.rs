@@ -49,6 +49,24 @@ impl Source {
         }
     }
 
+    /// The lines of a range from a place on; the first one belongs to this moment.
+    pub fn from(
+        snapshot: &Snapshot,
+        stamps: Stamps,
+        range: Range,
+        place: &Place,
+        moment: Option<Moment>,
+    ) -> Source {
+        let mut chain = Chain::new(snapshot.directory.clone(), stamps);
+        let number = snapshot.number_of(place);
+        for (count, link) in snapshot.files[number..].iter().enumerate() {
+            chain.push(link.clone(), if count == 0 { place.offset } else { 0 });
+        }
+        // Without a moment there is nothing that the range could leave out.
+        let is_unstamped = moment.is_none();
+        Source { chain, range, moment, is_unstamped, ordered: HashSet::new(), beyond_len: 0 }
+    }
+
     /// Goes to the next line of the range. False when there is none.
     pub fn advance(&mut self) -> bool {
         while self.chain.advance() || self.chain.finish() {

@@ -7,6 +7,7 @@ mod differential;
 mod explain;
 mod files;
 mod filters;
+mod follow;
 mod handover;
 mod hostile;
 mod languages;

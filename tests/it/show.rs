@@ -139,3 +139,268 @@ fn what_cannot_be_found_or_understood_is_trouble() {
         "logdir: fatal: unable to understand the time soon\n",
     );
 }
+
+/// The reads of a file system call, summed up by strace: bytes that were read from log files.
+fn bytes_read(trace: &str) -> u64 {
+    let result = |line: &str| line.rsplit_once("= ")?.1.split(' ').next()?.parse::<u64>().ok();
+    trace.lines().filter(|line| line.contains("/main/")).filter_map(result).sum()
+}
+
+/// Runs `logdir show` under strace, and returns what it wrote and how many bytes of logs it read.
+fn show_and_count(home: &Home, arguments: &[&str]) -> Option<(Vec<u8>, u64)> {
+    let strace = crate::peers::peer("strace")?;
+    let mut command = command(strace);
+    command.args(["-qq", "-y", "-o", "trace", "-e", "trace=read,pread64", LOGDIR, "show"]);
+    command.args(arguments).current_dir(home.path(""));
+    let ended = run(command, b"");
+    assert_eq!(ended.stderr, "");
+    Some((ended.stdout, bytes_read(&String::from_utf8_lossy(&home.read("trace")))))
+}
+
+/// A directory with files of a megabyte, a line of 128 bytes every 10 ms.
+fn large(home: &Home, file_count: u64) -> Vec<String> {
+    const LINES: u64 = 8192;
+    let line = |number: u64| {
+        let (secs, nanos) = (number / 100, number % 100 * 10_000_000);
+        let label = format!("@{:016x}{nanos:08x}", (1 << 62) + 10 + 1_700_000_000 + secs);
+        format!("{label} {number:0101}\n")
+    };
+    fs::create_dir(home.path("main")).expect("a log directory");
+    let mut all = Vec::new();
+    for file in 0..file_count {
+        let lines: Vec<String> = (file * LINES..(file + 1) * LINES).map(line).collect();
+        let name = archive(((file + 1) * LINES).div_ceil(100), 's');
+        let name = if file + 1 == file_count { "current" } else { &name };
+        home.write(Path::new("main").join(name), lines.concat(), 0o744);
+        all.extend(lines);
+    }
+    all
+}
+
+#[test]
+fn a_short_range_of_a_large_directory_costs_little() {
+    let home = Home::in_memory();
+    let lines = large(&home, 64);
+    let range = ["--raw", "--since", "@1700002000", "--until", "@1700002060", "main"];
+    let Some((output, read)) = show_and_count(&home, &range) else { return };
+    assert!(output == lines[200_000..206_000].concat().into_bytes());
+    let beyond = read - output.len() as u64;
+    assert!(beyond <= 1024 * 1024, "{beyond} bytes were read that nobody wanted");
+}
+
+#[test]
+fn the_last_lines_cost_little() {
+    let home = Home::in_memory();
+    let lines = large(&home, 3);
+    let last = lines[lines.len() - 10..].concat().into_bytes();
+    let Some((output, read)) = show_and_count(&home, &["--raw", "-n", "10", "main"]) else {
+        return;
+    };
+    assert!(output == last && read <= 64 * 1024, "{read} bytes were read");
+    let reversed: String = lines.iter().rev().map(String::as_str).collect();
+    show(&home, &["--raw", "-r", "main"]).check(0, reversed, "");
+}
+
+#[test]
+fn compressed_archives_are_read_like_others() {
+    let home = Home::new();
+    home.run(&["t", "s4096", "n100", "./main"], &numbers(1, 2000)).check(0, "");
+    let expected = home.contents("main");
+    let archives = home.archives("main");
+    for (number, archive) in archives.iter().enumerate() {
+        let path = home.path("main").join(archive);
+        let (packer, ending) = if number % 2 == 0 { ("gzip", "gz") } else { ("zstd", "zst") };
+        let Some(packer) = crate::peers::peer(packer) else { return };
+        let mut pack = std::process::Command::new(packer);
+        let packed = pack.args(["-q", "-c"]).arg(&path).output().expect("a packer").stdout;
+        if number % 3 == 0 {
+            // With the name of a plain one, as a processor leaves it.
+            fs::write(&path, packed).expect("a file");
+        } else {
+            // A copy beside the original is left alone until that is gone.
+            fs::write(path.with_extension(format!("s.{ending}")), packed).expect("a file");
+            if number % 3 == 1 {
+                fs::remove_file(&path).expect("a file");
+            }
+        }
+    }
+    show(&home, &["--raw", "main"]).check(0, &expected, "");
+    let mut lines: Vec<&[u8]> = expected.split_inclusive(|&byte| byte == b'\n').collect();
+    lines.reverse();
+    show(&home, &["--raw", "-r", "main"]).check(0, lines.concat(), "");
+    let whole = home.path("main").join(&archives[3]);
+    let half = fs::read(&whole).map(|bytes| bytes[..bytes.len() / 2].to_vec()).expect("a file");
+    fs::write(whole, half).expect("a file");
+    let ended = show(&home, &["--raw", "main"]);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains(": compressed contents "), "{}", ended.stderr);
+}
+
+#[test]
+fn multilog_and_s6_log_are_merged_in_true_order() {
+    let Some(s6_log) = crate::peers::peer("s6-log") else { return };
+    let home = Home::new();
+    let mut expected = String::new();
+    for number in (0..20).step_by(2) {
+        home.run(&["t", "./ours"], &numbers(number, number)).check(0, "");
+        home.run_of(&s6_log, &["-b", "t", "./theirs"], &numbers(number + 1, number + 1));
+        let _ = write!(expected, "{number}\n{}\n", number + 1);
+    }
+    let texts = |ended: Ended| -> String {
+        let lines = String::from_utf8(ended.stdout).expect("text");
+        lines
+            .lines()
+            .map(|line| format!("{}\n", line.rsplit(' ').next().unwrap_or_default()))
+            .collect()
+    };
+    assert_eq!(texts(show(&home, &["ours", "theirs"])), expected);
+    assert_ne!(texts(show(&home, &["--label", "10", "ours", "theirs"])), expected);
+}
+
+#[test]
+fn lines_are_chosen_by_patterns_and_shown_with_those_around() {
+    let home = Home::new();
+    put(&home, "main", "current", &stamped(1, 20));
+    let show = |arguments: &[&str]| {
+        let lines = String::from_utf8(show(&home, arguments).stdout).expect("text");
+        lines
+            .lines()
+            .map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(show(&["--grep", "^1.", "--not", "[2-8]$", "main"]), ["10", "11", "19"]);
+    assert_eq!(
+        show(&["--grep", "^(5|12)$", "-C1", "main"]),
+        ["4", "5", "6", "--", "11", "12", "13"]
+    );
+    assert_eq!(show(&["--grep", "1", "-n2", "main"]), ["18", "19"]);
+    assert_eq!(show(&["--grep", "1", "-rn", "2", "main"]), ["19", "18"]);
+    assert!(show(&["--grep", "x", "main"]).is_empty());
+    let bad = self::show(&home, &["--grep", "(", "main"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(
+        bad.stderr.starts_with("logdir: fatal: unable to understand the pattern (: "),
+        "{}",
+        bad.stderr
+    );
+}
+
+#[test]
+fn json_tells_everything_about_a_line() {
+    let home = Home::new();
+    put(&home, "main", "current", &stamped(1, 1));
+    home.write("main/current", [stamped(1, 1).as_bytes(), b"\"\\\x07\xff\n"].concat(), 0o744);
+    let directory = fs::canonicalize(home.path("main")).expect("a path");
+    let name = name_of(&home);
+    let directory = directory.display();
+    let expected = format!(
+        "{{\"name\":\"{name}\",\"directory\":\"{directory}\",\"file\":\"current\",\"offset\":0,\
+         \"label\":\"@400000006553f10b00000001\",\"time\":\"2023-11-14T22:13:21.000000001Z\",\"text\":\"1\"}}\n\
+         {{\"name\":\"{name}\",\"directory\":\"{directory}\",\"file\":\"current\",\"offset\":28,\
+         \"text\":\"\\\"\\\\\\\\x07\\\\xff\",\"escaped\":true}}\n"
+    );
+    show(&home, &["--json", "main"]).check(0, expected, "");
+}
+
+#[test]
+fn no_byte_of_a_line_reaches_a_terminal_as_a_command() {
+    let Some(script) = crate::peers::peer("script") else { return };
+    let home = Home::in_memory();
+    let mut random = crate::random::Random::new(5);
+    let bytes: Vec<u8> = (0..=255).collect();
+    let lines = random.text(&bytes, 1_000_000);
+    fs::create_dir(home.path("main")).expect("a log directory");
+    home.write("main/current", &lines, 0o744);
+    let mut command = command(script);
+    let show = format!("stty -opost; NO_COLOR=1 {LOGDIR} show main");
+    command.args(["-qec", &show, "/dev/null"]).current_dir(home.path(""));
+    let output = run(command, b"").stdout;
+    let text = String::from_utf8(output).expect("a terminal gets UTF-8");
+    assert!(text.len() > lines.len());
+    let bad = text.chars().find(|&char| char.is_control() && char != '\n' && char != '\t');
+    assert_eq!(bad, None);
+}
+
+/// Directories with lines in order, some of them without stamps; whatever a writer may leave.
+fn directories() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Vec<(u8, bool)>>>> {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    let line = (0..4_u8, prop::bool::weighted(0.8));
+    vec(vec(vec(line, 0..12), 1..4), 1..4)
+}
+
+/// A line as it stands in a directory, and what orders it: second (none before the first stamp), then
+/// number of the directory, then number in it.
+type Ordered = ((Option<u64>, usize, usize), String);
+
+fn write_directories(home: &Home, directories: &[Vec<Vec<(u8, bool)>>]) -> Vec<Ordered> {
+    let mut all = Vec::new();
+    for (directory, files) in directories.iter().enumerate() {
+        let (mut second, mut last, mut count) = (100, None, 0);
+        for (file, lines) in files.iter().enumerate() {
+            let mut contents = String::new();
+            for &(step, has_stamp) in lines {
+                second += u64::from(step);
+                let text = format!("{directory}.{count}\n");
+                let line = if has_stamp {
+                    last = Some(second);
+                    stamped(second, second).split(' ').next().expect("a label").to_owned()
+                        + " "
+                        + &text
+                } else {
+                    text
+                };
+                contents += &line;
+                all.push(((last, directory, count), line));
+                count += 1;
+            }
+            let name = archive(second, 's');
+            let name = if file + 1 == files.len() { "current" } else { &name };
+            put(home, &format!("d{directory}"), name, &contents);
+            second += 1;
+        }
+    }
+    all.sort();
+    all
+}
+
+fn without_names(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    text.lines()
+        .map(|line| line.split_once(": ").map_or(line, |(_, line)| line).to_owned() + "\n")
+        .collect()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 40, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_merge_is_a_stable_sort_and_backward_its_reverse(
+        directories in directories(), since in 95..130_u64, len in 0..40_u64, count in 0..20_usize,
+    ) {
+        let home = Home::in_memory();
+        let all = write_directories(&home, &directories);
+        let names: Vec<String> = (0..directories.len()).map(|number| format!("d{number}")).collect();
+        let shown = |arguments: &[&str]| {
+            let names = names.iter().map(String::as_str);
+            let arguments: Vec<&str> = arguments.iter().copied().chain(names).collect();
+            without_names(&show(&home, &arguments).stdout)
+        };
+        let text = |lines: &[&Ordered]| lines.iter().map(|line| line.1.as_str()).collect::<String>();
+        let forward: Vec<&Ordered> = all.iter().collect();
+        proptest::prop_assert_eq!(shown(&["--raw"]), text(&forward));
+        let backward: Vec<&Ordered> = all.iter().rev().collect();
+        proptest::prop_assert_eq!(shown(&["--raw", "-r"]), text(&backward));
+        let last = &forward[forward.len().saturating_sub(count)..];
+        proptest::prop_assert_eq!(shown(&["--raw", "-n", &count.to_string()]), text(last));
+        if all.iter().all(|line| line.0.0.is_some()) {
+            let (first, end) = (1_700_000_000 + since, 1_700_000_000 + since + len);
+            let range = [format!("--since=@{first}"), format!("--until=@{end}")];
+            let in_range = |line: &&Ordered| line.0.0.is_some_and(|at| (since..since + len).contains(&at));
+            let expected: Vec<&Ordered> = all.iter().filter(in_range).collect();
+            proptest::prop_assert_eq!(shown(&["--raw", &range[0], &range[1]]), text(&expected));
+            let expected: Vec<&Ordered> = expected.into_iter().rev().collect();
+            proptest::prop_assert_eq!(shown(&["--raw", "-r", &range[0], &range[1]]), text(&expected));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Lines as they come, or those since the last time: the part of `logdir show` that has a memory.
+
+use crate::clock;
+use crate::diag::{Failure, What};
+use crate::logdir_command::show::emit::{Emitter, Item};
+use crate::reader::cursor::Cursor;
+use crate::reader::live::{Live, Next};
+use crate::reader::range::Range;
+use crate::reader::stamp::Moment;
+use crate::reader::watch::Watch;
+use crate::signals::Signals;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The cursor is written when so many lines have come since, or so much time has passed.
+const CHECKPOINT_LINES: u64 = 1000;
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When a signal asks to.
+    Asked,
+    /// When there is nothing more at the moment.
+    Done,
+}
+
+/// Everything that is open while directories are followed.
+pub struct Following<'a> {
+    /// The directories.
+    pub live: Live,
+    /// What a cursor calls each of them.
+    pub paths: Vec<PathBuf>,
+    /// Where lines go.
+    pub emitter: &'a mut Emitter,
+    /// Which of them.
+    pub range: Range,
+    /// What remembers how far they went.
+    pub cursor: Option<Cursor>,
+    /// When it ends.
+    pub until: Until,
+    /// Takes what there is to tell of a directory.
+    pub tell: &'a mut dyn FnMut(usize, Vec<crate::reader::Notice>, &mut Emitter),
+}
+
+/// Lines that have been taken since the cursor was written.
+struct Unsaved {
+    count: u64,
+    since: Instant,
+}
+
+impl Following<'_> {
+    /// Follows until the end. Whatever was written by then is in the cursor.
+    pub fn run(mut self) -> Result<(), Failure> {
+        let signals = match self.until {
+            Until::Asked => Some(collect_signals()?),
+            Until::Done => None,
+        };
+        let mut watch = match self.until {
+            Until::Asked => {
+                Some(Watch::new(self.live.followers_mut().iter().map(|f| f.directory())))
+            }
+            Until::Done => None,
+        };
+        let mut marks = vec![true; self.paths.len()];
+        let mut unsaved = Unsaved { count: 0, since: Instant::now() };
+        loop {
+            self.live.look(&mut marks);
+            let wait = self.take_lines(&mut unsaved, signals.as_ref())?;
+            self.emitter.flush()?;
+            self.tell_all();
+            let (Some(signals), Some(watch)) = (&signals, &mut watch) else { break };
+            if signals.take().to_end {
+                break;
+            }
+            if unsaved.since.elapsed() >= CHECKPOINT_INTERVAL {
+                self.save(&mut unsaved)?;
+            }
+            if !wait_for(signals, watch, self.wait_limit(wait, &unsaved)) {
+                break;
+            }
+            watch.mark(&mut marks);
+        }
+        self.emitter.flush()?;
+        self.save(&mut unsaved)
+    }
+
+    /// Takes all lines that are there, and says how long the next one has to wait.
+    fn take_lines(
+        &mut self,
+        unsaved: &mut Unsaved,
+        signals: Option<&Signals>,
+    ) -> Result<Option<Duration>, Failure> {
+        loop {
+            let now = (self.until == Until::Asked).then(|| moment_of(clock::now()));
+            match self.live.next(now) {
+                Next::Nothing => return Ok(None),
+                Next::Wait(left) => return Ok(Some(left)),
+                Next::Line(number) => {
+                    self.take_line(number)?;
+                    unsaved.count += 1;
+                }
+            }
+            if unsaved.count >= CHECKPOINT_LINES {
+                self.emitter.flush()?;
+                self.save(unsaved)?;
+                if signals.is_some_and(is_asked) {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn take_line(&mut self, number: usize) -> Result<(), Failure> {
+        let follower = self.live.follower(number);
+        let is_wanted =
+            self.range.is_all() || follower.moment().is_some_and(|moment| self.range.holds(moment));
+        if is_wanted {
+            let (line, stamp, place) = (follower.line(), follower.stamp(), follower.place());
+            self.emitter.take(Item { number, line, stamp, place })?;
+        }
+        self.live.take(number);
+        Ok(())
+    }
+
+    fn tell_all(&mut self) {
+        for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
+            let notices = follower.take_notices();
+            if !notices.is_empty() {
+                (self.tell)(number, notices, self.emitter);
+            }
+        }
+    }
+
+    /// Writes the cursor. Everything taken has been written to standard output.
+    fn save(&mut self, unsaved: &mut Unsaved) -> Result<(), Failure> {
+        *unsaved = Unsaved { count: 0, since: Instant::now() };
+        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+        for (path, follower) in self.paths.iter().zip(self.live.followers_mut()) {
+            cursor.set(path, follower.position());
+        }
+        cursor.save()
+    }
+
+    fn wait_limit(&self, wait: Option<Duration>, unsaved: &Unsaved) -> Option<Duration> {
+        let checkpoint = (self.cursor.is_some() && unsaved.count > 0)
+            .then(|| CHECKPOINT_INTERVAL.saturating_sub(unsaved.since.elapsed()));
+        wait.into_iter().chain(checkpoint).min()
+    }
+}
+
+/// Whether a signal waits to be taken.
+fn is_asked(signals: &Signals) -> bool {
+    let mut ready = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ready, PollTimeout::ZERO) == Ok(1)
+}
+
+fn collect_signals() -> Result<Signals, Failure> {
+    Signals::collect().map_err(|errno| Failure::new(What::Events, "", errno))
+}
+
+/// Waits until something has happened, or it is time to look. False where nobody reads any more.
+fn wait_for(signals: &Signals, watch: &Watch, limit: Option<Duration>) -> bool {
+    let stdout = std::io::stdout();
+    let mut ready = vec![
+        PollFd::new(stdout.as_fd(), PollFlags::empty()),
+        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+    ];
+    ready.extend(watch.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    let wait = limit.map_or(watch.timeout(), |limit| limit.min(watch.timeout()));
+    // Rounded up, or the last millisecond would be spent asking.
+    let wait = wait + Duration::from_micros(999);
+    let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+    match poll(&mut ready, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        // It is looked again after a while in any case.
+        Err(_) => return true,
+    }
+    let is_broken = ready[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+    !is_broken
+}
+
+fn moment_of(label: crate::label::Label) -> Moment {
+    let (unix_secs, nanos) = label.to_unix();
+    Moment { unix_secs, nanos }
+}

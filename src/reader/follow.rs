@@ -1,0 +1,491 @@
+//! The lines of one directory as they come, over rotations, without losing or doubling one.
+//!
+//! The order of two steps makes that exact. First it is asked which file is `current`, then the file at
+//! hand is read to its end. A writer's last write comes before it renames the file, so if the answer was
+//! another file, nothing has been left unread. Then a fresh listing says which files follow. Events of
+//! the file system are only a hint when to look; the results do not depend on them.
+
+use crate::diag::Failure;
+use crate::format::{CURRENT, Code, PROCESSED};
+use crate::label::Label;
+use crate::reader::Notice;
+use crate::reader::anchor::{Anchor, Behind};
+use crate::reader::chain::{Chain, Link, Snapshot};
+use crate::reader::cursor::{FilePosition, Identity, Position};
+use crate::reader::lines::{Line, Place};
+use crate::reader::list::{Directory, LogFile, Role};
+use crate::reader::range;
+use crate::reader::stamp::{Moment, Stamp, Stamps};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
+
+/// Files that are opened as soon as they are seen, so that nobody can remove what is in them before it
+/// is read. More than any of the usual numbers of archives would only use up descriptors.
+const PINNED_MAX: usize = 16;
+/// How often files are listed again because one was renamed or removed in the middle of it.
+const TRIES_MAX: usize = 1000;
+/// An archive may be named so much earlier than its last line says, in seconds.
+const SLACK_SECS: i64 = 2;
+
+/// Where to start.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// With the oldest line.
+    Oldest,
+    /// With this file of the snapshot, from this byte on.
+    At(usize, u64),
+    /// Behind the last line there is.
+    End,
+    /// Behind what was delivered.
+    Behind(Position),
+}
+
+/// One directory, followed.
+pub struct Follower {
+    directory: Rc<Directory>,
+    chain: Chain,
+    /// The last file that the chain was given. When it has been read and is not `current` any more,
+    /// others follow it.
+    last: Option<Rc<LogFile>>,
+    /// Files that were opened and may hold the place of `done`.
+    opened: VecDeque<Link>,
+    /// Whether it was asked which file is `current` since the last read that found something.
+    probed: Probed,
+    /// What was there when the directory was listed last, all of it read or about to be.
+    known: Known,
+    /// Whether the end of an interrupted file was looked at once more.
+    looked_again: bool,
+    anchor: Anchor,
+    /// Behind the last line delivered.
+    done: Option<Place>,
+    /// The moment of the line gone to.
+    moment: Option<Moment>,
+    gap: Gap,
+    notices: Vec<Notice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probed {
+    Not,
+    Current,
+    Final,
+}
+
+/// Whether lines are missing in front of the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    No,
+    After(Option<Moment>),
+}
+
+impl Follower {
+    /// Starts to follow.
+    pub fn new(snapshot: &Snapshot, stamps: Stamps, start: Start) -> Follower {
+        let mut follower = Follower {
+            directory: snapshot.directory.clone(),
+            chain: Chain::new(snapshot.directory.clone(), stamps),
+            last: None,
+            opened: VecDeque::new(),
+            probed: Probed::Not,
+            known: Known::of(snapshot.files.iter().map(|link| &link.file)),
+            looked_again: false,
+            anchor: Anchor::default(),
+            done: None,
+            moment: None,
+            gap: Gap::No,
+            notices: Vec::new(),
+        };
+        match start {
+            Start::Oldest => follower.push_all(&snapshot.files, 0),
+            Start::At(number, offset) => follower.push_all(&snapshot.files[number..], offset),
+            Start::End => follower.start_at_end(&snapshot.files),
+            Start::Behind(position) => follower.resume(&snapshot.files, position),
+        }
+        follower
+    }
+
+    /// Goes to the next line that has its end. False where there is none now; then the directory is to
+    /// be looked at again when something has changed, or after a while.
+    pub fn advance(&mut self) -> bool {
+        loop {
+            if self.chain.advance() {
+                self.probed = Probed::Not;
+                self.note_line();
+                return true;
+            }
+            match self.probed {
+                Probed::Not => self.probe(),
+                Probed::Current => return self.rest(),
+                Probed::Final => {
+                    if !self.go_on() {
+                        return self.rest();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says that the line gone to has been delivered, or left out on purpose.
+    pub fn take(&mut self) {
+        let stamped = self.chain.stamp().map(|stamp| stamp.moment);
+        self.anchor.remember(self.chain.line(), stamped);
+        self.done = self.chain.rest_place();
+    }
+
+    /// How far lines have been delivered.
+    pub fn position(&mut self) -> Position {
+        let file = self.done.clone().and_then(|done| self.file_position(&done));
+        Position { file, anchor: self.anchor.clone() }
+    }
+
+    /// The line gone to.
+    pub fn line(&self) -> Line<'_> {
+        self.chain.line()
+    }
+
+    /// The stamp of that line, if it has one.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.chain.stamp()
+    }
+
+    /// The moment that line belongs to.
+    pub fn moment(&self) -> Option<Moment> {
+        self.moment
+    }
+
+    /// Where that line starts.
+    pub fn place(&self) -> &Place {
+        self.chain.place()
+    }
+
+    /// The directory, for whoever waits for changes in it.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What there was to tell since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.collect_notices();
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Nothing to read now.
+    fn rest(&mut self) -> bool {
+        self.probed = Probed::Not;
+        self.chain.release();
+        false
+    }
+
+    fn note_line(&mut self) {
+        let stamped = self.chain.stamp().map(|stamp| stamp.moment);
+        self.moment = stamped.or(self.moment);
+        self.collect_notices();
+        if let (Gap::After(from), Some(to)) = (self.gap, stamped) {
+            self.gap = Gap::No;
+            self.notices.push(Notice::Gap(from, Some(to)));
+        }
+    }
+
+    /// A file that was removed before it was read leaves a gap, which the next line ends.
+    fn collect_notices(&mut self) {
+        for notice in self.chain.take_notices() {
+            match notice {
+                Notice::Gone(_) => self.open_gap(),
+                other => self.notices.push(other),
+            }
+        }
+    }
+
+    fn open_gap(&mut self) {
+        if self.gap == Gap::No {
+            self.gap = Gap::After(self.anchor.moment);
+        }
+    }
+
+    /// Asks which file is `current`. The file at hand is read to its end after that.
+    fn probe(&mut self) {
+        if self.last.as_ref().is_some_and(|last| last.role == Role::Alone) {
+            self.probed = Probed::Current;
+            return;
+        }
+        let current = self.directory.file(CURRENT, Role::Current);
+        self.probed = match (current, &self.last) {
+            (Ok(Some(current)), Some(last)) if current.inode == last.inode => Probed::Current,
+            (Ok(_), _) => Probed::Final,
+            (Err(failure), _) => {
+                self.notices.push(Notice::Unreadable(failure));
+                Probed::Current
+            }
+        };
+    }
+
+    /// Adds the files that follow the last one, which has been read to its end. False where they are
+    /// not there yet.
+    fn go_on(&mut self) -> bool {
+        match self.try_to_go_on() {
+            Ok(added) => added,
+            Err(failure) => {
+                self.notices.push(Notice::Unreadable(failure));
+                false
+            }
+        }
+    }
+
+    fn try_to_go_on(&mut self) -> Result<bool, Failure> {
+        for _ in 0..TRIES_MAX {
+            let files = self.directory.list()?;
+            let last = self.last.as_ref().map(|last| last.inode);
+            let found = files.iter().position(|file| Some(file.inode) == last);
+            let Some(number) = found else { return self.find_again(&files) };
+            let next = self.known.successors(&files, number);
+            if next.is_empty() {
+                return Ok(false);
+            }
+            if files[number].role_is_unfinished() && !self.looked_again {
+                // cyclog renames a file before it has written the last of it.
+                self.looked_again = true;
+                return Ok(false);
+            }
+            if let Some(links) = self.pin(&next)? {
+                self.looked_again = false;
+                self.known = Known::of(files.iter().filter(|file| {
+                    next.iter().skip(links.len()).all(|left| left.inode != file.inode)
+                }));
+                self.chain.rename(files[number].clone());
+                self.push_links(links, 0);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Opens files of a listing. None where one of them has another name by now, or is gone.
+    fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<Link>>, Failure> {
+        let mut links = Vec::new();
+        for file in files.iter().take(PINNED_MAX) {
+            match self.directory.open_listed(file)? {
+                Some(handle) => {
+                    links.push(Link { file: file.clone(), handle: Some(Rc::new(handle)) });
+                }
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(links))
+    }
+
+    fn push_all(&mut self, files: &[Link], offset: u64) {
+        self.push_links(files.to_vec(), offset);
+    }
+
+    /// Gives files to the chain, the first one from `offset` on.
+    fn push_links(&mut self, links: Vec<Link>, offset: u64) {
+        let mut offset = offset;
+        for link in links {
+            self.last = Some(link.file.clone());
+            self.opened.push_back(link.clone());
+            self.chain.push(link, std::mem::take(&mut offset));
+        }
+        self.probed = Probed::Not;
+        self.forget_opened();
+    }
+
+    /// Lets go of the handles of files in front of the one that `done` is in.
+    fn forget_opened(&mut self) {
+        let Some(done) = &self.done else { return };
+        let is_older = |link: &Link| link.file.inode != done.file.inode;
+        if self.opened.iter().any(|link| !is_older(link)) {
+            while self.opened.front().is_some_and(is_older) {
+                self.opened.pop_front();
+            }
+        }
+    }
+
+    fn file_position(&mut self, done: &Place) -> Option<FilePosition> {
+        self.forget_opened();
+        let link = self.opened.iter().find(|link| link.file.inode == done.file.inode)?;
+        let handle = link.open(&self.directory).ok().flatten()?;
+        let identity = Identity::of(&handle).ok().flatten()?;
+        Some(FilePosition { name: done.file.name.clone(), identity, offset: done.offset })
+    }
+
+    /// Starts behind the last newline of the last file.
+    fn start_at_end(&mut self, files: &[Link]) {
+        let Some(last) = files.len().checked_sub(1) else { return };
+        let handle = files[last].open(&self.directory).ok().flatten();
+        let end = handle.and_then(|handle| range::end_of_lines(&handle).ok());
+        self.push_all(&files[last..], end.unwrap_or(0));
+    }
+
+    /// Goes on where a position says, in the files there are.
+    fn resume(&mut self, files: &[Link], position: Position) {
+        self.anchor = position.anchor;
+        self.moment = self.anchor.moment;
+        if let Some(file) = position.file
+            && let Some(number) = self.find_file(files, &file)
+        {
+            self.done = Some(Place { file: files[number].file.clone(), offset: file.offset });
+            return self.push_all(&files[number..], file.offset);
+        }
+        if !self.anchor.is_set() {
+            return self.push_all(files, 0);
+        }
+        // What was there when the cursor was written is not known any more.
+        self.known = Known::default();
+        let files: Vec<Rc<LogFile>> = files.iter().map(|link| link.file.clone()).collect();
+        if let Err(failure) = self.find_again(&files) {
+            self.notices.push(Notice::Unreadable(failure));
+        }
+    }
+
+    /// The file of a position, by its inode or, where it was compressed since, by its label.
+    fn find_file(&self, files: &[Link], wanted: &FilePosition) -> Option<usize> {
+        let by_inode = |link: &Link| {
+            let handle = link.open(&self.directory).ok().flatten()?;
+            let is_it = link.file.inode == wanted.identity.inode
+                && wanted.identity.is_that_of(&handle).ok()?
+                && reaches(&handle, wanted.offset);
+            is_it.then_some(())
+        };
+        let label = crate::format::parse_archive_name(&wanted.name).map(|(label, _)| label);
+        let by_label = |link: &Link| {
+            let handle = link.open(&self.directory).ok().flatten()?;
+            let is_it = label.is_some()
+                && link.file.label() == label
+                && wanted.identity.is_head_of(&handle).ok()?
+                && reaches(&handle, wanted.offset);
+            is_it.then_some(())
+        };
+        let find = |is_it: &dyn Fn(&Link) -> Option<()>| {
+            files.iter().position(|link| is_it(link).is_some())
+        };
+        find(&by_inode).or_else(|| find(&by_label))
+    }
+
+    /// Finds the place behind the last line that was delivered, since its file is gone. False where that
+    /// has to wait.
+    fn find_again(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
+        let has_previous = files.iter().any(|file| file.role == Role::Previous);
+        if !has_previous && self.directory.file(PROCESSED, Role::Previous)?.is_some() {
+            // What a processor made of the file has not got its name yet.
+            return Ok(false);
+        }
+        let candidates = self.candidates(files);
+        let Some(links) = self.pin_all(candidates)? else { return Ok(false) };
+        if links.is_empty() {
+            return Ok(false);
+        }
+        self.known = Known::of(files);
+        if self.anchor.moment.is_none() {
+            // Nothing tells lines without stamps apart. Sending some again is better than losing them.
+            if self.anchor.is_set() {
+                self.open_gap();
+            }
+            self.chain.skip_file();
+            self.push_links(links, 0);
+            return Ok(true);
+        }
+        let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
+        for link in &links {
+            search.push(link.clone(), 0);
+        }
+        let behind = self.anchor.find(&mut search);
+        self.chain.skip_file();
+        match behind {
+            Behind::Exact(place) => self.push_from(links, &place),
+            Behind::Later(place, _) => {
+                self.open_gap();
+                self.push_from(links, &place);
+            }
+            // The archives have been delivered, or are older. `current` has not: it is not the file that
+            // was read, whatever its stamps say.
+            Behind::Nothing => {
+                let end = links.iter().position(|link| link.file.label().is_none());
+                let Some(number) = end else { return Ok(false) };
+                self.push_links(links[number..].to_vec(), 0);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Files that may hold the last line delivered, or later ones.
+    fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
+        let stamps = self.chain.stamps();
+        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.anchor.moment) {
+            (Some(label), Some(moment)) => {
+                let named = stamps.moment_of(label).unix_secs.saturating_add(SLACK_SECS);
+                named >= moment.unix_secs || file.modified.0 + SLACK_SECS >= moment.unix_secs
+            }
+            (Some(label), None) => self.known.newest().is_none_or(|newest| label > newest),
+            (None, _) => true,
+        };
+        files.iter().filter(is_candidate).cloned().collect()
+    }
+
+    /// Opens as many files as there are. None where one has another name by now.
+    fn pin_all(&self, files: Vec<Rc<LogFile>>) -> Result<Option<Vec<Link>>, Failure> {
+        let mut links = Vec::with_capacity(files.len());
+        for chunk in files.chunks(PINNED_MAX) {
+            match self.pin(chunk)? {
+                Some(more) => links.extend(more),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(links))
+    }
+
+    fn push_from(&mut self, links: Vec<Link>, place: &Place) {
+        let number = links.iter().position(|link| link.file.inode == place.file.inode).unwrap_or(0);
+        self.push_links(links[number..].to_vec(), place.offset);
+    }
+}
+
+/// The files of one listing.
+#[derive(Debug, Default)]
+struct Known {
+    labels: BTreeSet<Label>,
+    inodes: HashSet<u64>,
+}
+
+impl Known {
+    fn of<'a>(files: impl IntoIterator<Item = &'a Rc<LogFile>>) -> Known {
+        let mut known = Known::default();
+        for file in files {
+            known.labels.extend(file.label());
+            known.inodes.insert(file.inode);
+        }
+        known
+    }
+
+    fn newest(&self) -> Option<Label> {
+        self.labels.last().copied()
+    }
+
+    /// The files of a later listing that follow the one with this number: those with later names, and
+    /// then new ones with names from before, which the writer makes when the clock was set back.
+    fn successors(&self, files: &[Rc<LogFile>], number: usize) -> Vec<Rc<LogFile>> {
+        let is_known =
+            |file: &LogFile| file.label().is_some_and(|label| self.labels.contains(&label));
+        let is_set_back = |file: &LogFile| {
+            file.label() < self.newest()
+                && file.label().is_some()
+                && !self.inodes.contains(&file.inode)
+        };
+        let (later, unfinished): (Vec<_>, Vec<_>) =
+            files[number + 1..].iter().partition(|file| file.label().is_some());
+        let later = later.into_iter().filter(|file| !is_known(file));
+        let earlier = if files[number].label().is_some() { &files[..number] } else { &[] };
+        let set_back = earlier.iter().filter(|file| !is_known(file) && is_set_back(file));
+        later.chain(set_back).chain(unfinished).cloned().collect()
+    }
+}
+
+/// Whether a file decodes to so many bytes.
+fn reaches(handle: &Rc<std::fs::File>, offset: u64) -> bool {
+    matches!(crate::reader::decode::Decoded::new(handle.clone(), offset), Ok(Some(_)))
+}
+
+impl LogFile {
+    fn role_is_unfinished(&self) -> bool {
+        matches!(self.role, Role::Archive(_, Code::Unfinished))
+    }
+}
