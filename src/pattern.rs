@@ -21,7 +21,7 @@ pub enum Language {
 /// What follows a `+` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// A star pattern; see [`matches`].
+    /// A star pattern; see [`matches()`].
     Stars(Vec<u8>),
     /// An fnmatch pattern, for the whole of the line as a star pattern sees it.
     Fnmatch(Expression),
