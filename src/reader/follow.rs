@@ -180,9 +180,12 @@ impl Follower {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
         self.moment = stamped.or(self.moment);
         self.collect_notices();
-        if let (Gap::After(from), Some(to)) = (self.gap, stamped) {
+        // Where lines have stamps, the next one says how long it was.
+        if let Gap::After(from) = self.gap
+            && (stamped.is_some() || from.is_none())
+        {
             self.gap = Gap::No;
-            self.notices.push(Notice::Gap(from, Some(to)));
+            self.notices.push(Notice::Gap(from, stamped));
         }
     }
 
@@ -234,9 +237,7 @@ impl Follower {
     fn try_to_go_on(&mut self) -> Result<bool, Failure> {
         for _ in 0..TRIES_MAX {
             let files = self.directory.list()?;
-            let last = self.last.as_ref().map(|last| last.inode);
-            let found = files.iter().position(|file| Some(file.inode) == last);
-            let Some(number) = found else { return self.find_again(&files) };
+            let Some(number) = self.find_last(&files) else { return self.find_again(&files) };
             let next = self.known.successors(&files, number);
             if next.is_empty() {
                 return Ok(false);
@@ -257,6 +258,21 @@ impl Follower {
             }
         }
         Ok(false)
+    }
+
+    /// Which of these is the last file. A `current` that nothing was ever written to is removed when its
+    /// writer was killed and the next one starts: then it is the file before it.
+    fn find_last(&mut self, files: &[Rc<LogFile>]) -> Option<usize> {
+        loop {
+            let inode = self.last.as_ref()?.inode;
+            if let Some(number) = files.iter().position(|file| file.inode == inode) {
+                return Some(number);
+            }
+            let was_empty = |link: &Link| link.file.inode == inode && is_empty(link);
+            self.opened.back().filter(|link| was_empty(link))?;
+            self.opened.pop_back();
+            self.last = self.opened.back().map(|link| link.file.clone());
+        }
     }
 
     /// Opens files of a listing. None where one of them has another name by now, or is gone.
@@ -477,6 +493,12 @@ impl Known {
         let set_back = earlier.iter().filter(|file| !is_known(file) && is_set_back(file));
         later.chain(set_back).chain(unfinished).cloned().collect()
     }
+}
+
+/// Whether nothing was ever written to a file that is held open.
+fn is_empty(link: &Link) -> bool {
+    let metadata = link.handle.as_ref().map(|handle| handle.metadata());
+    metadata.is_some_and(|metadata| metadata.is_ok_and(|metadata| metadata.len() == 0))
 }
 
 /// Whether a file decodes to so many bytes.

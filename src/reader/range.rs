@@ -93,12 +93,15 @@ pub fn plan(snapshot: &Snapshot, stamps: &mut Stamps, range: Range) -> Plan {
     }
     let oldest = firsts.iter().flatten().next().copied();
     let begins_at = oldest.filter(|&oldest| range.since.is_some_and(|since| since < oldest));
-    let parts = snapshot
-        .files
-        .iter()
-        .zip(&firsts)
-        .filter_map(|(link, &first)| plan_file(directory, link, first, stamps, range));
-    Plan { parts: parts.collect(), is_unstamped: false, begins_at }
+    let mut parts = Vec::new();
+    let mut is_before_in_range = false;
+    for (link, &first) in snapshot.files.iter().zip(&firsts) {
+        let part = plan_file(directory, link, first, stamps, range)
+            .or_else(|| is_before_in_range.then(|| rest_of_before(directory, link, stamps))?);
+        is_before_in_range = part.is_some();
+        parts.extend(part);
+    }
+    Plan { parts, is_unstamped: false, begins_at }
 }
 
 /// Whole files, by when they were written.
@@ -146,6 +149,14 @@ fn plan_file(
         Ok(Inside::From(offset)) => Some(Part { link, offset, is_ordered: true }),
         Ok(Inside::Anywhere) | Err(_) => Some(Part { link, offset: 0, is_ordered: false }),
     }
+}
+
+/// A file beyond the range that begins with lines without stamps: they belong to the last line of the file
+/// before it.
+fn rest_of_before(directory: &Directory, link: &Link, stamps: &mut Stamps) -> Option<Part> {
+    let handle = link.open(directory).ok().flatten()?;
+    let head = head(&handle, crate::reader::stamp::STAMP_LEN_MAX).ok()?;
+    stamps.parse(&head).is_none().then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
 }
 
 fn late(moment: Moment) -> Moment {
