@@ -5,7 +5,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use multilog::label::{Label, Stamps};
+use multilog::label::{Counting, Label, Stamps};
 use multilog::lines::{Lines, Sinks};
 use multilog::pattern;
 use multilog::script::{self, Script};
@@ -213,7 +213,7 @@ mod filters {
             [&label[..], b" ", &line, b"\n"].concat()
         };
         let block: Vec<u8> = (0..).zip(mail_lines()).flat_map(stamp).collect();
-        let mut converter = Converter::utc();
+        let mut converter = Converter::utc(Counting::Ten);
         let mut output = Vec::new();
         bencher.counter(BytesCount::of_slice(&block)).bench_local(|| {
             output.clear();

@@ -46,6 +46,11 @@ pub fn take_off(secs: i64) -> i64 {
     secs - passed as i64
 }
 
+/// Whether a count of seconds since 1970 that has leap seconds stands at one of them.
+pub fn is_at_one(secs: i64) -> bool {
+    (0..).zip(&ENDS).any(|(before, end)| secs == end + before)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +66,14 @@ mod tests {
         assert_eq!(take_off(0), 0);
         assert_eq!(take_off(i64::MIN), i64::MIN);
         assert_eq!(take_off(i64::MAX), i64::MAX - 27);
+    }
+
+    #[test]
+    fn leap_seconds_are_known_from_those_beside_them() {
+        for (before, end) in (0..).zip(ENDS) {
+            let around = [-1, 0, 1].map(|offset| is_at_one(end + before + offset));
+            assert_eq!(around, [false, true, false], "{before}");
+        }
+        assert!(![i64::MIN, 0, i64::MAX].into_iter().any(is_at_one));
     }
 }

@@ -4,16 +4,18 @@
 //! are one number, of which the last 24 count; that is how 0.76 reads them, and it is why a stamp
 //! with something in front, as `@ff4000...`, still gives the right time. Where no time comes of it
 //! 0.76 crashes, and the stamp is left as it is here. The dates that `Tutc` and `Tlocal` write are stamps
-//! too.
+//! too. How labels are counted is told, never guessed: a stream has no time at which it was written.
 
 use crate::arguments;
 use crate::calendar::{Calendar, Conversion};
 use crate::copy::{self, Filter};
 use crate::diag;
-use crate::label::{self, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
+use crate::label::{self, Counting, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
+use crate::leap_seconds;
 use crate::newlines::Newlines;
 use crate::stamp;
-use crate::sys::{local_time, startup};
+use crate::sys::local_time::{self, LocalTime};
+use crate::sys::startup;
 use argh::FromArgs;
 use std::process::ExitCode;
 
@@ -27,12 +29,13 @@ const DIGITS_LEN: usize = SECONDS_LEN + NANOS_LEN;
 const PROGRAM: &str = "tai64nlocal";
 const VERSION: &str = concat!("tai64nlocal ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
-Usage: tai64nlocal [--utc] [--help] [--version] [--] [file...]
+Usage: tai64nlocal [--utc] [--leap] [--help] [--version] [--] [file...]
 
 Copies files, or standard input, to standard output and turns the TAI64N label at
 the start of each line into local date and time. The file - is standard input.
 
   --utc      give universal instead of local time
+  --leap     the labels count leap seconds, as those of s6 and nosh do
   --help     show this text
   --version  show the version
 ";
@@ -43,6 +46,9 @@ struct Options {
     /// give universal instead of local time
     #[argh(switch)]
     utc: bool,
+    /// the labels count leap seconds
+    #[argh(switch)]
+    leap: bool,
     /// show the version
     #[argh(switch)]
     version: bool,
@@ -61,7 +67,9 @@ pub fn run() -> ExitCode {
     if options.version {
         return arguments::show(VERSION);
     }
-    let mut converter = if options.utc { Converter::utc() } else { Converter::local() };
+    let counting = if options.leap { Counting::Leap } else { Counting::Ten };
+    let mut converter =
+        if options.utc { Converter::utc(counting) } else { Converter::local(counting) };
     copy::exit_code(copy::copy(&arguments.operands, &mut converter))
 }
 
@@ -87,28 +95,33 @@ enum Place {
 }
 
 impl Converter {
-    /// A converter to local time.
-    pub fn local() -> Converter {
-        Converter::new(local_time::local)
+    /// A converter of labels counted like this to local time.
+    pub fn local(counting: Counting) -> Converter {
+        let of_labels: Conversion = match counting {
+            Counting::Ten => local_time::local,
+            Counting::Leap => |secs| with_leap_seconds(secs, local_time::local),
+        };
+        Converter::new(Dates::new(of_labels, local_time::local))
     }
 
-    /// A converter to universal time.
-    pub fn utc() -> Converter {
-        Converter::new(local_time::universal)
+    /// A converter of labels counted like this to universal time.
+    pub fn utc(counting: Counting) -> Converter {
+        let of_labels: Conversion = match counting {
+            Counting::Ten => local_time::universal,
+            Counting::Leap => |secs| with_leap_seconds(secs, local_time::universal),
+        };
+        Converter::new(Dates::new(of_labels, local_time::universal))
     }
 
-    fn new(conversion: Conversion) -> Converter {
-        Converter {
-            dates: Dates::new(conversion),
-            place: Place::LineStart,
-            held: Vec::with_capacity(STAMP_LEN_MAX),
-        }
+    fn new(dates: Dates) -> Converter {
+        Converter { dates, place: Place::LineStart, held: Vec::with_capacity(STAMP_LEN_MAX) }
     }
 
     /// Looks again whether local time is that of another zone now.
     pub fn refresh(&mut self) {
         local_time::refresh();
-        self.dates.calendar.forget();
+        self.dates.of_labels.forget();
+        self.dates.of_dates.forget();
     }
 
     /// Appends to `output` what comes out for the next piece of input, which may be cut anywhere.
@@ -242,18 +255,22 @@ impl Filter for Converter {
 /// Turns the digits of one stamp after the other into a date.
 #[derive(Debug)]
 struct Dates {
-    calendar: Calendar,
-    /// The seconds of the last stamp, which are those of the next one more often than not.
+    /// For the seconds of labels, which may have leap seconds in them.
+    of_labels: Calendar,
+    /// For the seconds of multilog's dates, which never have.
+    of_dates: Calendar,
+    /// The seconds of the last label, which are those of the next one more often than not.
     last_digits: [u8; SECONDS_LEN],
-    /// What they stand for in seconds since 1970.
+    /// What they stand for in seconds since 1970, with leap seconds where labels count them.
     last_unix_secs: i64,
 }
 
 impl Dates {
-    fn new(conversion: Conversion) -> Dates {
+    fn new(of_labels: Conversion, of_dates: Conversion) -> Dates {
         let last_digits = [b'0'; SECONDS_LEN];
         Dates {
-            calendar: Calendar::new(conversion),
+            of_labels: Calendar::new(of_labels),
+            of_dates: Calendar::new(of_dates),
             last_digits,
             last_unix_secs: label::unix_secs(0),
         }
@@ -273,14 +290,14 @@ impl Dates {
     /// space first.
     fn convert_date<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
         let (unix_secs, nanos, len) = stamp::parse_date(line)?;
-        self.calendar.append(unix_secs, nanos, output).then_some(&line[len - 1..])
+        self.of_dates.append(unix_secs, nanos, output).then_some(&line[len - 1..])
     }
 
     /// Appends the date for the digits. False, and nothing appended, where they are no digits or have
     /// no date.
     fn append(&mut self, digits: &[u8; DIGITS_LEN], output: &mut Vec<u8>) -> bool {
         let moment = self.moment(digits);
-        moment.is_some_and(|(unix_secs, nanos)| self.calendar.append(unix_secs, nanos, output))
+        moment.is_some_and(|(unix_secs, nanos)| self.of_labels.append(unix_secs, nanos, output))
     }
 
     fn moment(&mut self, digits: &[u8; DIGITS_LEN]) -> Option<(i64, u32)> {
@@ -291,6 +308,14 @@ impl Dates {
         }
         Some((self.last_unix_secs, label::parse_nanos(nanos.first_chunk()?)?))
     }
+}
+
+/// What the clock on the wall shows at a moment whose count of seconds has leap seconds in it, by a
+/// conversion that knows none. A leap second is the one behind 59, as s6 has it and localtime(3) in the
+/// zones `right/*`.
+fn with_leap_seconds(secs: i64, conversion: Conversion) -> Option<LocalTime> {
+    let time = conversion(leap_seconds::take_off(secs))?;
+    Some(LocalTime { second: time.second + u8::from(leap_seconds::is_at_one(secs)), ..time })
 }
 
 fn is_digit(byte: u8) -> bool {
@@ -304,7 +329,11 @@ mod tests {
 
     /// What comes out for input that arrives in these pieces.
     fn convert(pieces: &[&[u8]]) -> Vec<u8> {
-        let mut converter = Converter::utc();
+        convert_by(Counting::Ten, pieces)
+    }
+
+    fn convert_by(counting: Counting, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut converter = Converter::utc(counting);
         let mut output = Vec::new();
         for piece in pieces {
             converter.push(piece, &mut output);
@@ -392,6 +421,47 @@ mod tests {
         check_unchanged("2025-02-30T08:15:02.123456789Z x\n");
         check_unchanged("x 2025-11-20T08:15:02.123456789Z x\n");
         check_unchanged("1763626502.123456 x\n12\n1\n2025\n2025-@\n");
+    }
+
+    #[track_caller]
+    fn check_leap(input: &str, expected: &str) {
+        let output = convert_by(Counting::Leap, &[input.as_bytes()]);
+        assert_eq!(String::from_utf8_lossy(&output), expected);
+    }
+
+    #[test]
+    fn labels_with_leap_seconds_become_the_dates_of_their_time() {
+        for (label, date) in [
+            ("@3fffffffffffffff00000000", "1969-12-31 23:59:49.000000000"),
+            ("@400000000000000a00000005", "1970-01-01 00:00:00.000000005"),
+            ("@4000000003c2670a00000005", "1972-01-01 00:00:00.000000005"),
+            ("@4000000004b258091dcd6500", "1972-06-30 23:59:59.500000000"),
+            ("@4000000004b2580a1dcd6500", "1972-06-30 23:59:60.500000000"),
+            ("@4000000004b2580b1dcd6500", "1972-07-01 00:00:00.500000000"),
+            ("@4000000055932da21dcd6500", "2015-06-30 23:59:59.500000000"),
+            ("@4000000055932da31dcd6500", "2015-06-30 23:59:60.500000000"),
+            ("@4000000055932da41dcd6500", "2015-07-01 00:00:00.500000000"),
+            ("@40000000574e25a41829b2cd", "2016-06-01 00:00:00.405385933"),
+            ("@40000000586846a33b9ac9ff", "2016-12-31 23:59:59.999999999"),
+            ("@40000000586846a400000000", "2016-12-31 23:59:60.000000000"),
+            ("@40000000586846a43b9aca00", "2016-12-31 23:59:60.1000000000"),
+            ("@40000000586846a500000000", "2017-01-01 00:00:00.000000000"),
+            ("@4000000059682f0a00000005", "2017-07-14 02:39:33.000000005"),
+            ("@40f0c2ab7c54a9a400000000", "2147485547-12-31 23:59:59.000000000"),
+        ] {
+            check_leap(&format!("{label} x\n"), &format!("{date} x\n"));
+        }
+        check_leap("@40f0c2ab7c54a9a500000000 x\n", "@40f0c2ab7c54a9a500000000 x\n");
+    }
+
+    #[test]
+    fn dates_beside_labels_with_leap_seconds_have_none() {
+        check_leap(
+            "@40000000586846a500000000 a\n2017-01-01T00:00:00.000000000Z b\n\
+             @40000000586846a400000000 c\n2016-12-31T23:59:59.000000000Z d\n",
+            "2017-01-01 00:00:00.000000000 a\n2017-01-01 00:00:00.000000000 b\n\
+             2016-12-31 23:59:60.000000000 c\n2016-12-31 23:59:59.000000000 d\n",
+        );
     }
 
     #[test]

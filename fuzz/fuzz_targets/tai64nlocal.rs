@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use multilog::label::Counting;
 use multilog::tai64nlocal::{Converter, STAMP_LEN_MAX};
 
 /// Digits of a stamp that count.
@@ -13,7 +14,7 @@ const YEAR_MAX: i128 = i32::MAX as i128 + 1900;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece_len, input)) = input.split_first() else { return };
-    let mut converter = Converter::utc();
+    let mut converter = Converter::utc(Counting::Ten);
     let mut output = Vec::new();
     for piece in input.chunks(usize::from(piece_len).max(1)) {
         converter.refresh();

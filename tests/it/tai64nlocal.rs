@@ -297,6 +297,84 @@ fn utc_is_universal_time_in_any_zone() {
     }
 }
 
+/// When a leap second was over, and how many had been before it.
+const LEAP_SECOND_ENDS: [(i64, i64); 4] =
+    [(78_796_800, 0), (915_148_800, 21), (1_435_708_800, 25), (1_483_228_800, 26)];
+
+/// Moments as the labels of s6 count them: around leap seconds, changes of summer time, and any from
+/// 1970, where s6 begins, to 2096.
+fn moments_with_leap_seconds(random: &mut Random) -> Vec<i64> {
+    let around_leap_seconds = LEAP_SECOND_ENDS
+        .into_iter()
+        .flat_map(|(end, before)| (-1000..1000).map(move |offset| end + before + offset));
+    let summer_times = [(1_459_040_400, 26), (1_477_789_200, 26), (1_711_846_800, 27)];
+    let around_summer_times = summer_times
+        .into_iter()
+        .flat_map(|(change, before)| (-30..1000).map(move |offset| change + before + offset));
+    let mut moments: Vec<i64> = around_leap_seconds.chain(around_summer_times).collect();
+    for pos in 0..5000 {
+        moments.insert(pos * 2, 86_400 + random.below(4_000_000_000) as i64);
+    }
+    moments
+}
+
+#[test]
+fn labels_with_leap_seconds_are_those_of_s6_in_any_zone() {
+    let Some(of_s6) = peer("s6-tai64nlocal") else { return };
+    let input = lines(&moments_with_leap_seconds(&mut Random::new(seeds(1).start)));
+    for zone in ["UTC0", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]
+    {
+        let prepare = |command: &mut Command| {
+            command.env("TZ", zone);
+            if command.get_program() == TAI64NLOCAL {
+                command.arg("--leap");
+            }
+        };
+        check_same([&of_s6, TAI64NLOCAL.as_ref()], prepare, &input, zone);
+    }
+}
+
+#[test]
+fn labels_of_s6_are_right_whenever_they_were_made() {
+    // The seconds are those that s6-tai64n writes at these times, and that of a leap second.
+    for (label, date) in [
+        ("@4000000001e1338a00000001", "1971-01-01 00:00:00.000000001"),
+        ("@4000000053618ea3075bcd15", "2014-05-01 00:00:00.123456789"),
+        ("@40000000574e25a41829b2cd", "2016-06-01 00:00:00.405385933"),
+        ("@40000000586846a41dcd6500", "2016-12-31 23:59:60.500000000"),
+        ("@400000005f4d91a500000000", "2020-09-01 00:10:40.000000000"),
+    ] {
+        for arguments in [&["--leap"][..], &["--leap", "--utc"], &["--utc", "--leap", "-"]] {
+            let mut leap = command(TAI64NLOCAL);
+            leap.args(arguments);
+            if arguments.len() > 1 {
+                leap.env("TZ", "Asia/Tokyo");
+            }
+            run(leap, format!("{label} a\nb\n").as_bytes()).check(0, format!("{date} a\nb\n"), "");
+        }
+    }
+}
+
+#[test]
+fn what_s6_stamps_is_read_as_s6_reads_it() {
+    let [Some(stamper), Some(reader)] = ["s6-tai64n", "s6-tai64nlocal"].map(peer) else { return };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let before = now();
+    let stamped = run(command(stamper), b"a\nb\n").stdout;
+    let times = before..=now();
+    let mut ours = command(TAI64NLOCAL);
+    ours.arg("--leap");
+    let ours = run(ours, &stamped);
+    assert_eq!(ours.stdout, run(command(reader), &stamped).stdout);
+    // Both could be wrong in the same way: so that it is the time, too.
+    let labels_of_now: Vec<u8> = times
+        .flat_map(|secs| run(command(TAI64NLOCAL), stamp_of(secs as i64, 0).as_bytes()).stdout)
+        .collect();
+    let labels_of_now = String::from_utf8(labels_of_now).expect("text");
+    let second = String::from_utf8(ours.stdout[..19].to_vec()).expect("text");
+    assert!(labels_of_now.contains(&second), "{second} is not in {labels_of_now}");
+}
+
 #[test]
 fn any_tai64n_with_any_tai64nlocal_gives_the_time() {
     let mut stampers = vec![PathBuf::from(TAI64N)];
