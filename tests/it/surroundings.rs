@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -111,20 +112,27 @@ fn a_removed_directory_stops_neither_the_others_nor_the_end() {
 fn a_logger_that_is_stopped_and_continued_loses_nothing() {
     let home = Home::in_memory();
     let mut logger = home.spawn(&["s4096", "n10000", "./d"]);
-    // All of it has room in the logger and the pipe, so that no write waits for one that is stopped.
+    let mut stdin = logger.take_stdin();
     for round in 0..10 {
         // Wherever it is with these, it stops there; the others wait in the pipe meanwhile.
         let first = 2000 * round + 1;
-        logger.write(numbers(first, first + 999));
+        stdin.write_all(&numbers(first, first + 999)).expect("it reads");
         logger.signal(Signal::SIGSTOP);
         let is_stopped = || {
             let stat = fs::read_to_string(format!("/proc/{}/stat", logger.pid()));
             stat.unwrap_or_default().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
         };
         wait_until("the stop", is_stopped);
-        logger.write(numbers(first + 1000, first + 1999));
-        logger.signal(Signal::SIGCONT);
+        // A pipe may have less room than these need.
+        thread::scope(|scope| {
+            let others = numbers(first + 1000, first + 1999);
+            let stdin = &mut stdin;
+            let feeder = scope.spawn(move || stdin.write_all(&others));
+            logger.signal(Signal::SIGCONT);
+            feeder.join().expect("the feeder ends").expect("it reads");
+        });
     }
+    drop(stdin);
     assert_eq!(logger.end().status.code(), Some(0));
     assert!(home.contents("d") == numbers(1, 20_000), "lines are missing");
 }
