@@ -29,11 +29,16 @@ fn reader(home: &Home, output: &str, arguments: &[&str]) -> Logger {
 /// The same, once it has got so far that it waits for lines.
 fn following(home: &Home, arguments: &[&str]) -> Logger {
     let reader = reader(home, "output", arguments);
+    wait_until_it_waits(&reader);
+    reader
+}
+
+/// A reader that waits has got as far as to answer signals.
+fn wait_until_it_waits(reader: &Logger) {
     wait_until("the reader to wait", || {
         let place = fs::read_to_string(format!("/proc/{}/wchan", reader.pid()));
         place.is_ok_and(|place| place.contains("poll"))
     });
-    reader
 }
 
 fn started(home: &Home, mut command: Command, output: &str) -> Logger {
@@ -201,6 +206,7 @@ fn check_kills(seed: u64, arguments: &[&str], rate: u64) {
         }
         let reader = reader(home, "ended", &follow);
         wait_until("some lines", || !home.read("ended").is_empty() || feeder.is_finished());
+        wait_until_it_waits(&reader);
         stop(reader);
         feeder.join().expect("the feeder ends");
     });
