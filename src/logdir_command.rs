@@ -7,6 +7,7 @@ mod bucket;
 mod check;
 mod choices;
 mod figures;
+mod filter;
 mod rate;
 mod show;
 mod status;

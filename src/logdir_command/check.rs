@@ -2,16 +2,14 @@
 
 mod meaning;
 
-use crate::arguments;
 use crate::diag::{self, Failure};
 use crate::label::Counting;
 use crate::logdir_command::trouble::Outcome;
 use crate::logdir_command::{choices, figures, table};
 use crate::reader::chain::Snapshot;
 use crate::reader::examine::{self, Finding, Findings};
-use crate::reader::find::{self, Found, Where};
-use crate::reader::offset;
-use crate::reader::stamp::{Moment, Stamps};
+use crate::reader::find::{self, Found};
+use crate::reader::stamp::Moment;
 use crate::reader::writer;
 use argh::FromArgs;
 use serde::Serialize;
@@ -49,19 +47,17 @@ struct Options {
 
 /// Runs the command.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments = arguments::split_valued(arguments, &VALUED);
-    let options: Options =
-        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_TROUBLE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
+    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
     let counting = match choices::counting(&options.label) {
         Ok(counting) => counting,
         Err(why) => return choices::refuse(&why),
     };
     // Here nothing is what one hopes to find.
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
-    let (found, failures) = find::find(&arguments.operands);
+    let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
     for found in &found {
         match examine(found, counting, choices::now()) {
@@ -83,12 +79,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 
 fn examine(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Findings, Failure> {
     let snapshot = Snapshot::of_place(&found.place)?;
-    let writer = match &found.place {
-        Where::Directory(_) => Some(writer::writer(&snapshot.directory)?),
-        Where::File(_) => None,
-    };
-    let counting = counting.unwrap_or_else(|| offset::detect(&snapshot));
-    Ok(examine::examine(&snapshot, &Stamps::new(counting), writer, now))
+    let writer = writer::of_place(&found.place, &snapshot.directory)?;
+    let stamps = choices::stamps(counting, &snapshot);
+    Ok(examine::examine(&snapshot, &stamps, writer, now))
 }
 
 /// What people read: each kind of finding with the files it was found in and what it means.

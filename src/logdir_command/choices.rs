@@ -1,10 +1,31 @@
 //! What several commands understand and write alike: options with the same meaning, and JSON.
 
+use crate::arguments;
 use crate::diag;
 use crate::label::Counting;
-use crate::reader::stamp::Moment;
+use crate::logdir_command::time_words;
+use crate::reader::chain::Snapshot;
+use crate::reader::offset;
+use crate::reader::range::Range;
+use crate::reader::stamp::{Moment, Stamps};
+use argh::TopLevelCommand;
+use jiff::Zoned;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+/// The options of a command, of which those named `valued` have values, and the directories behind them.
+/// Where the command is done with that, the answer is its exit code.
+pub fn read<T: TopLevelCommand>(
+    program: &str,
+    help: &str,
+    valued: &[&str],
+    arguments: Vec<OsString>,
+) -> Result<(T, Vec<OsString>), ExitCode> {
+    let arguments = arguments::split_valued(arguments, valued);
+    let options = arguments::parse(program, help, &arguments.options, diag::EXIT_TROUBLE)?;
+    Ok((options, arguments.operands))
+}
 
 /// How labels are counted by the word of the user; none where that has to be found out.
 pub fn counting(word: &str) -> Result<Option<Counting>, String> {
@@ -14,6 +35,27 @@ pub fn counting(word: &str) -> Result<Option<Counting>, String> {
         "auto" => Ok(None),
         other => Err(format!("--label is 10, leap or auto, not {other}")),
     }
+}
+
+/// How the stamps of a directory are read: as the user says, or as they look.
+pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> Stamps {
+    Stamps::new(counting.unwrap_or_else(|| offset::detect(snapshot)))
+}
+
+/// From `--since` to `--until`, as far as they are given.
+pub fn range(
+    since: Option<&str>,
+    until: Option<&str>,
+    now: &Zoned,
+    counting: Option<Counting>,
+) -> Result<Range, String> {
+    let moment = |text: Option<&str>| match text {
+        None => Ok(None),
+        Some(text) => time_words::parse(text, now, counting.unwrap_or(Counting::Ten))
+            .map(Some)
+            .ok_or_else(|| format!("unable to understand the time {text}")),
+    };
+    Ok(Range { since: moment(since)?, until: moment(until)? })
 }
 
 /// The time of day.

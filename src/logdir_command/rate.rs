@@ -6,24 +6,22 @@ mod bars;
 mod counts;
 mod svg;
 
-use crate::arguments;
 use crate::diag::{self, Failure, What};
 use crate::logdir_command::bucket::Length;
+use crate::logdir_command::filter::Filter;
 use crate::logdir_command::trouble::Outcome;
-use crate::logdir_command::{choices, figures, table, time_words};
+use crate::logdir_command::{choices, figures, table};
 use crate::reader::Notice;
 use crate::reader::chain::Snapshot;
 use crate::reader::find::{self, Found};
-use crate::reader::offset;
 use crate::reader::range::Range;
 use crate::reader::source::Source;
-use crate::reader::stamp::{Moment, Stamps};
+use crate::reader::stamp::Moment;
 use argh::FromArgs;
 use counts::{Counts, CountsOfAll};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
-use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -77,18 +75,16 @@ struct Options {
 
 /// Runs the command.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments = arguments::split_valued(arguments, &VALUED);
-    let options: Options =
-        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_TROUBLE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
+    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
     let settings = match Settings::new(&options) {
         Ok(settings) => settings,
         Err(why) => return choices::refuse(&why),
     };
     let mut outcome = Outcome::default();
-    let (found, failures) = find::find(&arguments.operands);
+    let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
     let mut all = Vec::new();
     for found in &found {
@@ -113,7 +109,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 struct Settings {
     /// None where what fits is wanted.
     by: Option<Length>,
-    grep: Vec<Regex>,
+    filter: Filter,
     range: Range,
     zone: TimeZone,
     /// None where it has to be found out.
@@ -125,41 +121,24 @@ impl Settings {
         let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
         let now = Zoned::now();
         let counting = choices::counting(&options.label)?;
-        let moment = |text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => {
-                time_words::parse(text, &now, counting.unwrap_or(crate::label::Counting::Ten))
-                    .map(Some)
-                    .ok_or_else(|| format!("unable to understand the time {text}"))
-            }
-        };
         let by = match &options.by {
             None => None,
             Some(text) => Some(Length::parse(text).ok_or_else(|| {
                 format!("--by is a part of a day such as 1m, 1h, 1d, not {text}")
             })?),
         };
-        let range = Range { since: moment(&options.since)?, until: moment(&options.until)? };
-        let grep: Result<Vec<Regex>, String> =
-            options.grep.iter().map(|text| pattern(text)).collect();
-        Ok(Settings { by, grep: grep?, range, zone, counting })
+        let (since, until) = (options.since.as_deref(), options.until.as_deref());
+        let range = choices::range(since, until, &now, counting)?;
+        let filter = Filter::new(&options.grep, &[])?;
+        Ok(Settings { by, filter, range, zone, counting })
     }
-}
-
-/// Logs are bytes, and a line that is no UTF-8 is one all the same.
-fn pattern(text: &str) -> Result<Regex, String> {
-    RegexBuilder::new(text).unicode(false).build().map_err(|error| {
-        let why = error.to_string();
-        let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        format!("unable to understand the pattern {text}: {why}")
-    })
 }
 
 /// Counts the lines of one directory.
 fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Counts, Failure> {
     let snapshot = Snapshot::of_place(&found.place)?;
-    let counting = settings.counting.unwrap_or_else(|| offset::detect(&snapshot));
-    let mut source = Source::new(&snapshot, Stamps::new(counting), settings.range);
+    let stamps = choices::stamps(settings.counting, &snapshot);
+    let mut source = Source::new(&snapshot, stamps, settings.range);
     let mut counts = Counts::new(
         table::shown(&found.name),
         settings.by.unwrap_or(counts::FINEST),
@@ -168,7 +147,7 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
     while source.advance() {
         let line = source.line();
         let text = &line.bytes[source.stamp().map_or(0, |stamp| stamp.end)..];
-        if !line.continues && settings.grep.iter().all(|pattern| pattern.is_match(text)) {
+        if !line.continues && settings.filter.is_wanted(text) {
             counts.add(source.moment().map(|moment| moment.unix_secs), settings.by.is_none());
         }
     }

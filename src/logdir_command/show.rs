@@ -1,14 +1,13 @@
 //! `logdir show`: the lines of log directories, old files included, in order of time.
 
 mod emit;
-mod filter;
 mod follow;
 mod json;
 
-use crate::arguments;
 use crate::diag::{self, Failure};
 use crate::label::Counting;
-use crate::logdir_command::time_words;
+use crate::logdir_command::choices;
+use crate::logdir_command::filter::Filter;
 use crate::logdir_command::trouble::Outcome;
 use crate::reader::Notice;
 use crate::reader::backward::{Backward, BackwardMerge};
@@ -19,14 +18,12 @@ use crate::reader::follow::{Follower, Start};
 use crate::reader::lines::Place;
 use crate::reader::live::Live;
 use crate::reader::merge::Merge;
-use crate::reader::offset;
 use crate::reader::range::{self, Range};
 use crate::reader::render::{self, Bytes, Colours, Format, Renderer, Zone};
 use crate::reader::source::Source;
 use crate::reader::stamp::{Moment, Stamps};
 use argh::FromArgs;
 use emit::{Emitter, Form, Item};
-use filter::Filter;
 use follow::{Following, Until};
 use jiff::Zoned;
 use std::ffi::OsString;
@@ -110,21 +107,16 @@ struct Options {
 
 /// Runs the command.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments = arguments::split_valued(arguments, &VALUED);
-    let options: Options =
-        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_TROUBLE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
+    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
     let settings = match Settings::new(options) {
         Ok(settings) => settings,
-        Err(why) => {
-            diag::fatal_text(&why);
-            return ExitCode::from(diag::EXIT_TROUBLE);
-        }
+        Err(why) => return choices::refuse(&why),
     };
     let mut outcome = Outcome::default();
-    let (found, failures) = find::find(&arguments.operands);
+    let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
     let logs = open_all(found, &settings, &mut outcome);
     if logs.is_empty() {
@@ -153,23 +145,13 @@ struct Settings {
 impl Settings {
     fn new(options: Options) -> Result<Settings, String> {
         let now = Zoned::now();
-        let counting = match options.label.as_str() {
-            "10" => Some(Counting::Ten),
-            "leap" => Some(Counting::Leap),
-            "auto" => None,
-            other => return Err(format!("--label is 10, leap or auto, not {other}")),
-        };
-        let moment = |text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => time_words::parse(text, &now, counting.unwrap_or(Counting::Ten))
-                .map(Some)
-                .ok_or_else(|| format!("unable to understand the time {text}")),
-        };
+        let counting = choices::counting(&options.label)?;
         if options.reverse && (options.follow || options.cursor.is_some()) {
             return Err("-r goes with neither -f nor --cursor".to_owned());
         }
+        let (since, until) = (options.since.as_deref(), options.until.as_deref());
         Ok(Settings {
-            range: Range { since: moment(&options.since)?, until: moment(&options.until)? },
+            range: choices::range(since, until, &now, counting)?,
             format: format(&options)?,
             counting,
             now: Moment { unix_secs: now.timestamp().as_second(), nanos: 0 },
@@ -207,9 +189,9 @@ fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Ve
         let (Where::Directory(path) | Where::File(path)) = &place;
         match Snapshot::of_place(&place) {
             Ok(snapshot) => {
-                let counting = settings.counting.unwrap_or_else(|| offset::detect(&snapshot));
+                let stamps = choices::stamps(settings.counting, &snapshot);
                 let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-                logs.push(Log { name, path, snapshot, stamps: Stamps::new(counting) });
+                logs.push(Log { name, path, snapshot, stamps });
             }
             Err(failure) => outcome.fail(&[failure]),
         }

@@ -3,7 +3,6 @@
 //! It says how directories are by what [`vitals`] reads of them; whether what is in them is in order is
 //! the business of `logdir check`.
 
-use crate::arguments;
 use crate::diag::{self, Failure};
 use crate::format::Code;
 use crate::label::Counting;
@@ -12,8 +11,7 @@ use crate::logdir_command::{choices, figures, table};
 use crate::reader::chain::Snapshot;
 use crate::reader::find::{self, Found, Where};
 use crate::reader::list::Role;
-use crate::reader::offset;
-use crate::reader::stamp::{Moment, Stamps};
+use crate::reader::stamp::Moment;
 use crate::reader::vitals::{self, Convention, Vitals};
 use crate::reader::writer::{self, Writer};
 use argh::FromArgs;
@@ -56,18 +54,16 @@ struct Options {
 
 /// Runs the command.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments = arguments::split_valued(arguments, &VALUED);
-    let options: Options =
-        match arguments::parse(PROGRAM, HELP, &arguments.options, diag::EXIT_TROUBLE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
+    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
     let counting = match choices::counting(&options.label) {
         Ok(counting) => counting,
         Err(why) => return choices::refuse(&why),
     };
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
-    let (found, failures) = find::find(&arguments.operands);
+    let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
     let now = choices::now();
     let mut reports = Vec::new();
@@ -107,12 +103,8 @@ impl Report {
     fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
         let (Where::Directory(path) | Where::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
-        let writer = match &found.place {
-            Where::Directory(_) => Some(writer::writer(&snapshot.directory)?),
-            Where::File(_) => None,
-        };
-        let counting = counting.unwrap_or_else(|| offset::detect(&snapshot));
-        let mut stamps = Stamps::new(counting);
+        let writer = writer::of_place(&found.place, &snapshot.directory)?;
+        let mut stamps = choices::stamps(counting, &snapshot);
         let vitals = vitals::vitals(&snapshot, &mut stamps, now);
         let files = || snapshot.files.iter().map(|link| &link.file);
         let is_torn = |role| matches!(role, Role::Archive(_, Code::Unfinished));

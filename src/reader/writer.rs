@@ -5,6 +5,7 @@
 
 use crate::diag::{Failure, What};
 use crate::format::{CURRENT, LOCK, PREVIOUS, is_complete};
+use crate::reader::find::Where;
 use crate::reader::list::{Directory, Role};
 use nix::errno::Errno;
 
@@ -41,6 +42,14 @@ pub fn writer(directory: &Directory) -> Result<Writer, Failure> {
     match look(directory)? {
         Writer::Crashed => look(directory),
         seen @ (Writer::Running(_) | Writer::Clean) => Ok(seen),
+    }
+}
+
+/// The same of what was found; a file by itself has no writer.
+pub fn of_place(place: &Where, directory: &Directory) -> Result<Option<Writer>, Failure> {
+    match place {
+        Where::Directory(_) => writer(directory).map(Some),
+        Where::File(_) => Ok(None),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::copy;
 use crate::diag::Failure;
-use crate::logdir_command::show::filter::Filter;
+use crate::logdir_command::filter::Filter;
 use crate::logdir_command::show::json;
 use crate::reader::lines::{Line, Place};
 use crate::reader::render::Renderer;
