@@ -3,7 +3,7 @@
 use super::recover::{self, Found, Step};
 use super::{End, LogDir, Overflowing, Rotation};
 use crate::diag::{Failure, What};
-use crate::disk::{Dir, File, For};
+use crate::disk::{Dir, File, For, Stat};
 use crate::format::{
     CURRENT, Code, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
 };
@@ -30,16 +30,15 @@ impl LogDir {
     /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
     pub fn open(start: &Dir, spec: &LogSpec, wake: &Wake) -> Result<LogDir, Failure> {
         let place = Place::open(start, spec)?;
-        refuse_others(&place)?;
-        forget_published(&place)?;
-        let found = find(&place, CURRENT)?;
-        let (previous, processed) = (find(&place, PREVIOUS)?, find(&place, PROCESSED)?);
+        let [current, previous, processed, _, _] = look(&place)?;
+        let found = found_as(forget_published(&place, current)?);
+        let (previous, processed) = (found_as(previous), found_as(processed));
         let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
         let mut waiting = None;
         for step in steps {
             waiting = perform(&place, step)?.or(waiting);
         }
-        let current = current(&place, What::Append)?;
+        let current = self::current(&place, What::Append)?;
         if found == Found::Complete {
             // Or else a power cut could leave it with more in it and still marked as complete.
             current.sync().map_err(|errno| place.failure(What::Sync, CURRENT, errno))?;
@@ -89,20 +88,21 @@ pub fn current(place: &Place, what: What) -> Result<File, Failure> {
     Ok(current)
 }
 
-fn find(place: &Place, name: &[u8]) -> Result<Found, Failure> {
-    let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
-    Ok(match stat {
+fn found_as(stat: Option<Stat>) -> Found {
+    match stat {
         None => Found::Absent,
         Some(stat) if is_complete(stat.mode) => Found::Complete,
         Some(stat) if stat.size == 0 => Found::Empty,
         Some(_) => Found::Partial,
-    })
+    }
 }
 
+/// What there is of the files of a rotation. The lock is held, so it is still true when it is used.
+///
 /// What is no regular file can only be moved by whoever put it there: a directory has the bit that would
 /// say complete, a link would lead out of the directory, a FIFO would swallow lines. Nothing is touched
 /// before.
-fn refuse_others(place: &Place) -> Result<(), Failure> {
+fn look(place: &Place) -> Result<[Option<Stat>; 5], Failure> {
     let names = [
         (CURRENT, What::Append),
         (PREVIOUS, What::Read),
@@ -110,23 +110,24 @@ fn refuse_others(place: &Place) -> Result<(), Failure> {
         (STATE, What::WriteTo),
         (NEWSTATE, What::WriteTo),
     ];
-    for (name, what) in names {
-        let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
+    let mut stats = [None; 5];
+    for ((name, what), stat) in names.into_iter().zip(&mut stats) {
+        *stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
         stat.map_or(Ok(()), |stat| stat.refuse_others())
             .map_err(|errno| place.failure(what, name, errno))?;
     }
-    Ok(())
+    Ok(stats)
 }
 
 /// A `current` that is an archive as well must not grow: its name goes. A power cut leaves one where the
 /// archive's name reached the disk and the renaming before it did not.
-fn forget_published(place: &Place) -> Result<(), Failure> {
-    let stat = place.dir.stat(CURRENT);
-    match stat.map_err(|errno| place.failure(What::Stat, CURRENT, errno))? {
+fn forget_published(place: &Place, current: Option<Stat>) -> Result<Option<Stat>, Failure> {
+    match current {
         Some(stat) if stat.links > 1 && archives::find(place, stat.identity)?.is_some() => {
-            place.remove(CURRENT)
+            place.remove(CURRENT)?;
+            Ok(None)
         }
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(current),
     }
 }
 
