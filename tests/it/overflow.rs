@@ -155,25 +155,31 @@ fn what_a_full_queue_drops_is_told_exactly() {
     assert!(read.starts_with(b"multilog: dropped "), "{marker}");
 }
 
-#[test]
-fn a_line_that_is_begun_goes_whole_or_not_at_all() {
+/// What a directory that drops keeps of this, where its disk has so much room left until all is read. None
+/// where that cannot be tried.
+fn kept_of(setting: &str, room: u64, sent: &[u8]) -> Option<Vec<u8>> {
     if is_original() {
-        return;
+        return None;
     }
     let home = Home::new();
-    let Some(disk) = SmallDisk::mount(&home) else { return };
-    let mut logger = home.spawn(&["q0:drop", "r100", "n9999", "./disk/d", "./all"]);
+    let disk = SmallDisk::mount(&home)?;
+    let mut logger = home.spawn(&["q0:drop", "r100", setting, "./disk/d", "./all"]);
     wait_until("the start", || home.path("all/current").exists());
-    disk.fill(4096);
-    // Lines of 50 kilobytes, that a queue of 128 has room for two of.
-    let line = |letter: u8| [vec![letter; 50_000], vec![b'\n']].concat();
-    let sent: Vec<u8> = (b'a'..=b'h').flat_map(line).collect();
-    let feeder = logger.feed(&sent);
+    disk.fill(room);
+    let feeder = logger.feed(sent);
     wait_until("all to be read", || home.contents("all") == sent);
     disk.empty();
     feeder.join().expect("the feeder ends");
     assert_eq!(logger.wait().status.code(), Some(0));
-    let found = home.contents("disk/d");
+    Some(home.contents("disk/d"))
+}
+
+#[test]
+fn a_line_that_is_begun_goes_whole_or_not_at_all() {
+    // Lines of 50 kilobytes, that a queue of 128 has room for two of.
+    let line = |letter: u8| [vec![letter; 50_000], vec![b'\n']].concat();
+    let sent: Vec<u8> = (b'a'..=b'h').flat_map(line).collect();
+    let Some(found) = kept_of("n9999", 4096, &sent) else { return };
     let mut rest = found.as_slice();
     let mut letter = b'a';
     while rest.starts_with(&line(letter)) {
@@ -192,21 +198,8 @@ fn a_line_that_is_begun_goes_whole_or_not_at_all() {
 
 #[test]
 fn a_line_longer_than_the_queue_is_cut_and_counted() {
-    if is_original() {
-        return;
-    }
-    let home = Home::new();
-    let Some(disk) = SmallDisk::mount(&home) else { return };
-    let mut logger = home.spawn(&["q0:drop", "r100", "s10m", "./disk/d", "./all"]);
-    wait_until("the start", || home.path("all/current").exists());
-    disk.fill(40_000);
     let sent = [&b"x".repeat(300_000)[..], b"\nshort\n"].concat();
-    let feeder = logger.feed(&sent);
-    wait_until("all to be read", || home.contents("all") == sent);
-    disk.empty();
-    feeder.join().expect("the feeder ends");
-    assert_eq!(logger.wait().status.code(), Some(0));
-    let found = home.contents("disk/d");
+    let Some(found) = kept_of("s10m", 40_000, &sent) else { return };
     let kept = found.iter().take_while(|&&byte| byte == b'x').count();
     assert!((128 * 1024..300_000).contains(&kept), "{kept}");
     let marker = String::from_utf8_lossy(&found[kept..]).into_owned();
