@@ -4,6 +4,8 @@
 use crate::peers::peer;
 use crate::random::{Random, SEED_VARIABLE, seeds};
 use crate::support::{Home, is_original};
+use std::fs::File;
+use std::io::Seek;
 
 const SCRIPT_COUNT: u64 = 60;
 
@@ -71,13 +73,14 @@ fn a_bad_expression_is_fatal_before_anything_is_touched() {
         return;
     }
     let home = Home::new();
-    let mut logger = home.spawn(&["=status", "./d", "X", "-ab)c", "./e"]);
-    let mut stdin = logger.take_stdin();
-    let ended = logger.wait();
+    home.write("input", "a\n", 0o644);
+    let mut input = File::open(home.path("input")).expect("the input");
+    let mut command = home.command(&["=status", "./d", "X", "-ab)c", "./e"]);
+    command.stdin(input.try_clone().expect("the input"));
     let message = "multilog: fatal: unable to understand expression ab)c, byte 3: unopened group\n  \
                    ab)c\n    ^\n";
-    ended.check(111, message);
-    assert!(std::io::Write::write_all(&mut stdin, b"a\n").is_err(), "nobody reads");
+    home.start(command).wait().check(111, message);
+    assert_eq!(input.stream_position().expect("a position"), 0, "nothing is read");
     for name in ["status", "d", "e"] {
         assert!(!home.path(name).exists(), "{name}");
     }
