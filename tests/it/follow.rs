@@ -207,7 +207,10 @@ fn check_kills(seed: u64, arguments: &[&str], rate: u64) {
         let reader = reader(home, "ended", &follow);
         wait_until("some lines", || !home.read("ended").is_empty() || feeder.is_finished());
         wait_until_it_waits(&reader);
-        stop(reader);
+        reader.signal(Signal::SIGTERM);
+        let code = reader.wait().status.code();
+        // On a busy machine those that were killed may have shown everything: it then found no line.
+        assert!(matches!(code, Some(0..=2)), "{code:?}");
         feeder.join().expect("the feeder ends");
     });
     let last = reader(&home, "last", &["--raw", "--cursor", "cursor", "main"]);

@@ -1,7 +1,7 @@
 //! Links, FIFOs and other people's files where a log directory or a status file is expected: nothing is
 //! written outside of what was named, and no start hangs.
 
-use crate::support::{Home, differs, is_original, numbers, wait_until_within};
+use crate::support::{Home, differs, is_original, numbers, wait_until};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, chown, fchownat, geteuid, mkfifo};
 use std::fs::{self, OpenOptions, Permissions};
@@ -9,7 +9,6 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::time::Duration;
 
 /// Somebody who is neither root nor the owner of anything here.
 const STRANGER: u32 = 65534;
@@ -35,7 +34,7 @@ fn check_refused(reason: &str, put: impl Fn(&Home, &Path)) {
         put(&home, &path);
         let kind = fs::symlink_metadata(&path).expect("it").file_type();
         let mut logger = home.spawn(&["!cat", "./d"]);
-        wait_until_within(Duration::from_secs(8), "the end", || !logger.is_running());
+        wait_until("the end", || !logger.is_running());
         logger.wait().check(111, &format!("multilog: fatal: {what}: {reason}\n"));
         assert_eq!(home.read("target"), b"precious\n");
         assert_eq!(fs::symlink_metadata(&path).expect("it").file_type(), kind);

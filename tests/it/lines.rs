@@ -312,13 +312,16 @@ fn input_that_cannot_be_read_is_named() {
 #[test]
 fn a_non_blocking_input_is_waited_for() {
     differs("a_non_blocking_input_is_waited_for", || {
-        let home = Home::new();
+        // No disk that either could wait for: both wait for input alone, or have ended.
+        let home = Home::in_memory();
         let (reader, mut writer) = std::os::unix::net::UnixStream::pair().expect("sockets");
         reader.set_nonblocking(true).expect("non-blocking");
         let mut command = home.command(&["./d"]);
         command.stdin(std::os::fd::OwnedFd::from(reader));
-        let logger = home.start(command);
+        let mut logger = home.start(command);
         wait_until("the directory", || home.path("d/current").exists());
+        logger.wait_until_asleep();
+        assert!(logger.is_running(), "it has found nothing to read, and ended");
         std::io::Write::write_all(&mut writer, b"a\n").expect("multilog reads");
         wait_until("the line", || home.read("d/current") == b"a\n");
         drop(writer);

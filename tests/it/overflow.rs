@@ -2,7 +2,7 @@
 //! one megabyte.
 
 use crate::settings::example;
-use crate::support::{Home, is_original, numbers, wait_until, wait_until_within};
+use crate::support::{Home, is_original, numbers, wait_until};
 use crate::trouble::SmallDisk;
 use nix::sys::signal::Signal;
 use std::thread;
@@ -221,7 +221,7 @@ fn a_second_term_tells_what_was_dropped() {
     logger.write(numbers(FIRST, FIRST + 40_000));
     let sent = numbers(FIRST, FIRST + 40_000);
     wait_until("all to be read", || home.contents("all") == sent);
-    wait_until_within(Duration::from_secs(10), "the end", || {
+    wait_until("the end", || {
         if logger.is_running() {
             logger.signal(Signal::SIGTERM);
         }

@@ -1,13 +1,10 @@
 //! Processors (behaviour 10).
 
-use crate::support::{
-    Home, Logger, UNTIL_GO, differs, is_original, numbers, program, wait_until, wait_until_within,
-};
+use crate::support::{Home, Logger, UNTIL_GO, differs, is_original, numbers, program, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::io::Write;
 use std::thread;
-use std::time::Duration;
 
 /// A logger with one line in `current` that has been told to rotate.
 fn rotating(home: &Home, processor: &str) -> Logger {
@@ -90,7 +87,7 @@ fn a_processor_has_default_signals() {
         wait_until("the line", || home.read("d/current") == b"a\n");
         logger.signal(Signal::SIGALRM);
         logger.write(b"b\n");
-        wait_until_within(Duration::from_secs(8), "the archive", || home.archives("d").len() == 1);
+        wait_until("the archive", || home.archives("d").len() == 1);
         logger.end().check(0, "");
         let signals = String::from_utf8(home.read("d/signals")).expect("text");
         assert_eq!(signals.lines().count(), 2);
@@ -140,9 +137,7 @@ fn input_goes_on_while_a_processor_runs() {
         let home = Home::new();
         let mut logger = rotating(&home, UNTIL_GO);
         logger.write(b"c\n");
-        wait_until_within(Duration::from_secs(5), "the lines", || {
-            home.read("d/current") == b"b\nc\n"
-        });
+        wait_until("the lines", || home.read("d/current") == b"b\nc\n");
         home.write("d/go", b"", 0o644);
         wait_until("the archive", || home.archives("d").len() == 1);
         logger.end().check(0, "");
@@ -179,7 +174,7 @@ fn a_clean_directory_without_state_can_be_processed() {
         wait_until("the line", || home.read("d/current") == b"old\na\n");
         logger.signal(Signal::SIGALRM);
         logger.write(b"b\n");
-        wait_until_within(Duration::from_secs(4), "the archive", || home.archives("d").len() == 1);
+        wait_until("the archive", || home.archives("d").len() == 1);
         logger.end().check(0, "");
     });
 }

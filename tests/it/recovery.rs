@@ -1,9 +1,8 @@
 //! What a start makes of the directory it finds (behaviour 9).
 
-use crate::support::{Entry, Home, differs, wait_until, wait_until_within};
+use crate::support::{Entry, Home, differs, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::time::Duration;
 
 /// Files to begin with: name, contents, mode.
 type Files<'a> = &'a [(&'a str, &'a [u8], u32)];
@@ -132,7 +131,7 @@ fn a_directory_in_the_place_of_previous_is_refused() {
         home.make_dir("d/previous");
         let mut logger = home.spawn(&["./d"]);
         // 0.76 tries for ever.
-        wait_until_within(Duration::from_secs(4), "the end", || !logger.is_running());
+        wait_until("the end", || !logger.is_running());
         let message = "multilog: fatal: unable to read ./d/previous: is a directory\n";
         logger.wait().check(111, message);
         assert_eq!(home.read("d/current"), b"c\n");

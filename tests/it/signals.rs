@@ -1,11 +1,8 @@
 //! Signals (behaviour 11).
 
-use crate::support::{
-    Home, Logger, UNTIL_GO, differs, numbers, program, wait_until, wait_until_within,
-};
+use crate::support::{Home, Logger, UNTIL_GO, differs, numbers, program, wait_until};
 use nix::sys::signal::Signal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
-use std::time::Duration;
 
 /// A logger on a pipe whose both ends the test keeps, as `svscan` does.
 struct Piped {
@@ -210,7 +207,7 @@ fn signals_are_answered_while_a_processor_runs() {
         wait_until("the line", || home.read("d/current") == b"a\n");
         piped.logger.signal(Signal::SIGALRM);
         piped.write(b"b\npart");
-        wait_until_within(Duration::from_secs(5), "the line", || home.read("d/current") == b"b\n");
+        wait_until("the line", || home.read("d/current") == b"b\n");
         piped.logger.signal(Signal::SIGTERM);
         piped.write(b"ial\nleft\n");
         wait_until("the line", || home.read("d/current") == b"b\npartial\n");

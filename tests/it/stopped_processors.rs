@@ -1,7 +1,7 @@
 //! Processors that do not come to an end, and a logger that has to (behaviour 10; 0.76 waits for ever).
 
 use crate::peers::peer;
-use crate::support::{DEADLINE, Home, Logger, differs, numbers, wait_until, wait_until_within};
+use crate::support::{Home, Logger, differs, numbers, wait_until};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,9 +17,6 @@ const HANG: &str = "!sleep 1000 & echo $$ $! >pids.new; mv pids.new pids; wait";
 const STOPPED: &str =
     "multilog: warning: stopped the processor in ./d, its file waits for the next start\n";
 
-/// What no test waits for in vain longer than this, where the original never gets there.
-const SOON: Duration = Duration::from_secs(10);
-
 /// A logger with `a` in a processor and `b` in `current`.
 fn processing(home: &Home, processor: &str) -> Logger {
     let mut logger = home.spawn(&[processor, "./d"]);
@@ -29,7 +26,7 @@ fn processing(home: &Home, processor: &str) -> Logger {
     // 0.76 answers after one more line, and reads no other while the processor runs.
     logger.write(b"b\n");
     wait_until("the processor", || !pids(home).is_empty());
-    wait_until_within(SOON, "the next line", || home.read("d/current") == b"b\n");
+    wait_until("the next line", || home.read("d/current") == b"b\n");
     logger
 }
 
@@ -65,7 +62,7 @@ fn a_hung_processor_is_stopped_after_its_grace() {
         let mut logger = processing(&home, HANG);
         let start = Instant::now();
         logger.signal(Signal::SIGTERM);
-        wait_until_within(DEADLINE, "the end", || !logger.is_running());
+        wait_until("the end", || !logger.is_running());
         assert!(start.elapsed() >= Duration::from_secs(20), "{:?}", start.elapsed());
         logger.wait().check(0, STOPPED);
         check_waiting(&home);

@@ -1,13 +1,12 @@
 //! Trouble after the start (behaviour 12): nothing is lost, nothing hangs.
 
 use crate::peers::peer;
-use crate::support::{Ended, Home, differs, numbers, program, wait_until, wait_until_within};
+use crate::support::{Ended, Home, differs, numbers, program, wait_until};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A file system of one megabyte. Unmounted when dropped.
 pub struct SmallDisk(PathBuf);
@@ -139,13 +138,9 @@ fn other_directories_and_signals_go_on_while_a_disk_is_full() {
         logger.write(numbers(1, 3000));
         logger.wait_for_stderr("unable to write to ./disk/d/current, pausing");
         logger.write(numbers(3001, 4000));
-        wait_until_within(Duration::from_secs(4), "the other directory", || {
-            home.contents("other").ends_with(b"\n4000\n")
-        });
+        wait_until("the other directory", || home.contents("other").ends_with(b"\n4000\n"));
         logger.signal(Signal::SIGALRM);
-        wait_until_within(Duration::from_secs(4), "its rotation", || {
-            home.archives("other").len() == 1
-        });
+        wait_until("its rotation", || home.archives("other").len() == 1);
         logger.signal(Signal::SIGTERM);
         disk.empty();
         logger.wait();
@@ -168,7 +163,7 @@ fn a_second_term_gives_up_a_full_disk_and_says_what_is_lost() {
         // It is still there: the first one waits for the disk. The second may come before the
         // first has been looked at, so it is sent until it counts.
         let mut sent = 0;
-        wait_until_within(Duration::from_secs(4), "the end", || {
+        wait_until("the end", || {
             if logger.is_running() {
                 logger.signal(Signal::SIGTERM);
             }
