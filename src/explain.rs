@@ -8,13 +8,14 @@ use crate::diag::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
 use crate::look::{Look, Shower, StatusSize};
 use crate::pattern::Pattern;
 use crate::script::{
-    Action, Ignored, LogSpec, MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Script,
+    Action, Ignored, LogSpec, MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Script, User,
 };
 use crate::stamp::{StampFormat, Stamper, Stamping};
 use std::fmt::Write;
 use std::io::{BufRead, IsTerminal, stdin};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Explains a script and returns the exit code: 0, or 100 where something cannot be meant so.
 pub fn run(script: &Script, ignored: &[Ignored]) -> u8 {
@@ -34,6 +35,10 @@ fn actions(script: &Script) -> String {
     let mut text = String::new();
     if let Some(stamp) = script.stamp {
         append(&mut text, format_args!("{}\n", stamp_words(stamp)));
+    }
+    if let Some(fd) = script.ready_fd {
+        let words = "writes a newline to that descriptor when everything is open, and closes it";
+        append(&mut text, format_args!("d{fd}: {words}\n"));
     }
     let mut looks = script.looks.iter();
     for action in &script.actions {
@@ -94,10 +99,10 @@ fn sink_words(script: &Script, action: &Action, look: &Look) -> String {
 /// Every setting of a directory that is not the usual one, and what it takes on disk.
 fn log_words(spec: &LogSpec) -> String {
     let LogSpec { dir, size_max, number_max, processor, margin, pause, code, total_max, .. } = spec;
-    // All of them full, and one more that is not named yet.
+    // `current`, all the archives there may be, and the next one before the oldest goes.
     let by_number = size_max.saturating_mul(number_max.saturating_add(1));
-    // What was finished just now stays in any case.
-    let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(3));
+    // The same; what was finished just now stays in any case.
+    let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(2));
     let mut words = format!(
         "appends selected lines to {}/current; {size_max} bytes a file, {number_max} files with \
          current, at most {} bytes on disk while one is finished",
@@ -134,20 +139,25 @@ fn keeping_words(spec: &LogSpec) -> String {
         append(&mut words, format_args!("; finished files have at most {total} bytes together"));
     }
     if let Some(age) = age_max {
-        let secs = age.as_secs();
-        append(&mut words, format_args!("; finished files go when they are {secs} s old"));
+        append(
+            &mut words,
+            format_args!("; finished files go when they are {} old", age_words(*age)),
+        );
     }
     match rotate_after {
         None => {}
         Some(RotateAfter::Age(age)) => {
             append(
                 &mut words,
-                format_args!("; a file ends {} s after its first line", age.as_secs()),
+                format_args!("; a file ends {} after its first line", age_words(*age)),
             );
         }
         Some(RotateAfter::Aligned(length)) => {
-            let secs = length.as_secs();
-            append(&mut words, format_args!("; a file ends at each full {secs} s of local time"));
+            let length = age_words(*length);
+            append(
+                &mut words,
+                format_args!("; a file ends every {length} of local time, from midnight"),
+            );
         }
     }
     if let Some(number) = number_min {
@@ -155,7 +165,7 @@ fn keeping_words(spec: &LogSpec) -> String {
         append(&mut words, kept);
     }
     if let Some(after) = sync_after {
-        append(&mut words, format_args!("; synced {} s after a line", after.as_secs()));
+        append(&mut words, format_args!("; synced {} after a line", age_words(*after)));
     }
     let queue = spec.queue_max;
     match spec.overflow {
@@ -167,6 +177,16 @@ fn keeping_words(spec: &LogSpec) -> String {
         ),
     }
     words
+}
+
+/// An age in the largest unit that it is a whole number of.
+fn age_words(age: Duration) -> String {
+    let secs = age.as_secs();
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit_secs, unit) =
+        units.into_iter().find(|(unit_secs, _)| secs.is_multiple_of(*unit_secs)).unwrap_or((1, ""));
+    let count = secs / unit_secs;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 fn look_words(look: &Look) -> String {
@@ -206,7 +226,18 @@ fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
     }
     for action in &script.actions[used..] {
         let name = name(script, action);
-        warnings.push(format!("{name} has no effect: nothing behind it takes lines"));
+        warnings.push(format!("{name} has no effect: nothing takes lines behind it"));
+    }
+    for unused in &script.unused {
+        let missing = match unused.user {
+            User::Pattern => "there is no pattern",
+            User::Alert => "there is no e",
+            User::Status => "there is no =",
+            User::Log => "there is no directory",
+            User::Sink => "nothing takes lines",
+        };
+        let argument = shown(unused.argument.as_bytes());
+        warnings.push(format!("{argument} has no effect: {missing} behind it"));
     }
     for action in &script.actions {
         if let Action::Select(pattern) | Action::Deselect(pattern) = action

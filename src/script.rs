@@ -46,6 +46,45 @@ pub struct Script {
     pub looks: Vec<Look>,
     /// The descriptor that is told when everything is open (`d`).
     pub ready_fd: Option<i32>,
+    /// Settings with nothing behind them that they could hold for, as they were written.
+    pub unused: Vec<Unused>,
+}
+
+/// A setting that holds for nothing, and what would have to be behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// As it was written.
+    pub argument: OsString,
+    /// What it could hold for.
+    pub user: User,
+}
+
+/// What a setting can hold for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// `+` and `-`.
+    Pattern,
+    /// `e`.
+    Alert,
+    /// `=`.
+    Status,
+    /// A log directory.
+    Log,
+    /// Whatever takes lines.
+    Sink,
+}
+
+impl User {
+    fn is(self, action: &Action) -> bool {
+        match action {
+            Action::Select(_) | Action::Deselect(_) => self == User::Pattern,
+            Action::SelectRest => false,
+            Action::Alert => matches!(self, User::Alert | User::Sink),
+            Action::Stdout => self == User::Sink,
+            Action::Status(_) => matches!(self, User::Status | User::Sink),
+            Action::Log(_) => matches!(self, User::Log | User::Sink),
+        }
+    }
 }
 
 impl Script {
@@ -66,10 +105,27 @@ impl Script {
         if is_long { LONG_HEAD_MAX } else { HEAD_MAX }
     }
 
+    fn add(&mut self, action: Action) {
+        self.unused.retain(|unused| !unused.user.is(&action));
+        self.actions.push(action);
+    }
+
     /// Adds an action that lines go to, with how it shows them.
     fn add_sink(&mut self, action: Action, look: &Look) {
-        self.actions.push(action);
+        self.add(action);
         self.looks.push(look.clone());
+    }
+
+    /// Notes a setting until something comes that it holds for.
+    fn add_setting(&mut self, argument: &OsStr) {
+        let user = match argument.as_bytes() {
+            b"F" | b"X" | b"S" => User::Pattern,
+            [b'p' | b'c', ..] => User::Sink,
+            [b'E', ..] => User::Alert,
+            [b'^', ..] => User::Status,
+            _ => User::Log,
+        };
+        self.unused.push(Unused { argument: argument.to_owned(), user });
     }
 }
 
@@ -229,12 +285,13 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
         }
         let (letter, rest) = bytes.split_at(bytes.len().min(1));
         match letter {
-            b"+" => script.actions.push(Action::Select(Pattern::new(language, rest)?)),
-            b"-" => script.actions.push(Action::Deselect(Pattern::new(language, rest)?)),
-            b"S" if rest.is_empty() => language = Language::Stars,
-            b"F" if rest.is_empty() => language = Language::Fnmatch,
-            b"X" if rest.is_empty() => language = Language::Regex,
-            b"f" if rest.is_empty() => script.actions.push(Action::SelectRest),
+            b"+" => script.add(Action::Select(Pattern::new(language, rest)?)),
+            b"-" => script.add(Action::Deselect(Pattern::new(language, rest)?)),
+            b"S" | b"F" | b"X" if rest.is_empty() => {
+                language = language_of(letter);
+                script.add_setting(argument);
+            }
+            b"f" if rest.is_empty() => script.add(Action::SelectRest),
             b"e" => script.add_sink(Action::Alert, &look),
             b"1" if rest.is_empty() => script.add_sink(Action::Stdout, &look),
             b"=" => {
@@ -251,7 +308,10 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
             }
             _ => {
                 let hint = match settings::set(&mut settings, &mut look, bytes) {
-                    Setting::Taken => continue,
+                    Setting::Taken => {
+                        script.add_setting(argument);
+                        continue;
+                    }
                     Setting::Malformed(needs) => Hint::Needs(needs),
                     Setting::Unknown => hint(bytes),
                 };
@@ -270,6 +330,14 @@ fn parse_stamp(argument: &[u8]) -> Option<StampFormat> {
         b"Tutc" => Some(StampFormat::Utc),
         b"Tlocal" => Some(StampFormat::Local),
         _ => None,
+    }
+}
+
+fn language_of(letter: &[u8]) -> Language {
+    match letter {
+        b"F" => Language::Fnmatch,
+        b"X" => Language::Regex,
+        _ => Language::Stars,
     }
 }
 
@@ -378,6 +446,17 @@ mod tests {
         check_log(&["s5000", "n3", "!gzip", "./d"], 5000, 3, Some("gzip"));
         check_log(&["s5000", "./a", "s6000", "./b"], 6000, 10, None);
         check_log(&["!gzip", "!", "./d"], 99_999, 10, Some(""));
+    }
+
+    #[test]
+    fn settings_with_nothing_behind_them_are_unused() {
+        let unused = |arguments: &[&str]| -> Vec<OsString> {
+            parsed(arguments).0.unused.into_iter().map(|unused| unused.argument).collect()
+        };
+        assert_eq!(unused(&["F", "-a", "s5000", "pa", "E9", "^9", "=s", "e", "./d"]), [""; 0]);
+        assert_eq!(unused(&["./d", "s5000", "n5", "e"]), ["s5000", "n5"]);
+        assert_eq!(unused(&["X", "pa", "c", "E9", "^9", "k5d", "1"]), ["X", "E9", "^9", "k5d"]);
+        assert_eq!(unused(&["d3", "e", "p", "f"]), ["p"]);
     }
 
     #[test]

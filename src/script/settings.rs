@@ -90,6 +90,8 @@ fn set_new(settings: &mut LogSpec, look: &mut Look, letter: u8, value: &[u8]) ->
             parse_prefix(value).map(|prefix| look.prefix = prefix),
             "p takes up to 200 bytes without a newline",
         ),
+        // One that is well formed is no setting.
+        b'd' => (None, "d needs a descriptor, at least 3"),
         b'c' => (value.is_empty().then(|| look.is_escaped = true), "c has nothing behind it"),
         _ => return Setting::Unknown,
     };
