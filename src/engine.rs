@@ -70,15 +70,16 @@ impl Engine {
             phase = Phase::Ending;
         }
         loop {
-            let held_back = !self.run_lines();
-            if phase == Phase::Ending
-                && !held_back
-                && self.end_lines()
-                && let Some(closed) = self.sinks.close()
-            {
+            let are_taken = self.run_lines() && (phase != Phase::Ending || self.end_lines());
+            if phase != Phase::Ending || !are_taken {
+                self.sinks.flush();
+            } else if let Some(closed) = self.sinks.close() {
                 return self.ended(closed);
             }
-            self.sinks.flush();
+            // A sink that found room just now has nothing left to wait for.
+            if !are_taken && self.sinks.have_room() {
+                continue;
+            }
             if phase == Phase::Reading && self.is_broken_pipe() {
                 phase = self.phase_to_end();
                 continue;
@@ -87,7 +88,7 @@ impl Engine {
                 self.sinks.stop_processors(signal);
             }
             let patience_end = patience.as_ref().and_then(Patience::deadline);
-            let events = self.wait(phase != Phase::Ending && !held_back, patience_end);
+            let events = self.wait(phase != Phase::Ending && are_taken, patience_end);
             if events.signals {
                 let asked = self.signals.take();
                 if asked.to_rotate {

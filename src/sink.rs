@@ -109,8 +109,10 @@ impl OpenSinks {
         have_room
     }
 
-    /// Gives what is shown otherwise to its log directories, as far as these have room.
-    fn hand_on_shown(&mut self) {
+    /// Gives what is shown otherwise to its log directories, as far as these have room. Whether they took
+    /// any of it.
+    fn hand_on_shown(&mut self) -> bool {
+        let mut is_any_taken = false;
         for shown in &mut self.shown {
             let Target::Log(log) = shown.target else { continue };
             let log = &mut self.logs[log];
@@ -128,14 +130,21 @@ impl OpenSinks {
                 done += piece.len();
             }
             shown.held.drain(..done);
+            is_any_taken |= done > 0;
         }
+        is_any_taken
     }
 
     /// Writes what is held, as far as that is possible without waiting.
     pub fn flush(&mut self) {
-        self.hand_on_shown();
         self.output.flush();
-        self.logs.iter_mut().for_each(LogDir::flush);
+        loop {
+            self.logs.iter_mut().for_each(LogDir::flush);
+            // Writing makes room for more that is shown otherwise.
+            if !self.hand_on_shown() {
+                break;
+            }
+        }
         self.statuses.iter_mut().for_each(StatusFile::flush);
         self.alerts.flush();
     }

@@ -3,11 +3,13 @@
 
 use crate::peers::peer;
 use crate::random::{Random, SEED_VARIABLE, seeds};
-use crate::support::{Home, Logger, is_original, numbers, wait_until};
+use crate::support::{Home, Logger, is_original, numbers, program, wait_until};
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 const SCRIPT_COUNT: u64 = 60;
 
@@ -124,7 +126,7 @@ fn a_stdout_that_is_read_slowly_stops_nothing_and_what_it_misses_is_counted() {
     wait_until("the last line", || home.read("d/current").ends_with(b"\n200000\n"));
     feeder.join().expect("the feeder ends");
     assert!(home.read("d/current") == input);
-    let reader = std::thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut shown = Vec::new();
         reader.read_to_end(&mut shown).expect("a pipe can be read");
         shown
@@ -142,6 +144,37 @@ fn a_stdout_that_is_read_slowly_stops_nothing_and_what_it_misses_is_counted() {
     let missing_lines = 200_000 - shown.iter().filter(|&&byte| byte == b'\n').count();
     assert_eq!(counts, (missing_lines.to_string().as_str(), missing.to_string().as_str()));
     assert!(missing > 0 && input.starts_with(&shown), "whole lines from the beginning");
+}
+
+#[test]
+fn a_stdout_that_has_room_a_moment_too_late_is_not_waited_for() {
+    let Some(strace) = peer("strace") else { return };
+    if is_skipped() {
+        return;
+    }
+    let home = Home::new();
+    let program = program();
+    let program = program.to_str().expect("a path");
+    // Between being told that stdout has no room and waiting for some, a tenth of a second passes.
+    let inject = "inject=poll:delay_exit=100000";
+    let traced = ["-o", "trace", "-e", "trace=read,poll", "-e", inject, program, "1", "./d"];
+    let (mut reader, writer) = pipe().expect("a pipe");
+    let mut command = home.command_of(&strace, &traced);
+    command.stdout(writer);
+    let mut logger = home.start(command);
+    // More than a pipe holds, and no more than it holds twice.
+    let input = numbers(1, 15_000);
+    logger.write(&input);
+    wait_until("the lines", || home.contents("d") == input);
+    logger.close_stdin();
+    let trace = || String::from_utf8_lossy(&home.read("trace")).into_owned();
+    wait_until("the end of the input", || trace().contains("read(0, \"\""));
+    let end = thread::spawn(move || logger.end().check(0, ""));
+    thread::sleep(Duration::from_millis(30));
+    let mut shown = vec![0; input.len()];
+    reader.read_exact(&mut shown).expect("all of it");
+    assert!(shown == input);
+    end.join().expect("it ends");
 }
 
 #[test]
