@@ -1,14 +1,18 @@
 //! `logdir show -f` and cursors: every line once and in order, whatever the writer, the reader or somebody
 //! else does meanwhile.
+//!
+//! With `MULTILOG_TEST_MATRIX=full` each case is run for as long and as often as docs/reliability.md says, and
+//! `--nocapture` shows a line of figures for it.
 
 use crate::peers::peer;
-use crate::random::{Random, seeds};
+use crate::random::{Random, is_full, seeds};
 use crate::show::LOGDIR;
 use crate::support::{Home, Logger, program, wait_until};
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -16,25 +20,27 @@ use std::time::{Duration, Instant};
 
 /// Lines a second of a busy service.
 const RATE: u64 = 20_000;
+/// Runs of a reader that is killed that are made at once.
+const RUNS_AT_ONCE: usize = 5;
 /// Lines that may come twice for a reader that was killed: those since its cursor was written.
 const CHECKPOINT_LINES: usize = 1000;
 
 /// `logdir show` in universal time, writing to a file of this name.
-fn reader(home: &Home, output: &str, arguments: &[&str]) -> Logger {
+pub fn reader(home: &Home, output: &str, arguments: &[&str]) -> Logger {
     let mut command = Command::new(LOGDIR);
     command.env("TZ", "UTC0").arg("show").args(arguments).current_dir(home.path(""));
     started(home, command, output)
 }
 
 /// The same, once it has got so far that it waits for lines.
-fn following(home: &Home, arguments: &[&str]) -> Logger {
+pub fn following(home: &Home, arguments: &[&str]) -> Logger {
     let reader = reader(home, "output", arguments);
     wait_until_it_waits(&reader);
     reader
 }
 
 /// A reader that waits has got as far as to answer signals.
-fn wait_until_it_waits(reader: &Logger) {
+pub fn wait_until_it_waits(reader: &Logger) {
     wait_until("the reader to wait", || {
         let place = fs::read_to_string(format!("/proc/{}/wchan", reader.pid()));
         place.is_ok_and(|place| place.contains("poll"))
@@ -49,7 +55,7 @@ fn started(home: &Home, mut command: Command, output: &str) -> Logger {
 }
 
 /// What readers told on stderr. Writers have a file of their own.
-fn told(home: &Home) -> String {
+pub fn told(home: &Home) -> String {
     String::from_utf8(home.read("told")).expect("text")
 }
 
@@ -94,7 +100,7 @@ fn numbers(output: &[u8]) -> Vec<u64> {
 
 /// Every number once and in order; the first place where that is not so.
 #[track_caller]
-fn check_numbers(home: &Home, output: &str, count: u64) {
+pub fn check_numbers(home: &Home, output: &str, count: u64) {
     let found = numbers(&home.read(output));
     let wrong = (1..=count).zip(&found).position(|(expected, found)| expected != *found);
     let around = wrong.map(|pos| &found[pos.saturating_sub(1)..found.len().min(pos + 2)]);
@@ -104,13 +110,13 @@ fn check_numbers(home: &Home, output: &str, count: u64) {
 }
 
 #[track_caller]
-fn wait_for_line(home: &Home, output: &str, number: u64) {
+pub fn wait_for_line(home: &Home, output: &str, number: u64) {
     let line = format!("{number} of a service\n");
     wait_until(&line, || home.read(output).ends_with(line.as_bytes()));
 }
 
 #[track_caller]
-fn stop(reader: Logger) {
+pub fn stop(reader: Logger) {
     reader.signal(Signal::SIGTERM);
     let ended = reader.wait();
     assert!(matches!(ended.status.code(), Some(0 | 2)), "{ended:?}");
@@ -121,14 +127,25 @@ fn writers() -> Vec<PathBuf> {
     std::iter::once(program()).chain(peer("multilog")).collect()
 }
 
-/// How many seconds a writer is followed; more in a long run.
-fn seconds() -> u64 {
-    seeds(1).count() as u64 + 1
+/// How much of something is done, every day and in full.
+fn extent(short: u64, full: u64) -> u64 {
+    if is_full() { full } else { short }
 }
 
-/// Follows one writer from its first line to its last.
+/// How many seconds a writer is followed.
+fn seconds() -> u64 {
+    extent(2, 6)
+}
+
+/// A line of figures, where `--nocapture` shows it.
+fn figures(case: &str, text: &str) {
+    let extent = if is_full() { "in full" } else { "short" };
+    let _ = writeln!(std::io::stdout(), "follow {case}, {extent}: {text}");
+}
+
+/// Follows one writer from its first line to its last, and says how many archives it made.
 #[track_caller]
-fn check_all(writer: &Path, arguments: &[&str], count: u64, rate: u64) {
+fn check_all(case: &str, writer: &Path, arguments: &[&str], count: u64, rate: u64) -> usize {
     let home = prepared(writer, arguments);
     let reader = following(&home, &["-f", "--raw", "main"]);
     feed(&home, writer, arguments, 1..count + 1, rate);
@@ -136,20 +153,27 @@ fn check_all(writer: &Path, arguments: &[&str], count: u64, rate: u64) {
     stop(reader);
     check_numbers(&home, "output", count);
     assert_eq!(told(&home), "");
+    let (archive_count, writer) = (home.archives("main").len(), writer.display());
+    let lost = "0 lost, 0 doubled";
+    figures(case, &format!("{writer}: {count} lines, {archive_count} archives, {lost}"));
+    archive_count
 }
 
 #[test]
 fn thousands_of_rotations_lose_and_double_nothing() {
     for writer in writers() {
-        check_all(&writer, &["t", "s4096", "n10000", "./main"], RATE * seconds(), RATE);
+        let arguments = ["t", "s4096", "n10000", "./main"];
+        let archive_count = check_all("F1", &writer, &arguments, RATE * seconds(), RATE);
+        let least = extent(300, 1000);
+        assert!(archive_count as u64 >= least, "{archive_count} files are no thousands");
     }
 }
 
 #[test]
 fn the_usual_size_and_a_burst_lose_and_double_nothing() {
     for writer in writers() {
-        check_all(&writer, &["t", "./main"], RATE * seconds(), RATE);
-        check_all(&writer, &["t", "n1000", "./main"], 200_000, u64::from(u32::MAX));
+        check_all("F2", &writer, &["t", "./main"], RATE * seconds(), RATE);
+        check_all("F2", &writer, &["t", "n1000", "./main"], 200_000, u64::from(u32::MAX));
     }
 }
 
@@ -161,7 +185,7 @@ fn processors_lose_and_double_nothing() {
                 continue;
             }
             let arguments = ["t", "s4096", "n1000", processor, "./main"];
-            check_all(&writer, &arguments, RATE / 10 * seconds(), RATE / 10);
+            check_all("F4", &writer, &arguments, RATE / 10 * seconds(), RATE / 10);
         }
     }
 }
@@ -169,7 +193,7 @@ fn processors_lose_and_double_nothing() {
 #[test]
 fn directories_of_the_rest_of_the_family_are_followed() {
     if let Some(s6_log) = peer("s6-log") {
-        check_all(&s6_log, &["-b", "t", "s4096", "n10000", "./main"], RATE, RATE);
+        check_all("F8", &s6_log, &["-b", "t", "s4096", "n10000", "./main"], RATE, RATE);
     }
     if let Some(svlogd) = peer("svlogd") {
         let home = Home::in_memory();
@@ -184,10 +208,33 @@ fn directories_of_the_rest_of_the_family_are_followed() {
     }
 }
 
+/// Kills of the reader in each run.
+const KILLS: usize = 12;
+
+/// Readers that are killed, with one seed after the other, some at once.
+#[track_caller]
+fn check_runs(case: &str, run_count: u64, arguments: &[&str], rate: u64) {
+    let seeds: Vec<u64> = seeds(run_count).collect();
+    let mut doubled = Vec::new();
+    for seeds in seeds.chunks(RUNS_AT_ONCE) {
+        thread::scope(|scope| {
+            let run = |&seed| scope.spawn(move || check_kills(seed, arguments, rate));
+            let runs: Vec<_> = seeds.iter().map(run).collect();
+            doubled.extend(runs.into_iter().map(|run| run.join().expect("a run that passed")));
+        });
+    }
+    let kills = KILLS * seeds.len();
+    let limit = KILLS * CHECKPOINT_LINES;
+    let most = doubled.iter().max().expect("a run");
+    let runs = format!("{} runs, {kills} kills", seeds.len());
+    let lost = format!("0 lost, at most {most} of {limit} doubled in a run, 0 after TERM");
+    figures(case, &format!("{}: {runs}, {lost}", arguments.join(" ")));
+}
+
 /// A reader with a cursor that is killed while a writer writes, again and again, and ended in order
-/// twice at the end.
-fn check_kills(seed: u64, arguments: &[&str], rate: u64) {
-    const KILLS: usize = 12;
+/// twice at the end. How many lines came twice.
+#[track_caller]
+fn check_kills(seed: u64, arguments: &[&str], rate: u64) -> usize {
     let mut random = Random::new(seed);
     let home = prepared(&program(), arguments);
     let count = rate * 2;
@@ -228,6 +275,7 @@ fn check_kills(seed: u64, arguments: &[&str], rate: u64) {
     assert!(distinct.iter().copied().eq(1..=count), "{} of {count}, seed {seed}", distinct.len());
     let doubled = delivered.len() - distinct.len();
     assert!(doubled <= KILLS * CHECKPOINT_LINES, "{doubled} lines came twice, seed {seed}");
+    doubled
 }
 
 #[track_caller]
@@ -238,17 +286,18 @@ fn in_order(numbers: Vec<u64>) -> Vec<u64> {
 
 #[test]
 fn kills_of_the_reader_lose_nothing() {
-    for seed in seeds(2) {
-        check_kills(seed, &["t", "s4096", "n10000", "./main"], RATE);
-    }
+    check_runs("F3", extent(2, 10), &["t", "s4096", "n10000", "./main"], RATE);
 }
 
 #[test]
-fn kills_of_the_reader_lose_nothing_behind_a_processor() {
-    for seed in seeds(1) {
-        check_kills(seed, &["t", "s4096", "n10000", "!gzip -1", "./main"], RATE / 10);
-        check_kills(seed, &["t", "s4096", "n10000", "!zstd -q -1", "./main"], RATE / 10);
-    }
+fn kills_of_the_reader_lose_nothing_behind_gzip() {
+    check_runs("F4", extent(1, 10), &["t", "s4096", "n10000", "!gzip -1", "./main"], RATE / 10);
+}
+
+#[test]
+fn kills_of_the_reader_lose_nothing_behind_zstd() {
+    let Some(_) = peer("zstd") else { return };
+    check_runs("F4", extent(1, 10), &["t", "s4096", "n10000", "!zstd -q -1", "./main"], RATE / 10);
 }
 
 #[test]
@@ -285,6 +334,8 @@ fn every_byte_of_a_writer_that_is_killed_comes_once() {
         let torn_count = text.lines().filter(|line| !is_whole(line)).count();
         let stderr = told(&home);
         assert_eq!(stderr.matches(" is torn").count(), torn_count, "{writer:?}: {stderr}");
+        let torn = format!("{torn_count} torn lines told");
+        figures("F5", &format!("{}: 8 kills, {len} bytes once, {torn}", writer.display()));
     }
 }
 
@@ -293,7 +344,7 @@ fn what_retention_takes_before_it_is_read_is_told() {
     for writer in writers() {
         let home = prepared(&writer, &["t", "s4096", "n3", "./main"]);
         let reader = following(&home, &["-f", "--utc", "main"]);
-        let count = RATE * seconds();
+        let count = RATE * extent(2, 12);
         thread::scope(|scope| {
             let home = &home;
             let writer = &writer;
@@ -302,20 +353,22 @@ fn what_retention_takes_before_it_is_read_is_told() {
             });
             wait_until("some lines", || home.read("output").len() > 100_000);
             reader.signal(Signal::SIGSTOP);
-            thread::sleep(Duration::from_millis(500 * seconds()));
+            thread::sleep(Duration::from_secs(extent(1, 10)));
             reader.signal(Signal::SIGCONT);
             feeder.join().expect("the feeder ends");
         });
         wait_for_line(&home, "output", count);
         stop(reader);
         let output = String::from_utf8(home.read("output")).expect("text");
-        check_gaps(&output, &told(&home));
+        let (missing_count, gap_count) = check_gaps(&output, &told(&home));
+        let gaps = format!("{missing_count} runs of lines missing, all in {gap_count} gaps told");
+        figures("F6", &format!("{}: {count} lines, {gaps}", writer.display()));
     }
 }
 
-/// Every missing run of numbers lies in a gap that was told.
+/// Every missing run of numbers lies in a gap that was told. How many there are of both.
 #[track_caller]
-fn check_gaps(output: &str, stderr: &str) {
+fn check_gaps(output: &str, stderr: &str) -> (usize, usize) {
     let gap = |line: &str| {
         let (_, rest) = line.split_once("lines from between ")?;
         let (from, rest) = rest.split_once(" and ")?;
@@ -335,19 +388,47 @@ fn check_gaps(output: &str, stderr: &str) {
         }
     }
     assert!(missing_count > 0, "retention took nothing");
+    (missing_count, gaps.len())
+}
+
+/// Whether the file system gives a new file the inode of one that was removed.
+fn gives_inodes_again(home: &Home) -> bool {
+    let inode = |number| {
+        let path = home.path(format!("inode{number}"));
+        fs::write(&path, "x").expect("a file");
+        let inode = fs::metadata(&path).expect("the file").ino();
+        fs::remove_file(path).expect("the file");
+        inode
+    };
+    let inodes: BTreeSet<u64> = (0..50).map(inode).collect();
+    inodes.len() < 50
+}
+
+/// Whether a file of the directory has the inode by which the cursor knows the last one.
+fn has_inode_of_cursor(home: &Home) -> bool {
+    let cursor = String::from_utf8(home.read("cursor")).expect("text");
+    let file = cursor.lines().find_map(|line| line.strip_prefix("file ")).unwrap_or_default();
+    let known = file.split(' ').next().and_then(|inode| inode.parse().ok());
+    let inode = |name: &String| fs::metadata(home.path("main").join(name)).expect("a file").ino();
+    home.names("main").iter().any(|name| Some(inode(name)) == known)
 }
 
 #[test]
 fn a_cursor_is_never_taken_for_a_place_in_another_file() {
-    // On a real file system, which gives a new file the inode of one that was removed.
+    // tmpfs counts on, ext4 gives the inode of a file that was removed to the next one.
     let home = Home::new();
     let mut number = 1;
     let mut delivered = Vec::new();
-    for cycle in seeds(25) {
-        let count = 100 + 150 * (cycle % 7);
+    let cycles = seeds(extent(25, 200));
+    let cycle_count = cycles.clone().count();
+    let mut reused_count = 0;
+    for cycle in cycles {
+        // Seven files at least.
+        let count = 250 + 150 * (cycle % 7);
         let lines: String =
             (number..number + count).map(|n| format!("{n:020} of a service\n")).collect();
         home.run(&["t", "s4096", "n3", "./main"], lines.as_bytes()).check(0, "");
+        reused_count += usize::from(has_inode_of_cursor(&home));
         number += count;
         let output = format!("output{cycle}");
         let reader = reader(&home, &output, &["--raw", "--cursor", "cursor", "main"]);
@@ -355,15 +436,22 @@ fn a_cursor_is_never_taken_for_a_place_in_another_file() {
         let found = in_order(numbers(&home.read(&output)));
         assert_eq!(found.last(), Some(&(number - 1)), "cycle {cycle}");
         let first = found.first().copied().unwrap_or_default();
-        let expected = delivered.last().map_or(1, |last| last + 1);
-        if first != expected && !delivered.is_empty() {
-            assert!(first > expected, "cycle {cycle} resumed at {first}, not at {expected}");
+        if let Some(before) = delivered.last() {
+            assert!(first > before + 1, "cycle {cycle} resumed at {first}, behind {before}");
             let stderr = told(&home);
             assert!(stderr.contains("may be missing"), "cycle {cycle}: {stderr}");
+            fs::remove_file(home.path("told")).expect("what was told");
         }
         assert!(found.iter().copied().eq(first..number), "cycle {cycle}");
         delivered.extend(found);
     }
+    if gives_inodes_again(&home) {
+        assert!(reused_count > 0, "no inode was given again");
+    } else {
+        eprintln!("no inode is given again in {}", home.path("").display());
+    }
+    let places = format!("{reused_count} with the inode of the cursor given to another file");
+    figures("F7", &format!("{cycle_count} cycles, {places}, 0 wrong places"));
 }
 
 #[test]
@@ -381,6 +469,8 @@ fn a_clock_that_is_set_back_loses_nothing() {
         wait_for_line(&home, "output", 6000);
         stop(reader);
         check_numbers(&home, "output", 6000);
+        let writer = writer.display();
+        figures("F8", &format!("{writer}: two hours back, 6000 lines, 0 lost, 0 doubled"));
     }
 }
 
@@ -403,10 +493,12 @@ fn without_inotify_the_results_are_the_same() {
     command.current_dir(home.path(""));
     let reader = started(&home, command, "output");
     wait_until("inotify to fail", || home.read("trace").ends_with(b"(INJECTED)\n"));
-    feed(&home, &program(), &["t", "s4096", "n10000", "./main"], 1..RATE + 1, RATE);
-    wait_for_line(&home, "output", RATE);
+    let count = RATE * extent(1, 6);
+    feed(&home, &program(), &["t", "s4096", "n10000", "./main"], 1..count + 1, RATE);
+    wait_for_line(&home, "output", count);
     stop(reader);
-    check_numbers(&home, "output", RATE);
+    check_numbers(&home, "output", count);
+    figures("F9", &format!("without inotify: {count} lines, 0 lost, 0 doubled"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Random choices that can be made again: a small generator, and where the seeds come from.
+//! How much is tried: random choices that can be made again, and where their seeds come from.
 
 use std::ops::Range;
 
@@ -8,6 +8,14 @@ const SEED_DEFAULT: u64 = 76;
 
 /// How many times as many seeds as usual are used.
 const FACTOR_VARIABLE: &str = "MULTILOG_TEST_FACTOR";
+
+/// Runs everything in full, which takes some minutes.
+const MATRIX_VARIABLE: &str = "MULTILOG_TEST_MATRIX";
+
+/// Whether long tests are run in full, and not in the short form of every day.
+pub fn is_full() -> bool {
+    std::env::var_os(MATRIX_VARIABLE).is_some_and(|value| value == "full")
+}
 
 /// The seeds of this run, usually so many.
 pub fn seeds(count: u64) -> Range<u64> {

@@ -10,6 +10,7 @@ mod strace;
 mod workload;
 
 use crate::peers::peer;
+use crate::random::is_full;
 use crate::support::{differs, is_original, program};
 use account::Account;
 use std::io::Write;
@@ -19,9 +20,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use strace::{Harm, Injection, View};
 use workload::{DIRS, Workload};
-
-/// Runs everything, which takes some minutes.
-const MATRIX_VARIABLE: &str = "MULTILOG_TEST_MATRIX";
 
 /// How much of each matrix is run without the variable.
 const SAMPLE_COUNT: usize = 120;
@@ -120,10 +118,6 @@ fn cases<'a>(
         }
     }
     cases
-}
-
-fn is_full() -> bool {
-    std::env::var_os(MATRIX_VARIABLE).is_some_and(|value| value == "full")
 }
 
 /// Evenly spread over the matrix, and all that the original is known to fail.
