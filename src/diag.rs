@@ -336,6 +336,24 @@ pub fn torn(file: &[u8], offset: u64) -> String {
     format!("the line at byte {offset} of {file} is torn: its writer was interrupted")
 }
 
+/// Zeros that are no text.
+pub fn zeros(file: &[u8], offset: u64, count: u64) -> String {
+    let file = String::from_utf8_lossy(file);
+    format!("{count} zeros at byte {offset} of {file} are left out: a power cut leaves them")
+}
+
+/// A directory, or a file by itself, in the place of which there is another one.
+pub fn replaced(place: &[u8]) -> String {
+    let place = String::from_utf8_lossy(place);
+    format!("{place} was replaced by another one, which is followed from here on")
+}
+
+/// A file that was cut while it was followed.
+pub fn truncated(file: &[u8]) -> String {
+    let file = String::from_utf8_lossy(file);
+    format!("{file} was truncated, and is read from its beginning: lines may be missing")
+}
+
 /// Lines that nobody can read any more.
 pub fn gap(from: Option<&str>, to: Option<&str>) -> String {
     let from = from.unwrap_or("the beginning");

@@ -40,6 +40,13 @@ pub enum Notice {
     Unreadable(Failure),
     /// A line was cut off when its writer was interrupted; where it starts.
     Torn(lines::Place),
+    /// Zeros stand where a line should end, as many as this, and are left out.
+    Zeros(lines::Place, u64),
+    /// The directory, or the file that is followed by itself, was replaced by another one, which is read
+    /// from its first line on.
+    Replaced(Vec<u8>),
+    /// The file is shorter than what was read of it, and is read from its first line on.
+    Truncated(Vec<u8>),
     /// A file of the directory is gone before it was read.
     Gone(Rc<list::LogFile>),
     /// The range begins before the oldest line, which is of this moment.

@@ -342,7 +342,12 @@ fn starts_of_last(
             left_count -= 1;
         }
     }
-    tell_all(&mut merge, logs, emitter, outcome);
+    for (log, source) in logs.iter().zip(merge.sources_mut()) {
+        let mut notices = source.take_notices();
+        // Whoever shows these lines meets that again.
+        notices.retain(|notice| !matches!(notice, Notice::Torn(_) | Notice::Zeros(..)));
+        tell(outcome, &log.name, notices, emitter);
+    }
     Ok(starts)
 }
 

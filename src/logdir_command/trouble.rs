@@ -6,19 +6,24 @@ use crate::reader::stamp::Moment;
 use std::process::ExitCode;
 
 /// Whether there was trouble, and whether anything was found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Anything could not be read.
     pub has_trouble: bool,
     /// There was something to show.
     pub has_found: bool,
+    /// The failures that were told.
+    pub told: Vec<Failure>,
 }
 
 impl Outcome {
-    /// Tells of failures.
+    /// Tells of failures, once of each: a file may be met again.
     pub fn fail(&mut self, failures: &[Failure]) {
         for failure in failures {
-            diag::failed(failure);
+            if !self.told.contains(failure) {
+                diag::failed(failure);
+                self.told.push(failure.clone());
+            }
             self.has_trouble = true;
         }
     }
@@ -41,6 +46,12 @@ impl Outcome {
                     diag::gone(&file.name)
                 }
                 Notice::Torn(place) => diag::torn(&place.file.name, place.offset),
+                Notice::Zeros(place, count) => diag::zeros(&place.file.name, place.offset, count),
+                Notice::Replaced(place) => diag::replaced(&place),
+                Notice::Truncated(file) => {
+                    self.has_trouble = true;
+                    diag::truncated(&file)
+                }
                 Notice::Gap(from, to) => {
                     self.has_trouble = true;
                     let (from, to) = (from.map(&mut format), to.map(&mut format));
@@ -62,7 +73,7 @@ impl Outcome {
     }
 
     /// As grep: found, nothing found, trouble.
-    pub fn exit_code(self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Outcome { has_trouble: true, .. } => diag::EXIT_TROUBLE,
             Outcome { has_found: true, .. } => diag::EXIT_OK,

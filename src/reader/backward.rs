@@ -7,7 +7,7 @@ use crate::diag::Failure;
 use crate::reader::Notice;
 use crate::reader::chain::{Link, Snapshot};
 use crate::reader::decode::{Decoded, Storage, storage};
-use crate::reader::lines::{Ending, LINE_LEN_MAX, Line, Place};
+use crate::reader::lines::{Ending, LINE_LEN_MAX, Line, Place, ZEROS_LEN};
 use crate::reader::list::{Directory, Role};
 use crate::reader::range::{self, MARGIN_LEN, Range};
 use crate::reader::stamp::{Moment, Stamp, Stamps};
@@ -154,6 +154,7 @@ impl Backward {
                 if !self.begin_file() {
                     return false;
                 }
+                self.leave_out_zeros();
                 continue;
             }
             let has_newline = self.end > 0 && self.bytes[self.end - 1] == b'\n';
@@ -259,6 +260,19 @@ impl Backward {
         false
     }
 
+    /// Leaves out what a power cut left at the end of the file.
+    fn leave_out_zeros(&mut self) {
+        let Some(Reading { link, file, .. }) = &self.reading else { return };
+        // What cannot be read is told when it is read as text.
+        let Ok(text_len) = text_len(file, self.pos) else { return };
+        let count = self.pos - text_len;
+        if count >= ZEROS_LEN as u64 {
+            let place = Place { file: link.file.clone(), offset: text_len };
+            self.notices.push(Notice::Zeros(place, count));
+            self.pos = text_len;
+        }
+    }
+
     /// The moment of the last stamped line before the one gone to.
     fn moment_before(&mut self) -> Option<Moment> {
         let mut end = self.given.start;
@@ -292,6 +306,25 @@ impl Backward {
             range::last_moment_within(&file, LOOK_BACK_LEN, &mut self.stamps).ok().flatten()
         })
     }
+}
+
+/// Bytes before the zeros at the end of a file.
+fn text_len(file: &File, len: u64) -> io::Result<u64> {
+    let mut block = [0; BLOCK_LEN];
+    let mut end = len;
+    // The first look costs next to nothing, since most files end with a newline.
+    let mut step = 1;
+    while end > 0 {
+        let start = end.saturating_sub(step);
+        let read = &mut block[..usize::try_from(end - start).unwrap_or(0)];
+        file.read_exact_at(read, start)?;
+        if let Some(pos) = read.iter().rposition(|&byte| byte != 0) {
+            return Ok(start + pos as u64 + 1);
+        }
+        end = start;
+        step = BLOCK_LEN as u64;
+    }
+    Ok(0)
 }
 
 fn last_byte(file: &File) -> io::Result<Option<u8>> {

@@ -233,6 +233,17 @@ impl Chain {
         }
     }
 
+    /// Whether the file that is being read has become shorter than what was read of it.
+    pub fn is_truncated(&self) -> bool {
+        let decoded = self.reading.as_ref().map(|reading| &reading.decoded);
+        decoded.is_some_and(Decoded::is_beyond_end)
+    }
+
+    /// Says that files which are pushed from now on are those of another directory.
+    pub fn move_to(&mut self, directory: Rc<Directory>) {
+        self.directory = directory;
+    }
+
     /// Adds something to tell.
     pub fn add_notice(&mut self, notice: Notice) {
         self.notices.push(notice);
@@ -354,6 +365,8 @@ impl Chain {
     }
 
     fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
+        let zeros = self.lines.as_mut().and_then(Lines::take_zeros);
+        self.notices.extend(zeros.map(|(place, count)| Notice::Zeros(place, count)));
         if is_there {
             self.parse_stamp();
             if ending == Ending::Torn {

@@ -85,6 +85,16 @@ impl Decoded {
         let skipped = io::copy(&mut decoded.by_ref().take(offset), &mut io::sink())?;
         Ok((skipped == offset).then_some(decoded))
     }
+
+    /// Whether a plain file has become shorter than what was read of it.
+    pub fn is_beyond_end(&self) -> bool {
+        match self {
+            Decoded::Plain(At { file, pos }) => {
+                file.metadata().is_ok_and(|metadata| metadata.len() < *pos)
+            }
+            Decoded::Gzip(_) | Decoded::Zstd(_) => false,
+        }
+    }
 }
 
 impl Read for At {

@@ -100,8 +100,17 @@ impl Findings {
                 Notice::Torn(place) => {
                     self.add(Kind::Torn, &place.file.name, Some(place.offset), String::new());
                 }
+                Notice::Zeros(place, count) => {
+                    let detail = format!("{count} zeros");
+                    self.add(Kind::Zeros, &place.file.name, Some(place.offset), detail);
+                }
                 // A writer that runs removes files; ranges are not asked for, and nothing is followed.
-                Notice::Gone(_) | Notice::Gap(..) | Notice::BeginsAt(_) | Notice::Unstamped => {}
+                Notice::Gone(_)
+                | Notice::Gap(..)
+                | Notice::BeginsAt(_)
+                | Notice::Replaced(_)
+                | Notice::Truncated(_)
+                | Notice::Unstamped => {}
             }
         }
     }

@@ -13,6 +13,11 @@ use std::rc::Rc;
 pub const BLOCK_LEN: usize = 64 * 1024;
 /// A longer line is given out in pieces of this length.
 pub const LINE_LEN_MAX: usize = 1024 * 1024;
+/// So many zeros where a line has no end are no text: a file system leaves thousands where the power went
+/// away.
+pub const ZEROS_LEN: usize = 16;
+/// So many are none where a piece of a long line ends, which may be anywhere in it.
+const ZEROS_LEN_IN_LINE: usize = 4096;
 
 /// Where a line or a piece of one stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +69,8 @@ pub struct Lines {
     given: Given,
     /// Where that starts.
     place: Place,
+    /// Zeros that were left out since the last call: where they start, and how many.
+    zeros: Option<(Place, u64)>,
 }
 
 /// From `pos` on, up to the next one, the bytes are those of `file` from `offset` on.
@@ -94,6 +101,7 @@ impl Lines {
             origins: VecDeque::from([Origin { pos: 0, file, offset }]),
             given: Given { start: 0, end: 0, ending: Ending::Newline, continues: false },
             place,
+            zeros: None,
         }
     }
 
@@ -128,11 +136,13 @@ impl Lines {
             return true;
         }
         self.searched = self.end;
-        let is_too_long = self.end - self.start > LINE_LEN_MAX;
-        if is_too_long {
-            self.give(self.start + LINE_LEN_MAX, Ending::Cut);
-        }
-        is_too_long
+        self.end - self.start > LINE_LEN_MAX
+            && self.give_until(self.start + LINE_LEN_MAX, Ending::Cut)
+    }
+
+    /// Zeros in the place of text that were left out since the last call.
+    pub fn take_zeros(&mut self) -> Option<(Place, u64)> {
+        self.zeros.take()
     }
 
     /// Goes to what is held, as a line that ends like this. False where nothing is.
@@ -193,12 +203,23 @@ impl Lines {
         }
     }
 
+    /// Gives a part that has no newline, without the zeros at its end. False where nothing is left of
+    /// it, unless it has to end a line.
     fn give_until(&mut self, end: usize, ending: Ending) -> bool {
-        if end <= self.start {
-            return false;
+        let zeros_len = if ending == Ending::Cut { ZEROS_LEN_IN_LINE } else { ZEROS_LEN };
+        let text_len = text_len(&self.bytes[self.start..end.max(self.start)], zeros_len);
+        let zeros_pos = self.start + text_len;
+        let must_end = self.given.ending == Ending::Cut && ending != Ending::Cut;
+        let has_text = text_len > 0 || must_end;
+        if has_text {
+            self.give(zeros_pos, ending);
         }
-        self.give(end, ending);
-        true
+        if zeros_pos < end {
+            let place = self.rest_place();
+            self.zeros.get_or_insert((place, 0)).1 += (end - zeros_pos) as u64;
+            self.begin_at(end);
+        }
+        has_text
     }
 
     fn give(&mut self, end: usize, ending: Ending) {
@@ -209,8 +230,13 @@ impl Lines {
         self.place.offset = origin.offset + (self.start - origin.pos) as u64;
         let continues = self.given.ending == Ending::Cut;
         self.given = Given { start: self.start, end, ending, continues };
-        self.start = end + usize::from(ending == Ending::Newline);
-        self.searched = self.start;
+        self.begin_at(end + usize::from(ending == Ending::Newline));
+    }
+
+    /// Says that everything in front of this has been given out.
+    fn begin_at(&mut self, start: usize) {
+        self.start = start;
+        self.searched = start;
         assert!(self.start <= self.end && self.end <= self.bytes.len());
         while self.origins.len() > 1 && self.origins[1].pos <= self.start {
             self.origins.pop_front();
@@ -236,4 +262,10 @@ impl Lines {
         self.searched -= self.start;
         self.start = 0;
     }
+}
+
+/// Bytes before the zeros at the end, if there are at least so many of these.
+fn text_len(bytes: &[u8], zeros_len: usize) -> usize {
+    let text_len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |pos| pos + 1);
+    if bytes.len() - text_len < zeros_len { bytes.len() } else { text_len }
 }

@@ -279,13 +279,18 @@ pub fn last_moment_within(
     }
 }
 
-/// The position behind the last newline of a file, or its beginning where there is none in its last
-/// bytes.
+/// The position behind the last newline of a file, or its beginning where there is none.
 pub fn end_of_lines(file: &File) -> io::Result<u64> {
-    let len = file.metadata()?.len();
-    let start = len.saturating_sub(MARGIN_LEN);
-    let tail = read_at(file, start, usize::try_from(len - start).unwrap_or(0))?;
-    Ok(memchr::memrchr(b'\n', &tail).map_or(0, |pos| start + pos as u64 + 1))
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let start = end.saturating_sub(MARGIN_LEN);
+        let block = read_at(file, start, usize::try_from(end - start).unwrap_or(0))?;
+        if let Some(pos) = memchr::memrchr(b'\n', &block) {
+            return Ok(start + pos as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 fn last_stamped(tail: &[u8], stamps: &mut Stamps) -> Option<Moment> {

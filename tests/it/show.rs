@@ -10,7 +10,7 @@ pub const LOGDIR: &str = env!("CARGO_BIN_EXE_logdir");
 
 /// Runs `logdir show` in a directory, in universal time.
 #[track_caller]
-fn show(home: &Home, arguments: &[&str]) -> Ended {
+pub fn show(home: &Home, arguments: &[&str]) -> Ended {
     let mut command = command(LOGDIR);
     command.arg("show").args(arguments).current_dir(home.path(""));
     run(command, b"")
@@ -116,7 +116,8 @@ fn a_line_over_several_files_is_one_and_a_torn_one_is_told() {
         )
     };
     let told = torn(5, 3, 's') + &torn(0, 5, 'u');
-    show(&home, &["--raw", "main"]).check(0, expected, &told);
+    show(&home, &["--raw", "main"]).check(0, &expected, &told);
+    show(&home, &["--raw", "-n", "9", "main"]).check(0, &expected, &told);
 }
 
 #[test]
@@ -233,7 +234,11 @@ fn compressed_archives_are_read_like_others() {
     fs::write(whole, half).expect("a file");
     let ended = show(&home, &["--raw", "main"]);
     assert_eq!(ended.status.code(), Some(2));
-    assert!(ended.stderr.contains(": compressed contents "), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches(": compressed contents ").count(), 1, "{}", ended.stderr);
+    // Looked at from the end, and then shown.
+    let ended = show(&home, &["--raw", "-n", "1900", "main"]);
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(ended.stderr.matches(": compressed contents ").count(), 1, "{}", ended.stderr);
 }
 
 #[test]

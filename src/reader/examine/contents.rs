@@ -3,7 +3,7 @@
 use super::{Findings, Kind};
 use crate::label::{LABEL_LEN, Label};
 use crate::reader::chain::{Chain, Snapshot};
-use crate::reader::lines::{Ending, Line, Place};
+use crate::reader::lines::{Ending, Line, Place, ZEROS_LEN};
 use crate::reader::list::LogFile;
 use crate::reader::stamp::{Moment, Stamp, Stamps};
 use crate::reader::vitals::secs_between;
@@ -16,8 +16,6 @@ const SLACK_SECS: i64 = 2;
 /// A label within a line is that of another line where it is at most so much later, in seconds: a line
 /// that tells of some other moment is not joined to anything.
 const JOINED_SECS_MAX: f64 = 86_400.0;
-/// So many zeros are no text. A file system leaves thousands where the power went away.
-const ZEROS_LEN: usize = 16;
 
 /// Judges all lines of a directory.
 pub fn judge(
