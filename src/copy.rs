@@ -5,9 +5,11 @@
 //! comes out at once. What becomes of the bytes is the filter's business.
 
 use crate::diag::{self, Failure, What};
+use crate::signals::Signals;
 use crate::sys::startup;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -21,6 +23,9 @@ const BLOCK_LEN: usize = 64 * 1024;
 const PIECE_LEN: usize = 4 * 1024;
 /// Bytes of output that are not kept for the end of the block.
 const OUTPUT_LEN: usize = 64 * 1024;
+
+/// A pipe that poll(2) calls writable has room for so many bytes.
+pub const PIPE_PIECE_MAX: usize = 4096;
 
 /// The operand that means standard input.
 const STDIN_OPERAND: &[u8] = b"-";
@@ -128,6 +133,46 @@ pub fn write_out(output: &mut Vec<u8>) -> Result<(), Failure> {
     let written = write_all(output);
     output.clear();
     written.map_err(|errno| Failure::new(What::Write, STDOUT_NAME, errno))
+}
+
+/// Writes `output` as far as its reader takes it, and takes off what was written. Where there is no room
+/// it waits, until a signal asks to end; what is left then is left in `output`.
+pub fn write_until_asked(output: &mut Vec<u8>, signals: &Signals) -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let failure = |errno| Failure::new(What::Write, STDOUT_NAME, errno);
+    if !output.is_empty() && startup::was_closed(STDOUT_FD) {
+        return Err(failure(Errno::EBADF));
+    }
+    let is_file = fstat(&stdout).is_ok_and(|stat| {
+        SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+    });
+    let piece_max = if is_file { output.len() } else { PIPE_PIECE_MAX };
+    let mut written = 0;
+    while written < output.len() && has_room(stdout.as_fd(), signals) {
+        let piece = &output[written..output.len().min(written + piece_max)];
+        match nix::unistd::write(&stdout, piece) {
+            Ok(0) => return Err(failure(Errno::EIO)),
+            Ok(len) => written += len,
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => return Err(failure(errno)),
+        }
+    }
+    output.drain(..written);
+    Ok(())
+}
+
+/// Waits until something can be written, or until a signal asks to end. False where only that is so.
+fn has_room(fd: BorrowedFd<'_>, signals: &Signals) -> bool {
+    let mut ready =
+        [PollFd::new(fd, PollFlags::POLLOUT), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    loop {
+        match poll(&mut ready, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            // The write says what there is to say.
+            Err(_) => return true,
+            Ok(_) => return ready[0].any().unwrap_or(true),
+        }
+    }
 }
 
 fn write_all(mut rest: &[u8]) -> Result<(), Errno> {

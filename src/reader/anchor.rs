@@ -42,6 +42,11 @@ impl Anchor {
         Anchor { moment, hash, equal_count, count, hashes: Vec::new() }
     }
 
+    /// As much of it as a cursor keeps.
+    pub fn to_keep(&self) -> Anchor {
+        Anchor::kept(self.moment, self.hash, self.equal_count, self.count)
+    }
+
     /// Whether a line was delivered.
     pub fn is_set(&self) -> bool {
         self.count > 0

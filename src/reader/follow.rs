@@ -51,17 +51,23 @@ pub struct Follower {
     opened: VecDeque<Link>,
     /// Whether it was asked which file is `current` since the last read that found something.
     probed: Probed,
+    /// Whether another directory had come in the place of this one when that was asked.
+    is_replaced: bool,
+    /// Whether that one is followed now, and nobody has been told.
+    has_moved: bool,
     /// What was there when the directory was listed last, all of it read or about to be.
     known: Known,
     /// Whether the end of an interrupted file was looked at once more.
     looked_again: bool,
     anchor: Anchor,
     /// Behind the last line delivered.
-    done: Option<Place>,
+    done: Option<Done>,
     /// The moment of the line gone to.
     moment: Option<Moment>,
     gap: Gap,
     notices: Vec<Notice>,
+    /// The last failure to look at the directory that was told.
+    failed: Option<Failure>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +75,20 @@ enum Probed {
     Not,
     Current,
     Final,
+}
+
+/// How far lines had been delivered at some time.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    done: Option<Done>,
+    anchor: Anchor,
+}
+
+/// The place behind a line, and its file.
+#[derive(Clone, Debug)]
+struct Done {
+    place: Place,
+    link: Option<Link>,
 }
 
 /// Whether lines are missing in front of the next one.
@@ -87,6 +107,8 @@ impl Follower {
             last: None,
             opened: VecDeque::new(),
             probed: Probed::Not,
+            is_replaced: false,
+            has_moved: false,
             known: Known::of(snapshot.files.iter().map(|link| &link.file)),
             looked_again: false,
             anchor: Anchor::default(),
@@ -94,6 +116,7 @@ impl Follower {
             moment: None,
             gap: Gap::No,
             notices: Vec::new(),
+            failed: None,
         };
         match start {
             Start::Oldest => follower.push_all(&snapshot.files, 0),
@@ -110,14 +133,19 @@ impl Follower {
         loop {
             if self.chain.advance() {
                 self.probed = Probed::Not;
+                self.failed = None;
                 self.note_line();
                 return true;
             }
             match self.probed {
                 Probed::Not => self.probe(),
-                Probed::Current => return self.rest(),
+                Probed::Current => {
+                    if !self.go_elsewhere() {
+                        return self.rest();
+                    }
+                }
                 Probed::Final => {
-                    if !self.go_on() {
+                    if !self.go_on() && !self.go_elsewhere() {
                         return self.rest();
                     }
                 }
@@ -129,13 +157,26 @@ impl Follower {
     pub fn take(&mut self) {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
         self.anchor.remember(self.chain.line(), stamped);
-        self.done = self.chain.rest_place();
+        let Some(place) = self.chain.rest_place() else { return };
+        match &mut self.done {
+            Some(done) if Rc::ptr_eq(&done.place.file, &place.file) => done.place = place,
+            done => {
+                let is_it = |link: &&Link| link.file.inode == place.file.inode;
+                let link = self.opened.iter().rfind(is_it).cloned();
+                *done = Some(Done { place, link });
+            }
+        }
     }
 
-    /// How far lines have been delivered.
-    pub fn position(&mut self) -> Position {
-        let file = self.done.clone().and_then(|done| self.file_position(&done));
-        Position { file, anchor: self.anchor.clone() }
+    /// How far lines have been delivered, to be asked for a position later.
+    pub fn taken(&self) -> Taken {
+        Taken { done: self.done.clone(), anchor: self.anchor.to_keep() }
+    }
+
+    /// How far lines had been delivered.
+    pub fn position(&self, taken: Taken) -> Position {
+        let file = taken.done.and_then(|done| self.file_position(done));
+        Position { file, anchor: taken.anchor }
     }
 
     /// The line gone to.
@@ -161,6 +202,11 @@ impl Follower {
     /// The directory, for whoever waits for changes in it.
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Whether it has become another one since the last call.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
     }
 
     /// What there was to tell since the last call.
@@ -207,31 +253,112 @@ impl Follower {
 
     /// Asks which file is `current`. The file at hand is read to its end after that.
     fn probe(&mut self) {
-        if self.last.as_ref().is_some_and(|last| last.role == Role::Alone) {
-            self.probed = Probed::Current;
-            return;
-        }
-        let current = self.directory.file(CURRENT, Role::Current);
-        self.probed = match (current, &self.last) {
-            (Ok(Some(current)), Some(last)) if current.inode == last.inode => Probed::Current,
+        self.is_replaced = self.directory.is_replaced();
+        self.note_truncation();
+        let alone = self.last_if_alone();
+        let (name, role) = match &alone {
+            Some(last) => (last.name.as_slice(), Role::Alone),
+            None => (CURRENT, Role::Current),
+        };
+        self.probed = match (self.directory.file(name, role), &self.last) {
+            (Ok(Some(found)), Some(last)) if found.inode == last.inode => Probed::Current,
+            // Another one may come in its place.
+            (Ok(None), Some(_)) if alone.is_some() => Probed::Current,
             (Ok(_), _) => Probed::Final,
             (Err(failure), _) => {
-                self.notices.push(Notice::Unreadable(failure));
+                self.fail(failure);
                 Probed::Current
             }
         };
     }
 
+    /// The last file, if it is followed by itself.
+    fn last_if_alone(&self) -> Option<Rc<LogFile>> {
+        self.last.clone().filter(|last| last.role == Role::Alone)
+    }
+
+    /// Goes back to the beginning of a file that somebody has cut.
+    fn note_truncation(&mut self) {
+        if self.chain.is_truncated()
+            && let Some(link) = self.opened.pop_back()
+        {
+            self.notices.push(Notice::Truncated(self.directory.name_of(&link.file.name)));
+            self.chain.skip_file();
+            self.push_links(vec![link], 0);
+        }
+    }
+
     /// Adds the files that follow the last one, which has been read to its end. False where they are
     /// not there yet.
     fn go_on(&mut self) -> bool {
-        match self.try_to_go_on() {
-            Ok(added) => added,
-            Err(failure) => {
-                self.notices.push(Notice::Unreadable(failure));
-                false
+        let added = match self.last_if_alone() {
+            Some(last) => self.try_to_go_on_alone(&last),
+            // Nobody can list it any more.
+            None if self.directory.is_removed() => Ok(false),
+            None => self.try_to_go_on(),
+        };
+        self.note_failure(added)
+    }
+
+    /// Adds the files of the directory that has come in the place of this one. False where there is none.
+    fn go_elsewhere(&mut self) -> bool {
+        let added = if self.is_replaced { self.try_to_go_elsewhere() } else { Ok(false) };
+        self.note_failure(added)
+    }
+
+    fn note_failure(&mut self, added: Result<bool, Failure>) -> bool {
+        added.unwrap_or_else(|failure| {
+            self.fail(failure);
+            false
+        })
+    }
+
+    /// Tells of a failure once. It is met again each time the directory is looked at.
+    fn fail(&mut self, failure: Failure) {
+        if self.failed.as_ref() != Some(&failure) {
+            self.notices.push(Notice::Unreadable(failure.clone()));
+            self.failed = Some(failure);
+        }
+    }
+
+    /// Adds the file that has come in the place of one that is followed by itself.
+    fn try_to_go_on_alone(&mut self, last: &LogFile) -> Result<bool, Failure> {
+        let Some(file) = self.directory.file(&last.name, Role::Alone)? else { return Ok(false) };
+        let Some(links) = self.pin(&[Rc::new(file)])? else { return Ok(false) };
+        self.notices.push(Notice::Replaced(self.directory.name_of(&last.name)));
+        self.push_links(links, 0);
+        Ok(true)
+    }
+
+    /// The old directory has been read to its end, as far as it can be: of one that was removed, files
+    /// may be gone that nobody has seen. If the new one is a copy that holds the last line delivered, what
+    /// is behind that follows, else everything.
+    fn try_to_go_elsewhere(&mut self) -> Result<bool, Failure> {
+        let directory = Rc::new(Directory::open(self.directory.path())?);
+        let snapshot = match self.last_if_alone() {
+            Some(last) if directory.file(&last.name, Role::Alone)?.is_none() => return Ok(false),
+            Some(last) => Snapshot::of_file(&directory, &last.name)?,
+            None => Snapshot::of(&directory)?,
+        };
+        if self.directory.is_removed() {
+            self.open_gap();
+        }
+        self.notices.push(Notice::Replaced(self.directory.name()));
+        self.chain.move_to(directory.clone());
+        self.directory = directory;
+        self.has_moved = true;
+        self.opened.clear();
+        self.last = None;
+        self.known = Known::of(snapshot.files.iter().map(|link| &link.file));
+        match self.find_anchor(&snapshot.files) {
+            Behind::Exact(place) => self.push_from(snapshot.files, &place),
+            Behind::Later(..) | Behind::Nothing => {
+                self.anchor = Anchor::default();
+                self.push_all(&snapshot.files, 0);
             }
         }
+        self.probed = Probed::Not;
+        Ok(true)
     }
 
     fn try_to_go_on(&mut self) -> Result<bool, Failure> {
@@ -308,7 +435,7 @@ impl Follower {
     /// Lets go of the handles of files in front of the one that `done` is in.
     fn forget_opened(&mut self) {
         let Some(done) = &self.done else { return };
-        let is_older = |link: &Link| link.file.inode != done.file.inode;
+        let is_older = |link: &Link| link.file.inode != done.place.file.inode;
         if self.opened.iter().any(|link| !is_older(link)) {
             while self.opened.front().is_some_and(is_older) {
                 self.opened.pop_front();
@@ -316,12 +443,11 @@ impl Follower {
         }
     }
 
-    fn file_position(&mut self, done: &Place) -> Option<FilePosition> {
-        self.forget_opened();
-        let link = self.opened.iter().find(|link| link.file.inode == done.file.inode)?;
-        let handle = link.open(&self.directory).ok().flatten()?;
+    fn file_position(&self, done: Done) -> Option<FilePosition> {
+        let handle = done.link?.open(&self.directory).ok().flatten()?;
         let identity = Identity::of(&handle).ok().flatten()?;
-        Some(FilePosition { name: done.file.name.clone(), identity, offset: done.offset })
+        let Place { file, offset } = done.place;
+        Some(FilePosition { name: file.name.clone(), identity, offset })
     }
 
     /// Starts behind the last newline of the last file.
@@ -339,7 +465,9 @@ impl Follower {
         if let Some(file) = position.file
             && let Some(number) = self.find_file(files, &file)
         {
-            self.done = Some(Place { file: files[number].file.clone(), offset: file.offset });
+            let link = files[number].clone();
+            let place = Place { file: link.file.clone(), offset: file.offset };
+            self.done = Some(Done { place, link: Some(link) });
             return self.push_all(&files[number..], file.offset);
         }
         if !self.anchor.is_set() {
@@ -400,11 +528,7 @@ impl Follower {
             self.push_links(links, 0);
             return Ok(true);
         }
-        let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
-        for link in &links {
-            search.push(link.clone(), 0);
-        }
-        let behind = self.anchor.find(&mut search);
+        let behind = self.find_anchor(&links);
         self.chain.skip_file();
         match behind {
             Behind::Exact(place) => self.push_from(links, &place),
@@ -421,6 +545,15 @@ impl Follower {
             }
         }
         Ok(true)
+    }
+
+    /// Looks for the last line delivered, where lines have stamps.
+    fn find_anchor(&self, links: &[Link]) -> Behind {
+        let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
+        for link in links.iter().filter(|_| self.anchor.moment.is_some()) {
+            search.push(link.clone(), 0);
+        }
+        self.anchor.find(&mut search)
     }
 
     /// Files that may hold the last line delivered, or later ones.

@@ -10,7 +10,7 @@ use crate::reader::writer::Identity;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor, stat};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -27,6 +27,8 @@ const TRIES_MAX: usize = 1000;
 pub struct Directory {
     path: PathBuf,
     fd: OwnedFd,
+    /// Device and inode.
+    id: (u64, u64),
 }
 
 /// What a file is in its directory.
@@ -94,7 +96,21 @@ impl Directory {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = openat(AT_FDCWD, path, flags, Mode::empty())
             .map_err(|errno| Failure::new(What::OpenDirectory, path_bytes(path), errno))?;
-        Ok(Directory { path: path.to_owned(), fd })
+        let stat = fstat(&fd).map_err(|errno| Failure::new(What::Stat, path_bytes(path), errno))?;
+        Ok(Directory { path: path.to_owned(), fd, id: (stat.st_dev, stat.st_ino) })
+    }
+
+    /// Whether its path leads to another directory by now. Where it leads nowhere, none has come in its
+    /// place yet.
+    pub fn is_replaced(&self) -> bool {
+        stat(&self.path).is_ok_and(|stat| {
+            (stat.st_dev, stat.st_ino) != self.id && is_kind(&stat, SFlag::S_IFDIR)
+        })
+    }
+
+    /// Whether nothing leads to it any more.
+    pub fn is_removed(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// The path it was opened by.
@@ -155,6 +171,11 @@ impl Directory {
     /// A failure at a file of this directory.
     pub fn failure(&self, what: What, name: &[u8], errno: Errno) -> Failure {
         Failure::new(what, self.name_of(name), errno)
+    }
+
+    /// What messages call this directory.
+    pub fn name(&self) -> Vec<u8> {
+        path_bytes(&self.path)
     }
 
     /// What messages call a file of this directory.
@@ -231,7 +252,11 @@ fn is_copy(name: &[u8], original: &[u8]) -> bool {
 }
 
 fn is_regular(stat: &FileStat) -> bool {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+    is_kind(stat, SFlag::S_IFREG)
+}
+
+fn is_kind(stat: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == kind
 }
 
 fn path_bytes(path: &Path) -> Vec<u8> {

@@ -15,8 +15,8 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Watch {
     /// None where the system has no more of it to give.
     inotify: Option<Inotify>,
-    numbers: HashMap<WatchDescriptor, usize>,
-    count: usize,
+    /// Which directories have each watch: files of one directory have one in common.
+    numbers: HashMap<WatchDescriptor, Vec<usize>>,
     next_sweep: Instant,
 }
 
@@ -24,17 +24,29 @@ impl Watch {
     /// Watches these directories.
     pub fn new<'a>(directories: impl IntoIterator<Item = &'a Directory>) -> Watch {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok();
-        let mut watch =
-            Watch { inotify, numbers: HashMap::new(), count: 0, next_sweep: Instant::now() };
-        for directory in directories {
-            watch.add(directory);
+        let mut watch = Watch { inotify, numbers: HashMap::new(), next_sweep: Instant::now() };
+        for (number, directory) in directories.into_iter().enumerate() {
+            watch.add(number, directory);
         }
         watch
     }
 
-    fn add(&mut self, directory: &Directory) {
-        let number = self.count;
-        self.count += 1;
+    /// Watches another directory by this number.
+    pub fn replace(&mut self, number: usize, directory: &Directory) {
+        for numbers in self.numbers.values_mut() {
+            numbers.retain(|&known| known != number);
+        }
+        let unused = |numbers: &Vec<usize>| numbers.is_empty();
+        let old = self.numbers.iter().find(|(_, numbers)| unused(numbers)).map(|(wd, _)| *wd);
+        if let (Some(inotify), Some(descriptor)) = (&self.inotify, old) {
+            // Where the directory is gone, its watch is gone too.
+            let _ = inotify.rm_watch(descriptor);
+            self.numbers.remove(&descriptor);
+        }
+        self.add(number, directory);
+    }
+
+    fn add(&mut self, number: usize, directory: &Directory) {
         let events = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVE
@@ -43,7 +55,7 @@ impl Watch {
         if let Some(inotify) = &self.inotify
             && let Ok(descriptor) = inotify.add_watch(directory.path(), events)
         {
-            self.numbers.insert(descriptor, number);
+            self.numbers.entry(descriptor).or_default().push(number);
         }
     }
 
@@ -69,8 +81,9 @@ impl Watch {
                 Ok(events) => {
                     for event in events {
                         match self.numbers.get(&event.wd) {
-                            Some(&number) => marks[number] = true,
-                            // The queue was full, so that nobody knows what has been missed.
+                            Some(numbers) => numbers.iter().for_each(|&n| marks[n] = true),
+                            // The queue was full, so that nobody knows what has been missed; or a watch
+                            // is gone, and nothing was.
                             None => marks.fill(true),
                         }
                     }

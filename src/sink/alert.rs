@@ -3,7 +3,7 @@
 //! Stderr is inherited and may be a pipe that nobody empties. It is written to only when poll(2) says
 //! that it has room, and what it has no room for is held, bounded.
 
-use super::output::PIPE_PIECE_MAX;
+use crate::copy::PIPE_PIECE_MAX;
 use crate::lines::HANDED_MAX;
 use crate::look::Look;
 use nix::errno::Errno;

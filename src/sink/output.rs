@@ -6,6 +6,7 @@
 //! that has gone is told of once.
 
 use crate::clock;
+use crate::copy::PIPE_PIECE_MAX;
 use crate::diag::{self, Failure, What};
 use crate::lines::HANDED_MAX;
 use crate::pause::Pause;
@@ -18,9 +19,6 @@ use nix::unistd::write;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
-
-/// A pipe that poll(2) calls writable has room for so many bytes.
-pub const PIPE_PIECE_MAX: usize = 4096;
 
 /// How long input is held back for a reader that is slow.
 pub const PATIENCE: Duration = Duration::from_secs(1);

@@ -25,6 +25,7 @@ mod promises;
 mod random;
 mod real_faults;
 mod recovery;
+mod replaced;
 mod run_scripts;
 mod settings;
 mod show;

@@ -7,7 +7,9 @@ use crate::logdir_command::show::json;
 use crate::reader::lines::{Line, Place};
 use crate::reader::render::Renderer;
 use crate::reader::stamp::Stamp;
+use crate::signals::Signals;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Bytes of output that are not kept for the next line.
 const OUTPUT_LEN: usize = 64 * 1024;
@@ -48,6 +50,12 @@ pub struct Emitter {
     /// Whether lines were left out since the last one that was shown.
     left_out: bool,
     output: Vec<u8>,
+    /// Bytes that have been written out.
+    written_len: u64,
+    /// What may ask to end while nobody takes the output.
+    signals: Option<Rc<Signals>>,
+    /// Whether it has, so that some of the output will never be written.
+    is_stopped: bool,
     /// Whether the line of which pieces come was wanted.
     was_wanted: bool,
     found_count: u64,
@@ -64,6 +72,9 @@ impl Emitter {
             after_count: 0,
             left_out: false,
             output: Vec::with_capacity(2 * OUTPUT_LEN),
+            written_len: 0,
+            signals: None,
+            is_stopped: false,
             was_wanted: true,
             found_count: 0,
         }
@@ -103,9 +114,39 @@ impl Emitter {
         if self.output.len() >= OUTPUT_LEN { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything that was taken.
+    /// Writes everything that was taken, unless a signal asks to end while nobody reads it.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        copy::write_out(&mut self.output)
+        if self.is_stopped {
+            return Ok(());
+        }
+        let len = self.output.len();
+        match &self.signals {
+            None => copy::write_out(&mut self.output)?,
+            Some(signals) => copy::write_until_asked(&mut self.output, signals)?,
+        }
+        self.written_len += (len - self.output.len()) as u64;
+        self.is_stopped = !self.output.is_empty();
+        Ok(())
+    }
+
+    /// From here on these signals may ask to end.
+    pub fn listen_to(&mut self, signals: Rc<Signals>) {
+        self.signals = Some(signals);
+    }
+
+    /// Whether output is left that will never be written.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Bytes that have been written out.
+    pub fn written_len(&self) -> u64 {
+        self.written_len
+    }
+
+    /// Bytes that have been written out or will be.
+    pub fn taken_len(&self) -> u64 {
+        self.written_len + self.output.len() as u64
     }
 
     fn show_context(&mut self) {

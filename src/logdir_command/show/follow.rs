@@ -4,6 +4,7 @@ use crate::clock;
 use crate::diag::{Failure, What};
 use crate::logdir_command::show::emit::{Emitter, Item};
 use crate::reader::cursor::Cursor;
+use crate::reader::follow::Taken;
 use crate::reader::live::{Live, Next};
 use crate::reader::range::Range;
 use crate::reader::stamp::Moment;
@@ -13,6 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// The cursor is written when so many lines have come since, or so much time has passed.
@@ -50,14 +52,32 @@ pub struct Following<'a> {
 struct Unsaved {
     count: u64,
     since: Instant,
+    /// What the cursor would say behind each of them; at most [`CHECKPOINT_LINES`].
+    taken: Vec<Taking>,
+}
+
+/// A line that was taken: it is delivered when so many bytes have been written out.
+struct Taking {
+    written_len: u64,
+    number: usize,
+    taken: Taken,
+}
+
+impl Unsaved {
+    fn new() -> Unsaved {
+        Unsaved { count: 0, since: Instant::now(), taken: Vec::new() }
+    }
 }
 
 impl Following<'_> {
     /// Follows until the end. Whatever was written by then is in the cursor.
     pub fn run(mut self) -> Result<(), Failure> {
-        let signals = match self.until {
-            Until::Asked => Some(collect_signals()?),
-            Until::Done => None,
+        let signals = if self.until == Until::Asked || self.cursor.is_some() {
+            let signals = Rc::new(collect_signals()?);
+            self.emitter.listen_to(signals.clone());
+            Some(signals)
+        } else {
+            None
         };
         let mut watch = match self.until {
             Until::Asked => {
@@ -66,14 +86,19 @@ impl Following<'_> {
             Until::Done => None,
         };
         let mut marks = vec![true; self.paths.len()];
-        let mut unsaved = Unsaved { count: 0, since: Instant::now() };
+        let mut unsaved = Unsaved::new();
         loop {
             self.live.look(&mut marks);
-            let wait = self.take_lines(&mut unsaved, signals.as_ref())?;
+            let wait = self.take_lines(&mut unsaved, signals.as_deref())?;
             self.emitter.flush()?;
             self.tell_all();
             let (Some(signals), Some(watch)) = (&signals, &mut watch) else { break };
-            if signals.take().to_end {
+            for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
+                if follower.take_moved() {
+                    watch.replace(number, follower.directory());
+                }
+            }
+            if signals.take().to_end || self.emitter.is_stopped() {
                 break;
             }
             if unsaved.since.elapsed() >= CHECKPOINT_INTERVAL {
@@ -99,13 +124,16 @@ impl Following<'_> {
             match self.live.next(now) {
                 Next::Nothing => return Ok(None),
                 Next::Wait(left) => return Ok(Some(left)),
-                Next::Line(number) => {
-                    self.take_line(number)?;
-                    unsaved.count += 1;
-                }
+                Next::Line(number) => self.take_line(number, unsaved)?,
+            }
+            if self.emitter.is_stopped() {
+                return Ok(None);
             }
             if unsaved.count >= CHECKPOINT_LINES {
                 self.emitter.flush()?;
+                if self.emitter.is_stopped() {
+                    return Ok(None);
+                }
                 self.save(unsaved)?;
                 if signals.is_some_and(is_asked) {
                     return Ok(None);
@@ -114,7 +142,7 @@ impl Following<'_> {
         }
     }
 
-    fn take_line(&mut self, number: usize) -> Result<(), Failure> {
+    fn take_line(&mut self, number: usize, unsaved: &mut Unsaved) -> Result<(), Failure> {
         let follower = self.live.follower(number);
         let is_wanted =
             self.range.is_all() || follower.moment().is_some_and(|moment| self.range.holds(moment));
@@ -123,6 +151,12 @@ impl Following<'_> {
             self.emitter.take(Item { number, line, stamp, place })?;
         }
         self.live.take(number);
+        unsaved.count += 1;
+        if self.cursor.is_some() {
+            let written_len = self.emitter.taken_len();
+            let taken = self.live.follower(number).taken();
+            unsaved.taken.push(Taking { written_len, number, taken });
+        }
         Ok(())
     }
 
@@ -135,12 +169,20 @@ impl Following<'_> {
         }
     }
 
-    /// Writes the cursor. Everything taken has been written to standard output.
+    /// Writes the cursor: how far lines were taken that have been written to standard output.
     fn save(&mut self, unsaved: &mut Unsaved) -> Result<(), Failure> {
-        *unsaved = Unsaved { count: 0, since: Instant::now() };
+        let unsaved = std::mem::replace(unsaved, Unsaved::new());
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
-        for (path, follower) in self.paths.iter().zip(self.live.followers_mut()) {
-            cursor.set(path, follower.position());
+        let written_len = self.emitter.written_len();
+        let written = unsaved.taken.into_iter().filter(|line| line.written_len <= written_len);
+        let mut last: Vec<Option<Taken>> = vec![None; self.paths.len()];
+        for Taking { number, taken, .. } in written {
+            last[number] = Some(taken);
+        }
+        for (number, taken) in last.into_iter().enumerate() {
+            if let Some(taken) = taken {
+                cursor.set(&self.paths[number], self.live.follower(number).position(taken));
+            }
         }
         cursor.save()
     }
