@@ -320,7 +320,7 @@ pub fn dropped(place: &[u8], lines: usize, bytes: usize) {
 
 /// Tells of lines that will never be written.
 pub fn give_up(place: &[u8], lines: &[u8], more: &str) {
-    let count = memchr::memchr_iter(b'\n', lines).count();
+    let count = bytecount::count(lines, b'\n');
     let lost = format!(": {count} lines ({} bytes) are not written{more}", lines.len());
     warn(&[b"giving up on ", place, lost.as_bytes()].concat());
 }

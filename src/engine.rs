@@ -95,7 +95,7 @@ impl Engine {
                     self.sinks.rotate();
                 }
                 if asked.to_tell {
-                    self.sinks.tell();
+                    self.sinks.tell(self.lines.counts());
                 }
                 if asked.to_end {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {

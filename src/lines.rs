@@ -77,9 +77,14 @@ pub struct Lines {
     runs: Runs,
 }
 
-/// For each sink, where in the text at hand the run of bytes begins that it has to be given.
+/// What each sink that wants bytes has to be given.
 #[derive(Debug)]
-struct Runs(Vec<Option<usize>>);
+struct Runs {
+    /// Where in the text at hand the run of bytes begins, by sink.
+    starts: Vec<Option<usize>>,
+    /// Lines since the start, by sink: counted where each is looked at anyway.
+    counts: Vec<u64>,
+}
 
 impl Runs {
     /// The line from `start` on goes to `taken`.
@@ -91,10 +96,11 @@ impl Runs {
         wants: &[Wants],
         to: &mut impl Sinks,
     ) {
-        for (sink, run) in self.0.iter_mut().enumerate() {
+        for (sink, run) in self.starts.iter_mut().enumerate() {
             if wants[sink] == Wants::Heads {
                 continue;
             }
+            self.counts[sink] += u64::from(taken[sink]);
             match (taken[sink], *run) {
                 (true, None) => *run = Some(start),
                 (false, Some(from)) => {
@@ -108,10 +114,17 @@ impl Runs {
 
     /// The text ends here.
     fn end(&mut self, text: &[u8], to: &mut impl Sinks) {
-        for (sink, run) in self.0.iter_mut().enumerate() {
+        for (sink, run) in self.starts.iter_mut().enumerate() {
             if let Some(from) = run.take() {
                 to.bytes(sink, &text[from..]);
             }
+        }
+    }
+
+    /// So many lines went to these at once.
+    fn count(&mut self, taken: &[bool], lines: usize) {
+        for (count, taken) in self.counts.iter_mut().zip(taken) {
+            *count += if *taken { lines as u64 } else { 0 };
         }
     }
 }
@@ -136,13 +149,18 @@ impl Lines {
             position: Position::Head,
             taken,
             stage: Stage::new(script.stamp.is_some()),
-            runs: Runs(vec![None; sink_count]),
+            runs: Runs { starts: vec![None; sink_count], counts: vec![0; sink_count] },
         }
     }
 
     /// Takes the moment a block was read; the stamps of lines that begin in it count from there.
     pub fn set_clock(&mut self, now: Label) {
         self.stamping.set_clock(now);
+    }
+
+    /// How many lines have gone to each sink that wants bytes, one that has begun included.
+    pub fn counts(&self) -> &[u64] {
+        &self.runs.counts
     }
 
     /// Takes lines from the beginning of `block` and tells how many bytes it took. What it did not
@@ -205,9 +223,12 @@ impl Lines {
         let whole = memrchr(b'\n', block).map_or(0, |newline| newline + 1);
         let rest = block.len() - whole;
         let end = if rest >= self.head_max { block.len() } else { whole };
+        let mut lines = bytecount::count(&block[..whole], b'\n');
         if end > whole {
             self.position = Position::Tail;
+            lines += 1;
         }
+        self.runs.count(&self.taken, lines);
         hand(&self.wants, &self.taken, &block[..end], to);
         end
     }
@@ -244,7 +265,7 @@ impl Lines {
         to: &mut impl Sinks,
     ) -> usize {
         let mut newlines = Newlines::new(block);
-        let mut pos = 0;
+        let (mut pos, mut lines) = (0, 0);
         while self.position == Position::Head {
             let stamp_len = self.stamp_len(stamps);
             let text_max = self.head_max - stamp_len;
@@ -263,8 +284,10 @@ impl Lines {
             }
             self.stage_line(stamps, block, pos..end, to);
             pos = end;
+            lines += 1;
         }
         if self.sees == Sees::Nothing {
+            self.runs.count(&self.taken, lines);
             hand(&self.wants, &self.taken, self.stage.bytes(), to);
         }
         self.runs.end(self.stage.bytes(), to);

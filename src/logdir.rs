@@ -195,11 +195,11 @@ impl LogDir {
         self.flush();
     }
 
-    /// Tells how the directory is, in one line (multilog(8), USR1). Archives are counted beside the loop,
-    /// or not at all where something else is under way there.
-    pub fn tell(&mut self) {
+    /// Tells how the directory is, in one line (multilog(8), USR1), after so many lines have come. Archives
+    /// are counted beside the loop, or not at all where something else is under way there.
+    pub fn tell(&mut self, lines_come: u64) {
         let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
-        let text = self.figures.text(self.queue.held(), untold, self.size);
+        let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
         let can_count = self.end == End::Open && !self.keeper.is_busy();
         if !can_count || self.keeper.begin(&self.place, Chore::Tell(text.clone())).is_err() {
             keeper::tell(&self.place, &text, None);
@@ -464,7 +464,7 @@ impl LogDir {
                 self.pause.clear();
                 self.timers.note_write(self.size == 0);
                 self.size += written as u64;
-                self.figures.written.add(Count::of(&bytes[..written]));
+                self.figures.bytes_written += written as u64;
                 self.is_at_line_start = bytes[written - 1] == b'\n';
                 written
             }

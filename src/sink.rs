@@ -159,9 +159,17 @@ impl OpenSinks {
         self.logs.iter().for_each(|log| log.stop_processor(signal));
     }
 
-    /// Tells how every log directory is.
-    pub fn tell(&mut self) {
-        self.logs.iter_mut().for_each(LogDir::tell);
+    /// Tells how every log directory is. `line_counts` has the lines that have come, by sink.
+    pub fn tell(&mut self, line_counts: &[u64]) {
+        for (target, &lines) in self.targets.iter().zip(line_counts) {
+            let target = match *target {
+                Target::Shown(shown) => self.shown[shown].target,
+                target => target,
+            };
+            if let Target::Log(log) = target {
+                self.logs[log].tell(lines);
+            }
+        }
     }
 
     /// Goes on with the end of every sink. Tells how they were left, once all are: unsynced if one

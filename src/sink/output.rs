@@ -11,7 +11,6 @@ use crate::diag::{self, Failure, What};
 use crate::lines::HANDED_MAX;
 use crate::pause::Pause;
 use crate::sys::startup;
-use memchr::memchr_iter;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -97,7 +96,7 @@ impl Output {
         match &mut self.state {
             State::Gone => {}
             State::Dropping(dropped) => {
-                dropped.lines += memchr_iter(b'\n', bytes).count();
+                dropped.lines += bytecount::count(bytes, b'\n');
                 dropped.bytes += bytes.len();
                 dropped.is_mid_line = !bytes.ends_with(b"\n");
             }

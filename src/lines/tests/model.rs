@@ -83,6 +83,9 @@ pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
     }
     lines.end(&block, &mut sinks);
     sinks.check_call();
+    for (given, &count) in sinks.given.iter().zip(lines.counts()) {
+        assert_eq!(given.bytes.iter().filter(|&&byte| byte == b'\n').count() as u64, count);
+    }
     sinks.given
 }
 
