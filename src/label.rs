@@ -21,6 +21,7 @@ pub const NANOS_PER_SEC: u32 = 1_000_000_000;
 
 /// Hexadecimal digits; daemontools writes and reads no others.
 const HEX: &[u8; 16] = b"0123456789abcdef";
+const _: () = assert!((NANOS_PER_SEC as usize).is_multiple_of(HEX.len()));
 
 /// How far the clock may stand behind the last label and still count as late, not as set back.
 ///
@@ -159,6 +160,7 @@ impl Stamps {
     ///
     /// The digits are put where they will stand: a stamp that is read again as soon as it is made waits
     /// for its own bytes, which was half the time of short lines.
+    #[inline]
     pub fn put_next(&mut self, room: &mut [u8]) {
         room.copy_from_slice(&self.text);
         room[LABEL_LEN - 1] = HEX[self.upcoming.nanos as usize % HEX.len()];
@@ -166,9 +168,13 @@ impl Stamps {
     }
 
     /// The next line gets no stamp: nobody takes it.
+    #[inline]
     pub fn skip(&mut self) {
-        self.upcoming = self.upcoming.next();
-        if (self.upcoming.nanos as usize).is_multiple_of(HEX.len()) {
+        // A second ends where the last digit does.
+        if self.upcoming.nanos as usize % HEX.len() < HEX.len() - 1 {
+            self.upcoming.nanos += 1;
+        } else {
+            self.upcoming = self.upcoming.next();
             self.format();
         }
     }

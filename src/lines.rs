@@ -122,9 +122,9 @@ impl Runs {
     }
 
     /// So many lines went to these at once.
-    fn count(&mut self, taken: &[bool], lines: usize) {
+    fn count(&mut self, taken: &[bool], lines: u64) {
         for (count, taken) in self.counts.iter_mut().zip(taken) {
-            *count += if *taken { lines as u64 } else { 0 };
+            *count += if *taken { lines } else { 0 };
         }
     }
 }
@@ -223,7 +223,7 @@ impl Lines {
         let whole = memrchr(b'\n', block).map_or(0, |newline| newline + 1);
         let rest = block.len() - whole;
         let end = if rest >= self.head_max { block.len() } else { whole };
-        let mut lines = bytecount::count(&block[..whole], b'\n');
+        let mut lines = bytecount::count(&block[..whole], b'\n') as u64;
         if end > whole {
             self.position = Position::Tail;
             lines += 1;
@@ -267,6 +267,9 @@ impl Lines {
         let mut newlines = Newlines::new(block);
         let (mut pos, mut lines) = (0, 0);
         while self.position == Position::Head {
+            if self.sees == Sees::Nothing && self.begun.is_empty() {
+                (pos, lines) = self.stage_unseen(stamps, block, &mut newlines, (pos, lines));
+            }
             let stamp_len = self.stamp_len(stamps);
             let text_max = self.head_max - stamp_len;
             let Some(text_len) = text_len(newlines.next(), pos, block.len(), text_max) else {
@@ -293,6 +296,28 @@ impl Lines {
         self.runs.end(self.stage.bytes(), to);
         self.stage.clear();
         pos
+    }
+
+    /// Whole lines that nobody looks at, up to one that is longer than a head or does not fit: most lines of
+    /// most scripts, with few questions a line. Goes on from where the bytes and lines taken are, and tells
+    /// where they are then.
+    fn stage_unseen(
+        &mut self,
+        stamps: &mut impl Stamper,
+        block: &[u8],
+        newlines: &mut Newlines,
+        (mut pos, mut lines): (usize, u64),
+    ) -> (usize, u64) {
+        let mut ahead = newlines.clone();
+        while let Some(newline) = ahead.next() {
+            let text_max = self.head_max - stamps.stamp_len();
+            if newline - pos > text_max || !self.stage.put_line(stamps, block, pos..newline + 1) {
+                break;
+            }
+            *newlines = ahead.clone();
+            (pos, lines) = (newline + 1, lines + 1);
+        }
+        (pos, lines)
     }
 
     /// Bytes of the stamp of the line at hand.

@@ -48,6 +48,7 @@ impl Stage {
     }
 
     /// Puts down the next stamp. There has to be room.
+    #[inline]
     pub fn put_next_stamp(&mut self, stamps: &mut impl Stamper) {
         let end = self.len + stamps.stamp_len();
         assert!(end <= STAGE_MAX);
@@ -55,7 +56,24 @@ impl Stage {
         self.len = end;
     }
 
+    /// Puts down the next stamp and behind it a line of a block, if there is room for both.
+    #[inline]
+    pub fn put_line(
+        &mut self,
+        stamps: &mut impl Stamper,
+        block: &[u8],
+        line: Range<usize>,
+    ) -> bool {
+        let fits = self.fits(stamps.stamp_len() + line.len());
+        if fits {
+            self.put_next_stamp(stamps);
+            self.put(block, line);
+        }
+        fits
+    }
+
     /// Puts down a part of a block. There has to be room.
+    #[inline(always)]
     pub fn put(&mut self, block: &[u8], part: Range<usize>) {
         let end = self.len + part.len();
         assert!(end <= STAGE_MAX);
