@@ -1,6 +1,6 @@
 //! What a log directory does in time (`R`, `k`), with the system's clock and with one that is set.
 
-use crate::settings::example;
+use crate::manual::example;
 use crate::support::{Home, Logger, is_original, wait_until};
 use nix::sys::signal::Signal;
 use std::path::PathBuf;

@@ -16,6 +16,7 @@ mod lines;
 mod logdir_check;
 mod logdir_rate;
 mod logdir_status;
+mod manual;
 mod memory;
 mod outputs;
 mod overflow;

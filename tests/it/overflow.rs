@@ -1,7 +1,7 @@
 //! A full disk in the middle of a run, and what a script may ask for then (`N`, `q`): on a file system of
 //! one megabyte.
 
-use crate::settings::example;
+use crate::manual::example;
 use crate::support::{Home, is_original, numbers, wait_until};
 use crate::trouble::SmallDisk;
 use nix::sys::signal::Signal;

@@ -1,6 +1,7 @@
 //! The settings of log directories that 0.76 does not have: each with its example from the manual, and
 //! beside s6-log where that has it.
 
+use crate::manual::example;
 use crate::peers::peer;
 use crate::support::{Home, Logger, differs, is_original, numbers, wait_until};
 use nix::sys::signal::Signal;
@@ -8,14 +9,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// The arguments of an example, which has to stand in the manual.
-#[track_caller]
-pub fn example(script: &str) -> Vec<&str> {
-    let manual = include_str!("../../docs/multilog.8");
-    assert!(manual.contains(&format!("\n.Dl multilog {script}\n")), "not in the manual: {script}");
-    script.split(' ').map(|argument| argument.trim_matches('\'')).collect()
-}
 
 pub fn sizes(home: &Home, dir: &str) -> Vec<usize> {
     home.archives(dir).iter().map(|name| home.read(Path::new(dir).join(name)).len()).collect()
@@ -275,10 +268,10 @@ fn a_supervisor_is_told_when_everything_is_open() {
         return;
     }
     let home = Home::new();
-    let script = example("d3 t ./main");
+    let script = example("t d3 ./main");
     let program = crate::support::program();
     let mut command = home.command_of(Path::new("/bin/sh"), &["-c", "exec \"$0\" \"$@\" 3>ready"]);
-    command.arg(&program).args(["./first"]).args(&script);
+    command.arg(&program).args(&script).arg("./other");
     let mut logger = home.start(command);
     wait_until("the word", || home.read("ready") == b"\n");
     assert!(home.path("main/current").exists());
@@ -286,9 +279,8 @@ fn a_supervisor_is_told_when_everything_is_open() {
     let is_told = |file: std::path::PathBuf| file == home.path("ready");
     wait_until("it to be closed", || !fs::read_link(&fd).is_ok_and(is_told));
     logger.write(b"a\n");
-    let ended = logger.end();
-    assert_eq!(ended.status.code(), Some(0));
-    assert_eq!(home.contents("first"), b"a\n");
+    logger.end().check(0, "");
+    assert!(home.contents("main").starts_with(b"@") && home.contents("other").ends_with(b" a\n"));
 }
 
 #[test]
