@@ -182,6 +182,11 @@ impl Failure {
         }
     }
 
+    /// The same failure, of a processor, because there was no room on the disk.
+    pub fn of_disk(self) -> Failure {
+        Failure { cause: Cause::System(Errno::ENOSPC), ..self }
+    }
+
     /// A failure to read a file, which may be compressed.
     pub fn of_reading(place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
         let cause = match (error.raw_os_error(), error.kind()) {

@@ -76,6 +76,8 @@ pub struct LogDir {
     waiting: Option<Finishing>,
     /// What failed because the disk is full, until the keeper has answered whether there is room.
     disk_full: Option<Failure>,
+    /// How many archives were removed for room when that was looked at last.
+    removed_for_room: u64,
     timers: Timers,
     finisher: Finisher,
     keeper: Keeper,
@@ -342,10 +344,11 @@ impl LogDir {
             Report::NextAged(next) => self.timers.look_for_aged(next),
             Report::MadeRoom(removed_count) => {
                 if let Some(failure) = self.disk_full.take()
-                    && removed_count == 0
+                    && removed_count == self.removed_for_room
                 {
                     self.pause.start(&failure);
                 }
+                self.removed_for_room = removed_count;
                 return;
             }
         }

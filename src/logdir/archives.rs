@@ -36,6 +36,8 @@ pub struct Archives {
     /// Whether these are all that may be removed.
     is_complete: bool,
     age_clock: AgeClock,
+    /// How many were removed because the disk was full.
+    removed_for_room: u64,
 }
 
 /// A file that may be removed.
@@ -134,6 +136,9 @@ impl Archives {
                 }
             }
         }
+        if excess == Excess::FullDisk {
+            self.removed_for_room += removed_count;
+        }
         left.into_iter().rev().for_each(|archive| self.removable.push_front(archive));
         match stuck {
             None => place.archives_stuck.forget(),
@@ -141,6 +146,11 @@ impl Archives {
             Some(_) => {}
         }
         Ok(removed_count)
+    }
+
+    /// How many were removed so far because the disk was full, by whomever.
+    pub fn removed_for_room(&self) -> u64 {
+        self.removed_for_room
     }
 
     /// Somebody changed the names: the next one to need them reads the directory.

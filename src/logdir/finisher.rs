@@ -144,12 +144,14 @@ impl Drop for Finisher {
 }
 
 fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
+    let mut removed_for_room = 0;
     while let Some(mut finishing) = take_up(shared) {
         let mut trouble = Trouble::default();
         while finishing.step() != Step::Done {
             if let Err(failure) = finishing.advance(place) {
                 place.note(&failure);
-                if failure.is_of_full_disk() && keeper::make_room(place) > 0 {
+                if failure.is_of_full_disk() && keeper::has_made_room(place, &mut removed_for_room)
+                {
                     continue;
                 }
                 diag::pausing(&failure);

@@ -39,7 +39,7 @@ pub enum Report {
     Unsynced,
     /// When the next archive will be too old, if there is one.
     NextAged(Option<Duration>),
-    /// So many archives were removed.
+    /// So many archives have been removed since the start because the disk was full.
     MadeRoom(u64),
     /// Somebody has the answer.
     Told,
@@ -159,22 +159,26 @@ pub fn tell(place: &Place, text: &str, archives: Option<(u64, u64)>) {
     diag::status(place.name(), &format!("{text}, archives {archives}, last trouble {trouble}"));
 }
 
-/// Removes archives for a full disk, where `N` allows it, and says so. Tells how many.
-pub fn make_room(place: &Place) -> u64 {
+/// Removes archives for a full disk, where `N` allows it, and says so. Tells how many have been since the
+/// start: whoever finds none to remove may have met the disk just before the other thread made room, and
+/// tries again if there are more of them than it knew of.
+fn make_room(place: &Place) -> u64 {
     if place.spec.number_min.is_none() {
         return 0;
     }
-    match place.archives().prune(place, None, Excess::FullDisk) {
-        Ok(0) => 0,
-        Ok(removed_count) => {
-            diag::made_room(place.name(), removed_count);
-            removed_count
-        }
-        Err(failure) => {
-            diag::failed(&failure);
-            0
-        }
+    let mut archives = place.archives();
+    match archives.prune(place, None, Excess::FullDisk) {
+        Ok(0) => {}
+        Ok(removed_count) => diag::made_room(place.name(), removed_count),
+        Err(failure) => diag::failed(&failure),
     }
+    archives.removed_for_room()
+}
+
+/// The same; tells whether more have been removed than when this was asked last.
+pub fn has_made_room(place: &Place, removed_count: &mut u64) -> bool {
+    let before = std::mem::replace(removed_count, make_room(place));
+    *removed_count > before
 }
 
 #[cfg(test)]

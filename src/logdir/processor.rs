@@ -16,6 +16,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Bytes that fit on a disk unless it is full: those of a block of most file systems.
+const BLOCK_LEN: usize = 4096;
+
 /// How a run came out that need not be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -107,7 +110,8 @@ pub fn run(place: &Place) -> Result<Outcome, Failure> {
     if status.success() {
         return Ok(Outcome::Succeeded);
     }
-    // It may have filled the disk that `current` needs.
+    // It may have filled the disk, which `current` needs too.
+    let is_disk_full = place.spec.number_min.is_some() && is_disk_full(place);
     let _ = place.dir.remove(PROCESSED);
     if place.processors.are_stopped() {
         let _ = place.dir.remove(NEWSTATE);
@@ -115,7 +119,17 @@ pub fn run(place: &Place) -> Result<Outcome, Failure> {
     }
     let signal =
         status.signal().map(|number| Signal::try_from(number).map_or("a signal", Signal::as_str));
-    Err(Failure::of_processor(place.name(), signal))
+    let failure = Failure::of_processor(place.name(), signal);
+    Err(if is_disk_full { failure.of_disk() } else { failure })
+}
+
+/// Whether there is no room behind the output of a processor that failed; it goes in any case.
+fn is_disk_full(place: &Place) -> bool {
+    let output = place.dir.open(PROCESSED, For::Appending(MODE_PARTIAL));
+    match output.and_then(|output| output.write(&[0; BLOCK_LEN])) {
+        Ok(written) => written < BLOCK_LEN,
+        Err(errno) => matches!(errno, Errno::ENOSPC | Errno::EDQUOT),
+    }
 }
 
 fn open(place: &Place, name: &[u8], purpose: For, what: What) -> Result<File, Failure> {

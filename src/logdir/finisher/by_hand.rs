@@ -18,6 +18,7 @@ pub struct ByHand {
     finishing: Option<Finishing>,
     trouble: Trouble,
     rests_until: Option<Instant>,
+    removed_for_room: u64,
 }
 
 impl Finisher {
@@ -30,6 +31,7 @@ impl Finisher {
                 finishing: None,
                 trouble: Trouble::default(),
                 rests_until: None,
+                removed_for_room: 0,
             });
         }
         Ok(())
@@ -55,7 +57,10 @@ impl Finisher {
                 Work::Idle
             }
             Ok(()) => Work::Running,
-            Err(failure) if failure.is_of_full_disk() && keeper::make_room(&by_hand.place) > 0 => {
+            Err(failure)
+                if failure.is_of_full_disk()
+                    && keeper::has_made_room(&by_hand.place, &mut by_hand.removed_for_room) =>
+            {
                 Work::Running
             }
             Err(failure) => {
