@@ -25,7 +25,8 @@ fn spawn_with_clock(home: &Home, script: &[&str]) -> Option<Logger> {
     Some(home.start(command))
 }
 
-/// Sets the clock to so far from the right time, such as `+3d`. Never seen half written.
+/// Sets the clock to so far from the right time, such as `+3d`, or to a time at which it stands. Never seen
+/// half written.
 fn set_clock(home: &Home, offset: &str) {
     home.write("clock.new", offset, 0o644);
     std::fs::rename(home.path("clock.new"), home.path("clock")).expect("a clock");
@@ -105,16 +106,17 @@ fn a_file_ends_where_the_wall_begins_a_new_day() {
     }
     let home = Home::new();
     let Some(mut logger) = spawn_with_clock(&home, &example("R@1d n366 ./main")) else { return };
-    // Two lines on one day, whatever the hour is: at midnight the test would see three files.
-    for (offset, line) in [("+0", "a\n"), ("+0", "b\n"), ("+2d", "c\n"), ("+2d", "d\n")] {
-        set_clock(&home, offset);
+    // A clock that stands at noon, so that no day ends while this runs.
+    let noon = |day: &str| format!("2026-11-{day} 12:00:00");
+    for (day, line) in [("20", "a\n"), ("20", "b\n"), ("22", "c\n"), ("22", "d\n")] {
+        set_clock(&home, &noon(day));
         write_and_wait(&home, &mut logger, line);
     }
     wait_until("the file", || home.archives("main").len() == 1);
     assert_eq!(archive(&home, 0), b"a\nb\n");
     // Back, and nothing ends; nor is there a storm.
-    for (offset, line) in [("-2d", "e\n"), ("-2d", "f\n"), ("+0", "g\n")] {
-        set_clock(&home, offset);
+    for (day, line) in [("18", "e\n"), ("18", "f\n"), ("20", "g\n")] {
+        set_clock(&home, &noon(day));
         write_and_wait(&home, &mut logger, line);
     }
     let ended = logger.end();
