@@ -31,6 +31,27 @@ fn fnmatch_patterns_go_back_where_star_patterns_do_not() {
 }
 
 #[test]
+fn patterns_are_what_the_manual_of_encore_says() {
+    check(&["-*", "+hello"], "hello\nhello world\n", "hello\n");
+    let cleaned = "named[135]: Cleaned cache of 3121 RRs\n";
+    check(
+        &["-named[*]: Cleaned cache *"],
+        &format!("{cleaned}x {cleaned}"),
+        &format!("x {cleaned}"),
+    );
+    // In the order of the page: any character, any string, one of some, three that stand for themselves.
+    let lines = "\na\nab\nB\n?\n*\n[\n";
+    check(&["F", "-?"], lines, "\nab\n");
+    check(&["F", "-*"], lines, "");
+    check(&["F", "-[ab]"], lines, "\nab\nB\n?\n*\n[\n");
+    check(&["F", "-\\?", "-\\*", "-\\["], lines, "\na\nab\nB\n");
+    check(&["F", "-[A-F]"], lines, "\na\nab\n?\n*\n[\n");
+    check(&["F", "-[!A-F]"], lines, "\nab\nB\n");
+    check(&["F", "-[?*[]"], lines, "\na\nab\nB\n");
+    check(&["F", "-[ab]", "S", "-a*"], lines, "\nB\n?\n*\n[\n");
+}
+
+#[test]
 fn a_language_holds_until_the_next() {
     let lines = "a?\nab\na.\n";
     check(&["F", "-a?", "S"], lines, "");
