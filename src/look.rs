@@ -50,15 +50,23 @@ pub enum StatusSize {
 }
 
 impl StatusSize {
-    /// Makes `status` the one of a line.
-    pub fn put_status(self, line: &[u8], status: &mut Vec<u8>) {
-        let (line_max, len) = match self {
-            StatusSize::Original => (HEAD_MAX, HEAD_MAX + 1),
-            StatusSize::Padded(len) => (len, len),
-            StatusSize::AsLine => (line.len(), line.len() + 1),
+    /// What a status shows of a line.
+    pub fn shown(self, line: &[u8]) -> &[u8] {
+        let line_max = match self {
+            StatusSize::Original => HEAD_MAX,
+            StatusSize::Padded(len) => len,
+            StatusSize::AsLine => line.len(),
         };
-        status.clear();
-        status.extend_from_slice(&line[..line.len().min(line_max)]);
+        &line[..line.len().min(line_max)]
+    }
+
+    /// Fills up what is shown of a line, so that nothing of a longer one can be left behind it.
+    pub fn fill_up(self, status: &mut Vec<u8>) {
+        let len = match self {
+            StatusSize::Original => HEAD_MAX + 1,
+            StatusSize::Padded(len) => len,
+            StatusSize::AsLine => status.len() + 1,
+        };
         status.resize(len, b'\n');
     }
 }
@@ -345,8 +353,8 @@ mod tests {
         assert_eq!(alert(3, b"abcd"), b"abc...\n");
         assert_eq!(alert(0, b""), b"\n");
         let status = |size: StatusSize, line: &[u8]| {
-            let mut status = b"what was there".to_vec();
-            size.put_status(line, &mut status);
+            let mut status = size.shown(line).to_vec();
+            size.fill_up(&mut status);
             status
         };
         assert_eq!(status(StatusSize::Padded(5), b"abc"), b"abc\n\n");

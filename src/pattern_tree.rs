@@ -26,8 +26,10 @@ struct Node {
     ends: Rank,
     /// The pattern that goes on with a star and nothing else.
     ends_anyhow: Rank,
-    /// Those that go on with these bytes, sorted by the first one, which differs.
+    /// Those that go on with these bytes, of which the first differs.
     texts: Vec<(Box<[u8]>, usize)>,
+    /// The first byte of each of them: mostly none of them is that of the line.
+    firsts: Vec<u8>,
     /// Those that go on with a star and this byte, the one with the highest rank first.
     skips: Vec<(u8, usize)>,
     /// The same by byte, where there are too many to look for one after the other.
@@ -65,25 +67,22 @@ impl PatternTree {
         found.checked_sub(1).map(|rank| rank as usize)
     }
 
-    fn search(&self, node: usize, line: &[u8], found: &mut Rank) {
-        let node = &self.nodes[node];
-        if node.best <= *found {
-            return;
-        }
-        *found = node.ends_anyhow.max(*found);
-        let Some(&next) = line.first() else {
-            *found = node.ends.max(*found);
-            return;
-        };
-        match &node.skips_by_byte {
-            Some(table) => self.skip_to_any(table, node.skips.len(), line, found),
-            None => self.skip_to_each(&node.skips, line, found),
-        }
-        if let Ok(index) = node.texts.binary_search_by_key(&next, |(text, _)| text[0]) {
-            let (text, child) = &node.texts[index];
-            if let Some(line) = line.strip_prefix(&**text) {
-                self.search(*child, line, found);
+    fn search(&self, node: usize, mut line: &[u8], found: &mut Rank) {
+        let mut node = &self.nodes[node];
+        while node.best > *found {
+            *found = node.ends_anyhow.max(*found);
+            let Some(&next) = line.first() else {
+                *found = node.ends.max(*found);
+                return;
+            };
+            match &node.skips_by_byte {
+                Some(table) => self.skip_to_any(table, node.skips.len(), line, found),
+                None => self.skip_to_each(&node.skips, line, found),
             }
+            let Some(index) = node.firsts.iter().position(|&first| first == next) else { return };
+            let (text, child) = &node.texts[index];
+            let Some(rest) = line.strip_prefix(&**text) else { return };
+            (node, line) = (&self.nodes[*child], rest);
         }
     }
 
@@ -130,6 +129,7 @@ impl PatternTree {
                     let text = common_text(group);
                     let child = self.add(&behind(group, text.len()));
                     node.texts.push((text.into(), child));
+                    node.firsts.push(text[0]);
                 }
             }
         }

@@ -21,9 +21,10 @@ pub struct StatusFile {
     file: File,
     /// Device and inode number.
     identity: (u64, u64),
+    /// What is shown of the last line; filled up once it is to be written, which most lines never are.
     status: Vec<u8>,
-    /// Whether the file ends where the status does.
-    is_cut: bool,
+    size: StatusSize,
+    is_filled_up: bool,
     is_written: bool,
     pause: Pause,
 }
@@ -41,7 +42,8 @@ impl StatusFile {
             file,
             identity,
             status: Vec::new(),
-            is_cut: false,
+            size: StatusSize::Original,
+            is_filled_up: true,
             is_written: true,
             pause: Pause::default(),
         })
@@ -54,15 +56,20 @@ impl StatusFile {
 
     /// Takes a line to show.
     pub fn show(&mut self, line: &[u8], size: StatusSize) {
-        size.put_status(line, &mut self.status);
-        self.is_cut = size == StatusSize::AsLine;
-        self.is_written = false;
+        self.status.clear();
+        self.status.extend_from_slice(size.shown(line));
+        self.size = size;
+        (self.is_filled_up, self.is_written) = (false, false);
     }
 
     /// Writes the last line taken, unless there was trouble just now.
     pub fn flush(&mut self) {
         if self.is_written || !self.pause.is_over() {
             return;
+        }
+        if !self.is_filled_up {
+            self.size.fill_up(&mut self.status);
+            self.is_filled_up = true;
         }
         let (what, errno) = match self.write() {
             Ok(len) if len == self.status.len() => {
@@ -81,7 +88,8 @@ impl StatusFile {
 
     fn write(&self) -> Result<usize, Errno> {
         let len = self.file.write_at_start(&self.status)?;
-        if self.is_cut && len == self.status.len() {
+        // The file ends where the status does.
+        if self.size == StatusSize::AsLine && len == self.status.len() {
             self.file.cut(len)?;
         }
         Ok(len)
