@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Our programs, as cargo has just built them.
 pub const MULTILOG: &str = env!("CARGO_BIN_EXE_multilog");
+pub const LOGDIR: &str = env!("CARGO_BIN_EXE_logdir");
 const TAI64N: &str = env!("CARGO_BIN_EXE_tai64n");
 const TAI64NLOCAL: &str = env!("CARGO_BIN_EXE_tai64nlocal");
 
@@ -118,6 +119,11 @@ pub fn svlogd(options: &[&str], config: &str) -> Option<Entrant> {
 
 pub fn cat() -> Option<Entrant> {
     peer(Who::Cat, "cat", &[""; 0])
+}
+
+/// `logdir show` of what is in this directory.
+pub fn logdir_show(dir: &str) -> Entrant {
+    Entrant::new(Who::Ours, LOGDIR, &["show", dir])
 }
 
 /// A filter of that name in every suite that has one.

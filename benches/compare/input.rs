@@ -4,7 +4,7 @@ use multilog::label::{Label, STAMP_LEN};
 use std::io::Write;
 
 /// A megabyte, as throughput is counted.
-const MEGABYTE: usize = 1_000_000;
+pub const MEGABYTE: usize = 1_000_000;
 /// Distinct lines are made for so many bytes, then come again. They stay in the feeder's cache, so that
 /// feeding takes as little as it can from the program that is measured.
 const BLOCK_LEN: usize = 4 * MEGABYTE;
@@ -39,18 +39,7 @@ impl Input {
 
     /// A log of five days to be read by tai64nlocal.
     pub fn stamped() -> Input {
-        let text = mail_block();
-        let lines = text.split_inclusive(|&byte| byte == b'\n').cycle().take(STAMPED_COUNT);
-        let mut block = Vec::with_capacity(STAMPED_COUNT * (STAMP_LEN + 90));
-        for (position, line) in (0..).zip(lines) {
-            let nanos = position * STAMPED_STEP_NANOS;
-            let secs = STAMPED_START_SECS + nanos / NANOS_PER_SEC;
-            let label = Label::from_unix(secs as i64, (nanos % NANOS_PER_SEC) as u32);
-            block.extend_from_slice(&label.format());
-            block.push(b' ');
-            block.extend_from_slice(line);
-        }
-        Input { block, times: 1 }
+        Input { block: stamped_lines().take(STAMPED_COUNT).flatten().collect(), times: 1 }
     }
 
     pub fn len(&self) -> usize {
@@ -72,11 +61,28 @@ impl Input {
     }
 }
 
+/// Lines of a busy mail server with stamps of their own, without an end.
+pub fn stamped_lines() -> impl Iterator<Item = Vec<u8>> {
+    let text = mail_block();
+    let lines: Vec<Vec<u8>> =
+        text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    (0..).map(move |position: u64| {
+        let nanos = position * STAMPED_STEP_NANOS;
+        let secs = STAMPED_START_SECS + nanos / NANOS_PER_SEC;
+        let label = Label::from_unix(secs as i64, (nanos % NANOS_PER_SEC) as u32);
+        let mut line = Vec::with_capacity(STAMP_LEN + 90);
+        line.extend_from_slice(&label.format());
+        line.push(b' ');
+        line.extend_from_slice(&lines[position as usize % lines.len()]);
+        line
+    })
+}
+
 /// Numbers that look random and are the same in every run.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end

@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what it is run for")]
 
 mod entrants;
+mod following;
 mod input;
 mod limits;
 mod logger;
@@ -18,6 +19,7 @@ mod memory;
 mod picture;
 mod process;
 mod race;
+mod reading;
 mod report;
 mod rows;
 mod trickle;
@@ -30,7 +32,7 @@ use std::process::ExitCode;
 /// Why something could not be run; never how fast it was.
 pub type Trouble = Box<dyn Error>;
 
-/// Compares multilog, tai64n and tai64nlocal with the programs they replace.
+/// Compares multilog, tai64n, tai64nlocal and logdir with the programs they replace.
 #[derive(FromArgs)]
 struct Options {
     /// rounds of each row (5)

@@ -52,6 +52,14 @@ pub fn bytes_read(pid: u32) -> u64 {
     field(&format!("/proc/{pid}/io"), "rchar:").unwrap_or(0)
 }
 
+/// Processor time it has taken so far.
+pub fn cpu(pid: u32) -> Result<Duration, Trouble> {
+    let path = format!("/proc/{pid}/schedstat");
+    let text = fs::read_to_string(&path)?;
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| format!("{path}: {text}").into())
+}
+
 /// The most memory it has had so far, in KiB. Not what wait4(2) tells, which begins with the memory
 /// of the process that forked.
 pub fn peak_kib(pid: u32) -> Result<u64, Trouble> {

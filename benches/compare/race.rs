@@ -7,7 +7,7 @@ use crate::{Scale, Trouble};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -44,10 +44,20 @@ pub fn race(
     place: Place,
     scale: Scale,
 ) -> Result<Vec<Cost>, Trouble> {
+    race_by(entrants, input.len(), scale, |entrant| run(entrant, input, place))
+}
+
+/// The same, where a run is something else; `len` is how many bytes each works on.
+pub fn race_by(
+    entrants: &[Entrant],
+    len: usize,
+    scale: Scale,
+    run: impl Fn(&Entrant) -> Result<Cost, Trouble>,
+) -> Result<Vec<Cost>, Trouble> {
     let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); entrants.len()];
     for _ in 0..scale.rounds {
         for (entrant, costs) in entrants.iter().zip(&mut costs) {
-            costs.push(run(entrant, input, place)?);
+            costs.push(run(entrant)?);
         }
     }
     let medians: Vec<Cost> = costs.iter().map(|costs| middle(costs)).collect();
@@ -57,7 +67,7 @@ pub fn race(
             entrant.who.name(),
             cost.wall.as_secs_f64(),
             cost.cpu.as_secs_f64(),
-            input.len() as f64 / cost.wall.as_secs_f64() / 1e6
+            len as f64 / cost.wall.as_secs_f64() / 1e6
         );
     }
     Ok(medians)
@@ -79,20 +89,30 @@ pub fn median(times: impl Iterator<Item = Duration>) -> Duration {
 
 fn run(entrant: &Entrant, input: &Input, place: Place) -> Result<Cost, Trouble> {
     let home = home(place)?;
-    let mut command = prepare(entrant, home.path())?;
+    let command = prepare(entrant, home.path())?;
     if place == Place::Disk {
         // What others have left to be written is not this one's burden.
         nix::unistd::sync();
     }
+    time(command, entrant, home.path(), |stdin| input.feed(stdin))
+}
+
+/// Runs a command to its end; what it reads is fed to it where its stdin is a pipe.
+pub fn time(
+    mut command: Command,
+    entrant: &Entrant,
+    home: &Path,
+    feed: impl FnOnce(ChildStdin) -> std::io::Result<()>,
+) -> Result<Cost, Trouble> {
     let cpu_before = children_cpu()?;
     let start = Instant::now();
     let mut child = command.spawn().map_err(|error| format!("{:?}: {error}", entrant.program))?;
-    let fed = child.stdin.take().map_or(Ok(()), |stdin| input.feed(stdin));
+    let fed = child.stdin.take().map_or(Ok(()), feed);
     let status = child.wait()?;
     let wall = start.elapsed();
     let cpu = children_cpu()?.saturating_sub(cpu_before);
     if fed.is_err() || !status.success() {
-        let stderr = fs::read_to_string(home.path().join("stderr")).unwrap_or_default();
+        let stderr = fs::read_to_string(home.join("stderr")).unwrap_or_default();
         return Err(format!("{:?}: {status}, fed: {fed:?}: {stderr}", entrant.program).into());
     }
     Ok(Cost { wall, cpu })

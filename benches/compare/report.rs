@@ -147,7 +147,8 @@ which runs everything below on your machine, beside whichever of the other progr
   is {} MB of input (less where a disk, a peer with many patterns or tiny files would take minutes)
   through a pipe from one feeder, from the start of the program to its end. Files are in memory (tmpfs)
   unless the row says otherwise, 16,777,215 bytes large unless the row says otherwise. Lines are those
-  of qmail-send, about 80 bytes.
+  of qmail-send, about 80 bytes. `logdir show` reads a directory, and the filters beside it the same bytes
+  from a file.
 - **What the numbers say.** How many times the input of the peer ours takes in the same time. `cat > file`
   does no work at all: it is what the pipe and the file system allow.
 ",

@@ -1,10 +1,12 @@
 //! The table of targets, row by row.
 
 use crate::entrants::{self, Entrant, Who, cat, multilogs, s6_log, svlogd};
+use crate::following;
 use crate::input::Input;
 use crate::limits;
 use crate::memory;
 use crate::race::{Cost, Place, race};
+use crate::reading;
 use crate::report::{Limit, Outcome, Race};
 use crate::trickle;
 use crate::{Scale, Trouble};
@@ -13,7 +15,7 @@ use crate::{Scale, Trouble};
 pub type Measure = fn(Scale) -> Result<Vec<Outcome>, Trouble>;
 
 /// Every row, by the name that chooses it on the command line.
-pub const ROWS: [(&str, Measure); 18] = [
+pub const ROWS: [(&str, Measure); 22] = [
     ("plain", plain),
     ("stamped", stamped),
     ("short", short_lines),
@@ -26,11 +28,15 @@ pub const ROWS: [(&str, Measure); 18] = [
     ("slow-disk", slow_disk),
     ("tai64nlocal", tai64nlocal),
     ("tai64n", tai64n),
+    ("show", reading::show),
     ("archives", limits::archives),
     ("memory", memory::memory),
     ("start", trickle::start_up),
     ("trickle", trickle::trickle),
     ("calls", trickle::calls),
+    ("latency", following::latency),
+    ("idle", following::idle),
+    ("backlog", following::backlog),
     ("binary", limits::binary),
 ];
 
@@ -222,7 +228,12 @@ fn contest(
 }
 
 /// The row of a race in which the first entrant is ours.
-fn outcome(work: &str, entrants: &[Entrant], costs: &[Cost], targets: &[(Who, f64)]) -> Outcome {
+pub fn outcome(
+    work: &str,
+    entrants: &[Entrant],
+    costs: &[Cost],
+    targets: &[(Who, f64)],
+) -> Outcome {
     let ratio = |(entrant, cost): (&Entrant, &Cost)| (entrant.who, cost.over(&costs[0]));
     let ratios = entrants.iter().zip(costs).skip(1).map(ratio).collect();
     Outcome::Race(Race { work: work.to_owned(), ratios, targets: targets.to_vec() })
