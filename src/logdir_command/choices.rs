@@ -39,7 +39,8 @@ pub fn counting(word: &str) -> Result<Option<Counting>, String> {
 
 /// How the stamps of a directory are read: as the user says, or as they look.
 pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> Stamps {
-    Stamps::new(counting.unwrap_or_else(|| offset::detect(snapshot)))
+    let counting = counting.or_else(|| offset::detect(snapshot));
+    counting.map_or_else(Stamps::assumed, Stamps::new)
 }
 
 /// From `--since` to `--until`, as far as they are given.

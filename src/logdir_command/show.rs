@@ -389,7 +389,7 @@ fn starts_of_following(
     if let Some(cursor) = cursor {
         let start = |log: &Log| match cursor.position(&log.path) {
             Some(position) => Start::Behind(position.clone()),
-            None => start_of_range(log, settings.range),
+            None => start_of_range(log, settings.range, outcome, emitter),
         };
         return Ok(logs.iter().map(start).collect());
     }
@@ -397,7 +397,8 @@ fn starts_of_following(
         (Some(count), _) => count,
         (None, None) => FOLLOW_COUNT,
         (None, Some(_)) => {
-            return Ok(logs.iter().map(|log| start_of_range(log, settings.range)).collect());
+            let start = |log| start_of_range(log, settings.range, outcome, emitter);
+            return Ok(logs.iter().map(start).collect());
         }
     };
     let starts = starts_of_last(logs, settings, count, outcome, emitter)?;
@@ -408,8 +409,11 @@ fn starts_of_following(
     Ok(starts.into_iter().zip(logs).map(start).collect())
 }
 
-fn start_of_range(log: &Log, range: Range) -> Start {
+fn start_of_range(log: &Log, range: Range, outcome: &mut Outcome, emitter: &mut Emitter) -> Start {
     let plan = range::plan(&log.snapshot, &mut log.stamps.clone(), range);
+    let begins_at = plan.begins_at.map(Notice::BeginsAt);
+    let unstamped = plan.is_unstamped.then_some(Notice::Unstamped);
+    tell(outcome, &log.name, begins_at.into_iter().chain(unstamped).collect(), emitter);
     match plan.parts.first() {
         Some(part) => {
             let place = Place { file: part.link.file.clone(), offset: part.offset };

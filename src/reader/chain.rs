@@ -10,6 +10,7 @@ use crate::reader::decode::Decoded;
 use crate::reader::find::Where;
 use crate::reader::lines::{Ending, Line, Lines, Place};
 use crate::reader::list::{Directory, LogFile, Role};
+use crate::reader::offset;
 use crate::reader::stamp::{STAMP_LEN_MAX, Stamp, Stamps};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -205,6 +206,13 @@ impl Chain {
         self.lines.as_ref().map(Lines::rest_place)
     }
 
+    /// The open file of that place, while it is the one being read.
+    pub fn rest_handle(&self) -> Option<Rc<File>> {
+        let (place, reading) = (self.rest_place()?, self.reading.as_ref()?);
+        let link = &reading.link;
+        link.handle.clone().filter(|_| link.file.inode == place.file.inode)
+    }
+
     /// Says what the file that is being read has become.
     pub fn rename(&mut self, file: Rc<LogFile>) {
         if let Some(reading) = &mut self.reading {
@@ -379,6 +387,21 @@ impl Chain {
     fn parse_stamp(&mut self) {
         let line = self.lines.as_ref().expect("a line was gone to").line();
         self.stamp = if line.continues { None } else { self.stamps.parse(line.bytes) };
+        if self.stamps.is_assumed() {
+            self.find_counting();
+        }
+    }
+
+    /// Finds out how labels are counted by the first that tells it.
+    fn find_counting(&mut self) {
+        let line = self.lines.as_ref().expect("a line was gone to").line().bytes;
+        let (Some(stamp), Some(handle)) = (self.stamp, self.rest_handle()) else { return };
+        if line[0] == b'@'
+            && let Some(counting) = offset::detect_by(stamp.moment.unix_secs, &handle)
+        {
+            self.stamps = Stamps::new(counting);
+            self.stamp = self.stamps.parse(line);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::reader::lines::{Line, Place};
 use crate::reader::list::{Directory, LogFile, Role};
 use crate::reader::range;
 use crate::reader::stamp::{Moment, Stamp, Stamps};
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Files that are opened as soon as they are seen, so that nobody can remove what is in them before it
@@ -109,7 +109,7 @@ impl Follower {
             probed: Probed::Not,
             is_replaced: false,
             has_moved: false,
-            known: Known::of(snapshot.files.iter().map(|link| &link.file)),
+            known: Known::of_snapshot(&snapshot.files),
             looked_again: false,
             anchor: Anchor::default(),
             done: None,
@@ -162,7 +162,10 @@ impl Follower {
             Some(done) if Rc::ptr_eq(&done.place.file, &place.file) => done.place = place,
             done => {
                 let is_it = |link: &&Link| link.file.inode == place.file.inode;
-                let link = self.opened.iter().rfind(is_it).cloned();
+                let mut link = self.opened.iter().rfind(is_it).cloned();
+                if let (Some(link), Some(handle)) = (&mut link, self.chain.rest_handle()) {
+                    link.handle = Some(handle);
+                }
                 *done = Some(Done { place, link });
             }
         }
@@ -349,7 +352,7 @@ impl Follower {
         self.has_moved = true;
         self.opened.clear();
         self.last = None;
-        self.known = Known::of(snapshot.files.iter().map(|link| &link.file));
+        self.known = Known::of_snapshot(&snapshot.files);
         match self.find_anchor(&snapshot.files) {
             Behind::Exact(place) => self.push_from(snapshot.files, &place),
             Behind::Later(..) | Behind::Nothing => {
@@ -376,9 +379,7 @@ impl Follower {
             }
             if let Some(links) = self.pin(&next)? {
                 self.looked_again = false;
-                self.known = Known::of(files.iter().filter(|file| {
-                    next.iter().skip(links.len()).all(|left| left.inode != file.inode)
-                }));
+                self.known = Known::of(&files, self.opened.iter().chain(&links));
                 self.chain.rename(files[number].clone());
                 self.push_links(links, 0);
                 return Ok(true);
@@ -402,16 +403,17 @@ impl Follower {
         }
     }
 
-    /// Opens files of a listing. None where one of them has another name by now, or is gone.
+    /// Opens files of a listing: the first of them, and those that will have other names soon. None where
+    /// one has another name by now, or is gone.
     fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<Link>>, Failure> {
-        let mut links = Vec::new();
-        for file in files.iter().take(PINNED_MAX) {
-            match self.directory.open_listed(file)? {
-                Some(handle) => {
-                    links.push(Link { file: file.clone(), handle: Some(Rc::new(handle)) });
-                }
-                None => return Ok(None),
+        let mut links = Vec::with_capacity(files.len());
+        for (number, file) in files.iter().enumerate() {
+            let mut link = Link { file: file.clone(), handle: None };
+            if number < PINNED_MAX || file.label().is_none() {
+                let Some(handle) = self.directory.open_listed(file)? else { return Ok(None) };
+                link.handle = Some(Rc::new(handle));
             }
+            links.push(link);
         }
         Ok(Some(links))
     }
@@ -421,7 +423,8 @@ impl Follower {
     }
 
     /// Gives files to the chain, the first one from `offset` on.
-    fn push_links(&mut self, links: Vec<Link>, offset: u64) {
+    fn push_links(&mut self, mut links: Vec<Link>, offset: u64) {
+        self.pin_last(&mut links);
         let mut offset = offset;
         for link in links {
             self.last = Some(link.file.clone());
@@ -430,6 +433,21 @@ impl Follower {
         }
         self.probed = Probed::Not;
         self.forget_opened();
+    }
+
+    /// The last file is known again by its inode, which nobody else gets while it is open.
+    fn pin_last(&mut self, links: &mut Vec<Link>) {
+        while let Some(last) = links.last_mut() {
+            match last.open(&self.directory) {
+                Ok(None) => {
+                    links.pop();
+                    self.open_gap();
+                }
+                Ok(handle) => return last.handle = handle,
+                // Told by whoever reads it.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Lets go of the handles of files in front of the one that `done` is in.
@@ -514,11 +532,11 @@ impl Follower {
             return Ok(false);
         }
         let candidates = self.candidates(files);
-        let Some(links) = self.pin_all(candidates)? else { return Ok(false) };
+        let Some(links) = self.pin(&candidates)? else { return Ok(false) };
         if links.is_empty() {
             return Ok(false);
         }
-        self.known = Known::of(files);
+        self.known = Known::of(files, &links);
         if self.anchor.moment.is_none() {
             // Nothing tells lines without stamps apart. Sending some again is better than losing them.
             if self.anchor.is_set() {
@@ -570,18 +588,6 @@ impl Follower {
         files.iter().filter(is_candidate).cloned().collect()
     }
 
-    /// Opens as many files as there are. None where one has another name by now.
-    fn pin_all(&self, files: Vec<Rc<LogFile>>) -> Result<Option<Vec<Link>>, Failure> {
-        let mut links = Vec::with_capacity(files.len());
-        for chunk in files.chunks(PINNED_MAX) {
-            match self.pin(chunk)? {
-                Some(more) => links.extend(more),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(links))
-    }
-
     fn push_from(&mut self, links: Vec<Link>, place: &Place) {
         let number = links.iter().position(|link| link.file.inode == place.file.inode).unwrap_or(0);
         self.push_links(links[number..].to_vec(), place.offset);
@@ -592,38 +598,48 @@ impl Follower {
 #[derive(Debug, Default)]
 struct Known {
     labels: BTreeSet<Label>,
-    inodes: HashSet<u64>,
+    /// Those that had no label then. They are held open, so that nobody else gets their inodes.
+    unfinished: Vec<Link>,
 }
 
 impl Known {
-    fn of<'a>(files: impl IntoIterator<Item = &'a Rc<LogFile>>) -> Known {
-        let mut known = Known::default();
-        for file in files {
-            known.labels.extend(file.label());
-            known.inodes.insert(file.inode);
+    /// Those of a listing, of which `links` are open as far as they have no label.
+    fn of<'a>(files: &[Rc<LogFile>], links: impl IntoIterator<Item = &'a Link>) -> Known {
+        let unfinished: Vec<u64> =
+            files.iter().filter(|file| file.label().is_none()).map(|file| file.inode).collect();
+        let is_unfinished = |link: &&Link| unfinished.contains(&link.file.inode);
+        Known {
+            labels: files.iter().filter_map(|file| file.label()).collect(),
+            unfinished: links.into_iter().filter(is_unfinished).cloned().collect(),
         }
-        known
+    }
+
+    /// Those of a snapshot.
+    fn of_snapshot(links: &[Link]) -> Known {
+        let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
+        Known::of(&files, links)
     }
 
     fn newest(&self) -> Option<Label> {
         self.labels.last().copied()
     }
 
+    fn holds(&self, file: &LogFile) -> bool {
+        file.label().is_some_and(|label| self.labels.contains(&label))
+            || self.unfinished.iter().any(|link| link.file.inode == file.inode)
+    }
+
     /// The files of a later listing that follow the one with this number: those with later names, and
     /// then new ones with names from before, which the writer makes when the clock was set back.
     fn successors(&self, files: &[Rc<LogFile>], number: usize) -> Vec<Rc<LogFile>> {
-        let is_known =
-            |file: &LogFile| file.label().is_some_and(|label| self.labels.contains(&label));
-        let is_set_back = |file: &LogFile| {
-            file.label() < self.newest()
-                && file.label().is_some()
-                && !self.inodes.contains(&file.inode)
-        };
         let (later, unfinished): (Vec<_>, Vec<_>) =
             files[number + 1..].iter().partition(|file| file.label().is_some());
-        let later = later.into_iter().filter(|file| !is_known(file));
+        let later = later.into_iter().filter(|file| !self.holds(file));
         let earlier = if files[number].label().is_some() { &files[..number] } else { &[] };
-        let set_back = earlier.iter().filter(|file| !is_known(file) && is_set_back(file));
+        let mut set_back: Vec<&Rc<LogFile>> =
+            earlier.iter().filter(|file| !self.holds(file)).collect();
+        // Where only the clock of the writer was set, and more than once, this is their order.
+        set_back.sort_by_key(|file| file.modified);
         later.chain(set_back).chain(unfinished).cloned().collect()
     }
 }

@@ -11,6 +11,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor, stat};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -221,11 +222,11 @@ impl Directory {
         archives.push((PREVIOUS.to_vec(), Role::Previous));
         archives.push((CURRENT.to_vec(), Role::Current));
         let mut files: Vec<LogFile> = Vec::with_capacity(archives.len());
+        let mut inodes = HashSet::with_capacity(archives.len());
         for (name, role) in archives {
             let Some(file) = self.file(&name, role)? else { continue };
-            let is_known = files.iter().any(|known| known.inode == file.inode)
-                || role == Role::Previous && self.is_processed(&files)?;
-            if !is_known {
+            let is_processed = role == Role::Previous && self.is_processed(&files)?;
+            if !is_processed && inodes.insert(file.inode) {
                 files.push(file);
             }
         }

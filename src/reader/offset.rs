@@ -1,13 +1,15 @@
 //! How the labels of a directory are counted, where nobody says it.
 //!
 //! The last line of a file was written when the file was written last. If its label, counted as
-//! daemontools does, is some 27 seconds later than that, it has leap seconds in it.
+//! daemontools does, is some 27 seconds later than that, it has leap seconds in it. A directory without
+//! labels is told by the first that comes.
 
 use crate::label::Counting;
 use crate::reader::chain::Snapshot;
 use crate::reader::decode::{Storage, storage};
 use crate::reader::stamp::Stamps;
-use std::os::unix::fs::FileExt;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// How many files are looked at, newest first, for one with a label in its end.
 const FILES_MAX: usize = 4;
@@ -17,8 +19,8 @@ const TAIL_LEN: u64 = 4096;
 /// leap seconds since 2017, less half, and with as much to spare.
 const AHEAD_SECS: std::ops::Range<i64> = 14..40;
 
-/// Tells how labels are counted. [`Counting::Ten`] where nothing speaks for the other.
-pub fn detect(snapshot: &Snapshot) -> Counting {
+/// Tells how labels are counted. None where there is no label yet to tell it by.
+pub fn detect(snapshot: &Snapshot) -> Option<Counting> {
     let ahead = snapshot.files.iter().rev().take(FILES_MAX).find_map(|link| {
         let handle = link.open(&snapshot.directory).ok().flatten()?;
         if storage(&handle).ok()? != Storage::Plain {
@@ -29,12 +31,19 @@ pub fn detect(snapshot: &Snapshot) -> Counting {
         let start = metadata.len().saturating_sub(TAIL_LEN);
         let mut tail = vec![0; usize::try_from(metadata.len() - start).ok()?];
         handle.read_exact_at(&mut tail, start).ok()?;
-        let modified = std::os::unix::fs::MetadataExt::mtime(&metadata);
-        last_label_secs(&tail).map(|label_secs| label_secs - modified)
+        last_label_secs(&tail).map(|label_secs| label_secs - metadata.mtime())
     });
+    ahead.map(|ahead| if AHEAD_SECS.contains(&ahead) { Counting::Leap } else { Counting::Ten })
+}
+
+/// The same by any label in a file, counted as daemontools does. None where the file was written at some
+/// other time.
+pub fn detect_by(label_secs: i64, file: &File) -> Option<Counting> {
+    let ahead = label_secs - file.metadata().ok()?.mtime();
     match ahead {
-        Some(ahead) if AHEAD_SECS.contains(&ahead) => Counting::Leap,
-        Some(_) | None => Counting::Ten,
+        _ if AHEAD_SECS.contains(&ahead) => Some(Counting::Leap),
+        _ if ahead.abs() < AHEAD_SECS.start => Some(Counting::Ten),
+        _ => None,
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Stamp {
 #[derive(Clone, Debug)]
 pub struct Stamps {
     counting: Counting,
+    /// Whether that is only assumed.
+    is_assumed: bool,
     /// The zone of s6-log's dates. Looked up when the first of them is met.
     zone: Option<TimeZone>,
 }
@@ -43,7 +45,17 @@ pub struct Stamps {
 impl Stamps {
     /// Stamps with labels that are counted like this.
     pub fn new(counting: Counting) -> Stamps {
-        Stamps { counting, zone: None }
+        Stamps { counting, is_assumed: false, zone: None }
+    }
+
+    /// Stamps with labels that are counted as those of daemontools, until somebody finds out.
+    pub fn assumed() -> Stamps {
+        Stamps { is_assumed: true, ..Stamps::new(Counting::Ten) }
+    }
+
+    /// Whether it is only assumed how labels are counted.
+    pub fn is_assumed(&self) -> bool {
+        self.is_assumed
     }
 
     /// How labels are counted.

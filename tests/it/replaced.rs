@@ -69,6 +69,24 @@ fn a_copy_in_the_place_of_a_directory_doubles_nothing() {
 }
 
 #[test]
+fn a_followed_range_says_that_it_begins_before_the_oldest_line() {
+    let home = Home::in_memory();
+    log(&home, 1..=3);
+    for arguments in [&["-f"][..], &["--cursor", "cursor"], &["-n", "2"], &[]] {
+        let arguments = [arguments, &["--since", "yesterday", "main"]].concat();
+        let reader = reader(&home, "output", &arguments);
+        wait_until("it to be told", || told(&home).contains("there is nothing from before "));
+        wait_for_line(&home, "output", 3);
+        if arguments[0] == "-f" {
+            wait_until_it_waits(&reader);
+            reader.signal(Signal::SIGTERM);
+        }
+        assert_eq!(reader.wait().status.code(), Some(0));
+        fs::remove_file(home.path("told")).expect("what was told");
+    }
+}
+
+#[test]
 fn a_directory_that_is_gone_is_waited_for_in_silence() {
     let home = Home::in_memory();
     log(&home, 1..=3);
@@ -183,6 +201,31 @@ fn a_reader_ends_while_nobody_takes_its_lines() {
         assert_eq!(output.lines().count() as u64, COUNT + 1 - next);
         assert_eq!(told(&home), "");
     }
+}
+
+#[test]
+fn what_is_removed_while_it_is_shown_is_told() {
+    let home = Home::in_memory();
+    let count = 20_000;
+    home.run(&["s4096", "n10000", "./main"], lines(1..=count).as_bytes()).check(0, "");
+    let mut command = Command::new(LOGDIR);
+    command.args(["show", "main"]).current_dir(home.path("")).stdin(Stdio::null());
+    let (mut output, input) = std::io::pipe().expect("a pipe");
+    command.stdout(input).stderr(File::create(home.path("told")).expect("a file"));
+    let reader = home.start(command);
+    wait_until("the pipe to be full", || {
+        let place = fs::read_to_string(format!("/proc/{}/wchan", reader.pid()));
+        place.is_ok_and(|place| place.contains("pipe"))
+    });
+    let archives = home.archives("main");
+    let gone = &archives[archives.len() - 2];
+    fs::remove_file(home.path("main").join(gone)).expect("to be removed");
+    let mut written = Vec::new();
+    output.read_to_end(&mut written).expect("what was written");
+    assert_eq!(reader.wait().status.code(), Some(2));
+    let expected = format!(": {gone} was removed before it was read\n");
+    assert!(told(&home).ends_with(&expected), "{}", told(&home));
+    assert!(written.ends_with(format!("\n{count} of a service\n").as_bytes()));
 }
 
 /// A directory whose writer lost its power while it wrote, with so many zeros in its last file.

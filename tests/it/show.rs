@@ -263,6 +263,29 @@ fn multilog_and_s6_log_are_merged_in_true_order() {
 }
 
 #[test]
+fn labels_of_s6_log_are_known_by_the_first_that_comes() {
+    let Some(s6_log) = crate::peers::peer("s6-log") else { return };
+    let home = Home::in_memory();
+    home.run(&["t", "./ours"], b"").check(0, "");
+    home.run_of(&s6_log, &["-b", "t", "./theirs"], b"");
+    let reader = crate::follow::following(&home, &["-f", "--utc", "ours", "theirs"]);
+    let mut expected = String::new();
+    for number in (0..6).step_by(2) {
+        home.run(&["t", "./ours"], &numbers(number, number)).check(0, "");
+        home.run_of(&s6_log, &["-b", "t", "./theirs"], &numbers(number + 1, number + 1));
+        let _ = write!(expected, "{number}\n{}\n", number + 1);
+    }
+    let output = || String::from_utf8(home.read("output")).expect("text");
+    crate::support::wait_until("the last line", || output().ends_with(" 5\n"));
+    crate::follow::stop(reader);
+    let output = output();
+    let text = |line: &str| format!("{}\n", line.rsplit(' ').next().unwrap_or_default());
+    assert_eq!(output.lines().map(text).collect::<String>(), expected, "{output}");
+    let times = output.lines().map(|line| line.split_once(": ").expect("a name").1);
+    assert!(times.clone().is_sorted_by_key(|line| &line[..29]), "{output}");
+}
+
+#[test]
 fn lines_are_chosen_by_patterns_and_shown_with_those_around() {
     let home = Home::new();
     put(&home, "main", "current", &stamped(1, 20));
