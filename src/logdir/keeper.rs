@@ -220,3 +220,34 @@ mod by_hand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Dir;
+    use crate::script::LogSpec;
+    use std::fs;
+
+    #[test]
+    fn room_that_somebody_else_has_made_counts_once() {
+        let _alone = crate::faults::alone();
+        let home = tempfile::tempdir().unwrap();
+        let spec = LogSpec { number_min: Some(1), ..LogSpec::new(home.path()) };
+        let place = Place::open(&Dir::start().unwrap(), &spec).unwrap();
+        let add = |number: u32| {
+            fs::write(home.path().join(format!("@40000000{number:016x}.s")), "a\n").unwrap();
+            place.archives().forget();
+        };
+        (1..=3).for_each(add);
+        let (mut one, mut other) = (0, 0);
+        assert!(has_made_room(&place, &mut one), "two are removed");
+        assert!(
+            has_made_room(&place, &mut other),
+            "nothing is left to remove, but it was just now"
+        );
+        assert!(!has_made_room(&place, &mut one) && !has_made_room(&place, &mut other));
+        add(4);
+        assert!(has_made_room(&place, &mut other) && has_made_room(&place, &mut one));
+        assert!(!has_made_room(&place, &mut one));
+    }
+}
