@@ -6,7 +6,7 @@
 //! the file system are only a hint when to look; the results do not depend on them.
 
 use crate::diag::Failure;
-use crate::format::{CURRENT, Code, PROCESSED};
+use crate::format::{CURRENT, Code};
 use crate::label::Label;
 use crate::reader::Notice;
 use crate::reader::anchor::{Anchor, Behind};
@@ -366,8 +366,8 @@ impl Follower {
 
     fn try_to_go_on(&mut self) -> Result<bool, Failure> {
         for _ in 0..TRIES_MAX {
-            let files = self.directory.list()?;
-            let Some(number) = self.find_last(&files) else { return self.find_again(&files) };
+            let Some(files) = self.directory.list_settled()? else { return Ok(false) };
+            let Some(number) = self.find_last(&files) else { return self.find_again() };
             let next = self.known.successors(&files, number);
             if next.is_empty() {
                 return Ok(false);
@@ -493,10 +493,13 @@ impl Follower {
         }
         // What was there when the cursor was written is not known any more.
         self.known = Known::default();
-        let files: Vec<Rc<LogFile>> = files.iter().map(|link| link.file.clone()).collect();
-        if let Err(failure) = self.find_again(&files) {
-            self.notices.push(Notice::Unreadable(failure));
-        }
+        let found = match files {
+            [Link { file, .. }] if file.role == Role::Alone => {
+                self.find_again_in(std::slice::from_ref(file))
+            }
+            _ => self.find_again(),
+        };
+        self.note_failure(found);
     }
 
     /// The file of a position, by its inode or, where it was compressed since, by its label.
@@ -525,12 +528,13 @@ impl Follower {
 
     /// Finds the place behind the last line that was delivered, since its file is gone. False where that
     /// has to wait.
-    fn find_again(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
-        let has_previous = files.iter().any(|file| file.role == Role::Previous);
-        if !has_previous && self.directory.file(PROCESSED, Role::Previous)?.is_some() {
-            // What a processor made of the file has not got its name yet.
-            return Ok(false);
-        }
+    fn find_again(&mut self) -> Result<bool, Failure> {
+        let Some(files) = self.directory.list_settled()? else { return Ok(false) };
+        self.find_again_in(&files)
+    }
+
+    /// The same in files that are known to be all there are.
+    fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
         let candidates = self.candidates(files);
         let Some(links) = self.pin(&candidates)? else { return Ok(false) };
         if links.is_empty() {

@@ -23,6 +23,10 @@ use std::rc::Rc;
 /// between any two of so many, for ever, does not exist; if it did, the last listing counts.
 const TRIES_MAX: usize = 1000;
 
+/// A processor has ended when `previous` is gone, and then `processed` gets its name at once; one that was
+/// last written longer ago than this, in seconds, was left over by a writer that is gone.
+const NAMING_SECS_MAX: i64 = 60;
+
 /// An open log directory.
 #[derive(Debug)]
 pub struct Directory {
@@ -198,6 +202,31 @@ impl Directory {
         Ok(files.into_iter().map(Rc::new).collect())
     }
 
+    /// The same, while no file is on its way from `processed` to its name. None where one is: what a
+    /// processor made of `previous` has not got its name yet, and would be missing.
+    ///
+    /// It is asked between two listings that agree, since the name may come just before it is asked.
+    pub fn list_settled(&self) -> Result<Option<Vec<Rc<LogFile>>>, Failure> {
+        let mut files = self.list_once()?;
+        for _ in 0..TRIES_MAX {
+            let has_previous = files.iter().any(|file| file.role == Role::Previous);
+            let is_settled = has_previous || !self.has_new_processed()?;
+            let again = self.list_once()?;
+            if same_files(&files, &again) {
+                return Ok(is_settled.then(|| again.into_iter().map(Rc::new).collect()));
+            }
+            files = again;
+        }
+        Ok(None)
+    }
+
+    /// Whether there is a `processed` that has not been left over from some other time.
+    fn has_new_processed(&self) -> Result<bool, Failure> {
+        let processed = self.file(PROCESSED, Role::Previous)?;
+        let now = crate::clock::now().to_unix().0;
+        Ok(processed.is_some_and(|file| (now - file.modified.0).abs() < NAMING_SECS_MAX))
+    }
+
     /// Calls `visit` with each name in the directory.
     pub fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Failure> {
         let failure = |errno| Failure::new(What::Read, path_bytes(&self.path), errno);
@@ -209,27 +238,30 @@ impl Directory {
         Ok(())
     }
 
+    /// Looks at names in the order in which a file gets them: `current`, `previous`, that of an archive. So
+    /// one that moves on meanwhile may be seen twice, and cannot be missed.
     fn list_once(&self) -> Result<Vec<LogFile>, Failure> {
-        let mut archives = Vec::new();
+        let current = self.file(CURRENT, Role::Current)?;
+        let previous = self.file(PREVIOUS, Role::Previous)?;
+        let mut names = Vec::new();
         self.each_name(|name| {
             if let Some((label, code)) = format::parse_archive_name(name) {
-                archives.push((name.to_vec(), Role::Archive(label, code)));
+                names.push((name.to_vec(), Role::Archive(label, code)));
             }
         })?;
-        archives.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         // Beside a file that is being compressed stands what is not the whole of it yet.
-        archives.dedup_by(|copy, original| is_copy(&copy.0, &original.0));
-        archives.push((PREVIOUS.to_vec(), Role::Previous));
-        archives.push((CURRENT.to_vec(), Role::Current));
-        let mut files: Vec<LogFile> = Vec::with_capacity(archives.len());
-        let mut inodes = HashSet::with_capacity(archives.len());
-        for (name, role) in archives {
-            let Some(file) = self.file(&name, role)? else { continue };
-            let is_processed = role == Role::Previous && self.is_processed(&files)?;
-            if !is_processed && inodes.insert(file.inode) {
-                files.push(file);
-            }
+        names.dedup_by(|copy, original| is_copy(&copy.0, &original.0));
+        let mut files = Vec::with_capacity(names.len() + 2);
+        let mut inodes = HashSet::with_capacity(names.len() + 2);
+        for (name, role) in names {
+            let file = self.file(&name, role)?;
+            files.extend(file.filter(|file| inodes.insert(file.inode)));
         }
+        let is_processed = previous.is_some() && self.is_processed(&files)?;
+        let previous = previous.filter(|_| !is_processed);
+        let unfinished = previous.into_iter().chain(current);
+        files.extend(unfinished.filter(|file| inodes.insert(file.inode)));
         Ok(files)
     }
 
