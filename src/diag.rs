@@ -6,7 +6,7 @@
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -66,10 +66,14 @@ pub enum What {
     SetMode,
     /// Taking the lock of a cursor.
     LockCursor,
+    /// Keeping a cursor where the user wants it.
+    KeepCursor,
     /// Reading a cursor that somebody else wrote.
     UnderstandCursor,
     /// Finding log directories in a place.
     FindLog,
+    /// Starting a pager.
+    RunPager,
     /// Making `current` the `previous` one.
     RenameCurrent,
     /// Making `newstate` the `state`.
@@ -109,7 +113,9 @@ impl What {
             What::Sync => ("unable to write ", " to disk"),
             What::SetMode => ("unable to set mode of ", ""),
             What::LockCursor => ("unable to lock cursor ", ""),
+            What::KeepCursor => ("unable to keep cursor ", ""),
             What::UnderstandCursor => ("unable to understand cursor ", ""),
+            What::RunPager => ("unable to run pager ", ""),
             What::FindLog => ("unable to find a log directory in ", ""),
             What::RenameCurrent => ("unable to rename current to previous in directory ", ""),
             What::RenameState => ("unable to rename newstate to state in directory ", ""),
@@ -133,6 +139,10 @@ pub enum Cause {
     InUse(Option<i32>),
     /// A processor was killed by a signal.
     Killed(&'static str),
+    /// A file that ought to be a cursor is something else.
+    NoCursor,
+    /// A file of a reader would lie in a log directory.
+    InLogDirectory,
     /// What was compressed does not make sense.
     Damaged,
     /// What was compressed ends too early.
@@ -148,6 +158,8 @@ impl fmt::Display for Cause {
             Cause::InUse(Some(pid)) => write!(f, "already in use by process {pid}"),
             Cause::InUse(None) => f.write_str("already in use by another process"),
             Cause::Killed(signal) => write!(f, "killed by {signal}"),
+            Cause::NoCursor => f.write_str("not written by logdir show --cursor"),
+            Cause::InLogDirectory => f.write_str("readers do not write into log directories"),
             Cause::Damaged => f.write_str("compressed contents are damaged"),
             Cause::CutShort => f.write_str("compressed contents end too early"),
             Cause::Untold => Ok(()),
@@ -207,12 +219,29 @@ impl Failure {
         Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(pid) }
     }
 
+    /// A cursor that another reader has.
+    pub fn cursor_in_use(place: impl Into<Vec<u8>>) -> Failure {
+        Failure { what: What::LockCursor, place: place.into(), cause: Cause::InUse(None) }
+    }
+
+    /// A cursor that is something else.
+    pub fn no_cursor(place: impl Into<Vec<u8>>) -> Failure {
+        Failure { what: What::UnderstandCursor, place: place.into(), cause: Cause::NoCursor }
+    }
+
+    /// A cursor that would lie in a log directory.
+    pub fn cursor_in_log(place: impl Into<Vec<u8>>) -> Failure {
+        Failure { what: What::KeepCursor, place: place.into(), cause: Cause::InLogDirectory }
+    }
+
     /// What the failed system call answered, if it was one.
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::System(errno) => Some(errno),
             Cause::InUse(_)
             | Cause::Killed(_)
+            | Cause::NoCursor
+            | Cause::InLogDirectory
             | Cause::Damaged
             | Cause::CutShort
             | Cause::Untold => None,
@@ -271,6 +300,22 @@ pub fn warn(text: &[u8]) {
     tell("warning", text);
 }
 
+/// Shows a text on the line of a terminal, over the one that stood there before and has so many columns.
+/// An empty one leaves an empty line. Never waits.
+pub fn progress(text: &str, before_len: usize) {
+    let pad = " ".repeat(before_len.saturating_sub(text.len()));
+    let back = if text.is_empty() { "\r" } else { "" };
+    write_if_ready(format!("\r{text}{pad}{back}").as_bytes());
+}
+
+/// Ends the line of a terminal in which somebody has typed `^C`, so that what comes next has one of its
+/// own.
+pub fn end_line() {
+    if std::io::stderr().is_terminal() {
+        write_if_ready(b"\n");
+    }
+}
+
 /// Tells how the log directory `place` is, to whoever asked. Never waits, like a warning.
 pub fn status(place: &[u8], text: &str) {
     tell("status", &[place, b": ", text.as_bytes()].concat());
@@ -279,10 +324,14 @@ pub fn status(place: &[u8], text: &str) {
 /// Never waits: what stderr has no room for is dropped, because the service that is being logged would
 /// wait with it.
 fn tell(severity: &str, text: &[u8]) {
+    write_if_ready(&message(severity, text));
+}
+
+fn write_if_ready(bytes: &[u8]) {
     let stderr = std::io::stderr();
     let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
     if poll(&mut ready, PollTimeout::ZERO) == Ok(1) {
-        write_stderr(&message(severity, text));
+        write_stderr(bytes);
     }
 }
 

@@ -26,6 +26,7 @@ pub mod range;
 pub mod render;
 pub mod source;
 pub mod stamp;
+pub mod track;
 pub mod vitals;
 pub mod watch;
 pub mod writer;

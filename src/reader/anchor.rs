@@ -3,6 +3,7 @@
 //!
 //! A stamp alone would not do. In the directories of most writers many lines share one.
 
+use crate::reader::backward::Backward;
 use crate::reader::chain::Chain;
 use crate::reader::lines::{Line, Place};
 use crate::reader::stamp::Moment;
@@ -45,6 +46,21 @@ impl Anchor {
     /// As much of it as a cursor keeps.
     pub fn to_keep(&self) -> Anchor {
         Anchor::kept(self.moment, self.hash, self.equal_count, self.count)
+    }
+
+    /// That of the last line, from there on backward; of none where there is no line.
+    pub fn of_last(lines: &mut Backward) -> Anchor {
+        if !lines.advance() {
+            return Anchor::default();
+        }
+        let (moment, hash_of_last) = (lines.moment(), hash(lines.line().bytes));
+        let (mut equal_count, mut count) = (1, 1);
+        while count < HASHES_MAX && moment.is_some() && lines.advance() && lines.moment() == moment
+        {
+            equal_count += usize::from(hash(lines.line().bytes) == hash_of_last);
+            count += 1;
+        }
+        Anchor::kept(moment, hash_of_last, equal_count, count)
     }
 
     /// Whether a line was delivered.

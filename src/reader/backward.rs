@@ -30,6 +30,8 @@ pub struct Backward {
     is_unstamped: bool,
     /// Files that have not been opened yet, the last one being next; and whether each is in order.
     files: Vec<(Link, bool)>,
+    /// How much of the next of them counts, where not all of it does.
+    limit: Option<u64>,
     reading: Option<Reading>,
     /// Bytes of the file from `pos` on, and of the next file where a line goes on there.
     bytes: Vec<u8>,
@@ -61,11 +63,35 @@ impl Backward {
         let files = plan.parts.into_iter().map(|part| (part.link, part.is_ordered)).collect();
         let begins_at = plan.begins_at.map(Notice::BeginsAt);
         Backward {
-            directory: snapshot.directory.clone(),
             range,
-            stamps,
             is_unstamped: plan.is_unstamped,
+            notices: begins_at.into_iter().collect(),
+            ..Backward::of(snapshot, stamps, files)
+        }
+    }
+
+    /// The lines before an offset in the file with this number, or in all of it.
+    pub fn before(
+        snapshot: &Snapshot,
+        stamps: Stamps,
+        number: usize,
+        offset: Option<u64>,
+    ) -> Backward {
+        // A file of which nothing counts is not opened, let alone decoded.
+        let limit = offset.filter(|&offset| offset > 0);
+        let count = if offset == limit { number + 1 } else { number };
+        let files = snapshot.files.iter().take(count).map(|link| (link.clone(), false));
+        Backward { limit, ..Backward::of(snapshot, stamps, files.collect()) }
+    }
+
+    fn of(snapshot: &Snapshot, stamps: Stamps, files: Vec<(Link, bool)>) -> Backward {
+        Backward {
+            directory: snapshot.directory.clone(),
+            range: Range::default(),
+            stamps,
+            is_unstamped: false,
             files,
+            limit: None,
             reading: None,
             bytes: Vec::new(),
             pos: 0,
@@ -76,7 +102,7 @@ impl Backward {
             moment: None,
             place: None,
             beyond_len: 0,
-            notices: begins_at.into_iter().collect(),
+            notices: Vec::new(),
         }
     }
 
@@ -109,6 +135,11 @@ impl Backward {
     /// Where it starts.
     pub fn place(&self) -> &Place {
         self.place.as_ref().expect("a line was gone to")
+    }
+
+    /// Bytes left to be read, by the sizes of the files as they are stored.
+    pub fn left_len(&self) -> u64 {
+        self.files.iter().map(|(link, _)| link.file.len).sum::<u64>() + self.pos
     }
 
     /// What there was to tell since the last call.
@@ -233,9 +264,10 @@ impl Backward {
     fn begin_file(&mut self) -> bool {
         let is_last = self.reading.is_none();
         while let Some((link, is_ordered)) = self.files.pop() {
-            match open(&self.directory, &link)
-                .and_then(|file| file.map(|file| Ok((file.metadata()?.len(), file))).transpose())
-            {
+            let limit = self.limit.take().unwrap_or(u64::MAX);
+            match open(&self.directory, &link).and_then(|file| {
+                file.map(|file| Ok((file.metadata()?.len().min(limit), file))).transpose()
+            }) {
                 Ok(Some((len, file))) if len > 0 => {
                     self.ending = match link.file.role {
                         Role::Archive(_, crate::format::Code::Unfinished) => Ending::Torn,
@@ -383,6 +415,11 @@ impl BackwardMerge {
     pub fn source(&self) -> (usize, &Backward) {
         let number = self.current.expect("a line was gone to");
         (number, &self.sources[number])
+    }
+
+    /// Bytes left to be read.
+    pub fn left_len(&self) -> u64 {
+        self.sources.iter().map(Backward::left_len).sum()
     }
 
     /// All sources, by their numbers.

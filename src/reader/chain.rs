@@ -213,6 +213,17 @@ impl Chain {
         link.handle.clone().filter(|_| link.file.inode == place.file.inode)
     }
 
+    /// Bytes left to be read, by the sizes of the files as they are stored.
+    pub fn left_len(&self) -> u64 {
+        let len = |link: &Link, offset: u64| link.file.len.saturating_sub(offset);
+        let queued: u64 = self.queue.iter().map(|(link, offset)| len(link, *offset)).sum();
+        let reading = self.reading.as_ref().zip(self.rest_place()).map_or(0, |(reading, place)| {
+            let is_in_it = reading.link.file.inode == place.file.inode;
+            len(&reading.link, if is_in_it { place.offset } else { 0 })
+        });
+        queued + reading
+    }
+
     /// Says what the file that is being read has become.
     pub fn rename(&mut self, file: Rc<LogFile>) {
         if let Some(reading) = &mut self.reading {

@@ -3,9 +3,12 @@
 //! The file is replaced as a whole, and synced, so that it is the old or the new one at any moment. A
 //! lock beside it (`FILE.lock`) keeps a second reader from using it. It must not lie in a log directory.
 
+pub mod word;
+
 use crate::diag::{Failure, What};
 use crate::reader::anchor::{self, Anchor};
 use crate::reader::decode::Decoded;
+use crate::reader::find;
 use crate::reader::stamp::Moment;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -107,6 +110,9 @@ pub struct Cursor {
 impl Cursor {
     /// Takes the lock and reads the file; no file is a cursor at the beginning of everything.
     pub fn open(path: &Path) -> Result<Cursor, Failure> {
+        if find::is_log_dir(directory_of(path)) {
+            return Err(Failure::cursor_in_log(path_bytes(path)));
+        }
         let lock_path = with_ending(path, ".lock");
         let failure = |what, path: &Path, error: &io::Error| {
             let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
@@ -114,13 +120,18 @@ impl Cursor {
         };
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| failure(What::Create, &lock_path, &error))?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| Failure::new(What::LockCursor, path_bytes(path), errno))?;
+        let lock =
+            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(
+                |(_, errno)| match errno {
+                    Errno::EAGAIN => Failure::cursor_in_use(path_bytes(path)),
+                    other => Failure::new(What::LockCursor, path_bytes(path), other),
+                },
+            )?;
+        let no_cursor = || Failure::no_cursor(path_bytes(path));
         let positions = match fs::read_to_string(path) {
-            Ok(text) => parse(&text).ok_or_else(|| {
-                Failure::new(What::UnderstandCursor, path_bytes(path), Errno::EINVAL)
-            })?,
+            Ok(text) => parse(&text).ok_or_else(no_cursor)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(no_cursor()),
             Err(error) => return Err(failure(What::Read, path, &error)),
         };
         let saved = positions.clone();
@@ -157,9 +168,14 @@ impl Cursor {
         new.write_all(format(&self.positions).as_bytes())?;
         new.sync_all()?;
         fs::rename(&new_path, &self.path)?;
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(directory_of(&self.path))?.sync_all()
     }
+}
+
+/// The directory that a file is in.
+fn directory_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn path_bytes(path: &Path) -> &[u8] {
@@ -276,11 +292,12 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn position() -> impl Strategy<Value = Position> {
+    /// Any position.
+    pub fn position() -> impl Strategy<Value = Position> {
         let identity = (any::<u64>(), any::<u128>(), 1..=HEAD_LEN_MAX, any::<u64>()).prop_map(
             |(inode, born, head_len, head_hash)| Identity { inode, born, head_len, head_hash },
         );

@@ -103,7 +103,7 @@ impl Search {
             Ok(names) => names,
             Err(errno) => return self.fail(path, errno),
         };
-        if is_log_dir(&names) {
+        if are_of_log_dir(&names) {
             return self.add(name_of_path(path), Where::Directory(path.to_owned()));
         }
         let logs = logs_of_service(path);
@@ -122,7 +122,7 @@ impl Search {
     /// Adds what is in a directory of many, where that is a log directory or a service.
     fn add_service(&mut self, path: &Path) {
         let Ok(names) = names(path) else { return };
-        if is_log_dir(&names) {
+        if are_of_log_dir(&names) {
             self.add(name_of_path(path), Where::Directory(path.to_owned()));
         } else {
             self.add_logs(&name_of_path(path), logs_of_service(path));
@@ -170,7 +170,7 @@ impl Search {
 }
 
 /// Whether these are the names in a log directory.
-fn is_log_dir(names: &[OsString]) -> bool {
+fn are_of_log_dir(names: &[OsString]) -> bool {
     names
         .iter()
         .map(|name| name.as_bytes())
@@ -203,7 +203,7 @@ fn logs_of_script(dir: &Path) -> Vec<PathBuf> {
         let arguments = words.skip_while(|word| !is_logger(word)).skip(1);
         for argument in arguments {
             let log = dir.join(argument);
-            if looks_like_path(argument) && is_readable_log_dir(&log) && !logs.contains(&log) {
+            if looks_like_path(argument) && is_log_dir(&log) && !logs.contains(&log) {
                 logs.push(log);
             }
         }
@@ -222,15 +222,16 @@ fn looks_like_path(argument: &str) -> bool {
 
 /// `log` itself, or the directories in it.
 fn logs_below(log: &Path) -> Vec<PathBuf> {
-    if is_readable_log_dir(log) {
+    if is_log_dir(log) {
         return vec![log.to_owned()];
     }
     let names = names(log).unwrap_or_default();
-    names.iter().map(|name| log.join(name)).filter(|path| is_readable_log_dir(path)).collect()
+    names.iter().map(|name| log.join(name)).filter(|path| is_log_dir(path)).collect()
 }
 
-fn is_readable_log_dir(path: &Path) -> bool {
-    names(path).is_ok_and(|names| is_log_dir(&names))
+/// Whether a path is that of a log directory, as far as its names can be read.
+pub fn is_log_dir(path: &Path) -> bool {
+    names(path).is_ok_and(|names| are_of_log_dir(&names))
 }
 
 /// The names in a directory, in order.

@@ -202,6 +202,11 @@ impl Follower {
         self.chain.place()
     }
 
+    /// What it reads from.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
     /// The directory, for whoever waits for changes in it.
     pub fn directory(&self) -> &Directory {
         &self.directory
@@ -480,8 +485,8 @@ impl Follower {
     fn resume(&mut self, files: &[Link], position: Position) {
         self.anchor = position.anchor;
         self.moment = self.anchor.moment;
-        if let Some(file) = position.file
-            && let Some(number) = self.find_file(files, &file)
+        if let Some(file) = &position.file
+            && let Some(number) = self.find_file(files, file)
         {
             let link = files[number].clone();
             let place = Place { file: link.file.clone(), offset: file.offset };
@@ -489,6 +494,10 @@ impl Follower {
             return self.push_all(&files[number..], file.offset);
         }
         if !self.anchor.is_set() {
+            // Nothing was delivered, and the file that was the first then may be gone.
+            if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
+                self.open_gap();
+            }
             return self.push_all(files, 0);
         }
         // What was there when the cursor was written is not known any more.
@@ -652,6 +661,15 @@ impl Known {
 fn is_empty(link: &Link) -> bool {
     let metadata = link.handle.as_ref().map(|handle| handle.metadata());
     metadata.is_some_and(|metadata| metadata.is_ok_and(|metadata| metadata.len() == 0))
+}
+
+/// Whether one of these files begins as the one of a position.
+fn begins_any(wanted: &FilePosition, files: &[Link], directory: &Directory) -> bool {
+    let begins_so = |link: &Link| {
+        let handle = link.open(directory).ok().flatten()?;
+        wanted.identity.is_head_of(&handle).ok()
+    };
+    files.iter().any(|link| begins_so(link) == Some(true))
 }
 
 /// Whether a file decodes to so many bytes.

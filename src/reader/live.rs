@@ -76,6 +76,11 @@ impl Live {
         &self.followers[number]
     }
 
+    /// Bytes left to be read of the files that are known.
+    pub fn left_len(&self) -> u64 {
+        self.followers.iter().map(|follower| follower.chain().left_len()).sum()
+    }
+
     /// All directories.
     pub fn followers_mut(&mut self) -> &mut [Follower] {
         &mut self.followers
@@ -92,11 +97,7 @@ impl Live {
 
 /// None where the line may come.
 fn left_to_wait(now: Moment, moment: Moment) -> Option<Duration> {
-    let nanos = |moment: Moment| {
-        i128::from(moment.unix_secs) * i128::from(crate::label::NANOS_PER_SEC)
-            + i128::from(moment.nanos)
-    };
-    let left = nanos(moment) + HOLD.as_nanos().cast_signed() - nanos(now);
+    let left = moment.to_nanos() + HOLD.as_nanos().cast_signed() - now.to_nanos();
     let left = Duration::from_nanos(u64::try_from(left).ok()?);
     (!left.is_zero() && left < HOLD + AHEAD).then_some(left)
 }

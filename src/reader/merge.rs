@@ -55,6 +55,11 @@ impl Merge {
         &self.sources[self.number()]
     }
 
+    /// Bytes left to be read.
+    pub fn left_len(&self) -> u64 {
+        self.sources.iter().map(|source| source.chain().left_len()).sum()
+    }
+
     /// All sources, by their numbers.
     pub fn sources_mut(&mut self) -> &mut [Source] {
         &mut self.sources

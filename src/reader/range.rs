@@ -66,6 +66,11 @@ impl Range {
         self.since.is_none_or(|since| moment >= since) && !self.is_before(moment)
     }
 
+    /// Whether a line is in it that belongs to a moment, or to none that is known.
+    pub fn holds_line(&self, moment: Option<Moment>) -> bool {
+        moment.is_none_or(|moment| self.holds(moment))
+    }
+
     /// Whether it ends before a moment.
     pub fn is_before(&self, moment: Moment) -> bool {
         self.until.is_some_and(|until| moment >= until)

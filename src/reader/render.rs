@@ -9,6 +9,8 @@ use crate::sys::local_time;
 /// What becomes of stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// Date and time to the millisecond, which leaves room for the text on a screen.
+    Short(Zone),
     /// Local date and time, as tai64nlocal gives them.
     Local,
     /// The same in universal time.
@@ -49,6 +51,10 @@ pub enum Colours {
     /// They have not.
     Off,
 }
+
+/// Decimals of a second, and those of them that are milliseconds.
+const NANOS_LEN: usize = 9;
+const MILLIS_LEN: usize = 3;
 
 const HIGHLIGHT: &[u8] = b"\x1b[1;31m";
 const PLAIN: &[u8] = b"\x1b[0m";
@@ -95,8 +101,11 @@ impl Renderer {
         now: Moment,
     ) -> Renderer {
         let calendar = Calendar::new(match format {
-            Format::Utc | Format::Rfc3339(Zone::Utc) => local_time::universal,
+            Format::Utc | Format::Short(Zone::Utc) | Format::Rfc3339(Zone::Utc) => {
+                local_time::universal
+            }
             Format::Local
+            | Format::Short(Zone::Local)
             | Format::Rfc3339(Zone::Local)
             | Format::Relative
             | Format::Delta
@@ -173,6 +182,11 @@ impl Renderer {
             Format::Raw => return false,
             Format::Local | Format::Utc => {
                 return self.calendar.append(moment.unix_secs, moment.nanos, to);
+            }
+            Format::Short(_) => {
+                let is_known = self.calendar.append(moment.unix_secs, moment.nanos, to);
+                to.truncate(to.len() - if is_known { NANOS_LEN - MILLIS_LEN } else { 0 });
+                return is_known;
             }
             Format::Rfc3339(zone) => return self.append_rfc3339(moment, zone, to),
             Format::Relative => to.extend_from_slice(ago(self.now, moment).as_bytes()),
@@ -260,13 +274,12 @@ fn ago(now: Moment, moment: Moment) -> String {
 
 /// The time from one moment to another in seconds.
 fn since(before: Moment, moment: Moment) -> String {
-    const NANOS: i128 = 1_000_000_000;
-    let nanos = |moment: Moment| i128::from(moment.unix_secs) * NANOS + i128::from(moment.nanos);
-    let passed = nanos(moment) - nanos(before);
+    const NANOS: u128 = crate::label::NANOS_PER_SEC as u128;
+    let passed = moment.to_nanos() - before.to_nanos();
     let sign = if passed < 0 { '-' } else { '+' };
     let passed = passed.unsigned_abs();
-    let secs = format!("{sign}{}", passed / NANOS.unsigned_abs());
-    format!("{secs:>5}.{:09}", passed % NANOS.unsigned_abs())
+    let secs = format!("{sign}{}", passed / NANOS);
+    format!("{secs:>5}.{:09}", passed % NANOS)
 }
 
 #[cfg(test)]
@@ -301,6 +314,11 @@ mod tests {
             lines,
             "web: 2023-11-14 22:13:20.000000001 a\n\
              web: 2023-11-14 22:13:21.500000000 b\nweb: no stamp\n",
+        );
+        check(
+            Format::Short(Zone::Utc),
+            lines,
+            "web: 2023-11-14 22:13:20.000 a\nweb: 2023-11-14 22:13:21.500 b\nweb: no stamp\n",
         );
         check(
             Format::Rfc3339(Zone::Utc),

@@ -122,6 +122,11 @@ impl Source {
         self.chain.place()
     }
 
+    /// What it reads from.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
     /// What there was to tell since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.chain.take_notices()

@@ -4,7 +4,7 @@
 //! A date that the logged program wrote itself in one of these forms counts too: it tells the time just
 //! as well.
 
-use crate::label::{Counting, LABEL_LEN, Label};
+use crate::label::{Counting, LABEL_LEN, Label, NANOS_PER_SEC};
 use crate::stamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -19,6 +19,13 @@ pub struct Moment {
     pub unix_secs: i64,
     /// Nanoseconds below 10^9.
     pub nanos: u32,
+}
+
+impl Moment {
+    /// Nanoseconds since 1970.
+    pub fn to_nanos(self) -> i128 {
+        i128::from(self.unix_secs) * i128::from(NANOS_PER_SEC) + i128::from(self.nanos)
+    }
 }
 
 /// A stamp at the start of a line.
