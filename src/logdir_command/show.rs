@@ -1,8 +1,13 @@
 //! `logdir show`: the lines of log directories, old files included, in order of time.
 
+mod cursors;
 mod emit;
 mod follow;
 mod json;
+mod output;
+mod pager;
+mod progress;
+mod starts;
 
 use crate::diag::{self, Failure};
 use crate::label::Counting;
@@ -12,20 +17,22 @@ use crate::logdir_command::trouble::Outcome;
 use crate::reader::Notice;
 use crate::reader::backward::{Backward, BackwardMerge};
 use crate::reader::chain::Snapshot;
-use crate::reader::cursor::Cursor;
+use crate::reader::cursor::word::Word;
+use crate::reader::cursor::{Cursor, Position};
 use crate::reader::find::{self, Found, Where};
-use crate::reader::follow::{Follower, Start};
-use crate::reader::lines::Place;
-use crate::reader::live::Live;
 use crate::reader::merge::Merge;
-use crate::reader::range::{self, Range};
+use crate::reader::range::Range;
 use crate::reader::render::{self, Bytes, Colours, Format, Renderer, Zone};
 use crate::reader::source::Source;
 use crate::reader::stamp::{Moment, Stamps};
 use argh::FromArgs;
+use cursors::Cursors;
 use emit::{Emitter, Form, Item};
 use follow::{Following, Until};
 use jiff::Zoned;
+use output::Output;
+use progress::Progress;
+use starts::{First, Starts, firsts_of_last, position_before_range, positions_before};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -44,20 +51,21 @@ Writes the lines of log directories, old files included, in order of time.
   -r              the last line first
   -f              wait for more; the last ten lines first, unless told otherwise
   --cursor FILE   go on behind what was shown with this file the last time
+  --after CURSOR  go on behind the line with this cursor, as --json gives it
   --grep PATTERN  lines that match, and --not PATTERN those that do not
   -C COUNT        with so many lines around each
   --utc           give universal instead of local time
-  --format FORM   local, utc, rfc3339, relative, delta or raw
+  --format FORM   short (to a terminal), local, utc, rfc3339, relative, delta or raw
   --raw           give lines as they are, also to a terminal
   --json          give JSON objects
+  --no-pager      no LOGDIR_PAGER, PAGER or less for what is longer than the screen
   --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
   --help          show this text
 ";
-const VALUED: [&str; 9] =
-    ["--since", "--until", "--format", "--label", "--grep", "--not", "--cursor", "-n", "-C"];
-/// Lines that are shown before one waits for more.
-const FOLLOW_COUNT: usize = 10;
-
+const VALUED: [&str; 10] = [
+    "--since", "--until", "--format", "--label", "--grep", "--not", "--cursor", "--after", "-n",
+    "-C",
+];
 /// Shows lines.
 #[derive(FromArgs)]
 struct Options {
@@ -79,6 +87,9 @@ struct Options {
     /// where it is kept how far lines were shown
     #[argh(option)]
     cursor: Option<PathBuf>,
+    /// the cursor of the line before the first
+    #[argh(option)]
+    after: Option<String>,
     /// lines that match
     #[argh(option)]
     grep: Vec<String>,
@@ -100,6 +111,9 @@ struct Options {
     /// JSON objects
     #[argh(switch)]
     json: bool,
+    /// lines go to the terminal without a pager
+    #[argh(switch)]
+    no_pager: bool,
     /// how labels are counted
     #[argh(option, default = "String::from(\"auto\")")]
     label: String,
@@ -122,7 +136,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if logs.is_empty() {
         return outcome.exit_code();
     }
-    let shown = Emitter::of(&settings, &logs).and_then(|emitter| {
+    let checked = settings.check_after(&logs).and_then(|()| Emitter::of(&settings, &logs));
+    let shown = checked.and_then(|emitter| {
         show(logs, &settings, emitter, &mut outcome).map_err(|failure| failure.to_string())
     });
     if let Err(why) = shown {
@@ -139,6 +154,8 @@ struct Settings {
     format: Format,
     /// None where it has to be found out.
     counting: Option<Counting>,
+    /// What `--after` says.
+    after: Option<Word>,
     now: Moment,
 }
 
@@ -146,24 +163,46 @@ impl Settings {
     fn new(options: Options) -> Result<Settings, String> {
         let now = Zoned::now();
         let counting = choices::counting(&options.label)?;
-        if options.reverse && (options.follow || options.cursor.is_some()) {
-            return Err("-r goes with neither -f nor --cursor".to_owned());
+        let has_cursor = options.cursor.is_some() || options.after.is_some();
+        if options.reverse && (options.follow || has_cursor) {
+            return Err("-r goes with none of -f, --cursor and --after".to_owned());
         }
+        if options.cursor.is_some() && options.after.is_some() {
+            return Err("--cursor does not go with --after".to_owned());
+        }
+        let no_word = |text: &String| format!("unable to understand the cursor {text}");
+        let after = options.after.as_ref();
+        let after = after.map(|text| Word::parse(text).ok_or_else(|| no_word(text))).transpose()?;
         let (since, until) = (options.since.as_deref(), options.until.as_deref());
         Ok(Settings {
             range: choices::range(since, until, &now, counting)?,
             format: format(&options)?,
             counting,
+            after,
             now: Moment { unix_secs: now.timestamp().as_second(), nanos: 0 },
             options,
         })
     }
 }
 
+impl Settings {
+    /// A cursor that knows nothing of any directory was not meant for them.
+    fn check_after(&self, logs: &[Log]) -> Result<(), String> {
+        match &self.after {
+            Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {
+                Err("unable to go on after the cursor: it is that of other directories".to_owned())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 fn format(options: &Options) -> Result<Format, String> {
     let zone = if options.utc { Zone::Utc } else { Zone::Local };
     let name = if options.raw { Some("raw") } else { options.format.as_deref() };
-    Ok(match (name, zone) {
+    let is_terminal = std::io::stdout().is_terminal();
+    Ok(match (name.or(is_terminal.then_some("short")), zone) {
+        (Some("short"), zone) => Format::Short(zone),
         (Some("utc"), _) | (None | Some("local"), Zone::Utc) => Format::Utc,
         (None | Some("local"), Zone::Local) => Format::Local,
         (Some("rfc3339"), zone) => Format::Rfc3339(zone),
@@ -213,7 +252,11 @@ impl Emitter {
         } else {
             Form::Text(Box::new(renderer(settings, logs)))
         };
-        Ok(Emitter::new(form, filter, options.context))
+        let has_memory = options.follow || options.cursor.is_some();
+        let has_pager = std::io::stdout().is_terminal() && !options.no_pager && !has_memory;
+        let output = if has_pager { Output::with_pager() } else { Output::Direct };
+        let progress = if options.follow { None } else { Progress::wanted() };
+        Ok(Emitter::new(form, filter, options.context, output, progress))
     }
 }
 
@@ -240,7 +283,7 @@ fn show(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let options = &settings.options;
-    let shown = if options.follow || options.cursor.is_some() {
+    let shown = if options.follow || options.cursor.is_some() || settings.after.is_some() {
         follow(&logs, settings, &mut emitter, outcome)
     } else if options.reverse {
         show_backward(&logs, settings, &mut emitter, outcome)
@@ -258,21 +301,22 @@ fn show_forward(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let range = settings.range;
-    let sources = match settings.options.lines {
-        None => logs
-            .iter()
-            .map(|log| Some(Source::new(&log.snapshot, log.stamps.clone(), range)))
-            .collect(),
+    let sources: Vec<Option<Source>> = match settings.options.lines {
+        None => {
+            let positions =
+                || logs.iter().map(|log| position_before_range(log, range)).collect::<Vec<_>>();
+            give_cursors(emitter, logs, settings, positions);
+            let source = |log: &Log| Source::new(&log.snapshot, log.stamps.clone(), range);
+            logs.iter().map(|log| Some(source(log))).collect()
+        }
         Some(count) => {
-            let starts = starts_of_last(logs, settings, count, outcome, emitter)?;
-            starts
-                .into_iter()
-                .zip(logs)
-                .map(|(start, log)| {
-                    let (place, moment) = start?;
-                    Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
-                })
-                .collect::<Vec<_>>()
+            let firsts = firsts_of_last(logs, settings, count, emitter, outcome)?;
+            give_cursors(emitter, logs, settings, || positions_before(logs, settings, &firsts));
+            let source = |(first, log): (Option<First>, &Log)| {
+                let (place, moment) = first?;
+                Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
+            };
+            firsts.into_iter().zip(logs).map(source).collect()
         }
     };
     let (numbers, sources): (Vec<usize>, Vec<Source>) = sources
@@ -281,6 +325,7 @@ fn show_forward(
         .filter_map(|(number, source)| Some((number, source?)))
         .unzip();
     let mut merge = Merge::new(sources);
+    emitter.begin(|| merge.left_len());
     while merge.advance() {
         let source = merge.source();
         emitter.take(Item {
@@ -288,9 +333,14 @@ fn show_forward(
             line: source.line(),
             stamp: source.stamp(),
             place: source.place(),
+            chain: Some(source.chain()),
         })?;
+        let line_len = source.line().bytes.len();
+        if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
+            break;
+        }
     }
-    emitter.flush()?;
+    emitter.finish()?;
     for (number, source) in numbers.iter().zip(merge.sources_mut()) {
         tell(outcome, &logs[*number].name, source.take_notices(), emitter);
     }
@@ -305,12 +355,17 @@ fn show_backward(
 ) -> Result<(), Failure> {
     let count = settings.options.lines.map_or(u64::MAX, |count| count as u64);
     let mut merge = backward(logs, settings);
+    emitter.begin(|| merge.left_len());
     while emitter.found_count() < count && merge.advance() {
         let (number, source) = merge.source();
         let (line, stamp, place) = (source.line(), source.stamp(), source.place());
-        emitter.take(Item { number, line, stamp, place })?;
+        emitter.take(Item { number, line, stamp, place, chain: None })?;
+        let line_len = line.bytes.len();
+        if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
+            break;
+        }
     }
-    emitter.flush()?;
+    emitter.finish()?;
     tell_all(&mut merge, logs, emitter, outcome);
     Ok(())
 }
@@ -320,37 +375,6 @@ fn backward(logs: &[Log], settings: &Settings) -> BackwardMerge {
     BackwardMerge::new(logs.iter().map(backward).collect())
 }
 
-/// Where a first line stands, and the moment it belongs to.
-type First = (Place, Option<Moment>);
-
-/// The first of the last lines in each directory; none where all of them are in others.
-fn starts_of_last(
-    logs: &[Log],
-    settings: &Settings,
-    count: usize,
-    outcome: &mut Outcome,
-    emitter: &mut Emitter,
-) -> Result<Vec<Option<First>>, Failure> {
-    let mut starts = vec![None; logs.len()];
-    let mut merge = backward(logs, settings);
-    let mut left_count = count;
-    while left_count > 0 && merge.advance() {
-        let (number, source) = merge.source();
-        let text_pos = source.stamp().map_or(0, |stamp| stamp.end);
-        if emitter.is_wanted(&source.line().bytes[text_pos..]) {
-            starts[number] = Some((source.place().clone(), source.moment()));
-            left_count -= 1;
-        }
-    }
-    for (log, source) in logs.iter().zip(merge.sources_mut()) {
-        let mut notices = source.take_notices();
-        // Whoever shows these lines meets that again.
-        notices.retain(|notice| !matches!(notice, Notice::Torn(_) | Notice::Zeros(..)));
-        tell(outcome, &log.name, notices, emitter);
-    }
-    Ok(starts)
-}
-
 fn follow(
     logs: &[Log],
     settings: &Settings,
@@ -358,20 +382,34 @@ fn follow(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let options = &settings.options;
-    let cursor = options.cursor.as_deref().map(Cursor::open).transpose()?;
-    let starts = starts_of_following(logs, settings, cursor.as_ref(), emitter, outcome)?;
-    let follower =
-        |(log, start): (&Log, Start)| Follower::new(&log.snapshot, log.stamps.clone(), start);
-    let followers = logs.iter().zip(starts).map(follower).collect();
+    let mut cursor = options.cursor.as_deref().map(Cursor::open).transpose()?;
+    let known = |log: &Log| match (&cursor, &settings.after) {
+        (Some(cursor), _) => cursor.position(&log.path).cloned(),
+        (None, after) => after.as_ref()?.position(&log.path).cloned(),
+    };
+    let known: Vec<Option<Position>> = logs.iter().map(known).collect();
+    let starts = match known.iter().any(Option::is_some) {
+        true => Starts::behind(known, logs, settings, emitter, outcome)?,
+        false => Starts::afresh(logs, settings, emitter, outcome)?,
+    };
+    let paths: Vec<PathBuf> = logs.iter().map(|log| log.path.clone()).collect();
+    if let Some(cursor) = &mut cursor {
+        // What is left out in front of the first lines is so the next time too.
+        for (path, position) in paths.iter().zip(&starts.positions) {
+            cursor.set(path, position.clone());
+        }
+    }
+    give_cursors(emitter, logs, settings, || starts.positions.clone());
     let until = if options.follow { Until::Asked } else { Until::Done };
     let mut tell_one = |number: usize, notices: Vec<Notice>, emitter: &mut Emitter| {
         tell(outcome, &logs[number].name, notices, emitter);
     };
     Following {
-        live: Live::new(followers),
-        paths: logs.iter().map(|log| log.path.clone()).collect(),
+        live: starts::live(&starts.positions, logs),
+        paths,
         emitter,
         range: settings.range,
+        skip_count: starts.skip_count,
         cursor,
         until,
         tell: &mut tell_one,
@@ -379,47 +417,16 @@ fn follow(
     .run()
 }
 
-fn starts_of_following(
+/// Lets each JSON object have its cursor.
+fn give_cursors(
+    emitter: &mut Emitter,
     logs: &[Log],
     settings: &Settings,
-    cursor: Option<&Cursor>,
-    emitter: &mut Emitter,
-    outcome: &mut Outcome,
-) -> Result<Vec<Start>, Failure> {
-    if let Some(cursor) = cursor {
-        let start = |log: &Log| match cursor.position(&log.path) {
-            Some(position) => Start::Behind(position.clone()),
-            None => start_of_range(log, settings.range, outcome, emitter),
-        };
-        return Ok(logs.iter().map(start).collect());
-    }
-    let count = match (settings.options.lines, settings.range.since) {
-        (Some(count), _) => count,
-        (None, None) => FOLLOW_COUNT,
-        (None, Some(_)) => {
-            let start = |log| start_of_range(log, settings.range, outcome, emitter);
-            return Ok(logs.iter().map(start).collect());
-        }
-    };
-    let starts = starts_of_last(logs, settings, count, outcome, emitter)?;
-    let start = |(start, log): (Option<First>, &Log)| match start {
-        Some((place, _)) => Start::At(log.snapshot.number_of(&place), place.offset),
-        None => Start::End,
-    };
-    Ok(starts.into_iter().zip(logs).map(start).collect())
-}
-
-fn start_of_range(log: &Log, range: Range, outcome: &mut Outcome, emitter: &mut Emitter) -> Start {
-    let plan = range::plan(&log.snapshot, &mut log.stamps.clone(), range);
-    let begins_at = plan.begins_at.map(Notice::BeginsAt);
-    let unstamped = plan.is_unstamped.then_some(Notice::Unstamped);
-    tell(outcome, &log.name, begins_at.into_iter().chain(unstamped).collect(), emitter);
-    match plan.parts.first() {
-        Some(part) => {
-            let place = Place { file: part.link.file.clone(), offset: part.offset };
-            Start::At(log.snapshot.number_of(&place), part.offset)
-        }
-        None => Start::End,
+    positions: impl FnOnce() -> Vec<Position>,
+) {
+    if settings.options.json {
+        let paths = logs.iter().map(|log| log.path.clone());
+        emitter.set_cursors(Cursors::new(paths.zip(positions())));
     }
 }
 
@@ -431,6 +438,10 @@ fn tell_all(merge: &mut BackwardMerge, logs: &[Log], emitter: &mut Emitter, outc
 
 /// Tells of notices, with moments in the form of the lines.
 fn tell(outcome: &mut Outcome, name: &str, notices: Vec<Notice>, emitter: &mut Emitter) {
+    if notices.is_empty() {
+        return;
+    }
+    emitter.be_quiet();
     let mut plain = render::Moments::utc();
     outcome.notice(name, notices, |moment| match emitter.form() {
         Form::Text(renderer) => renderer.moment(moment),

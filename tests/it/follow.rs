@@ -510,10 +510,42 @@ fn two_readers_do_not_share_a_cursor() {
     let second = reader(&home, "second", &["--cursor", "cursor", "main"]).wait();
     assert_eq!(second.status.code(), Some(2));
     let stderr = told(&home);
-    assert!(stderr.contains("unable to lock cursor cursor: "), "{stderr}");
+    let in_use = "logdir: fatal: unable to lock cursor cursor: already in use by another process\n";
+    assert_eq!(stderr, in_use);
     stop(first);
     let mut file = File::create(home.path("cursor")).expect("a cursor");
     file.write_all(b"no cursor\n").expect("to be written");
     let third = reader(&home, "third", &["--cursor", "cursor", "main"]).wait();
     assert_eq!(third.status.code(), Some(2));
+    let no_cursor =
+        "logdir: fatal: unable to understand cursor cursor: not written by logdir show --cursor\n";
+    assert_eq!(told(&home), in_use.to_owned() + no_cursor);
+    assert_eq!(home.read("cursor"), b"no cursor\n");
+}
+
+#[test]
+fn a_cursor_is_not_kept_in_a_log_directory() {
+    let home = Home::new();
+    home.run(&["t", "./main"], b"1 of a service\n").check(0, "");
+    let names = home.names("main");
+    for cursor in ["main/cursor", "main/../main/cursor", "main/current"] {
+        let ended = reader(&home, "output", &["--cursor", cursor, "."]).wait();
+        assert_eq!(ended.status.code(), Some(2));
+        assert_eq!(home.names("main"), names);
+    }
+    let stderr = told(&home);
+    let first = "logdir: fatal: unable to keep cursor main/cursor: readers do not write into log directories\n";
+    assert!(stderr.starts_with(first), "{stderr}");
+}
+
+#[test]
+fn following_ends_with_its_range() {
+    let home = Home::new();
+    home.run(&["t", "./main"], b"1 of a service\n").check(0, "");
+    let past = reader(&home, "past", &["-f", "--until", "-1h", "main"]).wait();
+    assert_eq!((past.status.code(), home.read("past")), (Some(1), Vec::new()));
+    let soon = reader(&home, "soon", &["-f", "--until", "+1s", "main"]).wait();
+    assert_eq!(soon.status.code(), Some(0));
+    assert_eq!(numbers(&home.read("soon")), [1]);
+    assert_eq!(told(&home), "");
 }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod ages;
+mod cursors;
 mod differential;
 mod explain;
 mod files;
@@ -39,4 +40,5 @@ mod surroundings;
 mod svscan;
 mod tai64n;
 mod tai64nlocal;
+mod terminal;
 mod trouble;

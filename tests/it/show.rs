@@ -34,7 +34,7 @@ pub fn archive(number: u64, code: char) -> String {
     format!("@{:016x}00000000.{code}", (1_u64 << 62) + 10 + 1_700_000_000 + number)
 }
 
-fn put(home: &Home, dir: &str, name: &str, contents: &str) {
+pub fn put(home: &Home, dir: &str, name: &str, contents: &str) {
     fs::create_dir_all(home.path(dir)).expect("a log directory");
     home.write(Path::new(dir).join(name), contents, 0o744);
 }
@@ -46,6 +46,10 @@ fn all_of_a_directory_is_what_tai64nlocal_makes_of_it() {
     let expected = run(command(TAI64NLOCAL), &home.contents("main"));
     show(&home, &["main"]).check(0, &expected.stdout, "");
     show(&home, &["--raw", "main"]).check(0, home.contents("main"), "");
+    let short = |line: &[u8]| [&line[..23], &line[29..]].concat();
+    let expected: Vec<u8> =
+        expected.stdout.split_inclusive(|&byte| byte == b'\n').flat_map(short).collect();
+    show(&home, &["--format", "short", "main"]).check(0, &expected, "");
 }
 
 #[test]
@@ -302,6 +306,10 @@ fn lines_are_chosen_by_patterns_and_shown_with_those_around() {
         ["4", "5", "6", "--", "11", "12", "13"]
     );
     assert_eq!(show(&["--grep", "1", "-n2", "main"]), ["18", "19"]);
+    let delta = self::show(&home, &["--grep", "^(5|12)$", "-C1", "--format", "delta", "main"]);
+    let since_shown = "   +0.000000000 4\n   +1.000000001 5\n   +1.000000001 6\n--\n\
+                       \x20  +5.000000005 11\n   +1.000000001 12\n   +1.000000001 13\n";
+    delta.check(0, since_shown, "");
     assert_eq!(show(&["--grep", "1", "-rn", "2", "main"]), ["19", "18"]);
     assert!(show(&["--grep", "x", "main"]).is_empty());
     let bad = self::show(&home, &["--grep", "(", "main"]);
@@ -327,7 +335,31 @@ fn json_tells_everything_about_a_line() {
          {{\"name\":\"{name}\",\"directory\":\"{directory}\",\"file\":\"current\",\"offset\":28,\
          \"text\":\"\\\"\\\\\\\\x07\\\\xff\",\"escaped\":true}}\n"
     );
-    show(&home, &["--json", "main"]).check(0, expected, "");
+    let ended = show(&home, &["--json", "main"]);
+    let (objects, cursors) = without_cursors(&ended.stdout);
+    Ended { stdout: objects.into_bytes(), ..ended }.check(0, expected, "");
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    assert!(cursors.iter().all(|cursor| cursor.len() > 99 && cursor.bytes().all(is_plain)));
+    let (objects, cursors) = without_cursors(&show(&home, &["--json", "-r", "main"]).stdout);
+    assert!(cursors.is_empty() && objects.lines().count() == 2, "{objects}");
+}
+
+/// Objects without their cursors, which tell of inodes and times of birth, and the cursors.
+fn without_cursors(output: &[u8]) -> (String, Vec<String>) {
+    let output = String::from_utf8_lossy(output);
+    let (mut objects, mut cursors) = (String::new(), Vec::new());
+    for line in output.lines() {
+        let split = line.split_once(",\"cursor\":\"");
+        if let Some((_, cursor)) = split {
+            cursors.push(cursor.trim_end_matches("\"}").to_owned());
+        }
+        let _ = writeln!(
+            objects,
+            "{}",
+            split.map_or(line.to_owned(), |(object, _)| format!("{object}}}"))
+        );
+    }
+    (objects, cursors)
 }
 
 #[test]
@@ -340,7 +372,7 @@ fn no_byte_of_a_line_reaches_a_terminal_as_a_command() {
     fs::create_dir(home.path("main")).expect("a log directory");
     home.write("main/current", &lines, 0o744);
     let mut command = command(script);
-    let show = format!("stty -opost; NO_COLOR=1 {LOGDIR} show main");
+    let show = format!("stty -opost; NO_COLOR=1 {LOGDIR} show --no-pager main");
     command.args(["-qec", &show, "/dev/null"]).current_dir(home.path(""));
     let output = run(command, b"").stdout;
     let text = String::from_utf8(output).expect("a terminal gets UTF-8");
@@ -350,7 +382,7 @@ fn no_byte_of_a_line_reaches_a_terminal_as_a_command() {
 }
 
 /// Directories with lines in order, some of them without stamps; whatever a writer may leave.
-fn directories() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Vec<(u8, bool)>>>> {
+pub fn directories() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Vec<(u8, bool)>>>> {
     use proptest::collection::vec;
     use proptest::prelude::*;
     let line = (0..4_u8, prop::bool::weighted(0.8));
@@ -359,9 +391,9 @@ fn directories() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Vec<(u8, b
 
 /// A line as it stands in a directory, and what orders it: second (none before the first stamp), then
 /// number of the directory, then number in it.
-type Ordered = ((Option<u64>, usize, usize), String);
+pub type Ordered = ((Option<u64>, usize, usize), String);
 
-fn write_directories(home: &Home, directories: &[Vec<Vec<(u8, bool)>>]) -> Vec<Ordered> {
+pub fn write_directories(home: &Home, directories: &[Vec<Vec<(u8, bool)>>]) -> Vec<Ordered> {
     let mut all = Vec::new();
     for (directory, files) in directories.iter().enumerate() {
         let (mut second, mut last, mut count) = (100, None, 0);

@@ -5,13 +5,14 @@ use crate::diag::{Failure, What};
 use crate::logdir_command::show::emit::{Emitter, Item};
 use crate::reader::cursor::Cursor;
 use crate::reader::follow::Taken;
-use crate::reader::live::{Live, Next};
+use crate::reader::live::{HOLD, Live, Next};
 use crate::reader::range::Range;
 use crate::reader::stamp::Moment;
 use crate::reader::watch::Watch;
 use crate::signals::Signals;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -40,6 +41,8 @@ pub struct Following<'a> {
     pub emitter: &'a mut Emitter,
     /// Which of them.
     pub range: Range,
+    /// How many of those that are wanted are left out first.
+    pub skip_count: u64,
     /// What remembers how far they went.
     pub cursor: Option<Cursor>,
     /// When it ends.
@@ -86,11 +89,20 @@ impl Following<'_> {
             Until::Done => None,
         };
         let mut marks = vec![true; self.paths.len()];
+        self.emitter.begin(|| self.live.left_len());
         let mut unsaved = Unsaved::new();
         loop {
+            // Asked before looking, so that what was written until then is seen.
+            let is_over = self.left_of_range() == Some(Duration::ZERO);
+            if is_over {
+                marks.fill(true);
+            }
             self.live.look(&mut marks);
             let wait = self.take_lines(&mut unsaved, signals.as_deref())?;
-            self.emitter.flush()?;
+            match self.until {
+                Until::Asked => self.emitter.flush()?,
+                Until::Done => self.emitter.finish()?,
+            }
             self.tell_all();
             let (Some(signals), Some(watch)) = (&signals, &mut watch) else { break };
             for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
@@ -98,7 +110,11 @@ impl Following<'_> {
                     watch.replace(number, follower.directory());
                 }
             }
-            if signals.take().to_end || self.emitter.is_stopped() {
+            if signals.take().to_end {
+                self.end_line();
+                break;
+            }
+            if self.emitter.is_stopped() || is_over {
                 break;
             }
             if unsaved.since.elapsed() >= CHECKPOINT_INTERVAL {
@@ -113,6 +129,13 @@ impl Following<'_> {
         self.save(&mut unsaved)
     }
 
+    /// Makes room for the prompt of a shell that nothing tells of INT.
+    fn end_line(&self) {
+        if std::io::stdout().is_terminal() {
+            crate::diag::end_line();
+        }
+    }
+
     /// Takes all lines that are there, and says how long the next one has to wait.
     fn take_lines(
         &mut self,
@@ -124,7 +147,15 @@ impl Following<'_> {
             match self.live.next(now) {
                 Next::Nothing => return Ok(None),
                 Next::Wait(left) => return Ok(Some(left)),
-                Next::Line(number) => self.take_line(number, unsaved)?,
+                Next::Line(number) => {
+                    let line_len = self.live.follower(number).line().bytes.len();
+                    self.take_line(number, unsaved)?;
+                    if self.emitter.is_due(line_len)
+                        && !self.emitter.look(|| self.live.left_len())?
+                    {
+                        return Ok(None);
+                    }
+                }
             }
             if self.emitter.is_stopped() {
                 return Ok(None);
@@ -144,11 +175,15 @@ impl Following<'_> {
 
     fn take_line(&mut self, number: usize, unsaved: &mut Unsaved) -> Result<(), Failure> {
         let follower = self.live.follower(number);
-        let is_wanted =
-            self.range.is_all() || follower.moment().is_some_and(|moment| self.range.holds(moment));
-        if is_wanted {
-            let (line, stamp, place) = (follower.line(), follower.stamp(), follower.place());
-            self.emitter.take(Item { number, line, stamp, place })?;
+        let (line, stamp, place) = (follower.line(), follower.stamp(), follower.place());
+        let item = Item { number, line, stamp, place, chain: Some(follower.chain()) };
+        if self.range.holds_line(follower.moment()) {
+            if self.skip_count == 0 {
+                self.emitter.take(item)?;
+            } else {
+                self.skip_count -= u64::from(!line.continues && self.emitter.wants(item));
+                self.emitter.skip(item);
+            }
         }
         self.live.take(number);
         unsaved.count += 1;
@@ -190,7 +225,15 @@ impl Following<'_> {
     fn wait_limit(&self, wait: Option<Duration>, unsaved: &Unsaved) -> Option<Duration> {
         let checkpoint = (self.cursor.is_some() && unsaved.count > 0)
             .then(|| CHECKPOINT_INTERVAL.saturating_sub(unsaved.since.elapsed()));
-        wait.into_iter().chain(checkpoint).min()
+        wait.into_iter().chain(checkpoint).chain(self.left_of_range()).min()
+    }
+
+    /// How long lines of the range may still come. A line may be written a little later than it was
+    /// stamped.
+    fn left_of_range(&self) -> Option<Duration> {
+        let end = self.range.until?.to_nanos() + HOLD.as_nanos().cast_signed();
+        let left = (end - moment_of(clock::now()).to_nanos()).max(0);
+        Some(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
     }
 }
 

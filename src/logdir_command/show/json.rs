@@ -17,8 +17,9 @@ pub struct Names {
 
 /// Appends a line as an object: `name`, `directory`, `file`, `offset`, `label` (the stamp as it stands
 /// there) and `time` (RFC 3339, universal) where there is a stamp, and `text`. A text that is no UTF-8 has its
-/// bytes as `\xHH`, and `"escaped":true`. A piece of a line has `"more":true` unless it is the last.
-pub fn append(names: &Names, item: Item<'_>, to: &mut Vec<u8>) {
+/// bytes as `\xHH`, and `"escaped":true`. A piece of a line has `"more":true` unless it is the last. The
+/// cursor comes last.
+pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
     to.extend_from_slice(b"{\"name\":");
     append_string(&names.name, to);
     to.extend_from_slice(b",\"directory\":");
@@ -42,6 +43,10 @@ pub fn append(names: &Names, item: Item<'_>, to: &mut Vec<u8>) {
     append_text(text, to);
     if item.line.ending == crate::reader::lines::Ending::Cut {
         to.extend_from_slice(b",\"more\":true");
+    }
+    if let Some(cursor) = cursor {
+        // There is nothing in it to be escaped.
+        to.extend_from_slice(format!(",\"cursor\":\"{cursor}\"").as_bytes());
     }
     to.extend_from_slice(b"}\n");
 }
