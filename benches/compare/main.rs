@@ -79,6 +79,7 @@ fn run(options: &Options) -> Result<bool, Trouble> {
     if options.write && !options.rows.is_empty() {
         return Err("--write is for the whole table".into());
     }
+    entrants::build()?;
     let scale = Scale { rounds: options.rounds.max(1), megabytes: options.megabytes.max(1) };
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut complete = true;

@@ -137,7 +137,7 @@ fn page(outcomes: &[Outcome], scale: Scale) -> String {
 
 Written by
 
-    cargo bench --bench compare -- --write
+    cargo bench --bench compare -- --rounds {} --megabytes {} --write
 
 which runs everything below on your machine, beside whichever of the other programs are installed.
 
@@ -152,7 +152,7 @@ which runs everything below on your machine, beside whichever of the other progr
 - **What the numbers say.** How many times the input of the peer ours takes in the same time. `cat > file`
   does no work at all: it is what the pipe and the file system allow.
 ",
-        scale.rounds, scale.megabytes
+        scale.rounds, scale.megabytes, scale.rounds, scale.megabytes
     );
     for (name, value) in machine() {
         let _ = writeln!(text, "- **{name}.** {value}");
