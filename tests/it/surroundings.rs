@@ -87,6 +87,8 @@ fn a_removed_directory_stops_neither_the_others_nor_the_end() {
         fs::remove_dir_all(home.path("d")).expect("it is there");
         logger.write(numbers(1, 3000));
         wait_until("the other directory", || home.contents("other").ends_with(b"\n3000\n"));
+        // Until then its last archive has two names.
+        wait_until("its last archive", || !home.path("other/previous").exists());
         let told = "unable to create ./d/current, pausing: file does not exist\n";
         assert!(logger.stderr().contains(told), "{}", logger.stderr());
         wait_until("the end", || {
