@@ -14,7 +14,6 @@ use crate::reader::chain::{Chain, Link, Snapshot};
 use crate::reader::cursor::{FilePosition, Identity, Position};
 use crate::reader::lines::{Line, Place};
 use crate::reader::list::{Directory, LogFile, Role};
-use crate::reader::range;
 use crate::reader::stamp::{Moment, Stamp, Stamps};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -26,19 +25,6 @@ const PINNED_MAX: usize = 16;
 const TRIES_MAX: usize = 1000;
 /// An archive may be named so much earlier than its last line says, in seconds.
 const SLACK_SECS: i64 = 2;
-
-/// Where to start.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// With the oldest line.
-    Oldest,
-    /// With this file of the snapshot, from this byte on.
-    At(usize, u64),
-    /// Behind the last line there is.
-    End,
-    /// Behind what was delivered.
-    Behind(Position),
-}
 
 /// One directory, followed.
 pub struct Follower {
@@ -99,8 +85,8 @@ enum Gap {
 }
 
 impl Follower {
-    /// Starts to follow.
-    pub fn new(snapshot: &Snapshot, stamps: Stamps, start: Start) -> Follower {
+    /// Starts to follow behind what was delivered.
+    pub fn new(snapshot: &Snapshot, stamps: Stamps, delivered: Position) -> Follower {
         let mut follower = Follower {
             directory: snapshot.directory.clone(),
             chain: Chain::new(snapshot.directory.clone(), stamps),
@@ -118,12 +104,7 @@ impl Follower {
             notices: Vec::new(),
             failed: None,
         };
-        match start {
-            Start::Oldest => follower.push_all(&snapshot.files, 0),
-            Start::At(number, offset) => follower.push_all(&snapshot.files[number..], offset),
-            Start::End => follower.start_at_end(&snapshot.files),
-            Start::Behind(position) => follower.resume(&snapshot.files, position),
-        }
+        follower.resume(&snapshot.files, delivered);
         follower
     }
 
@@ -471,14 +452,6 @@ impl Follower {
         let identity = Identity::of(&handle).ok().flatten()?;
         let Place { file, offset } = done.place;
         Some(FilePosition { name: file.name.clone(), identity, offset })
-    }
-
-    /// Starts behind the last newline of the last file.
-    fn start_at_end(&mut self, files: &[Link]) {
-        let Some(last) = files.len().checked_sub(1) else { return };
-        let handle = files[last].open(&self.directory).ok().flatten();
-        let end = handle.and_then(|handle| range::end_of_lines(&handle).ok());
-        self.push_all(&files[last..], end.unwrap_or(0));
     }
 
     /// Goes on where a position says, in the files there are.

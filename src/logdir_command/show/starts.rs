@@ -6,7 +6,7 @@ use crate::logdir_command::show::{Log, Settings, backward, tell};
 use crate::logdir_command::trouble::Outcome;
 use crate::reader::Notice;
 use crate::reader::cursor::Position;
-use crate::reader::follow::{Follower, Start};
+use crate::reader::follow::Follower;
 use crate::reader::lines::Place;
 use crate::reader::live::{Live, Next};
 use crate::reader::range::{self, Range};
@@ -158,8 +158,7 @@ fn position_of_new(
 /// What follows directories from these positions on.
 pub fn live(positions: &[Position], logs: &[Log]) -> Live {
     let follower = |(position, log): (&Position, &Log)| {
-        let start = Start::Behind(position.clone());
-        Follower::new(&log.snapshot, log.stamps.clone(), start)
+        Follower::new(&log.snapshot, log.stamps.clone(), position.clone())
     };
     Live::new(positions.iter().zip(logs).map(follower).collect())
 }
