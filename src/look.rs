@@ -50,24 +50,16 @@ pub enum StatusSize {
 }
 
 impl StatusSize {
-    /// What a status shows of a line.
-    pub fn shown(self, line: &[u8]) -> &[u8] {
-        let line_max = match self {
-            StatusSize::Original => HEAD_MAX,
-            StatusSize::Padded(len) => len,
-            StatusSize::AsLine => line.len(),
+    /// The status of a line, filled up so that nothing of a longer one can be left behind it.
+    pub fn status(self, line: &[u8]) -> Vec<u8> {
+        let (line_max, len) = match self {
+            StatusSize::Original => (HEAD_MAX, HEAD_MAX + 1),
+            StatusSize::Padded(len) => (len, len),
+            StatusSize::AsLine => (line.len(), line.len() + 1),
         };
-        &line[..line.len().min(line_max)]
-    }
-
-    /// Fills up what is shown of a line, so that nothing of a longer one can be left behind it.
-    pub fn fill_up(self, status: &mut Vec<u8>) {
-        let len = match self {
-            StatusSize::Original => HEAD_MAX + 1,
-            StatusSize::Padded(len) => len,
-            StatusSize::AsLine => status.len() + 1,
-        };
+        let mut status = line[..line.len().min(line_max)].to_vec();
         status.resize(len, b'\n');
+        status
     }
 }
 
@@ -352,11 +344,7 @@ mod tests {
         assert_eq!(alert(3, b"abc"), b"abc\n");
         assert_eq!(alert(3, b"abcd"), b"abc...\n");
         assert_eq!(alert(0, b""), b"\n");
-        let status = |size: StatusSize, line: &[u8]| {
-            let mut status = size.shown(line).to_vec();
-            size.fill_up(&mut status);
-            status
-        };
+        let status = |size: StatusSize, line: &[u8]| size.status(line);
         assert_eq!(status(StatusSize::Padded(5), b"abc"), b"abc\n\n");
         assert_eq!(status(StatusSize::Padded(2), b"abc"), b"ab");
         assert_eq!(status(StatusSize::AsLine, b"abc"), b"abc\n");

@@ -21,10 +21,9 @@ pub struct StatusFile {
     file: File,
     /// Device and inode number.
     identity: (u64, u64),
-    /// What is shown of the last line; filled up once it is to be written, which most lines never are.
-    status: Vec<u8>,
+    /// The head of the last line; made a status once it is to be written, which most lines never are.
+    line: Vec<u8>,
     size: StatusSize,
-    is_filled_up: bool,
     is_written: bool,
     pause: Pause,
 }
@@ -41,9 +40,8 @@ impl StatusFile {
             name: name.to_owned(),
             file,
             identity,
-            status: Vec::new(),
+            line: Vec::new(),
             size: StatusSize::Original,
-            is_filled_up: true,
             is_written: true,
             pause: Pause::default(),
         })
@@ -56,10 +54,10 @@ impl StatusFile {
 
     /// Takes a line to show.
     pub fn show(&mut self, line: &[u8], size: StatusSize) {
-        self.status.clear();
-        self.status.extend_from_slice(size.shown(line));
+        self.line.clear();
+        self.line.extend_from_slice(line);
         self.size = size;
-        (self.is_filled_up, self.is_written) = (false, false);
+        self.is_written = false;
     }
 
     /// Writes the last line taken, unless there was trouble just now.
@@ -67,12 +65,9 @@ impl StatusFile {
         if self.is_written || !self.pause.is_over() {
             return;
         }
-        if !self.is_filled_up {
-            self.size.fill_up(&mut self.status);
-            self.is_filled_up = true;
-        }
-        let (what, errno) = match self.write() {
-            Ok(len) if len == self.status.len() => {
+        let status = self.size.status(&self.line);
+        let (what, errno) = match self.write(&status) {
+            Ok(len) if len == status.len() => {
                 self.is_written = true;
                 self.pause.clear();
                 self.pause.tell_end(Again::Showing, self.name.as_bytes());
@@ -86,10 +81,10 @@ impl StatusFile {
         self.pause.start(&Failure::new(what, self.name.as_bytes(), errno));
     }
 
-    fn write(&self) -> Result<usize, Errno> {
-        let len = self.file.write_at_start(&self.status)?;
+    fn write(&self, status: &[u8]) -> Result<usize, Errno> {
+        let len = self.file.write_at_start(status)?;
         // The file ends where the status does.
-        if self.size == StatusSize::AsLine && len == self.status.len() {
+        if self.size == StatusSize::AsLine && len == status.len() {
             self.file.cut(len)?;
         }
         Ok(len)
