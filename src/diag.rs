@@ -344,7 +344,7 @@ pub fn made_room(place: &[u8], count: u64) {
 /// What goes on after trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// Lines go to `current` of a directory, all that were held among them.
+    /// Lines go to `current` of a directory or to stdout, all that were held among them.
     Writing,
     /// The same, and some were dropped meanwhile.
     WritingAfterGap,
@@ -366,10 +366,13 @@ pub fn again(again: Again, place: &[u8], held: Duration) {
     tell("info", &[work.as_bytes(), place, how.as_bytes()].concat());
 }
 
-/// Tells of lines that were not written because their reader was too slow.
-pub fn dropped(place: &[u8], lines: usize, bytes: usize) {
-    let dropped = format!(" was read too slowly: {lines} lines ({bytes} bytes) were dropped");
-    warn(&[place, dropped.as_bytes()].concat());
+/// Tells of lines that were not written, because of this failure or because their reader was too slow.
+pub fn dropped(place: &[u8], lines: usize, bytes: usize, failure: Option<&Failure>) {
+    let dropped = format!("{lines} lines ({bytes} bytes) were dropped");
+    match failure {
+        Some(failure) => warn(&failure.text(&format!(", {dropped}"))),
+        None => warn(&[place, b" was read too slowly: ", dropped.as_bytes()].concat()),
+    }
 }
 
 /// Tells of lines that will never be written.

@@ -2,12 +2,12 @@
 //!
 //! Stdout is inherited and its reader is nobody we know: it is never made non-blocking, and the log
 //! does not depend on it. It is written to when poll(2) says that there is room. A reader that is slow
-//! holds back input for a moment; then lines for it are dropped, counted, until it has caught up. One
-//! that has gone is told of once.
+//! holds back input for a moment; then lines for it are dropped, counted, until it has caught up. So
+//! does a full disk, where stdout is a file. A reader that has gone is told of once.
 
 use crate::clock;
 use crate::copy::PIPE_PIECE_MAX;
-use crate::diag::{self, Failure, What};
+use crate::diag::{self, Again, Failure, What};
 use crate::lines::HANDED_MAX;
 use crate::pause::Pause;
 use crate::sys::startup;
@@ -42,6 +42,8 @@ pub struct Output {
     state: State,
     is_stuck: bool,
     pause: Pause,
+    /// Why there is a pause: the disk is full.
+    refusal: Option<Errno>,
     /// How long the end waits for the reader, once it has come.
     end_by: Option<Instant>,
 }
@@ -63,8 +65,17 @@ enum State {
 struct Dropped {
     lines: usize,
     bytes: usize,
+    /// What the disk answered; nothing where the reader is slow.
+    refusal: Option<Errno>,
     /// Whether the last byte dropped was within a line.
     is_mid_line: bool,
+}
+
+impl Dropped {
+    fn tell(&self) {
+        let failure = self.refusal.map(|errno| Failure::new(What::Write, STDOUT, errno));
+        diag::dropped(STDOUT, self.lines, self.bytes, failure.as_ref());
+    }
 }
 
 impl Output {
@@ -82,6 +93,7 @@ impl Output {
             state: State::Taking,
             is_stuck: false,
             pause: Pause::default(),
+            refusal: None,
             end_by: None,
         };
         if is_used && startup::was_closed(1) {
@@ -131,8 +143,8 @@ impl Output {
         if self.is_mid_line {
             self.held.push(b'\n');
         }
-        self.state = State::Dropping(Dropped { lines: 0, bytes: 0, is_mid_line: self.is_mid_line });
-        self.is_mid_line = false;
+        let (refusal, is_mid_line) = (self.refusal, std::mem::take(&mut self.is_mid_line));
+        self.state = State::Dropping(Dropped { lines: 0, bytes: 0, refusal, is_mid_line });
     }
 
     /// Writes until stdout has no room.
@@ -150,12 +162,14 @@ impl Output {
                 Ok(len) => {
                     written += len;
                     self.pause.clear();
+                    self.refusal = None;
                     // Whoever reads something still gets the rest at the end.
                     self.end_by = None;
                 }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => {
                     self.pause.start(&Failure::new(What::Write, STDOUT, errno));
+                    self.refusal = Some(errno);
                 }
                 Err(errno) => {
                     self.lose(errno);
@@ -165,17 +179,21 @@ impl Output {
         }
         held.drain(..written);
         self.held = held;
-        self.end_dropping();
+        if self.held.is_empty() {
+            self.tell_end();
+        }
     }
 
-    /// Goes back to taking lines where the reader has caught up.
-    fn end_dropping(&mut self) {
-        if let State::Dropping(dropped) = &self.state
-            && self.held.is_empty()
-            && !dropped.is_mid_line
-        {
-            diag::dropped(STDOUT, dropped.lines, dropped.bytes);
-            self.state = State::Taking;
+    /// Goes back to taking lines where everything held is written, and tells what was in the way.
+    fn tell_end(&mut self) {
+        match &self.state {
+            State::Dropping(dropped) if !dropped.is_mid_line => {
+                dropped.tell();
+                self.pause.tell_end(Again::WritingAfterGap, STDOUT);
+                self.state = State::Taking;
+            }
+            State::Taking | State::Full(_) => self.pause.tell_end(Again::Writing, STDOUT),
+            State::Dropping(_) | State::Gone => {}
         }
     }
 
@@ -220,7 +238,7 @@ impl Output {
     /// Tells what is not written when the program has to end now.
     pub fn give_up(&mut self) {
         if let State::Dropping(dropped) = &self.state {
-            diag::dropped(STDOUT, dropped.lines, dropped.bytes);
+            dropped.tell();
         }
         if !self.held.is_empty() {
             diag::give_up(STDOUT, &self.held, "");

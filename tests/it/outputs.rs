@@ -3,7 +3,8 @@
 
 use crate::peers::peer;
 use crate::random::{Random, SEED_VARIABLE, seeds};
-use crate::support::{Home, Logger, is_original, numbers, program, wait_until};
+use crate::support::{Ended, Home, Logger, is_original, numbers, program, wait_until};
+use crate::trouble::SmallDisk;
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
@@ -133,17 +134,108 @@ fn a_stdout_that_is_read_slowly_stops_nothing_and_what_it_misses_is_counted() {
     });
     let ended = logger.end();
     let shown = reader.join().expect("the reader ends");
-    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(0));
-    let counts = told
-        .strip_prefix("multilog: warning: standard output was read too slowly: ")
-        .and_then(|rest| rest.strip_suffix(" bytes) were dropped\n"))
-        .and_then(|rest| rest.split_once(" lines ("))
-        .unwrap_or_else(|| panic!("{told}"));
-    let missing = input.len() - shown.len();
-    let missing_lines = 200_000 - shown.iter().filter(|&&byte| byte == b'\n').count();
-    assert_eq!(counts, (missing_lines.to_string().as_str(), missing.to_string().as_str()));
-    assert!(missing > 0 && input.starts_with(&shown), "whole lines from the beginning");
+    assert_eq!(ended.warnings().lines().count(), 1);
+    let counts = counts(&ended, "standard output was read too slowly: ", " were dropped");
+    assert!(counts.0 > 0 && input.starts_with(&shown), "whole lines from the beginning");
+    assert_eq!(counts, lines_and_bytes(&input[shown.len()..]));
+}
+
+fn lines_and_bytes(bytes: &[u8]) -> (usize, usize) {
+    (bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes.len())
+}
+
+/// The lines and bytes that the one warning of this kind tells.
+#[track_caller]
+fn counts(ended: &Ended, before: &str, behind: &str) -> (usize, usize) {
+    let warnings = ended.warnings();
+    let told = |line: &str| -> Option<(usize, usize)> {
+        let (_, rest) = line.split_once(before)?;
+        let (lines, bytes) = rest.strip_suffix(behind)?.split_once(" lines (")?;
+        Some((lines.parse().ok()?, bytes.strip_suffix(" bytes)")?.parse().ok()?))
+    };
+    let told: Vec<(usize, usize)> = warnings.lines().filter_map(told).collect();
+    assert_eq!(told.len(), 1, "{warnings}");
+    told[0]
+}
+
+/// What is told of lines that a full disk made drop.
+const NO_ROOM: [&str; 2] =
+    ["unable to write standard output, ", " were dropped: out of disk space"];
+
+#[test]
+fn a_stdout_on_a_device_that_stays_full_is_told_as_that_and_its_lines_are_counted() {
+    if is_skipped() {
+        return;
+    }
+    let home = Home::new();
+    let mut command = home.command(&["1", "s10000000", "./d"]);
+    command.stdout(File::options().write(true).open("/dev/full").expect("a full device"));
+    let input = numbers(1, 200_000);
+    let ended = home.start(command).feed_and_end(&input);
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(home.read("d/current") == input);
+    let pausing =
+        "multilog: warning: unable to write standard output, pausing: out of disk space\n";
+    assert!(ended.warnings().starts_with(pausing), "{}", ended.warnings());
+    let dropped = counts(&ended, NO_ROOM[0], NO_ROOM[1]);
+    let left = counts(&ended, "giving up on standard output: ", " are not written");
+    assert!(dropped.0 > 0 && left.0 > 0);
+    assert_eq!((dropped.0 + left.0, dropped.1 + left.1), lines_and_bytes(&input));
+    assert!(!ended.warnings().contains("slowly"));
+}
+
+/// A logger whose stdout is a file on a small disk, with all of it in a directory too, on which there was
+/// no room for these lines.
+fn start_on_full_disk(home: &Home, disk: &SmallDisk, input: &[u8]) -> Logger {
+    let mut command = home.command(&["1", "s10000000", "./d"]);
+    command.stdout(File::create(home.path("disk/out")).expect("a file"));
+    let mut logger = home.start(command);
+    disk.fill(8192);
+    logger.write(input);
+    logger.wait_for_stderr("unable to write standard output, pausing: out of disk space\n");
+    wait_until("the lines", || home.read("d/current") == input);
+    disk.empty();
+    logger
+}
+
+#[test]
+fn a_stdout_on_a_full_disk_gets_what_was_held_when_there_is_room() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home) else { return };
+    if is_skipped() {
+        return;
+    }
+    // More than there is room for, and less than is held.
+    let input = numbers(1, 10_000);
+    let logger = start_on_full_disk(&home, &disk, &input);
+    logger.wait_for_stderr(
+        "multilog: info: writing to standard output again, nothing lost, held for ",
+    );
+    assert_eq!(logger.end().status.code(), Some(0));
+    assert!(home.read("disk/out") == input);
+}
+
+#[test]
+fn a_stdout_on_a_full_disk_misses_the_lines_that_are_told_of() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home) else { return };
+    if is_skipped() {
+        return;
+    }
+    let input = numbers(1, 100_000);
+    let mut logger = start_on_full_disk(&home, &disk, &input);
+    let again = "multilog: info: writing to standard output again, lines were dropped, held for ";
+    logger.wait_for_stderr(again);
+    logger.write("last\n");
+    let ended = logger.end();
+    assert_eq!(ended.status.code(), Some(0));
+    let out = home.read("disk/out");
+    let shown = out.strip_suffix(b"last\n").expect("the last line");
+    assert!(input.starts_with(shown), "whole lines from the beginning");
+    let missing = lines_and_bytes(&input[shown.len()..]);
+    assert_eq!(counts(&ended, NO_ROOM[0], NO_ROOM[1]), missing);
+    assert!(missing.0 > 0 && !ended.warnings().contains("slowly"));
 }
 
 #[test]
