@@ -301,7 +301,8 @@ fn lines(script: &Script) -> bool {
     true
 }
 
-/// A line, and for each sink whether it takes it and which action has said so.
+/// A line, and for each sink whether it takes it and which action has said so: none, where no pattern
+/// matches, and then the line is selected, as every line is at first.
 fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
     let mut head = Vec::new();
     match stamping {
@@ -325,9 +326,12 @@ fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
             Action::SelectRest => (selected, by) = (!is_taken, Some(action)),
             Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
                 let verdict = if selected { "takes it" } else { "does not" };
-                let reason = by.map_or("nothing".to_owned(), |by| name(script, by));
+                let reason = by.map_or_else(
+                    || "no pattern before it matches".to_owned(),
+                    |by| format!("{} decides", name(script, by)),
+                );
                 let sink = name(script, action);
-                append(&mut text, format_args!("  {sink} {verdict}: {reason} decides\n"));
+                append(&mut text, format_args!("  {sink} {verdict}: {reason}\n"));
                 is_taken |= selected;
             }
         }

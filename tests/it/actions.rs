@@ -416,9 +416,10 @@ fn the_block_of_explain_shows_what_becomes_of_lines() {
     let home = home_of_shell();
     home.write("yesterday", "new msg 1\nend\n", 0o644);
     let told = run_block(&home, BLOCKS[4], "");
-    let fates = "line: new msg 1\n  ./main takes it: nothing decides\n  \
+    let fates = "line: new msg 1\n  ./main takes it: no pattern before it matches\n  \
                  ./alert does not: -* new msg * decides\n\
-                 line: end\n  ./main takes it: nothing decides\n  ./alert takes it: nothing decides\n";
+                 line: end\n  ./main takes it: no pattern before it matches\n  \
+                 ./alert takes it: no pattern before it matches\n";
     assert!(told.ends_with(fates), "{told}");
     assert!(!home.path("main").exists());
 }
