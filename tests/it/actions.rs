@@ -242,10 +242,23 @@ fn tag_of_stamp(stamp: StampFormat) -> &'static str {
 /// The settings of a directory that are not the usual ones. A new one does not compile without a line here.
 fn tags_of_log(spec: &LogSpec) -> Vec<&'static str> {
     let usual = LogSpec::new("");
-    let LogSpec { dir: _, is_stamped: _, size_max, number_max, processor, margin, pause, .. } =
-        spec;
-    let LogSpec { code, total_max, age_max, number_min, sync_after, rotate_after, .. } = spec;
-    let LogSpec { queue_max, overflow, .. } = spec;
+    let LogSpec {
+        dir: _,
+        is_stamped: _,
+        size_max,
+        number_max,
+        processor,
+        margin,
+        pause,
+        code,
+        total_max,
+        age_max,
+        number_min,
+        sync_after,
+        rotate_after,
+        queue_max,
+        overflow,
+    } = spec;
     let rotation = match rotate_after {
         None => None,
         Some(script::RotateAfter::Age(_)) => Some("Cm R Ns Ar age"),
