@@ -76,8 +76,6 @@ pub struct LogDir {
     waiting: Option<Finishing>,
     /// What failed because the disk is full, until the keeper has answered whether there is room.
     disk_full: Option<Failure>,
-    /// How many archives were removed for room when that was looked at last.
-    removed_for_room: u64,
     timers: Timers,
     finisher: Finisher,
     keeper: Keeper,
@@ -342,13 +340,12 @@ impl LogDir {
             // Lines that come can still be made safe, in a new file.
             Report::Unsynced => self.cut(),
             Report::NextAged(next) => self.timers.look_for_aged(next),
-            Report::MadeRoom(removed_count) => {
+            Report::MadeRoom(has_made_room) => {
                 if let Some(failure) = self.disk_full.take()
-                    && removed_count == self.removed_for_room
+                    && !has_made_room
                 {
                     self.pause.start(&failure);
                 }
-                self.removed_for_room = removed_count;
                 return;
             }
         }

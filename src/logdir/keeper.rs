@@ -39,8 +39,8 @@ pub enum Report {
     Unsynced,
     /// When the next archive will be too old, if there is one.
     NextAged(Option<Duration>),
-    /// So many archives have been removed since the start because the disk was full.
-    MadeRoom(u64),
+    /// Whether archives have been removed because the disk was full, since that was asked last.
+    MadeRoom(bool),
     /// Somebody has the answer.
     Told,
 }
@@ -95,9 +95,10 @@ impl Keeper {
         let (place, wake) = (Arc::clone(place), self.wake.clone());
         let failure = place.failure_here(What::Thread, Errno::EAGAIN);
         let work = move || {
+            let mut removed_for_room = 0;
             for chore in to_do {
                 // Nobody wants to hear of it when the log directory is closed.
-                let _ = done.send(perform(&place, chore));
+                let _ = done.send(perform(&place, chore, &mut removed_for_room));
                 wake.wake();
             }
         };
@@ -120,7 +121,8 @@ impl Keeper {
     }
 }
 
-fn perform(place: &Place, chore: Chore) -> Report {
+/// Does one thing. `removed_for_room` is as [`has_made_room`] left it.
+fn perform(place: &Place, chore: Chore, removed_for_room: &mut u64) -> Report {
     match chore {
         Chore::Sync(current) => match current.sync() {
             Ok(()) => Report::Synced,
@@ -140,7 +142,7 @@ fn perform(place: &Place, chore: Chore) -> Report {
             }
             Report::NextAged(archives.next_aged(place))
         }
-        Chore::MakeRoom => Report::MadeRoom(make_room(place)),
+        Chore::MakeRoom => Report::MadeRoom(has_made_room(place, removed_for_room)),
         Chore::Tell(text) => {
             let count = place.archives().count(place);
             tell(place, &text, count.ok());
@@ -159,25 +161,20 @@ pub fn tell(place: &Place, text: &str, archives: Option<(u64, u64)>) {
     diag::status(place.name(), &format!("{text}, archives {archives}, last trouble {trouble}"));
 }
 
-/// Removes archives for a full disk, where `N` allows it, and says so. Tells how many have been since the
-/// start: whoever finds none to remove may have met the disk just before the other thread made room, and
-/// tries again if there are more of them than it knew of.
-fn make_room(place: &Place) -> u64 {
+/// Removes archives for a full disk, where `N` allows it, and says so. Tells whether there may be room now:
+/// whether more have been removed since the start than `removed_count`, which is brought up to date. Whoever
+/// finds none to remove may have met the disk just before the other thread made room.
+pub fn has_made_room(place: &Place, removed_count: &mut u64) -> bool {
     if place.spec.number_min.is_none() {
-        return 0;
+        return false;
     }
     let mut archives = place.archives();
     match archives.prune(place, None, Excess::FullDisk) {
         Ok(0) => {}
-        Ok(removed_count) => diag::made_room(place.name(), removed_count),
+        Ok(removed_now) => diag::made_room(place.name(), removed_now),
         Err(failure) => diag::failed(&failure),
     }
-    archives.removed_for_room()
-}
-
-/// The same; tells whether more have been removed than when this was asked last.
-pub fn has_made_room(place: &Place, removed_count: &mut u64) -> bool {
-    let before = std::mem::replace(removed_count, make_room(place));
+    let before = std::mem::replace(removed_count, archives.removed_for_room());
     *removed_count > before
 }
 
@@ -194,6 +191,7 @@ mod by_hand {
     pub struct ByHand {
         place: Option<Arc<Place>>,
         chore: Option<Chore>,
+        removed_for_room: u64,
         pub report: Option<Report>,
     }
 
@@ -215,7 +213,8 @@ mod by_hand {
             else {
                 return false;
             };
-            self.by_hand.report = Some(perform(place, chore));
+            let report = perform(place, chore, &mut self.by_hand.removed_for_room);
+            self.by_hand.report = Some(report);
             true
         }
     }

@@ -63,7 +63,6 @@ impl LogDir {
             pause: Pause::of(spec.pause),
             waiting,
             disk_full: None,
-            removed_for_room: 0,
             timers,
             finisher: Finisher::new(wake.clone()),
             keeper: Keeper::new(wake.clone()),
