@@ -5,6 +5,7 @@
 use crate::calendar;
 use crate::label::{Label, STAMP_LEN, Stamps, nanos_ahead};
 use crate::sys::local_time::{self, LocalTime};
+use jiff::civil::DateTime;
 use std::io::Write;
 
 /// What a script puts in front of each line.
@@ -212,6 +213,9 @@ impl Stamper for DateStamps {
 /// Bytes of the longest date that [`parse_date`] reads, the space behind it included.
 pub const DATE_LEN_MAX: usize = OFFSET_DATE.len();
 
+/// What seconds are counted from.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// How the stamps of `Tutc` and `Tlocal` look; 0 stands for any digit, + for either sign.
 const UTC_DATE: &[u8] = b"0000-00-00T00:00:00.000000000Z ";
 const OFFSET_DATE: &[u8] = b"0000-00-00T00:00:00.000000000+00:00 ";
@@ -242,37 +246,20 @@ pub fn parse_date(line: &[u8]) -> Option<(i64, u32, usize)> {
     let number = |from: usize, len: usize| -> i64 {
         line[from..from + len].iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
     };
-    let day = day_number(number(0, 4), number(5, 2), number(8, 2))?;
-    let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
+    // At most 99.
+    let two = |from: usize| number(from, 2) as i8;
+    let (year, month, day) = (number(0, 4) as i16, two(5), two(8));
+    let minute = DateTime::new(year, month, day, two(11), two(14), 0, 0).ok()?;
+    let second = number(17, 2);
     let east_secs = match line[UTC_DATE.len() - 2] {
         b'+' => (number(30, 2) * 60 + number(33, 2)) * 60,
         b'-' => -(number(30, 2) * 60 + number(33, 2)) * 60,
         _ => 0,
     };
-    // A leap second is written as the 60th.
-    let is_time = hour < 24 && minute < 60 && second <= 60;
-    let unix_secs = ((day * 24 + hour) * 60 + minute) * 60 + second - east_secs;
+    let unix_secs = minute.duration_since(EPOCH).as_secs() + second - east_secs;
     let nanos = u32::try_from(number(20, 9)).ok()?;
-    is_time.then_some((unix_secs, nanos, len))
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar; none where there is no such day.
-fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
-    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let month_len = match month {
-        2 => 28 + i64::from(is_leap_year),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    // Years that begin with March have their leap day at the end, and months of 153 days in fives.
-    let (march_year, march_month) =
-        if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days =
-        march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
-    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    // 719468 days are from 0000-03-01 to 1970-01-01.
-    (1..=month_len).contains(&day).then_some(march_year * 365 + leap_days + day_of_year - 719_468)
+    // A leap second is written as the 60th.
+    (second <= 60).then_some((unix_secs, nanos, len))
 }
 
 fn has_whole_minutes(time: &LocalTime) -> bool {
