@@ -1,10 +1,14 @@
 //! Lines as JSON, one object each, in ASCII.
 
-use crate::calendar::Calendar;
+use crate::logdir_command::figures;
 use crate::logdir_command::show::emit::Item;
 use crate::reader::escape;
-use crate::sys::local_time;
-use std::fmt::Write as _;
+use crate::reader::lines::Ending;
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+use std::borrow::Cow;
+use std::io::{self, Write};
 
 /// What a directory is called.
 #[derive(Clone, Debug)]
@@ -15,69 +19,81 @@ pub struct Names {
     pub path: String,
 }
 
-/// Appends a line as an object: `name`, `directory`, `file`, `offset`, `label` (the stamp as it stands
-/// there) and `time` (RFC 3339, universal) where there is a stamp, and `text`. A text that is no UTF-8 has its
-/// bytes as `\xHH`, and `"escaped":true`. A piece of a line has `"more":true` unless it is the last. The
-/// cursor comes last.
+/// What logdir(1) says of a line.
+#[derive(Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    directory: &'a str,
+    file: Cow<'a, str>,
+    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "is_false")]
+    escaped: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Appends a line as an object, and a newline.
 pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
-    to.extend_from_slice(b"{\"name\":");
-    append_string(&names.name, to);
-    to.extend_from_slice(b",\"directory\":");
-    append_string(&names.path, to);
-    to.extend_from_slice(b",\"file\":");
-    append_string(&String::from_utf8_lossy(&item.place.file.name), to);
-    to.extend_from_slice(format!(",\"offset\":{}", item.place.offset).as_bytes());
-    let mut text = item.line.bytes;
-    if let Some(stamp) = item.stamp {
-        to.extend_from_slice(b",\"label\":");
-        append_string(&String::from_utf8_lossy(&text[..stamp.len]), to);
-        let mut time = Vec::new();
-        let mut calendar = Calendar::new(local_time::universal);
-        if calendar.append(stamp.moment.unix_secs, stamp.moment.nanos, &mut time) {
-            to.extend_from_slice(b",\"time\":");
-            append_string(&(String::from_utf8_lossy(&time).replace(' ', "T") + "Z"), to);
-        }
-        text = &text[stamp.end..];
-    }
-    to.extend_from_slice(b",\"text\":");
-    append_text(text, to);
-    if item.line.ending == crate::reader::lines::Ending::Cut {
-        to.extend_from_slice(b",\"more\":true");
-    }
-    if let Some(cursor) = cursor {
-        // There is nothing in it to be escaped.
-        to.extend_from_slice(format!(",\"cursor\":\"{cursor}\"").as_bytes());
-    }
-    to.extend_from_slice(b"}\n");
+    let (label, text) = match item.stamp {
+        Some(stamp) => (Some(&item.line.bytes[..stamp.len]), &item.line.bytes[stamp.end..]),
+        None => (None, item.line.bytes),
+    };
+    let utf8 = std::str::from_utf8(text);
+    let object = Object {
+        name: &names.name,
+        directory: &names.path,
+        file: String::from_utf8_lossy(&item.place.file.name),
+        offset: item.place.offset,
+        label: label.map(String::from_utf8_lossy),
+        time: item.stamp.and_then(|stamp| figures::rfc3339(stamp.moment)),
+        text: utf8.map_or_else(|_| Cow::Owned(escaped(text)), Cow::Borrowed),
+        escaped: utf8.is_err(),
+        more: item.line.ending == Ending::Cut,
+        cursor,
+    };
+    // Nothing can go wrong where the text is in memory and keys are strings.
+    let _ = object.serialize(&mut Serializer::with_formatter(&mut *to, Ascii));
+    to.push(b'\n');
 }
 
-fn append_text(text: &[u8], to: &mut Vec<u8>) {
-    match std::str::from_utf8(text) {
-        Ok(text) => append_string(text, to),
-        Err(_) => {
-            let mut escaped = Vec::new();
-            escape::append(text, &mut escaped);
-            append_string(&String::from_utf8_lossy(&escaped), to);
-            to.extend_from_slice(b",\"escaped\":true");
-        }
-    }
+/// JSON has no bytes that are no text; these are shown as on a terminal.
+fn escaped(text: &[u8]) -> String {
+    let mut escaped = Vec::new();
+    escape::append(text, &mut escaped);
+    String::from_utf8_lossy(&escaped).into_owned()
 }
 
-fn append_string(text: &str, to: &mut Vec<u8>) {
-    let mut string = String::with_capacity(text.len() + 2);
-    string.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => string.extend(['\\', char]),
-            ' '..='~' => string.push(char),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string cannot fail.
-                    let _ = write!(string, "\\u{unit:04x}");
-                }
+/// Without blanks, and what is not printable ASCII as `\uHHHH`, since lines are anybody's and output may
+/// come to a terminal.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        to: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(pos) = rest.bytes().position(|byte| !matches!(byte, b' '..=b'~')) {
+            let (plain, other) = rest.split_at(pos);
+            to.write_all(plain.as_bytes())?;
+            let mut chars = other.chars();
+            for unit in chars.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
+                write!(to, "\\u{unit:04x}")?;
             }
+            rest = chars.as_str();
         }
+        to.write_all(rest.as_bytes())
     }
-    string.push('"');
-    to.extend_from_slice(string.as_bytes());
 }
