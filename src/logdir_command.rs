@@ -47,15 +47,16 @@ pub fn run() -> ExitCode {
         return refuse("no command");
     };
     let arguments: Vec<OsString> = arguments.collect();
-    match command.as_bytes() {
+    let ended = match command.as_bytes() {
         b"show" => show::run(arguments),
         b"status" => status::run(arguments),
         b"check" => check::run(arguments),
         b"rate" => rate::run(arguments),
-        b"--help" | b"help" => arguments::show(HELP),
-        b"--version" => arguments::show(VERSION),
-        _ => refuse(&format!("no command {}", command.to_string_lossy())),
-    }
+        b"--help" | b"help" => Ok(arguments::show(HELP)),
+        b"--version" => Ok(arguments::show(VERSION)),
+        _ => Err(refuse(&format!("no command {}", command.to_string_lossy()))),
+    };
+    ended.unwrap_or_else(|code| code)
 }
 
 fn refuse(why: &str) -> ExitCode {

@@ -66,8 +66,8 @@ pub fn now() -> Moment {
 }
 
 /// Ends a program whose options make no sense.
-pub fn refuse(why: &str) -> ExitCode {
-    diag::fatal_text(why);
+pub fn refuse(why: String) -> ExitCode {
+    diag::fatal_text(&why);
     ExitCode::from(diag::EXIT_TROUBLE)
 }
 

@@ -73,16 +73,10 @@ struct Options {
     label: String,
 }
 
-/// Runs the command.
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
-        Ok(read) => read,
-        Err(code) => return code,
-    };
-    let settings = match Settings::new(&options) {
-        Ok(settings) => settings,
-        Err(why) => return choices::refuse(&why),
-    };
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
+    let settings = Settings::new(&options).map_err(choices::refuse)?;
     let mut outcome = Outcome::default();
     let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
@@ -93,16 +87,12 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             Err(failure) => outcome.fail(&[failure]),
         }
     }
-    match CountsOfAll::new(all, settings.by, settings.zone.clone()) {
-        Ok(all) => {
-            outcome.has_found = !all.is_empty();
-            if let Err(failure) = write(&all, &options, outcome.has_found) {
-                outcome.fail(&[failure]);
-            }
-        }
-        Err(why) => return choices::refuse(&why),
+    let all = CountsOfAll::new(all, settings.by, settings.zone.clone()).map_err(choices::refuse)?;
+    outcome.has_found = !all.is_empty();
+    if let Err(failure) = write(&all, &options, outcome.has_found) {
+        outcome.fail(&[failure]);
     }
-    outcome.exit_code()
+    Ok(outcome.exit_code())
 }
 
 /// The options, understood.

@@ -119,22 +119,16 @@ struct Options {
     label: String,
 }
 
-/// Runs the command.
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
-        Ok(read) => read,
-        Err(code) => return code,
-    };
-    let settings = match Settings::new(options) {
-        Ok(settings) => settings,
-        Err(why) => return choices::refuse(&why),
-    };
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
+    let settings = Settings::new(options).map_err(choices::refuse)?;
     let mut outcome = Outcome::default();
     let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
     let logs = open_all(found, &settings, &mut outcome);
     if logs.is_empty() {
-        return outcome.exit_code();
+        return Ok(outcome.exit_code());
     }
     let checked = settings.check_after(&logs).and_then(|()| Emitter::of(&settings, &logs));
     let shown = checked.and_then(|emitter| {
@@ -144,7 +138,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         diag::fatal_text(&why);
         outcome.has_trouble = true;
     }
-    outcome.exit_code()
+    Ok(outcome.exit_code())
 }
 
 /// The options, understood.

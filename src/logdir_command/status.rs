@@ -52,16 +52,10 @@ struct Options {
     label: String,
 }
 
-/// Runs the command.
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (options, operands): (Options, _) = match choices::read(PROGRAM, HELP, &VALUED, arguments) {
-        Ok(read) => read,
-        Err(code) => return code,
-    };
-    let counting = match choices::counting(&options.label) {
-        Ok(counting) => counting,
-        Err(why) => return choices::refuse(&why),
-    };
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
+    let counting = choices::counting(&options.label).map_err(choices::refuse)?;
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
     let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
@@ -81,7 +75,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     for report in &reports {
         outcome.trouble(&report.name, &report.troubles);
     }
-    outcome.exit_code()
+    Ok(outcome.exit_code())
 }
 
 /// How one directory is.
