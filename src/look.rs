@@ -69,11 +69,12 @@ impl Look {
         self.prefix.is_empty() && !self.is_escaped
     }
 
-    /// How many bytes of a line are looked at to make an alert or a status of it.
+    /// How many bytes of a line are looked at to make an alert or a status of it. Behind those of an alert
+    /// one more tells whether dots follow.
     pub fn head_len(&self) -> usize {
         match self.status_size {
-            StatusSize::Original => self.alert_max,
-            StatusSize::Padded(len) => self.alert_max.max(len),
+            StatusSize::Original => self.alert_max + 1,
+            StatusSize::Padded(len) => len.max(self.alert_max + 1),
             StatusSize::AsLine => usize::MAX,
         }
     }

@@ -434,10 +434,10 @@ mod tests {
         assert_eq!(script.actions.len(), 4);
         assert_eq!(ignored, []);
         assert_eq!(script.head_max(), LONG_HEAD_MAX);
-        for short in [&["E1000", "e"][..], &["^1000", "=s"], &["E5000"]] {
+        for short in [&["E999", "e"][..], &["^1000", "=s"], &["E5000"]] {
             assert_eq!(parsed(short).0.head_max(), HEAD_MAX);
         }
-        assert_eq!(parsed(&["E1001", "e"]).0.head_max(), LONG_HEAD_MAX);
+        assert_eq!(parsed(&["E1000", "e"]).0.head_max(), LONG_HEAD_MAX);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::trouble::SmallDisk;
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -359,6 +360,8 @@ fn alerts_and_status_files_are_as_long_as_asked_for() {
     };
     assert_eq!(alert(&["E3", "e"]), "xxx...\n");
     assert_eq!(alert(&["E3", "pweb:", "e"]), "web: xxx...\n");
+    assert_eq!(alert(&["E999", "e"]).len(), 999 + 4);
+    assert_eq!(alert(&["E1000", "e"]).len(), 1000 + 4);
     assert_eq!(alert(&["E5k", "e"]).len(), 5 * 1024 + 4);
     assert_eq!(alert(&["E0", "e"]).len(), 8193);
     for (script, len) in [("^10", 10), ("^2k", 2048), ("^0", 8193)] {
@@ -444,16 +447,36 @@ fn lines_go_where_they_go_with_s6_log() {
         let program = crate::support::program();
         let ours = run(&program, "X", "e");
         let theirs = run(&s6_log, "--", "2");
-        // With a prefix, s6-log's E is counted otherwise.
-        let is_compared = !script.iter().any(|action| action.starts_with('p'));
-        let (our_alerts, their_alerts) = (&ours.1, &theirs.1);
-        assert!(
-            !is_compared || our_alerts == their_alerts,
-            "alerts, {script:?}, {SEED_VARIABLE}={seed}"
-        );
+        assert!(ours.1 == theirs.1, "alerts, {script:?}, {SEED_VARIABLE}={seed}");
         assert!(ours.0 == theirs.0, "stdout, {script:?}, {SEED_VARIABLE}={seed}");
         for (number, (ours, theirs)) in ours.2.iter().zip(&theirs.2).enumerate() {
             assert!(ours == theirs, "file {number}, {script:?}, {SEED_VARIABLE}={seed}");
         }
+    }
+}
+
+#[test]
+fn alerts_of_any_length_are_those_of_s6_log() {
+    let Some(s6_log) = peer("s6-log") else { return };
+    if is_skipped() {
+        return;
+    }
+    for (prefix, size) in [("p", 200), ("pweb:", 200), ("p", 1000), ("pweb:", 1000), ("pa b", 5)] {
+        // Up to three bytes more it shows instead of dots.
+        let lens = [0, 1, 5, 199, 200, 201, 1000, 1001, 1004, 8000];
+        let lens = lens.into_iter().filter(|len| !(size + 1..=size + 3).contains(len));
+        let lines: Vec<String> = lens.map(|len| "x".repeat(len) + "\n").collect();
+        let run = |program: &Path, alert| {
+            let size = format!("E{size}");
+            let home = Home::in_memory();
+            // It warns of a script that does not end so.
+            let ended =
+                home.run_of(program, &[prefix, &size, alert, "1"], lines.concat().as_bytes());
+            assert_eq!(ended.status.code(), Some(0));
+            String::from_utf8_lossy(&ended.stderr).replace(ALERT, "")
+        };
+        let (ours, theirs) = (run(&program(), "e"), run(&s6_log, "2"));
+        assert_eq!(ours.lines().count(), lines.len());
+        assert_eq!(ours, theirs, "{prefix} {size}");
     }
 }
