@@ -5,6 +5,7 @@
 use crate::calendar;
 use crate::label::{Label, STAMP_LEN, Stamps, nanos_ahead};
 use crate::sys::local_time::{self, LocalTime};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use std::io::Write;
 
@@ -21,13 +22,11 @@ pub enum StampFormat {
     Local,
 }
 
-/// A moment as `2026-11-20T08:15:02.123456789Z`, if its year is one that can be written so.
+/// A moment as `2026-11-20T08:15:02.123456789Z`, if its year is one that RFC 3339 has.
 pub fn format_utc(label: Label) -> Option<String> {
     let (unix_secs, nanos) = label.to_unix();
-    let time = local_time::universal(unix_secs)?;
-    let (year, month, day) = (time.year, time.month, time.day);
-    let (hour, minute, second) = (time.hour, time.minute, time.second);
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z"))
+    let moment = Timestamp::new(unix_secs, i32::try_from(nanos).ok()?).ok()?;
+    Some(format!("{moment:.9}")).filter(|text| !text.starts_with('-'))
 }
 
 /// Makes the stamps of one stream, each a moment after the last one.
@@ -318,6 +317,19 @@ mod tests {
         stamps.append_to(&mut text);
         let expected = b"1970-01-01T00:00:59.999999999Z 1970-01-01T00:01:00.000000000Z ";
         assert_eq!(text.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn moments_are_written_where_their_year_has_four_digits() {
+        let written = |unix_secs, nanos| format_utc(Label::from_unix(unix_secs, nanos));
+        let first = "0000-01-01T00:00:00.000000000Z";
+        let last = "9999-12-30T21:59:59.999999999Z";
+        assert_eq!(written(-62_167_219_200, 0).as_deref(), Some(first));
+        assert_eq!(written(-62_167_219_201, 999_999_999), None);
+        assert_eq!(written(1_700_000_000, 10).as_deref(), Some("2023-11-14T22:13:20.000000010Z"));
+        assert_eq!(written(253_402_207_199, 999_999_999).as_deref(), Some(last));
+        assert_eq!(written(253_402_300_800, 0), None);
+        assert_eq!(written(i64::MAX, 0), None);
     }
 
     #[track_caller]
