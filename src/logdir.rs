@@ -14,33 +14,33 @@ mod gap;
 mod keeper;
 mod lock;
 mod open;
+mod overflow;
 mod place;
 mod processor;
 mod queue;
 mod recover;
 mod replace;
+mod rotate;
 mod rotation_point;
 mod rotation_time;
 mod sync_ahead;
 mod timers;
 
-use crate::clock;
 use crate::diag::{self, Again, Failure, What};
-use crate::disk::{File, For};
-use crate::format::{CURRENT, MODE_COMPLETE, PREVIOUS};
+use crate::format::{CURRENT, MODE_COMPLETE};
 use crate::pause::Pause;
-use crate::script::Overflow;
 use current::Current;
 use figures::{Count, Figures};
 use finish::Finishing;
 use finisher::Finisher;
 use gap::Gap;
 use keeper::{Chore, Keeper, Report};
-use memchr::memrchr;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use overflow::Overflowing;
 use place::Place;
 use queue::Queue;
+use rotate::Rotation;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,30 +83,6 @@ pub struct LogDir {
     end: End,
 }
 
-/// What is done about a queue that is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Overflowing {
-    /// It is not full.
-    No,
-    /// Input has been held back since then.
-    Since(Instant),
-    /// Input is taken, and what does not fit is dropped.
-    Dropping,
-}
-
-/// The next step of a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rotation {
-    /// None is under way.
-    None,
-    /// `current` becomes `previous`, once that name is free.
-    Rename,
-    /// A new `current` is made, and the old one goes to the finisher.
-    Create,
-    /// A new `current` is made; the old one was removed by somebody else.
-    Replace,
-}
-
 /// How far the end of the writer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -137,38 +113,6 @@ impl LogDir {
         let direct = self.queue.is_empty() && bytes.len() >= DIRECT_MIN;
         let written = if direct { self.put(bytes) } else { 0 };
         self.queue.push(&bytes[written..]);
-    }
-
-    /// How many bytes can be taken now; where lines are dropped, any number.
-    pub fn room(&self) -> usize {
-        match self.overflow {
-            Overflowing::Dropping => usize::MAX,
-            Overflowing::No | Overflowing::Since(_) => self.queue.room(),
-        }
-    }
-
-    /// Whether so many bytes can be taken now. Makes room where that is possible without waiting; where a
-    /// full queue is not to hold back input longer than a pause, there is room from then on.
-    pub fn have_room(&mut self, len: usize) -> bool {
-        if self.queue.room() < len || self.timers.has_rotation() {
-            self.flush();
-        }
-        if self.queue.room() >= len {
-            if self.gap.is_none() {
-                self.overflow = Overflowing::No;
-            }
-            return true;
-        }
-        if self.place.spec.overflow == Overflow::Drop {
-            self.overflow = match self.overflow {
-                Overflowing::No => Overflowing::Since(clock::moment()),
-                Overflowing::Since(since) if clock::moment() >= since + self.place.spec.pause => {
-                    Overflowing::Dropping
-                }
-                other => other,
-            };
-        }
-        self.overflow == Overflowing::Dropping
     }
 
     /// Writes what can be written, and goes on with a rotation that is under way.
@@ -372,64 +316,6 @@ impl LogDir {
         self.disk_full = Some(failure);
     }
 
-    /// Whether this need not be dropped.
-    fn fits(&self, bytes: &[u8]) -> bool {
-        self.gap.is_none() && bytes.len() <= self.queue.room()
-    }
-
-    /// Takes whole lines as far as they fit, and drops the rest. Of a line that does not fit nothing is
-    /// kept, unless its beginning has been written.
-    fn drop_lines(&mut self, mut bytes: &[u8]) {
-        if self.gap.is_none() {
-            let (gap, taken) = self.begin_gap(bytes);
-            self.gap = Some(Box::new(gap));
-            bytes = &bytes[taken..];
-        }
-        if let Some(gap) = &mut self.gap {
-            gap.add(bytes);
-        }
-    }
-
-    fn begin_gap(&mut self, bytes: &[u8]) -> (Gap, usize) {
-        let is_stamped = self.place.spec.is_stamped;
-        let fitting = &bytes[..self.queue.room().min(bytes.len())];
-        if let Some(newline) = memrchr(b'\n', fitting) {
-            self.queue.push(&bytes[..=newline]);
-            return (Gap::at_line_start(is_stamped), newline + 1);
-        }
-        let line_pos = match memrchr(b'\n', self.queue.held()) {
-            Some(newline) => newline + 1,
-            None if self.is_at_line_start => 0,
-            None => {
-                self.queue.push(fitting);
-                return (Gap::in_line(is_stamped), fitting.len());
-            }
-        };
-        let mut gap = Gap::at_line_start(is_stamped);
-        gap.add(&self.queue.split_off(line_pos));
-        self.cut_pos = self.cut_pos.map(|cut_pos| cut_pos.min(line_pos));
-        (gap, 0)
-    }
-
-    /// Whether writing works again, and there is room for more than the marker.
-    fn can_end_gap(&self) -> bool {
-        self.gap.as_ref().is_some_and(|gap| gap.is_between_lines())
-            && self.pause.until().is_none()
-            && self.disk_full.is_none()
-            && self.queue.is_half_empty()
-    }
-
-    fn end_gap(&mut self) {
-        if let Some(gap) = self.gap.take() {
-            let marker = gap.marker();
-            self.queue.push(&marker);
-            self.figures.dropped.add(gap.missing());
-            self.figures.markers.add(Count::of(&marker));
-            self.overflow = Overflowing::No;
-            self.has_dropped = true;
-        }
-    }
-
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
     /// there is trouble or the last full file is not finished yet.
     fn put(&mut self, bytes: &[u8]) -> usize {
@@ -492,84 +378,6 @@ impl LogDir {
             }
             Err(failure) => self.pause.start(&failure),
         }
-    }
-
-    fn begin_rotation(&mut self, wanted: bool) {
-        if wanted {
-            self.rotation = Rotation::Rename;
-        }
-    }
-
-    /// Takes a rotation that is under way as far as it goes. True when there is a `current` to write
-    /// to and no pause.
-    fn is_ready(&mut self) -> bool {
-        while self.disk_full.is_none() && self.pause.is_over() {
-            let step = match self.rotation {
-                Rotation::None => return true,
-                Rotation::Rename if self.finisher.is_busy() => {
-                    self.sync_ahead();
-                    return false;
-                }
-                Rotation::Rename => self.rename_current(),
-                Rotation::Create | Rotation::Replace => self.create_current(),
-            };
-            match step {
-                Ok(next) => {
-                    self.pause.clear();
-                    self.rotation = next;
-                }
-                Err(failure) => self.stop(failure),
-            }
-        }
-        false
-    }
-
-    fn sync_ahead(&mut self) {
-        if self.ahead.is_none() && self.place.is_slow() {
-            self.ahead = SyncAhead::begin(&self.current);
-        }
-    }
-
-    fn rename_current(&mut self) -> Result<Rotation, Failure> {
-        // Without somebody to finish it, no file is taken out of use.
-        self.finisher.prepare(&self.place)?;
-        if let Some(left_over) = self.find_left_over()? {
-            self.finisher.start(Finishing::of_left_over(left_over));
-            return Ok(Rotation::Rename);
-        }
-        match self.place.dir.rename(CURRENT, PREVIOUS) {
-            Ok(()) => Ok(Rotation::Create),
-            Err(Errno::ENOENT) => {
-                let told = [b"somebody removed ", self.place.name(), b"/current, making a new one"];
-                diag::warn(&told.concat());
-                Ok(Rotation::Replace)
-            }
-            Err(errno) => Err(self.place.failure_here(What::RenameCurrent, errno)),
-        }
-    }
-
-    /// A `previous` that somebody put there, or that a rename left which was answered with an error. It
-    /// would be replaced.
-    fn find_left_over(&self) -> Result<Option<File>, Failure> {
-        let failure = |errno| self.place.failure(What::Read, PREVIOUS, errno);
-        match self.place.dir.stat(PREVIOUS).map_err(failure)? {
-            None => Ok(None),
-            Some(_) => self.place.dir.open(PREVIOUS, For::Reading).map(Some).map_err(failure),
-        }
-    }
-
-    fn create_current(&mut self) -> Result<Rotation, Failure> {
-        let current = Current::new(open::current(&self.place, What::Create)?);
-        let full = std::mem::replace(&mut self.current, current);
-        let ahead = self.ahead.take();
-        self.size = 0;
-        self.is_at_line_start = true;
-        self.timers.forget_current();
-        self.figures.rotated_at = Some(clock::now());
-        if self.rotation == Rotation::Create {
-            self.finisher.start(Finishing::new(full, ahead));
-        }
-        Ok(Rotation::None)
     }
 }
 
