@@ -5,9 +5,11 @@
 //! another file, nothing has been left unread. Then a fresh listing says which files follow. Events of
 //! the file system are only a hint when to look; the results do not depend on them.
 
+mod known;
+mod resume;
+
 use crate::diag::Failure;
 use crate::format::{CURRENT, Code};
-use crate::label::Label;
 use crate::reader::Notice;
 use crate::reader::anchor::{Anchor, Behind};
 use crate::reader::chain::{Chain, Link, Snapshot};
@@ -15,7 +17,8 @@ use crate::reader::cursor::{FilePosition, Identity, Position};
 use crate::reader::lines::{Line, Place};
 use crate::reader::list::{Directory, LogFile, Role};
 use crate::reader::stamp::{Moment, Stamp, Stamps};
-use std::collections::{BTreeSet, VecDeque};
+use known::Known;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Files that are opened as soon as they are seen, so that nobody can remove what is in them before it
@@ -23,8 +26,6 @@ use std::rc::Rc;
 const PINNED_MAX: usize = 16;
 /// How often files are listed again because one was renamed or removed in the middle of it.
 const TRIES_MAX: usize = 1000;
-/// An archive may be named so much earlier than its last line says, in seconds.
-const SLACK_SECS: i64 = 2;
 
 /// One directory, followed.
 pub struct Follower {
@@ -421,6 +422,11 @@ impl Follower {
         self.forget_opened();
     }
 
+    fn push_from(&mut self, links: Vec<Link>, place: &Place) {
+        let number = links.iter().position(|link| link.file.inode == place.file.inode).unwrap_or(0);
+        self.push_links(links[number..].to_vec(), place.offset);
+    }
+
     /// The last file is known again by its inode, which nobody else gets while it is open.
     fn pin_last(&mut self, links: &mut Vec<Link>) {
         while let Some(last) = links.last_mut() {
@@ -453,201 +459,12 @@ impl Follower {
         let Place { file, offset } = done.place;
         Some(FilePosition { name: file.name.clone(), identity, offset })
     }
-
-    /// Goes on where a position says, in the files there are.
-    fn resume(&mut self, files: &[Link], position: Position) {
-        self.anchor = position.anchor;
-        self.moment = self.anchor.moment;
-        if let Some(file) = &position.file
-            && let Some(number) = self.find_file(files, file)
-        {
-            let link = files[number].clone();
-            let place = Place { file: link.file.clone(), offset: file.offset };
-            self.done = Some(Done { place, link: Some(link) });
-            return self.push_all(&files[number..], file.offset);
-        }
-        if !self.anchor.is_set() {
-            // Nothing was delivered, and the file that was the first then may be gone.
-            if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
-                self.open_gap();
-            }
-            return self.push_all(files, 0);
-        }
-        // What was there when the cursor was written is not known any more.
-        self.known = Known::default();
-        let found = match files {
-            [Link { file, .. }] if file.role == Role::Alone => {
-                self.find_again_in(std::slice::from_ref(file))
-            }
-            _ => self.find_again(),
-        };
-        self.note_failure(found);
-    }
-
-    /// The file of a position, by its inode or, where it was compressed since, by its label.
-    fn find_file(&self, files: &[Link], wanted: &FilePosition) -> Option<usize> {
-        let by_inode = |link: &Link| {
-            let handle = link.open(&self.directory).ok().flatten()?;
-            let is_it = link.file.inode == wanted.identity.inode
-                && wanted.identity.is_that_of(&handle).ok()?
-                && reaches(&handle, wanted.offset);
-            is_it.then_some(())
-        };
-        let label = crate::format::parse_archive_name(&wanted.name).map(|(label, _)| label);
-        let by_label = |link: &Link| {
-            let handle = link.open(&self.directory).ok().flatten()?;
-            let is_it = label.is_some()
-                && link.file.label() == label
-                && wanted.identity.is_head_of(&handle).ok()?
-                && reaches(&handle, wanted.offset);
-            is_it.then_some(())
-        };
-        let find = |is_it: &dyn Fn(&Link) -> Option<()>| {
-            files.iter().position(|link| is_it(link).is_some())
-        };
-        find(&by_inode).or_else(|| find(&by_label))
-    }
-
-    /// Finds the place behind the last line that was delivered, since its file is gone. False where that
-    /// has to wait.
-    fn find_again(&mut self) -> Result<bool, Failure> {
-        let Some(files) = self.directory.list_settled()? else { return Ok(false) };
-        self.find_again_in(&files)
-    }
-
-    /// The same in files that are known to be all there are.
-    fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
-        let candidates = self.candidates(files);
-        let Some(links) = self.pin(&candidates)? else { return Ok(false) };
-        if links.is_empty() {
-            return Ok(false);
-        }
-        self.known = Known::of(files, &links);
-        if self.anchor.moment.is_none() {
-            // Nothing tells lines without stamps apart. Sending some again is better than losing them.
-            if self.anchor.is_set() {
-                self.open_gap();
-            }
-            self.chain.skip_file();
-            self.push_links(links, 0);
-            return Ok(true);
-        }
-        let behind = self.find_anchor(&links);
-        self.chain.skip_file();
-        match behind {
-            Behind::Exact(place) => self.push_from(links, &place),
-            Behind::Later(place, _) => {
-                self.open_gap();
-                self.push_from(links, &place);
-            }
-            // The archives have been delivered, or are older. `current` has not: it is not the file that
-            // was read, whatever its stamps say.
-            Behind::Nothing => {
-                let end = links.iter().position(|link| link.file.label().is_none());
-                let Some(number) = end else { return Ok(false) };
-                self.push_links(links[number..].to_vec(), 0);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Looks for the last line delivered, where lines have stamps.
-    fn find_anchor(&self, links: &[Link]) -> Behind {
-        let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
-        for link in links.iter().filter(|_| self.anchor.moment.is_some()) {
-            search.push(link.clone(), 0);
-        }
-        self.anchor.find(&mut search)
-    }
-
-    /// Files that may hold the last line delivered, or later ones.
-    fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
-        let stamps = self.chain.stamps();
-        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.anchor.moment) {
-            (Some(label), Some(moment)) => {
-                let named = stamps.moment_of(label).unix_secs.saturating_add(SLACK_SECS);
-                named >= moment.unix_secs || file.modified.0 + SLACK_SECS >= moment.unix_secs
-            }
-            (Some(label), None) => self.known.newest().is_none_or(|newest| label > newest),
-            (None, _) => true,
-        };
-        files.iter().filter(is_candidate).cloned().collect()
-    }
-
-    fn push_from(&mut self, links: Vec<Link>, place: &Place) {
-        let number = links.iter().position(|link| link.file.inode == place.file.inode).unwrap_or(0);
-        self.push_links(links[number..].to_vec(), place.offset);
-    }
-}
-
-/// The files of one listing.
-#[derive(Debug, Default)]
-struct Known {
-    labels: BTreeSet<Label>,
-    /// Those that had no label then. They are held open, so that nobody else gets their inodes.
-    unfinished: Vec<Link>,
-}
-
-impl Known {
-    /// Those of a listing, of which `links` are open as far as they have no label.
-    fn of<'a>(files: &[Rc<LogFile>], links: impl IntoIterator<Item = &'a Link>) -> Known {
-        let unfinished: Vec<u64> =
-            files.iter().filter(|file| file.label().is_none()).map(|file| file.inode).collect();
-        let is_unfinished = |link: &&Link| unfinished.contains(&link.file.inode);
-        Known {
-            labels: files.iter().filter_map(|file| file.label()).collect(),
-            unfinished: links.into_iter().filter(is_unfinished).cloned().collect(),
-        }
-    }
-
-    /// Those of a snapshot.
-    fn of_snapshot(links: &[Link]) -> Known {
-        let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
-        Known::of(&files, links)
-    }
-
-    fn newest(&self) -> Option<Label> {
-        self.labels.last().copied()
-    }
-
-    fn holds(&self, file: &LogFile) -> bool {
-        file.label().is_some_and(|label| self.labels.contains(&label))
-            || self.unfinished.iter().any(|link| link.file.inode == file.inode)
-    }
-
-    /// The files of a later listing that follow the one with this number: those with later names, and
-    /// then new ones with names from before, which the writer makes when the clock was set back.
-    fn successors(&self, files: &[Rc<LogFile>], number: usize) -> Vec<Rc<LogFile>> {
-        let (later, unfinished): (Vec<_>, Vec<_>) =
-            files[number + 1..].iter().partition(|file| file.label().is_some());
-        let later = later.into_iter().filter(|file| !self.holds(file));
-        let earlier = if files[number].label().is_some() { &files[..number] } else { &[] };
-        let mut set_back: Vec<&Rc<LogFile>> =
-            earlier.iter().filter(|file| !self.holds(file)).collect();
-        // Where only the clock of the writer was set, and more than once, this is their order.
-        set_back.sort_by_key(|file| file.modified);
-        later.chain(set_back).chain(unfinished).cloned().collect()
-    }
 }
 
 /// Whether nothing was ever written to a file that is held open.
 fn is_empty(link: &Link) -> bool {
     let metadata = link.handle.as_ref().map(|handle| handle.metadata());
     metadata.is_some_and(|metadata| metadata.is_ok_and(|metadata| metadata.len() == 0))
-}
-
-/// Whether one of these files begins as the one of a position.
-fn begins_any(wanted: &FilePosition, files: &[Link], directory: &Directory) -> bool {
-    let begins_so = |link: &Link| {
-        let handle = link.open(directory).ok().flatten()?;
-        wanted.identity.is_head_of(&handle).ok()
-    };
-    files.iter().any(|link| begins_so(link) == Some(true))
-}
-
-/// Whether a file decodes to so many bytes.
-fn reaches(handle: &Rc<std::fs::File>, offset: u64) -> bool {
-    matches!(crate::reader::decode::Decoded::new(handle.clone(), offset), Ok(Some(_)))
 }
 
 impl LogFile {
