@@ -7,122 +7,37 @@ mod json;
 mod output;
 mod pager;
 mod progress;
+mod settings;
 mod starts;
 
 use crate::diag::{self, Failure};
-use crate::label::Counting;
 use crate::logdir_command::choices;
 use crate::logdir_command::filter::Filter;
 use crate::logdir_command::trouble::Outcome;
 use crate::reader::Notice;
 use crate::reader::backward::Backward;
 use crate::reader::chain::Snapshot;
-use crate::reader::cursor::word::Word;
 use crate::reader::cursor::{Cursor, Position};
 use crate::reader::find::{self, Found, Where};
 use crate::reader::merge::{BackwardMerge, Merge};
-use crate::reader::range::Range;
-use crate::reader::render::{self, Bytes, Colours, Format, Renderer, Zone};
+use crate::reader::render::{self, Bytes, Colours, Renderer};
 use crate::reader::source::Source;
-use crate::reader::stamp::{Moment, Stamps};
-use argh::FromArgs;
+use crate::reader::stamp::Stamps;
 use cursors::Cursors;
 use emit::{Emitter, Form, Item};
 use follow::{Following, Until};
-use jiff::Zoned;
 use output::Output;
 use progress::Progress;
+use settings::Settings;
 use starts::{First, Starts, firsts_of_last, position_before_range, positions_before};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const PROGRAM: &str = "logdir show";
-const HELP: &str = "\
-Usage: logdir show [option...] [dir...]
-
-Writes the lines of log directories, old files included, in order of time.
-
-  --since TIME    from this time on: 2026-11-21 02:10, 02:10, today, yesterday,
-                  -2h, with UTC behind it, or a label
-  --until TIME    before this time
-  -n COUNT        the last lines only
-  -r              the last line first
-  -f              wait for more; the last ten lines first, unless told otherwise
-  --cursor FILE   go on behind what was shown with this file the last time
-  --after CURSOR  go on behind the line with this cursor, as --json gives it
-  --grep PATTERN  lines that match, and --not PATTERN those that do not
-  -C COUNT        with so many lines around each
-  --utc           give universal instead of local time
-  --format FORM   short (to a terminal), local, utc, rfc3339, relative, delta or raw
-  --raw           give lines as they are, also to a terminal
-  --json          give JSON objects
-  --no-pager      no LOGDIR_PAGER, PAGER or less for what is longer than the screen
-  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
-  --help          show this text
-";
-const VALUED: [&str; 10] = [
-    "--since", "--until", "--format", "--label", "--grep", "--not", "--cursor", "--after", "-n",
-    "-C",
-];
-/// Shows lines.
-#[derive(FromArgs)]
-struct Options {
-    /// from this time on
-    #[argh(option)]
-    since: Option<String>,
-    /// before this time
-    #[argh(option)]
-    until: Option<String>,
-    /// the last lines only
-    #[argh(option, short = 'n')]
-    lines: Option<usize>,
-    /// the last line first
-    #[argh(switch, short = 'r')]
-    reverse: bool,
-    /// wait for more
-    #[argh(switch, short = 'f')]
-    follow: bool,
-    /// where it is kept how far lines were shown
-    #[argh(option)]
-    cursor: Option<PathBuf>,
-    /// the cursor of the line before the first
-    #[argh(option)]
-    after: Option<String>,
-    /// lines that match
-    #[argh(option)]
-    grep: Vec<String>,
-    /// lines that do not match
-    #[argh(option)]
-    not: Vec<String>,
-    /// lines around each match
-    #[argh(option, short = 'C', default = "0")]
-    context: usize,
-    /// give universal instead of local time
-    #[argh(switch)]
-    utc: bool,
-    /// form of the time
-    #[argh(option)]
-    format: Option<String>,
-    /// lines as they are
-    #[argh(switch)]
-    raw: bool,
-    /// JSON objects
-    #[argh(switch)]
-    json: bool,
-    /// lines go to the terminal without a pager
-    #[argh(switch)]
-    no_pager: bool,
-    /// how labels are counted
-    #[argh(option, default = "String::from(\"auto\")")]
-    label: String,
-}
-
 /// Runs the command. The error is the exit code of one that has not begun.
 pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
-    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
-    let settings = Settings::new(options).map_err(choices::refuse)?;
+    let (settings, operands) = Settings::read(arguments)?;
     let mut outcome = Outcome::default();
     let (found, failures) = find::find(&operands);
     outcome.fail(&failures);
@@ -130,7 +45,7 @@ pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
     if logs.is_empty() {
         return Ok(outcome.exit_code());
     }
-    let checked = settings.check_after(&logs).and_then(|()| Emitter::of(&settings, &logs));
+    let checked = check_after(&settings, &logs).and_then(|()| Emitter::of(&settings, &logs));
     let shown = checked.and_then(|emitter| {
         show(logs, &settings, emitter, &mut outcome).map_err(|failure| failure.to_string())
     });
@@ -139,72 +54,6 @@ pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
         outcome.has_trouble = true;
     }
     Ok(outcome.exit_code())
-}
-
-/// The options, understood.
-struct Settings {
-    options: Options,
-    range: Range,
-    format: Format,
-    /// None where it has to be found out.
-    counting: Option<Counting>,
-    /// What `--after` says.
-    after: Option<Word>,
-    now: Moment,
-}
-
-impl Settings {
-    fn new(options: Options) -> Result<Settings, String> {
-        let now = Zoned::now();
-        let counting = choices::counting(&options.label)?;
-        let has_cursor = options.cursor.is_some() || options.after.is_some();
-        if options.reverse && (options.follow || has_cursor) {
-            return Err("-r goes with none of -f, --cursor and --after".to_owned());
-        }
-        if options.cursor.is_some() && options.after.is_some() {
-            return Err("--cursor does not go with --after".to_owned());
-        }
-        let no_word = |text: &String| format!("unable to understand the cursor {text}");
-        let after = options.after.as_ref();
-        let after = after.map(|text| Word::parse(text).ok_or_else(|| no_word(text))).transpose()?;
-        let (since, until) = (options.since.as_deref(), options.until.as_deref());
-        Ok(Settings {
-            range: choices::range(since, until, &now, counting)?,
-            format: format(&options)?,
-            counting,
-            after,
-            now: Moment { unix_secs: now.timestamp().as_second(), nanos: 0 },
-            options,
-        })
-    }
-}
-
-impl Settings {
-    /// A cursor that knows nothing of any directory was not meant for them.
-    fn check_after(&self, logs: &[Log]) -> Result<(), String> {
-        match &self.after {
-            Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {
-                Err("unable to go on after the cursor: it is that of other directories".to_owned())
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-fn format(options: &Options) -> Result<Format, String> {
-    let zone = if options.utc { Zone::Utc } else { Zone::Local };
-    let name = if options.raw { Some("raw") } else { options.format.as_deref() };
-    let is_terminal = std::io::stdout().is_terminal();
-    Ok(match (name.or(is_terminal.then_some("short")), zone) {
-        (Some("short"), zone) => Format::Short(zone),
-        (Some("utc"), _) | (None | Some("local"), Zone::Utc) => Format::Utc,
-        (None | Some("local"), Zone::Local) => Format::Local,
-        (Some("rfc3339"), zone) => Format::Rfc3339(zone),
-        (Some("relative"), _) => Format::Relative,
-        (Some("delta"), _) => Format::Delta,
-        (Some("raw"), _) => Format::Raw,
-        (Some(other), _) => return Err(format!("there is no format {other}")),
-    })
 }
 
 /// A directory that is open.
@@ -230,6 +79,16 @@ fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Ve
         }
     }
     logs
+}
+
+/// A cursor that knows nothing of any directory was not meant for them.
+fn check_after(settings: &Settings, logs: &[Log]) -> Result<(), String> {
+    match &settings.after {
+        Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {
+            Err("unable to go on after the cursor: it is that of other directories".to_owned())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl Emitter {
@@ -294,25 +153,7 @@ fn show_forward(
     emitter: &mut Emitter,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let range = settings.range;
-    let sources: Vec<Option<Source>> = match settings.options.lines {
-        None => {
-            let positions =
-                || logs.iter().map(|log| position_before_range(log, range)).collect::<Vec<_>>();
-            give_cursors(emitter, logs, settings, positions);
-            let source = |log: &Log| Source::new(&log.snapshot, log.stamps.clone(), range);
-            logs.iter().map(|log| Some(source(log))).collect()
-        }
-        Some(count) => {
-            let firsts = firsts_of_last(logs, settings, count, emitter, outcome)?;
-            give_cursors(emitter, logs, settings, || positions_before(logs, settings, &firsts));
-            let source = |(first, log): (Option<First>, &Log)| {
-                let (place, moment) = first?;
-                Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
-            };
-            firsts.into_iter().zip(logs).map(source).collect()
-        }
-    };
+    let sources = sources(logs, settings, emitter, outcome)?;
     let (numbers, sources): (Vec<usize>, Vec<Source>) = sources
         .into_iter()
         .enumerate()
@@ -339,6 +180,35 @@ fn show_forward(
         tell(outcome, &logs[*number].name, source.take_notices(), emitter);
     }
     Ok(())
+}
+
+/// The lines of each directory, from the first one that is wanted on; none where none is. Lets JSON objects
+/// have their cursors.
+fn sources(
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<Vec<Option<Source>>, Failure> {
+    let range = settings.range;
+    Ok(match settings.options.lines {
+        None => {
+            let positions =
+                || logs.iter().map(|log| position_before_range(log, range)).collect::<Vec<_>>();
+            give_cursors(emitter, logs, settings, positions);
+            let source = |log: &Log| Source::new(&log.snapshot, log.stamps.clone(), range);
+            logs.iter().map(|log| Some(source(log))).collect()
+        }
+        Some(count) => {
+            let firsts = firsts_of_last(logs, settings, count, emitter, outcome)?;
+            give_cursors(emitter, logs, settings, || positions_before(logs, settings, &firsts));
+            let source = |(first, log): (Option<First>, &Log)| {
+                let (place, moment) = first?;
+                Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
+            };
+            firsts.into_iter().zip(logs).map(source).collect()
+        }
+    })
 }
 
 fn show_backward(

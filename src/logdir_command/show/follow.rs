@@ -75,19 +75,8 @@ impl Unsaved {
 impl Following<'_> {
     /// Follows until the end. Whatever was written by then is in the cursor.
     pub fn run(mut self) -> Result<(), Failure> {
-        let signals = if self.until == Until::Asked || self.cursor.is_some() {
-            let signals = Rc::new(collect_signals()?);
-            self.emitter.listen_to(signals.clone());
-            Some(signals)
-        } else {
-            None
-        };
-        let mut watch = match self.until {
-            Until::Asked => {
-                Some(Watch::new(self.live.followers_mut().iter().map(|f| f.directory())))
-            }
-            Until::Done => None,
-        };
+        let signals = self.listen()?;
+        let mut watch = self.watch();
         let mut marks = vec![true; self.paths.len()];
         self.emitter.begin(|| self.live.left_len());
         let mut unsaved = Unsaved::new();
@@ -105,11 +94,7 @@ impl Following<'_> {
             }
             self.tell_all();
             let (Some(signals), Some(watch)) = (&signals, &mut watch) else { break };
-            for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
-                if follower.take_moved() {
-                    watch.replace(number, follower.directory());
-                }
-            }
+            self.watch_moved(watch);
             if signals.take().to_end {
                 self.end_line();
                 break;
@@ -127,6 +112,30 @@ impl Following<'_> {
         }
         self.emitter.flush()?;
         self.save(&mut unsaved)
+    }
+
+    /// Collects signals where something is to be done before they end the program.
+    fn listen(&mut self) -> Result<Option<Rc<Signals>>, Failure> {
+        if self.until == Until::Done && self.cursor.is_none() {
+            return Ok(None);
+        }
+        let signals = Rc::new(collect_signals()?);
+        self.emitter.listen_to(signals.clone());
+        Ok(Some(signals))
+    }
+
+    fn watch(&mut self) -> Option<Watch> {
+        let directories = self.live.followers_mut().iter().map(|follower| follower.directory());
+        (self.until == Until::Asked).then(|| Watch::new(directories))
+    }
+
+    /// Watches the directories that have come in the place of others.
+    fn watch_moved(&mut self, watch: &mut Watch) {
+        for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
+            if follower.take_moved() {
+                watch.replace(number, follower.directory());
+            }
+        }
     }
 
     /// Makes room for the prompt of a shell that nothing tells of INT.
