@@ -1,7 +1,7 @@
 //! Reading log directories: what is in them, in which order, and the lines.
 //!
 //! ```text
-//! find ──► list ──► chain (decode, lines) ──► source (range) ──► merge ──► whoever shows, counts, sends
+//! find ──► list ──► snapshot ──► chain (decode, lines) ──► source (range) ──► merge ──► whoever shows, counts, sends
 //! ```
 //!
 //! Nothing here writes into a log directory, opens its `lock`, or prints: what a user has to be told
@@ -24,6 +24,7 @@ pub mod merge;
 pub mod offset;
 pub mod range;
 pub mod render;
+pub mod snapshot;
 pub mod source;
 pub mod stamp;
 pub mod track;

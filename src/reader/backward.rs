@@ -5,11 +5,11 @@
 
 use crate::diag::Failure;
 use crate::reader::Notice;
-use crate::reader::chain::{Link, Snapshot};
 use crate::reader::decode::{Decoded, Storage, storage};
 use crate::reader::lines::{Ending, LINE_LEN_MAX, Line, Place, ZEROS_LEN};
 use crate::reader::list::{Directory, Role};
 use crate::reader::range::{self, MARGIN_LEN, Range};
+use crate::reader::snapshot::{Link, Snapshot};
 use crate::reader::stamp::{Moment, Stamp, Stamps};
 use memchr::memrchr;
 use std::fs::File;

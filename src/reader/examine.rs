@@ -7,7 +7,7 @@ mod names;
 
 use crate::diag::Failure;
 use crate::reader::Notice;
-use crate::reader::chain::Snapshot;
+use crate::reader::snapshot::Snapshot;
 use crate::reader::stamp::{Moment, Stamps};
 use crate::reader::writer::Writer;
 

@@ -5,8 +5,8 @@
 //! labels is told by the first that comes.
 
 use crate::label::Counting;
-use crate::reader::chain::Snapshot;
 use crate::reader::decode::{Storage, storage};
+use crate::reader::snapshot::Snapshot;
 use crate::reader::stamp::Stamps;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};

@@ -4,9 +4,9 @@
 //! bisection. Files that contradict themselves, because the clock was set back, are read from the
 //! beginning.
 
-use crate::reader::chain::{Link, Snapshot};
 use crate::reader::decode::{Decoded, Storage, storage};
 use crate::reader::list::Directory;
+use crate::reader::snapshot::{Link, Snapshot};
 use crate::reader::stamp::{Moment, Stamps};
 use memchr::memchr;
 use std::fs::File;

@@ -1,9 +1,10 @@
 //! The lines of one directory that are in a range of time, each with the moment it belongs to.
 
 use crate::reader::Notice;
-use crate::reader::chain::{Chain, Snapshot};
+use crate::reader::chain::Chain;
 use crate::reader::lines::{Line, Place};
 use crate::reader::range::{self, MARGIN_LEN, Range};
+use crate::reader::snapshot::Snapshot;
 use crate::reader::stamp::{Moment, Stamp, Stamps};
 use std::collections::HashSet;
 

@@ -4,12 +4,13 @@
 
 use crate::reader::anchor::Anchor;
 use crate::reader::backward::Backward;
-use crate::reader::chain::{Chain, Snapshot};
+use crate::reader::chain::Chain;
 use crate::reader::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::reader::decode::{Storage, storage};
 use crate::reader::lines::{Ending, Place};
 use crate::reader::list::LogFile;
 use crate::reader::range;
+use crate::reader::snapshot::Snapshot;
 use crate::reader::stamp::Stamps;
 use std::rc::Rc;
 

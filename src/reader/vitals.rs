@@ -5,10 +5,10 @@
 //! however much is in it.
 
 use crate::label::Counting;
-use crate::reader::chain::{Link, Snapshot};
 use crate::reader::decode::{Storage, storage};
 use crate::reader::list::Role;
 use crate::reader::range;
+use crate::reader::snapshot::{Link, Snapshot};
 use crate::reader::stamp::{Moment, Stamps};
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -2,9 +2,10 @@
 
 use super::{Findings, Kind};
 use crate::label::{LABEL_LEN, Label};
-use crate::reader::chain::{Chain, Snapshot};
+use crate::reader::chain::Chain;
 use crate::reader::lines::{Ending, Line, Place, ZEROS_LEN};
 use crate::reader::list::LogFile;
+use crate::reader::snapshot::Snapshot;
 use crate::reader::stamp::{Moment, Stamp, Stamps};
 use crate::reader::vitals::secs_between;
 use crate::reader::writer::Writer;

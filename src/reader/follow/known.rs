@@ -1,8 +1,8 @@
 //! What a directory held when it was listed last, so that the next listing tells what is new.
 
 use crate::label::Label;
-use crate::reader::chain::Link;
 use crate::reader::list::LogFile;
+use crate::reader::snapshot::Link;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

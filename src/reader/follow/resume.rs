@@ -6,12 +6,13 @@
 
 use crate::diag::Failure;
 use crate::reader::anchor::Behind;
-use crate::reader::chain::{Chain, Link};
+use crate::reader::chain::Chain;
 use crate::reader::cursor::{FilePosition, Position};
 use crate::reader::follow::known::Known;
 use crate::reader::follow::{Done, Follower};
 use crate::reader::lines::Place;
 use crate::reader::list::{Directory, LogFile, Role};
+use crate::reader::snapshot::Link;
 use std::rc::Rc;
 
 /// An archive may be named so much earlier than its last line says, in seconds.
