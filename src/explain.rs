@@ -98,7 +98,24 @@ fn sink_words(script: &Script, action: &Action, look: &Look) -> String {
 
 /// Every setting of a directory that is not the usual one, and what it takes on disk.
 fn log_words(spec: &LogSpec) -> String {
-    let LogSpec { dir, size_max, number_max, processor, margin, pause, code, total_max, .. } = spec;
+    // None is passed over: the others are told by `keeping_words`, and stamps have words of their own.
+    let LogSpec {
+        dir,
+        size_max,
+        number_max,
+        processor,
+        margin,
+        pause,
+        code,
+        total_max,
+        age_max: _,
+        number_min: _,
+        sync_after: _,
+        rotate_after: _,
+        queue_max: _,
+        overflow: _,
+        is_stamped: _,
+    } = spec;
     // `current`, all the archives there may be, and the next one before the oldest goes.
     let by_number = size_max.saturating_mul(number_max.saturating_add(1));
     // The same; what was finished just now stays in any case.
