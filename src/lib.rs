@@ -20,13 +20,13 @@ pub mod tai64n;
 pub mod tai64nlocal;
 
 // From the command line to a decision about each line: pure.
+mod automaton;
 pub mod expression;
 pub mod label;
 pub mod lines;
 pub mod look;
 mod newlines;
 pub mod pattern;
-mod pattern_tree;
 pub mod script;
 pub mod select;
 mod stage;

@@ -8,8 +8,8 @@
 
 use crate::label::Label;
 use crate::newlines::Newlines;
-use crate::script::{Action, Script};
-use crate::select::{HEAD_MAX, LONG_HEAD_MAX, Selector};
+use crate::script::Script;
+use crate::select::{HEAD_MAX, LONG_HEAD_MAX, Selector, Way};
 use crate::stage::{STAGE_MAX, Stage};
 use crate::stamp::{StampFormat, Stamper, Stamping};
 use memchr::{memchr, memrchr};
@@ -29,13 +29,6 @@ pub trait Sinks {
     /// Bytes of selected lines, newlines included, behind all that came before. Called for sinks
     /// that want bytes.
     fn bytes(&mut self, sink: usize, bytes: &[u8]);
-}
-
-/// What a sink is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
-    Heads,
-    Bytes,
 }
 
 /// What of a line has to be seen to decide who takes it.
@@ -67,89 +60,89 @@ pub struct Lines {
     /// The stamp of a line whose first bytes have been seen and not been taken; empty if there is none.
     begun: Vec<u8>,
     selector: Selector,
-    wants: Vec<Wants>,
     sees: Sees,
     position: Position,
-    /// Which sinks take the line that was judged last.
-    taken: Vec<bool>,
     /// Stamped lines not handed on yet; empty between calls.
     stage: Stage,
     runs: Runs,
 }
 
-/// What each sink that wants bytes has to be given.
+/// What each sink that wants bytes has to be given of the text at hand.
 #[derive(Debug)]
 struct Runs {
-    /// Where in the text at hand the run of bytes begins, by sink.
-    starts: Vec<Option<usize>>,
-    /// Lines since the start, by sink: counted where each is looked at anyway.
+    /// The sinks that take the line at hand, or the last one.
+    open: Vec<usize>,
+    /// Their course.
+    course: u32,
+    /// Lines that have gone there since it changed.
+    line_count: u64,
+    /// Where in the text the bytes begin that the sink has not been given, by sink; 0 for those that take
+    /// nothing.
+    starts: Vec<usize>,
+    /// Lines before that, by sink.
     counts: Vec<u64>,
 }
 
 impl Runs {
-    /// The line from `start` on goes to `taken`.
-    fn line(
-        &mut self,
-        text: &[u8],
-        start: usize,
-        taken: &[bool],
-        wants: &[Wants],
-        to: &mut impl Sinks,
-    ) {
-        for (sink, run) in self.starts.iter_mut().enumerate() {
-            if wants[sink] == Wants::Heads {
-                continue;
-            }
-            self.counts[sink] += u64::from(taken[sink]);
-            match (taken[sink], *run) {
-                (true, None) => *run = Some(start),
-                (false, Some(from)) => {
-                    to.bytes(sink, &text[from..start]);
-                    *run = None;
-                }
-                (true, Some(_)) | (false, None) => {}
-            }
+    /// The line from `start` on goes this way.
+    #[inline]
+    fn line(&mut self, text: &[u8], start: usize, way: &Way, to: &mut impl Sinks) {
+        if self.course != way.course {
+            self.change(text, start, way, to);
         }
+        self.line_count += 1;
     }
 
-    /// The text ends here.
+    fn change(&mut self, text: &[u8], start: usize, way: &Way, to: &mut impl Sinks) {
+        self.add_up();
+        for &sink in self.open.iter().filter(|sink| !way.bytes.contains(sink)) {
+            hand(sink, &text[std::mem::take(&mut self.starts[sink])..start], to);
+        }
+        for &sink in way.bytes.iter().filter(|sink| !self.open.contains(sink)) {
+            self.starts[sink] = start;
+        }
+        self.open.clone_from(&way.bytes);
+        self.course = way.course;
+    }
+
+    /// The text ends here, maybe within a line.
     fn end(&mut self, text: &[u8], to: &mut impl Sinks) {
-        for (sink, run) in self.starts.iter_mut().enumerate() {
-            if let Some(from) = run.take() {
-                to.bytes(sink, &text[from..]);
-            }
+        for &sink in &self.open {
+            hand(sink, &text[std::mem::take(&mut self.starts[sink])..], to);
         }
     }
 
-    /// So many lines went to these at once.
-    fn count(&mut self, taken: &[bool], lines: u64) {
-        for (count, taken) in self.counts.iter_mut().zip(taken) {
-            *count += if *taken { lines } else { 0 };
+    fn add_up(&mut self) {
+        for &sink in &self.open {
+            self.counts[sink] += self.line_count;
         }
+        self.line_count = 0;
     }
 }
 
 impl Lines {
     /// The engine of a script.
     pub fn new(script: &Script) -> Lines {
-        let (selector, sees) = selector(script);
-        let wants: Vec<Wants> = script.actions.iter().filter_map(wants).collect();
-        let sink_count = wants.len();
-        let mut taken = vec![false; sink_count];
-        selector.judge(b"", 0, &mut taken);
-        let heads_taken =
-            wants.iter().zip(&taken).any(|(wants, taken)| *wants == Wants::Heads && *taken);
+        let (mut selector, sees) = selector(script);
+        let sink_count = selector.sink_count();
+        let way = selector.judge(b"", 0);
+        let is_shown = !way.heads.is_empty();
+        let runs = Runs {
+            open: way.bytes.clone(),
+            course: way.course,
+            line_count: 0,
+            starts: vec![0; sink_count],
+            counts: vec![0; sink_count],
+        };
         Lines {
             stamping: Stamping::new(script.stamp),
             head_max: script.head_max(),
             begun: Vec::new(),
-            sees: if selector.is_constant() && !heads_taken { Sees::Nothing } else { sees },
+            sees: if selector.is_constant() && !is_shown { Sees::Nothing } else { sees },
             selector,
-            wants,
             position: Position::Head,
-            taken,
             stage: Stage::new(script.stamp.is_some()),
-            runs: Runs { starts: vec![None; sink_count], counts: vec![0; sink_count] },
+            runs,
         }
     }
 
@@ -159,7 +152,8 @@ impl Lines {
     }
 
     /// How many lines have gone to each sink that wants bytes, one that has begun included.
-    pub fn counts(&self) -> &[u64] {
+    pub fn counts(&mut self) -> &[u64] {
+        self.runs.add_up();
         &self.runs.counts
     }
 
@@ -199,7 +193,7 @@ impl Lines {
             }
             Position::Tail => {
                 assert!(rest.is_empty());
-                hand(&self.wants, &self.taken, b"\n", to);
+                self.runs.end(b"\n", to);
                 self.position = Position::Head;
             }
         }
@@ -214,7 +208,7 @@ impl Lines {
             }
             None => block.len(),
         };
-        hand(&self.wants, &self.taken, &block[..end], to);
+        self.runs.end(&block[..end], to);
         end
     }
 
@@ -228,8 +222,8 @@ impl Lines {
             self.position = Position::Tail;
             lines += 1;
         }
-        self.runs.count(&self.taken, lines);
-        hand(&self.wants, &self.taken, &block[..end], to);
+        self.runs.line_count += lines;
+        self.runs.end(&block[..end], to);
         end
     }
 
@@ -248,9 +242,9 @@ impl Lines {
                 None => break,
             };
             let head = &rest[..head_len];
-            self.selector.judge(head, 0, &mut self.taken);
-            give_head(&self.wants, &self.taken, head, to);
-            self.runs.line(block, pos, &self.taken, &self.wants, to);
+            let way = self.selector.judge(head, 0);
+            give_head(way, head, to);
+            self.runs.line(block, pos, way, to);
             pos += line_len;
         }
         self.runs.end(&block[..pos], to);
@@ -267,8 +261,14 @@ impl Lines {
         let mut newlines = Newlines::new(block);
         let (mut pos, mut lines) = (0, 0);
         while self.position == Position::Head {
-            if self.sees == Sees::Nothing && self.begun.is_empty() {
-                (pos, lines) = self.stage_unseen(stamps, block, &mut newlines, (pos, lines));
+            match self.sees {
+                Sees::Nothing if self.begun.is_empty() => {
+                    (pos, lines) = self.stage_unseen(stamps, block, &mut newlines, (pos, lines));
+                }
+                Sees::Text if self.begun.is_empty() => {
+                    pos = self.stage_judged(stamps, block, &mut newlines, pos, to);
+                }
+                Sees::Nothing | Sees::Text | Sees::Stamped => {}
             }
             let stamp_len = self.stamp_len(stamps);
             let text_max = self.head_max - stamp_len;
@@ -290,8 +290,7 @@ impl Lines {
             lines += 1;
         }
         if self.sees == Sees::Nothing {
-            self.runs.count(&self.taken, lines);
-            hand(&self.wants, &self.taken, self.stage.bytes(), to);
+            self.runs.line_count += lines;
         }
         self.runs.end(self.stage.bytes(), to);
         self.stage.clear();
@@ -320,6 +319,37 @@ impl Lines {
         (pos, lines)
     }
 
+    /// The same for lines that are judged by their text.
+    fn stage_judged(
+        &mut self,
+        stamps: &mut impl Stamper,
+        block: &[u8],
+        newlines: &mut Newlines,
+        mut pos: usize,
+        to: &mut impl Sinks,
+    ) -> usize {
+        let mut ahead = newlines.clone();
+        while let Some(newline) = ahead.next() {
+            let line = pos..newline + 1;
+            let text_max = self.head_max - stamps.stamp_len();
+            if line.len() > text_max || !self.stage.fits(stamps.stamp_len() + line.len()) {
+                break;
+            }
+            let start = self.stage.len();
+            let way = self.selector.judge(&block[pos..newline], 0);
+            self.runs.line(self.stage.bytes(), start, way, to);
+            if way.heads.is_empty() && way.bytes.is_empty() {
+                stamps.skip();
+            } else {
+                self.stage.put_line(stamps, block, line);
+                give_head(way, without_newline(&self.stage.bytes()[start..]), to);
+            }
+            *newlines = ahead.clone();
+            pos = newline + 1;
+        }
+        pos
+    }
+
     /// Bytes of the stamp of the line at hand.
     fn stamp_len(&self, stamps: &mut impl Stamper) -> usize {
         if self.begun.is_empty() { stamps.stamp_len() } else { self.begun.len() }
@@ -345,9 +375,9 @@ impl Lines {
     ) {
         let (start, stamp_len) = (self.stage.len(), self.stamp_len(stamps));
         if self.sees == Sees::Text {
-            self.selector.judge(without_newline(&block[line.clone()]), 0, &mut self.taken);
-            self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
-            if !self.taken.contains(&true) {
+            let way = self.selector.judge(without_newline(&block[line.clone()]), 0);
+            self.runs.line(self.stage.bytes(), start, way, to);
+            if way.heads.is_empty() && way.bytes.is_empty() {
                 self.skip_stamp(stamps);
                 return;
             }
@@ -361,11 +391,11 @@ impl Lines {
         self.stage.put(block, line);
         let head = without_newline(&self.stage.bytes()[start..]);
         if self.sees == Sees::Stamped {
-            self.selector.judge(head, stamp_len, &mut self.taken);
-            self.runs.line(self.stage.bytes(), start, &self.taken, &self.wants, to);
+            let way = self.selector.judge(head, stamp_len);
+            self.runs.line(self.stage.bytes(), start, way, to);
         }
         if self.sees != Sees::Nothing {
-            give_head(&self.wants, &self.taken, head, to);
+            give_head(self.selector.way(), head, to);
         }
     }
 
@@ -410,28 +440,15 @@ fn without_newline(line: &[u8]) -> &[u8] {
 }
 
 /// Gives the head of a line to those who take it and want one.
-fn give_head(wants: &[Wants], taken: &[bool], head: &[u8], to: &mut impl Sinks) {
-    for (sink, (wants, taken)) in wants.iter().zip(taken).enumerate() {
-        if *wants == Wants::Heads && *taken {
-            to.head(sink, head);
-        }
+fn give_head(way: &Way, head: &[u8], to: &mut impl Sinks) {
+    for &sink in &way.heads {
+        to.head(sink, head);
     }
 }
 
-/// Gives bytes that need no more judging to those who take them.
-fn hand(wants: &[Wants], taken: &[bool], bytes: &[u8], to: &mut impl Sinks) {
-    for (sink, (wants, taken)) in wants.iter().zip(taken).enumerate() {
-        if *wants == Wants::Bytes && *taken && !bytes.is_empty() {
-            to.bytes(sink, bytes);
-        }
-    }
-}
-
-fn wants(action: &Action) -> Option<Wants> {
-    match action {
-        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
-        Action::Alert | Action::Status(_) => Some(Wants::Heads),
-        Action::Stdout | Action::Log(_) => Some(Wants::Bytes),
+fn hand(sink: usize, bytes: &[u8], to: &mut impl Sinks) {
+    if !bytes.is_empty() {
+        to.bytes(sink, bytes);
     }
 }
 
@@ -439,7 +456,7 @@ fn wants(action: &Action) -> Option<Wants> {
 mod tests {
     use super::*;
     use crate::label::{NANOS_PER_SEC, STAMP_LEN};
-    use crate::script;
+    use crate::script::{self, Action};
     use crate::stamp::StampFormat;
     use model::{Given, Read};
     use proptest::collection::vec;

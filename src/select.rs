@@ -1,12 +1,14 @@
-//! Which sinks take a line: the patterns of a script, ordered so that few have to be tried.
+//! Which sinks take a line.
 //!
 //! A line is selected for a sink if the last pattern before that sink that matches is a `+`, or if
 //! none matches. So the last match is looked for among the patterns between two sinks, and where none
-//! matches the line is what it was for the sink before.
+//! matches the line is what it was for the sink before. Where all patterns are stars this is done once
+//! for all lines that they do not tell apart.
 
+use crate::automaton::Automaton;
 use crate::pattern::{self, PATTERN_HEAD_MAX, Pattern};
-use crate::pattern_tree::PatternTree;
 use crate::script::Action;
+use std::collections::BTreeMap;
 
 /// The first so many bytes of a line, stamp included, decide about it where nothing asks for more
 /// (multilog(8)).
@@ -22,18 +24,60 @@ enum Segment {
     Same,
     /// Whatever the line.
     Always(bool),
-    /// By star patterns, and for each of them whether it selects.
-    Stars(PatternTree, Vec<bool>),
-    /// By patterns of any language, and whether each selects.
-    Mixed(Vec<(bool, Pattern)>),
+    /// By patterns, and whether each selects.
+    Rules(Vec<(bool, Pattern)>),
     /// By what is behind `f`, from whether no sink before this one takes the line.
     Rest(Box<Segment>),
+}
+
+/// So many ways that lines go are remembered.
+const WAYS_MAX: usize = 1000;
+
+/// Which sinks take a line, by their number in the script.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Those that are shown its head: alerts and status files.
+    pub heads: Vec<usize>,
+    /// Those that are given its bytes: stdout and log directories.
+    pub bytes: Vec<usize>,
+    /// Where this is the same the bytes go to the same sinks.
+    pub course: u32,
+}
+
+/// What a sink is given of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Head,
+    Bytes,
 }
 
 /// Decides for each sink of a script whether it takes a line.
 #[derive(Debug)]
 pub struct Selector {
-    segments: Vec<Segment>,
+    rules: Rules,
+    /// What tells lines apart, where all patterns are stars.
+    automaton: Option<Automaton>,
+    ways: Ways,
+    /// The way of the line that was judged last.
+    last: usize,
+}
+
+/// Every sink: how it is decided about it, and what it wants.
+#[derive(Debug)]
+struct Rules {
+    segments: Vec<(Segment, Wants)>,
+}
+
+/// The ways that lines went, by number.
+#[derive(Debug, Default)]
+struct Ways {
+    all: Vec<Way>,
+    /// The number of each by which sinks take the line.
+    numbers: BTreeMap<Vec<bool>, u16>,
+    /// Where it is decided about a line.
+    taken: Vec<bool>,
+    /// The next new course.
+    course: u32,
 }
 
 impl Selector {
@@ -43,23 +87,32 @@ impl Selector {
         let mut is_rest = false;
         let mut rules = Vec::new();
         for action in actions {
-            match action {
-                Action::Select(pattern) => rules.push((true, pattern)),
-                Action::Deselect(pattern) => rules.push((false, pattern)),
+            let wants = match action {
+                Action::Select(pattern) => {
+                    rules.push((true, pattern));
+                    continue;
+                }
+                Action::Deselect(pattern) => {
+                    rules.push((false, pattern));
+                    continue;
+                }
                 // It takes back what the patterns before it said.
                 Action::SelectRest => {
                     is_rest = true;
                     rules.clear();
+                    continue;
                 }
-                Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
-                    let segment = Segment::new(&rules);
-                    segments.push(if is_rest { segment.of_rest() } else { segment });
-                    is_rest = false;
-                    rules.clear();
-                }
-            }
+                Action::Alert | Action::Status(_) => Wants::Head,
+                Action::Stdout | Action::Log(_) => Wants::Bytes,
+            };
+            let segment = Segment::new(&rules);
+            segments.push((if is_rest { segment.of_rest() } else { segment }, wants));
+            is_rest = false;
+            rules.clear();
         }
-        Selector { segments }
+        let automaton = automaton(&segments);
+        let rules = Rules { segments };
+        Selector { rules, automaton, ways: Ways::default(), last: 0 }
     }
 
     /// The same for a script that puts labels before its lines, if the text behind them is enough to
@@ -93,24 +146,94 @@ impl Selector {
 
     /// Number of sinks.
     pub fn sink_count(&self) -> usize {
-        self.segments.len()
+        self.rules.segments.len()
     }
 
     /// Whether the decision is the same for every line.
     pub fn is_constant(&self) -> bool {
-        self.segments.iter().all(Segment::is_constant)
+        self.rules.segments.iter().all(|(segment, _)| segment.is_constant())
     }
 
-    /// Sets `taken` for each sink, from the first bytes of a line, at most [`LONG_HEAD_MAX`]. Its stamp
-    /// and the space behind it are `stamp_len` of them.
-    pub fn judge(&self, head: &[u8], stamp_len: usize, taken: &mut [bool]) {
+    /// Decides about a line from its first bytes, at most [`LONG_HEAD_MAX`]. Its stamp and the space behind
+    /// it are `stamp_len` of them.
+    #[inline]
+    pub fn judge(&mut self, head: &[u8], stamp_len: usize) -> &Way {
         assert!(head.len() <= LONG_HEAD_MAX);
-        let mut selected = true;
-        for (sink, segment) in self.segments.iter().enumerate() {
-            selected = segment.decide(head, stamp_len, selected, &taken[..sink]);
-            taken[sink] = selected;
+        let Selector { rules, automaton, ways, last } = self;
+        let mut judge = || ways.number(rules, head, stamp_len);
+        let found = match automaton {
+            Some(automaton) => automaton.find(pattern::seen(head), &mut judge),
+            None => None,
+        };
+        *last = usize::from(found.unwrap_or_else(judge));
+        if ways.all.len() > WAYS_MAX {
+            self.forget_others();
+        }
+        self.way()
+    }
+
+    /// The way of the line that was judged last.
+    pub fn way(&self) -> &Way {
+        &self.ways.all[self.last]
+    }
+
+    /// Forgets every way but that of the last line.
+    #[cold]
+    fn forget_others(&mut self) {
+        let last = self.ways.all.swap_remove(self.last);
+        let course = self.ways.course;
+        self.ways = Ways { all: vec![last], course, ..Ways::default() };
+        self.last = 0;
+        if let Some(automaton) = &mut self.automaton {
+            automaton.forget();
         }
     }
+}
+
+impl Ways {
+    /// The number of the way of a line.
+    fn number(&mut self, rules: &Rules, head: &[u8], stamp_len: usize) -> u16 {
+        self.taken.clear();
+        let mut selected = true;
+        for (segment, _) in &rules.segments {
+            selected = segment.decide(head, stamp_len, selected, &self.taken);
+            self.taken.push(selected);
+        }
+        if let Some(&number) = self.numbers.get(&self.taken) {
+            return number;
+        }
+        let takers = |wanted: Wants| {
+            let sinks = rules.segments.iter().zip(&self.taken).enumerate();
+            let takes = sinks.filter(|(_, ((_, wants), taken))| **taken && *wants == wanted);
+            takes.map(|(sink, _)| sink).collect()
+        };
+        let number = self.all.len() as u16;
+        let (heads, bytes) = (takers(Wants::Head), takers(Wants::Bytes));
+        let course = match self.all.iter().find(|way| way.bytes == bytes) {
+            Some(way) => way.course,
+            None => {
+                self.course += 1;
+                self.course
+            }
+        };
+        self.all.push(Way { heads, bytes, course });
+        self.numbers.insert(self.taken.clone(), number);
+        number
+    }
+}
+
+/// The automaton of all patterns of a script, if all are stars and there are any.
+fn automaton(segments: &[(Segment, Wants)]) -> Option<Automaton> {
+    let mut patterns = Vec::new();
+    for (group, (segment, _)) in segments.iter().enumerate() {
+        for (_, pattern) in segment.rules() {
+            match pattern {
+                Pattern::Stars(text) => patterns.push((group, text.as_slice())),
+                Pattern::Fnmatch(_) | Pattern::Regex(_) => return None,
+            }
+        }
+    }
+    (!patterns.is_empty()).then(|| Automaton::new(patterns.into_iter()))
 }
 
 /// What a pattern asks of a line with a label.
@@ -146,31 +269,24 @@ impl Segment {
             [(selects, pattern)] if pattern.is_any_line() => return Segment::Always(*selects),
             [_, ..] => {}
         }
-        let stars: Option<Vec<&[u8]>> = rules
-            .iter()
-            .map(|(_, pattern)| match pattern {
-                Pattern::Stars(text) => Some(text.as_slice()),
-                Pattern::Fnmatch(_) | Pattern::Regex(_) => None,
-            })
-            .collect();
-        match stars {
-            Some(stars) => Segment::Stars(
-                PatternTree::new(stars.into_iter()),
-                rules.iter().map(|&(selects, _)| selects).collect(),
-            ),
-            None => Segment::Mixed(
-                rules.iter().map(|&(selects, pattern)| (selects, pattern.clone())).collect(),
-            ),
-        }
+        let owned = rules.iter().map(|&(selects, pattern)| (selects, pattern.clone()));
+        Segment::Rules(owned.collect())
     }
 
     /// The same behind `f`.
     fn of_rest(self) -> Segment {
         match self {
             Segment::Always(_) => self,
-            Segment::Same | Segment::Stars(..) | Segment::Mixed(_) | Segment::Rest(_) => {
-                Segment::Rest(Box::new(self))
-            }
+            Segment::Same | Segment::Rules(_) | Segment::Rest(_) => Segment::Rest(Box::new(self)),
+        }
+    }
+
+    /// Its patterns.
+    fn rules(&self) -> &[(bool, Pattern)] {
+        match self {
+            Segment::Same | Segment::Always(_) => &[],
+            Segment::Rules(rules) => rules,
+            Segment::Rest(behind) => behind.rules(),
         }
     }
 
@@ -178,7 +294,7 @@ impl Segment {
     fn is_constant(&self) -> bool {
         match self {
             Segment::Same | Segment::Always(_) => true,
-            Segment::Stars(..) | Segment::Mixed(_) => false,
+            Segment::Rules(_) => false,
             Segment::Rest(behind) => behind.is_constant(),
         }
     }
@@ -189,10 +305,7 @@ impl Segment {
         match self {
             Segment::Same => before,
             Segment::Always(selected) => *selected,
-            Segment::Stars(tree, selects) => {
-                tree.find(pattern::seen(head)).map_or(before, |decisive| selects[decisive])
-            }
-            Segment::Mixed(rules) => {
+            Segment::Rules(rules) => {
                 let decisive =
                     rules.iter().rev().find(|(_, pattern)| pattern.matches(head, stamp_len));
                 decisive.map_or(before, |&(selects, _)| selects)
@@ -226,11 +339,14 @@ mod tests {
     }
 
     fn fast(actions: &[Action], head: &[u8], stamp_len: usize) -> Vec<bool> {
-        let selector = Selector::new(actions);
-        // What is left of the line before must not count.
-        let mut taken = vec![true; selector.sink_count()];
-        selector.judge(head, stamp_len, &mut taken);
-        taken
+        judge(&mut Selector::new(actions), head, stamp_len)
+    }
+
+    fn judge(selector: &mut Selector, head: &[u8], stamp_len: usize) -> Vec<bool> {
+        let sink_count = selector.sink_count();
+        let way = selector.judge(head, stamp_len);
+        assert!(!way.heads.iter().any(|sink| way.bytes.contains(sink)));
+        (0..sink_count).map(|sink| way.heads.contains(&sink) || way.bytes.contains(&sink)).collect()
     }
 
     fn any_pattern() -> impl Strategy<Value = Pattern> {
@@ -260,14 +376,19 @@ mod tests {
         #[test]
         fn agrees_with_evaluating_every_action(
             actions in proptest::collection::vec(any_action(), 0..12),
-            line in proptest::collection::vec(proptest::sample::select(b"ab*".to_vec()), 0..6),
+            lines in proptest::collection::vec(
+                proptest::collection::vec(proptest::sample::select(b"ab*".to_vec()), 0..6), 1..9,
+            ),
             stamp_len in 0..3_usize,
         ) {
-            let stamp_len = stamp_len.min(line.len());
-            prop_assert_eq!(fast(&actions, &line, stamp_len), slow(&actions, &line, stamp_len));
-            let selector = Selector::new(&actions);
-            if selector.is_constant() {
-                prop_assert_eq!(fast(&actions, &line, stamp_len), fast(&actions, b"", 0));
+            let mut selector = Selector::new(&actions);
+            for line in lines {
+                let stamp_len = stamp_len.min(line.len());
+                let taken = judge(&mut selector, &line, stamp_len);
+                prop_assert_eq!(&taken, &slow(&actions, &line, stamp_len));
+                if selector.is_constant() {
+                    prop_assert_eq!(taken, fast(&actions, b"", 0));
+                }
             }
         }
     }
@@ -280,14 +401,13 @@ mod tests {
     fn check_behind_label(pattern: &str, expected: Asks) {
         assert_eq!(asks_of(pattern.as_bytes()), expected);
         let actions = [Action::Deselect(stars(pattern.as_bytes())), Action::Log(0)];
-        let behind = Selector::behind_label(&actions);
+        let mut behind = Selector::behind_label(&actions);
         assert_eq!(behind.is_none(), expected == Asks::Label);
         for text in ["", " ", "x", "x y", "*", "a*", "@", "4", " x"] {
             let line = format!("@400000006b01365f2b6f8d6c {text}");
-            if let Some(behind) = &behind {
-                let mut taken = [false];
-                behind.judge(text.as_bytes(), 0, &mut taken);
-                assert_eq!(taken, *slow(&actions, line.as_bytes(), 26), "{pattern:?} on {line:?}");
+            if let Some(behind) = &mut behind {
+                let taken = judge(behind, text.as_bytes(), 0);
+                assert_eq!(taken, slow(&actions, line.as_bytes(), 26), "{pattern:?} on {line:?}");
             }
         }
     }
@@ -316,6 +436,25 @@ mod tests {
         assert_eq!(fast(&[Action::Alert, Action::Log(0)], b"line", 0), [true, true]);
         assert!(Selector::new(&[Action::Deselect(stars(b"*")), Action::Log(0)]).is_constant());
         assert!(!Selector::new(&[Action::Deselect(stars(b"a")), Action::Log(0)]).is_constant());
+    }
+
+    #[test]
+    fn more_ways_than_are_remembered() {
+        let sink = |sink: u8| {
+            [
+                Action::Deselect(stars(b"*")),
+                Action::Select(stars(&[b'*', b'a' + sink, b'*'])),
+                Action::Log(0),
+            ]
+        };
+        let actions: Vec<Action> = (0..11).flat_map(sink).collect();
+        let mut selector = Selector::new(&actions);
+        for number in (0..1_u32 << 11).chain(0..1 << 11) {
+            let letters = (0..11).filter(|sink| number >> sink & 1 == 1).map(|sink| b'a' + sink);
+            let line: Vec<u8> = letters.collect();
+            assert_eq!(judge(&mut selector, &line, 0), slow(&actions, &line, 0));
+            assert!(selector.ways.all.len() <= WAYS_MAX + 1);
+        }
     }
 
     #[test]

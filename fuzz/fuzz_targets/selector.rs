@@ -27,9 +27,15 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     actions.extend([Action::Alert, Action::SelectRest, Action::Log(0)]);
-    let mut taken = [!selected, selected];
-    Selector::new(&actions).judge(head, 0, &mut taken);
-    assert_eq!(taken, [selected, !selected]);
+    let mut selector = Selector::new(&actions);
+    // Lines before it must not matter, nor that it has come before.
+    for line in [last, b"", &last[last.len() / 2..], last] {
+        let way = selector.judge(&line[..line.len().min(HEAD_MAX)], 0);
+        let taken = (way.heads.contains(&0), way.bytes.contains(&1));
+        if line == last {
+            assert_eq!(taken, (selected, !selected));
+        }
+    }
 });
 
 /// None where the pattern is refused.
