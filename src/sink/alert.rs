@@ -51,9 +51,12 @@ impl Alerts {
 
     /// Writes alerts, one write(2) each, until stderr has no room. Errors are ignored, as in 0.76.
     pub fn flush(&mut self) {
+        self.is_stuck = false;
+        if self.held.is_empty() {
+            return;
+        }
         let mut held = std::mem::take(&mut self.held);
         let mut rest = held.as_slice();
-        self.is_stuck = false;
         while let Some(newline) = memchr::memchr(b'\n', rest) {
             if !self.is_writable() {
                 self.is_stuck = true;
