@@ -15,6 +15,7 @@ mod named;
 pub use either::{Dir, File};
 #[cfg(not(test))]
 pub use kernel::{Dir, File};
+pub use named::split;
 
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;

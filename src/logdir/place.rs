@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::diag::{self, Failure, What};
-use crate::disk::Dir;
+use crate::disk::{self, Dir};
 use crate::label::Label;
 use crate::logdir::archives::Archives;
 use crate::logdir::figures;
@@ -12,7 +12,6 @@ use crate::script::LogSpec;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -170,7 +169,7 @@ impl Place {
 /// A new directory is on disk when the one above it is. That one may be closed to us, and need not
 /// be told: then it is as durable as with 0.76.
 fn sync_parent(start: &Dir, path: &OsStr) {
-    let parent = Path::new(path).parent().filter(|parent| *parent != Path::new(""));
-    let opened = start.open_dir(parent.unwrap_or(Path::new(".")).as_os_str());
+    let parent = disk::split(path).map(|(parent, _)| parent).filter(|parent| !parent.is_empty());
+    let opened = start.open_dir(parent.unwrap_or(OsStr::new(".")));
     let _ = opened.and_then(|parent| parent.sync());
 }
