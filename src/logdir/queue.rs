@@ -42,6 +42,11 @@ impl Queue {
 
     /// Takes bytes behind what is held.
     pub fn push(&mut self, bytes: &[u8]) {
+        if self.bytes.capacity() == 0 {
+            // At once: memory that grows step by step leaves its former places behind, and what is not
+            // written to costs nothing.
+            self.bytes.reserve_exact(self.len_max.min(CAPACITY_KEPT).max(bytes.len()));
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -63,5 +68,20 @@ impl Queue {
     /// Gives up what is held behind the first `len` bytes, and returns it.
     pub fn split_off(&mut self, len: usize) -> Vec<u8> {
         self.bytes.split_off(self.start + len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::QUEUE_MIN;
+
+    #[test]
+    fn a_queue_is_filled_where_it_began() {
+        let mut queue = Queue::new(QUEUE_MIN);
+        queue.push(b"x");
+        let place = queue.held().as_ptr();
+        queue.push(&[b'x'; QUEUE_MIN - 1]);
+        assert_eq!((queue.room(), queue.held().as_ptr()), (0, place));
     }
 }
