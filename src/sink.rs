@@ -290,8 +290,8 @@ impl Sinks for OpenSinks {
 /// Opens every status file, and tells which of them each name of the script is. A file that is named
 /// twice is one, so that it shows the line that came last, whichever name took it.
 fn open_statuses(start: &Dir, script: &Script) -> Result<(Vec<StatusFile>, Vec<usize>), Failure> {
-    let mut statuses: Vec<StatusFile> = Vec::new();
-    let mut status_of = Vec::new();
+    let mut statuses: Vec<StatusFile> = Vec::with_capacity(script.statuses.len());
+    let mut status_of = Vec::with_capacity(script.statuses.len());
     for name in &script.statuses {
         let opened = StatusFile::open(start, name)?;
         let same = statuses.iter().position(|status| status.is_same_file(&opened));
