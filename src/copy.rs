@@ -7,6 +7,7 @@
 use crate::diag::{self, Failure, What};
 use crate::signals::Signals;
 use crate::sys::startup;
+use crate::zeros;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -71,13 +72,15 @@ fn copy_all(
     filter: &mut impl Filter,
     output: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    let mut block = vec![0; BLOCK_LEN];
+    let mut buffer = zeros::buffer(BLOCK_LEN);
+    let start = zeros::page_start(&buffer, 0);
+    let block = &mut buffer[start..start + BLOCK_LEN];
     let stdin = [OsString::from("-")];
     let operands = if operands.is_empty() { &stdin } else { operands };
     for operand in operands {
         let input = Input::open(operand)?;
         loop {
-            match input.read(&mut block)? {
+            match input.read(block)? {
                 [] => break,
                 arrived => pass_block(arrived, filter, output)?,
             }

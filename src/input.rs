@@ -35,6 +35,8 @@ pub enum Got {
 pub struct Input {
     stdin: Stdin,
     buffer: Box<[u8]>,
+    /// Where reads go to: a page begins there. What is left of the block before stands before it.
+    read_pos: usize,
     /// `buffer[start..end]` has been read and not been taken; `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
@@ -45,13 +47,10 @@ pub struct Input {
 impl Input {
     /// Standard input, nothing of it read.
     pub fn new() -> Input {
-        Input {
-            stdin: stdin(),
-            buffer: zeros::buffer(BLOCK_MAX),
-            start: 0,
-            end: 0,
-            is_mid_line: false,
-        }
+        let buffer = zeros::buffer(BLOCK_MAX);
+        let read_pos = zeros::page_start(&buffer, LONG_HEAD_MAX);
+        let (start, end) = (read_pos, read_pos);
+        Input { stdin: stdin(), buffer, read_pos, start, end, is_mid_line: false }
     }
 
     /// Why nothing can ever be read, where poll(2) would not tell: closed at the start (the
@@ -90,11 +89,11 @@ impl Input {
     }
 
     fn read_at_most(&mut self, most: usize) -> Got {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        assert!(self.end < LONG_HEAD_MAX);
-        match read(&self.stdin, &mut self.buffer[self.end..self.end + most]) {
+        let rest_len = self.block().len();
+        assert!(rest_len < LONG_HEAD_MAX);
+        self.buffer.copy_within(self.start..self.end, self.read_pos - rest_len);
+        (self.start, self.end) = (self.read_pos - rest_len, self.read_pos);
+        match read(&self.stdin, &mut self.buffer[self.read_pos..self.read_pos + most]) {
             Ok(0) => Got::End,
             Ok(len) => {
                 self.end += len;
