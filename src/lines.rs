@@ -162,16 +162,14 @@ impl Lines {
     /// line's head. Hands on at most [`HANDED_MAX`] bytes a sink.
     pub fn take(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         assert!(block.len() <= BLOCK_MAX);
-        if self.position == Position::Tail {
-            return self.take_tail(block, to);
-        }
         // Out of the way while the rest of the engine is at work.
         let mut stamping = std::mem::replace(&mut self.stamping, Stamping::Off);
-        let taken = match &mut stamping {
-            Stamping::Off if self.sees == Sees::Nothing => self.take_whole(block, to),
-            Stamping::Off => self.take_plain(block, to),
-            Stamping::Labels(stamps) => self.take_stamped(stamps, block, to),
-            Stamping::Dates(stamps) => self.take_stamped(stamps, block, to),
+        let taken = match (&mut stamping, self.position) {
+            (Stamping::Off, _) if self.sees == Sees::Nothing => self.take_whole(block, to),
+            (_, Position::Tail) => self.take_tail(block, to),
+            (Stamping::Off, Position::Head) => self.take_plain(block, to),
+            (Stamping::Labels(stamps), Position::Head) => self.take_stamped(stamps, block, to),
+            (Stamping::Dates(stamps), Position::Head) => self.take_stamped(stamps, block, to),
         };
         self.stamping = stamping;
         taken
@@ -212,17 +210,20 @@ impl Lines {
         end
     }
 
-    /// Lines that need not be looked at: all of them up to the last newline.
+    /// Lines that need not be looked at: all of them up to the last newline, and behind it what is longer
+    /// than a head.
     fn take_whole(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         let whole = memrchr(b'\n', block).map_or(0, |newline| newline + 1);
-        let rest = block.len() - whole;
-        let end = if rest >= self.head_max { block.len() } else { whole };
-        let mut lines = bytecount::count(&block[..whole], b'\n') as u64;
-        if end > whole {
-            self.position = Position::Tail;
-            lines += 1;
+        if self.position == Position::Tail && whole == 0 {
+            return self.take_tail(block, to);
         }
-        self.runs.line_count += lines;
+        // A line is counted where it begins.
+        let begun_before = u64::from(self.position == Position::Tail);
+        let is_begun = block.len() - whole >= self.head_max;
+        let newlines = bytecount::count(&block[..whole], b'\n') as u64;
+        self.runs.line_count += newlines - begun_before + u64::from(is_begun);
+        self.position = if is_begun { Position::Tail } else { Position::Head };
+        let end = if is_begun { block.len() } else { whole };
         self.runs.end(&block[..end], to);
         end
     }
