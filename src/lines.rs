@@ -73,7 +73,7 @@ struct Runs {
     /// The sinks that take the line at hand, or the last one.
     open: Vec<usize>,
     /// Their course.
-    course: u32,
+    course: u64,
     /// Lines that have gone there since it changed.
     line_count: u64,
     /// Where in the text the bytes begin that the sink has not been given, by sink; 0 for those that take

@@ -41,7 +41,7 @@ pub struct Way {
     /// Those that are given its bytes: stdout and log directories.
     pub bytes: Vec<usize>,
     /// Where this is the same the bytes go to the same sinks.
-    pub course: u32,
+    pub course: u64,
 }
 
 /// What a sink is given of a line.
@@ -77,7 +77,7 @@ struct Ways {
     /// Where it is decided about a line.
     taken: Vec<bool>,
     /// The next new course.
-    course: u32,
+    course: u64,
 }
 
 impl Selector {
