@@ -55,9 +55,12 @@ pub fn race_by(
     run: impl Fn(&Entrant) -> Result<Cost, Trouble>,
 ) -> Result<Vec<Cost>, Trouble> {
     let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); entrants.len()];
-    for _ in 0..scale.rounds {
-        for (entrant, costs) in entrants.iter().zip(&mut costs) {
-            costs.push(run(entrant)?);
+    for round in 0..scale.rounds {
+        // Somebody else begins each round: what the one before leaves behind, in memory and caches, is
+        // nobody's lot alone.
+        for turn in 0..entrants.len() {
+            let number = (round + turn) % entrants.len();
+            costs[number].push(run(&entrants[number])?);
         }
     }
     let medians: Vec<Cost> = costs.iter().map(|costs| middle(costs)).collect();
