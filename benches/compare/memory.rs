@@ -4,6 +4,7 @@ use crate::entrants::{Entrant, Who, multilogs, our_multilog, their_multilog};
 use crate::input::Input;
 use crate::logger::Logger;
 use crate::process::{bytes_read, is_asleep, peak_kib, private_kib, wait_until};
+use crate::race::median;
 use crate::report::{Limit, Outcome};
 use crate::rows::{self, SIZE};
 use crate::{Scale, Trouble};
@@ -81,9 +82,7 @@ fn kib_outcome(work: &str, ours: u64, theirs: Option<u64>, kib_max: u64) -> Outc
 fn peak_of(entrant: &Entrant, input: &Input) -> Result<u64, Trouble> {
     let peaks: Result<Vec<u64>, Trouble> =
         (0..PEAK_COUNT).map(|_| one_peak_of(entrant, input)).collect();
-    let mut peaks = peaks?;
-    peaks.sort_unstable();
-    Ok(peaks[PEAK_COUNT / 2])
+    Ok(median(peaks?.into_iter()))
 }
 
 fn one_peak_of(entrant: &Entrant, input: &Input) -> Result<u64, Trouble> {

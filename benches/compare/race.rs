@@ -94,11 +94,11 @@ fn middle(costs: &[Cost]) -> Cost {
     }
 }
 
-/// The middle one of some times.
-pub fn median(times: impl Iterator<Item = Duration>) -> Duration {
-    let mut times: Vec<Duration> = times.collect();
-    times.sort();
-    times[times.len() / 2]
+/// The middle one of some figures.
+pub fn median<T: Copy + Ord>(figures: impl Iterator<Item = T>) -> T {
+    let mut figures: Vec<T> = figures.collect();
+    figures.sort();
+    figures[figures.len() / 2]
 }
 
 fn run(entrant: &Entrant, input: &Input, place: Place) -> Result<Cost, Trouble> {
