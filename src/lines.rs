@@ -337,13 +337,12 @@ impl Lines {
                 break;
             }
             let start = self.stage.len();
-            let way = self.selector.judge(&block[pos..newline], 0);
-            self.runs.line(self.stage.bytes(), start, way, to);
-            if way.heads.is_empty() && way.bytes.is_empty() {
-                stamps.skip();
-            } else {
+            if self.is_taken(&block[pos..newline], to) {
                 self.stage.put_line(stamps, block, line);
-                give_head(way, without_newline(&self.stage.bytes()[start..]), to);
+                let head = without_newline(&self.stage.bytes()[start..]);
+                give_head(self.selector.way(), head, to);
+            } else {
+                stamps.skip();
             }
             *newlines = ahead.clone();
             pos = newline + 1;
@@ -375,13 +374,9 @@ impl Lines {
         to: &mut impl Sinks,
     ) {
         let (start, stamp_len) = (self.stage.len(), self.stamp_len(stamps));
-        if self.sees == Sees::Text {
-            let way = self.selector.judge(without_newline(&block[line.clone()]), 0);
-            self.runs.line(self.stage.bytes(), start, way, to);
-            if way.heads.is_empty() && way.bytes.is_empty() {
-                self.skip_stamp(stamps);
-                return;
-            }
+        if self.sees == Sees::Text && !self.is_taken(without_newline(&block[line.clone()]), to) {
+            self.skip_stamp(stamps);
+            return;
         }
         if self.begun.is_empty() {
             self.stage.put_next_stamp(stamps);
@@ -398,6 +393,14 @@ impl Lines {
         if self.sees != Sees::Nothing {
             give_head(self.selector.way(), head, to);
         }
+    }
+
+    /// Judges a line by its text before it is put on the stage; whether anybody takes it.
+    #[inline]
+    fn is_taken(&mut self, text: &[u8], to: &mut impl Sinks) -> bool {
+        let way = self.selector.judge(text, 0);
+        self.runs.line(self.stage.bytes(), self.stage.len(), way, to);
+        !way.is_nowhere()
     }
 
     /// Nobody takes the line that this stamp is for.

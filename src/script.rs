@@ -296,7 +296,8 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
             b"1" if rest.is_empty() => script.add_sink(Action::Stdout, &look),
             b"=" => {
                 script.add_sink(Action::Status(script.statuses.len()), &look);
-                // Not with push, which for these stands as far away as what disk::split is instead of.
+                // What `push` calls for these lies on a page of the program that nothing else here needs, and
+                // which comes with its neighbours; see disk::split.
                 script.statuses.extend([OsStr::from_bytes(rest).to_owned()]);
             }
             b"d" if settings::parse_descriptor(rest).is_some() => {

@@ -34,7 +34,7 @@ enum Segment {
 const WAYS_MAX: usize = 1000;
 
 /// Which sinks take a line, by their number in the script.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Way {
     /// Those that are shown its head: alerts and status files.
     pub heads: Vec<usize>,
@@ -42,6 +42,13 @@ pub struct Way {
     pub bytes: Vec<usize>,
     /// Where this is the same the bytes go to the same sinks.
     pub course: u64,
+}
+
+impl Way {
+    /// Whether no sink takes the line.
+    pub fn is_nowhere(&self) -> bool {
+        self.heads.is_empty() && self.bytes.is_empty()
+    }
 }
 
 /// What a sink is given of a line.
@@ -54,18 +61,13 @@ enum Wants {
 /// Decides for each sink of a script whether it takes a line.
 #[derive(Debug)]
 pub struct Selector {
-    rules: Rules,
+    /// How it is decided about each sink, and what it wants.
+    segments: Vec<(Segment, Wants)>,
     /// What tells lines apart, where all patterns are stars.
     automaton: Option<Automaton>,
     ways: Ways,
     /// The way of the line that was judged last.
     last: usize,
-}
-
-/// Every sink: how it is decided about it, and what it wants.
-#[derive(Debug)]
-struct Rules {
-    segments: Vec<(Segment, Wants)>,
 }
 
 /// The ways that lines went, by number.
@@ -111,8 +113,7 @@ impl Selector {
             rules.clear();
         }
         let automaton = automaton(&segments);
-        let rules = Rules { segments };
-        Selector { rules, automaton, ways: Ways::default(), last: 0 }
+        Selector { segments, automaton, ways: Ways::default(), last: 0 }
     }
 
     /// The same for a script that puts labels before its lines, if the text behind them is enough to
@@ -146,12 +147,12 @@ impl Selector {
 
     /// Number of sinks.
     pub fn sink_count(&self) -> usize {
-        self.rules.segments.len()
+        self.segments.len()
     }
 
     /// Whether the decision is the same for every line.
     pub fn is_constant(&self) -> bool {
-        self.rules.segments.iter().all(|(segment, _)| segment.is_constant())
+        self.segments.iter().all(|(segment, _)| segment.is_constant())
     }
 
     /// Decides about a line from its first bytes, at most [`LONG_HEAD_MAX`]. Its stamp and the space behind
@@ -159,8 +160,8 @@ impl Selector {
     #[inline]
     pub fn judge(&mut self, head: &[u8], stamp_len: usize) -> &Way {
         assert!(head.len() <= LONG_HEAD_MAX);
-        let Selector { rules, automaton, ways, last } = self;
-        let mut judge = || ways.number(rules, head, stamp_len);
+        let Selector { segments, automaton, ways, last } = self;
+        let mut judge = || ways.number(segments, head, stamp_len);
         let found = match automaton {
             Some(automaton) => automaton.find(pattern::seen(head), &mut judge),
             None => None,
@@ -192,10 +193,10 @@ impl Selector {
 
 impl Ways {
     /// The number of the way of a line.
-    fn number(&mut self, rules: &Rules, head: &[u8], stamp_len: usize) -> u16 {
+    fn number(&mut self, segments: &[(Segment, Wants)], head: &[u8], stamp_len: usize) -> u16 {
         self.taken.clear();
         let mut selected = true;
-        for (segment, _) in &rules.segments {
+        for (segment, _) in segments {
             selected = segment.decide(head, stamp_len, selected, &self.taken);
             self.taken.push(selected);
         }
@@ -203,7 +204,7 @@ impl Ways {
             return number;
         }
         let takers = |wanted: Wants| {
-            let sinks = rules.segments.iter().zip(&self.taken).enumerate();
+            let sinks = segments.iter().zip(&self.taken).enumerate();
             let takes = sinks.filter(|(_, ((_, wants), taken))| **taken && *wants == wanted);
             takes.map(|(sink, _)| sink).collect()
         };

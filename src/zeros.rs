@@ -14,8 +14,8 @@ const PAGE_LEN: usize = 4096;
 
 /// The first place from `from` on where a page begins.
 ///
-/// The kernel copies what is read with one instruction, which on many processors takes two to three
-/// times as long if the place it writes to is a few bytes further in its page than the one it reads from.
+/// The kernel copies what is read with one instruction. On an EPYC that takes more than twice as long, as
+/// measured, if the place it writes to is 1 to 32 bytes further in its page than the one it reads from.
 /// Pipes and files hold their bytes from the beginning of a page on, and malloc gives a large buffer
 /// sixteen bytes behind it.
 pub fn page_start(buffer: &[u8], from: usize) -> usize {
