@@ -5,13 +5,13 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use multilog::label::{Counting, Label, Stamps};
+use logdir::label::{Counting, Label, Stamps};
+use logdir::stamp::Stamper;
+use multilog::filter::tai64nlocal::Converter;
 use multilog::lines::{Lines, Sinks};
 use multilog::pattern;
 use multilog::script::{self, Script};
 use multilog::select::Selector;
-use multilog::stamp::Stamper;
-use multilog::tai64nlocal::Converter;
 use std::ffi::OsString;
 
 #[expect(dead_code, reason = "nothing is fed to a pipe here")]

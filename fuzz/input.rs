@@ -5,7 +5,7 @@
 //! later; [`REPEAT`], two bytes for the count and one more stand for that one so many times.
 
 use crate::model::Read;
-use multilog::label::{Label, NANOS_PER_SEC};
+use logdir::label::{Label, NANOS_PER_SEC};
 use multilog::script::{self, Script};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

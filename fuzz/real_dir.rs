@@ -1,7 +1,7 @@
 //! A fresh directory without a disk behind it, removed when dropped, and what is logged there.
 
-use multilog::format::{CURRENT, archive_key};
-use multilog::logdir::{Closed, LogDir};
+use logdir::format::{CURRENT, archive_key};
+use logdir::write::{Closed, LogDir};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -6,12 +6,12 @@
 //! where they lie in the block, stamped ones from the stage, and lines that go the same way in one
 //! piece.
 
-use crate::label::Label;
 use crate::newlines::Newlines;
 use crate::script::Script;
 use crate::select::{HEAD_MAX, LONG_HEAD_MAX, Selector, Way};
 use crate::stage::{STAGE_MAX, Stage};
-use crate::stamp::{StampFormat, Stamper, Stamping};
+use ::logdir::label::Label;
+use ::logdir::stamp::{StampFormat, Stamper, Stamping};
 use memchr::{memchr, memrchr};
 use std::ops::Range;
 
@@ -459,9 +459,9 @@ fn hand(sink: usize, bytes: &[u8], to: &mut impl Sinks) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::{NANOS_PER_SEC, STAMP_LEN};
     use crate::script::{self, Action};
-    use crate::stamp::StampFormat;
+    use ::logdir::label::{NANOS_PER_SEC, STAMP_LEN};
+    use ::logdir::stamp::StampFormat;
     use model::{Given, Read};
     use proptest::collection::vec;
     use proptest::prelude::*;

@@ -1,432 +1,65 @@
-//! A log directory and its only writer: appends lines, rotates, and hands full files to the finisher.
+//! The program `logdir`: what is in log directories, for people and scripts.
 //!
-//! Opening puts the directory in order and can fail. From then on nothing fails: a step that does is
-//! told, keeps its place and is tried again after a pause, while what comes is held in a bounded
-//! buffer. Nothing here waits.
+//! Here is only what its commands have in common: the choice of one, and what all say of trouble. Each
+//! command is a file of its own.
 
-mod age_clock;
-mod archives;
-mod current;
+mod bucket;
+mod check;
+mod choices;
 mod figures;
-mod finish;
-mod finisher;
-mod gap;
-mod keeper;
-mod lock;
-mod open;
-mod overflow;
-mod place;
-mod processor;
-mod queue;
-mod recover;
-mod replace;
-mod rotate;
-mod rotation_point;
-mod rotation_time;
-mod sync_ahead;
-mod timers;
+mod filter;
+mod rate;
+mod show;
+mod status;
+mod table;
+mod time_words;
+mod trouble;
 
-use crate::diag::{self, Again, Failure, What};
-use crate::format::{CURRENT, MODE_COMPLETE};
-use crate::pause::Pause;
-use current::Current;
-use figures::{Count, Figures};
-use finish::Finishing;
-use finisher::Finisher;
-use gap::Gap;
-use keeper::{Chore, Keeper, Report};
-use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use overflow::Overflowing;
-use place::Place;
-use queue::Queue;
-use rotate::Rotation;
-use std::io;
-use std::sync::Arc;
-use std::time::Instant;
-use sync_ahead::SyncAhead;
-use timers::{Due, Timers};
+use crate::message;
+use crate::options;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
 
-/// From this size, in bytes, a piece is written from where it lies instead of being copied first.
-const DIRECT_MIN: usize = 16 * 1024;
+const PROGRAM: &str = "logdir";
+const VERSION: &str = concat!("logdir ", env!("CARGO_PKG_VERSION"), "\n");
+const HELP: &str = "\
+Usage: logdir COMMAND [option...] [dir...]
 
-/// A log directory that is open for writing.
-#[derive(Debug)]
-pub struct LogDir {
-    place: Arc<Place>,
-    current: Arc<Current>,
-    /// The sync of a full `current` that waits for the file before it, where that has begun.
-    ahead: Option<SyncAhead>,
-    /// Bytes in `current`.
-    size: u64,
-    /// Whether the last byte written to it ended a line.
-    is_at_line_start: bool,
-    /// Accepted and not yet written.
-    queue: Queue,
-    /// Where in the queue `current` was asked to end. At most as many bytes as are held.
-    cut_pos: Option<usize>,
-    overflow: Overflowing,
-    /// Lines that were dropped and not told of yet.
-    gap: Option<Box<Gap>>,
-    /// Whether there was a gap since everything was written.
-    has_dropped: bool,
-    rotation: Rotation,
-    pause: Pause,
-    /// A file of an earlier run that waits for its processor.
-    waiting: Option<Finishing>,
-    /// What failed because the disk is full, until the keeper has answered whether there is room.
-    disk_full: Option<Failure>,
-    timers: Timers,
-    finisher: Finisher,
-    keeper: Keeper,
-    figures: Figures,
-    end: End,
+  show       the lines of log directories, old files included, in order of time
+  status     who writes them, what is in them, and how fast lines come
+  rate       how many lines came when, as bars
+  check      what is wrong in them, what it means and what to do
+
+A dir is a log directory, the directory of a service, one of many services, a file,
+or a pattern; without one, /service, /etc/service or /run/service.
+
+  --help     show this text, or that of a command
+  --version  show the version
+";
+
+/// Runs the program with the arguments and descriptors of the process.
+pub fn run() -> ExitCode {
+    message::set_program(PROGRAM);
+    crate::sys::startup::restore_pipe_signal();
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(command) = arguments.next() else {
+        return refuse("no command");
+    };
+    let arguments: Vec<OsString> = arguments.collect();
+    let ended = match command.as_bytes() {
+        b"show" => show::run(arguments),
+        b"status" => status::run(arguments),
+        b"check" => check::run(arguments),
+        b"rate" => rate::run(arguments),
+        b"--help" | b"help" => Ok(options::show(HELP)),
+        b"--version" => Ok(options::show(VERSION)),
+        _ => Err(refuse(&format!("no command {}", command.to_string_lossy()))),
+    };
+    ended.unwrap_or_else(|code| code)
 }
 
-/// How far the end of the writer has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Open,
-    Synced,
-    Closed(Closed),
-}
-
-/// How a directory was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// Everything is on disk, and `current` says so.
-    Clean,
-    /// Everything is written, but `current` could not be synced: the next start will take it for
-    /// unfinished.
-    Unsynced,
-}
-
-impl LogDir {
-    /// Takes bytes that belong behind all that were taken before. A line may come in any number of
-    /// pieces. The caller makes sure that there is room.
-    pub fn append(&mut self, bytes: &[u8]) {
-        assert!(self.end == End::Open);
-        if self.overflow == Overflowing::Dropping && !self.fits(bytes) {
-            return self.drop_lines(bytes);
-        }
-        assert!(bytes.len() <= self.queue.room());
-        let direct = self.queue.is_empty() && bytes.len() >= DIRECT_MIN;
-        let written = if direct { self.put(bytes) } else { 0 };
-        self.queue.push(&bytes[written..]);
-    }
-
-    /// Writes what can be written, and goes on with a rotation that is under way.
-    pub fn flush(&mut self) {
-        self.take_up();
-        self.tend();
-        self.write_queue();
-        if self.gap.is_some() && self.can_end_gap() {
-            self.end_gap();
-            self.write_queue();
-        }
-        if self.queue.is_empty() && self.gap.is_none() && self.rotation == Rotation::None {
-            let again = match std::mem::take(&mut self.has_dropped) {
-                true => Again::WritingAfterGap,
-                false => Again::Writing,
-            };
-            self.pause.tell_end(again, self.place.name());
-        }
-    }
-
-    /// Ends `current` here if it is not empty, as for SIGALRM.
-    pub fn rotate(&mut self) {
-        self.cut();
-        self.flush();
-    }
-
-    /// Tells how the directory is, in one line (multilog(8), USR1), after so many lines have come. Archives
-    /// are counted beside the loop, or not at all where something else is under way there.
-    pub fn tell(&mut self, lines_come: u64) {
-        let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
-        let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
-        let can_count = self.end == End::Open && !self.keeper.is_busy();
-        if !can_count || self.keeper.begin(&self.place, Chore::Tell(text.clone())).is_err() {
-            keeper::tell(&self.place, &text, None);
-        }
-    }
-
-    /// When there is something to do that no input brings: to try again, or to do in time.
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.end != End::Open {
-            return self.pause.until();
-        }
-        let overflow = match self.overflow {
-            Overflowing::Since(since) => Some(since + self.place.spec.pause),
-            Overflowing::No | Overflowing::Dropping => None,
-        };
-        let timer = self.timers.next(self.keeper.is_busy());
-        [self.pause.until(), overflow, timer].into_iter().flatten().min()
-    }
-
-    /// Whether something failed and waits to be tried again.
-    pub fn is_in_trouble(&self) -> bool {
-        let is_stuck = self.place.processors.are_stuck() || self.finisher.is_in_trouble();
-        self.pause.until().is_some() || self.disk_full.is_some() || is_stuck
-    }
-
-    /// Sends a signal to a processor that runs, and starts no other. The file it had, and any that is full
-    /// from now on, waits for the next start.
-    pub fn stop_processor(&self, signal: Signal) {
-        self.place.processors.stop(signal);
-        self.finisher.hurry();
-    }
-
-    /// Goes on with the end: when everything is written and finished, `current` is synced and marked.
-    /// Tells how it was left, once it is.
-    pub fn close(&mut self) -> Option<Closed> {
-        if let End::Closed(closed) = self.end {
-            return Some(closed);
-        }
-        self.flush();
-        if !self.queue.is_empty() || self.gap.is_some() || !self.is_ready() {
-            return None;
-        }
-        if self.waiting.is_some() || self.finisher.is_busy() || self.keeper.is_busy() {
-            return None;
-        }
-        if self.end == End::Open {
-            self.end = match self.current.sync() {
-                Ok(()) => End::Synced,
-                Err(errno) => {
-                    diag::failed(&self.place.failure(What::Sync, CURRENT, errno));
-                    End::Closed(Closed::Unsynced)
-                }
-            };
-        }
-        if self.end == End::Synced {
-            self.end = match self.current.set_mode(MODE_COMPLETE) {
-                Ok(()) => {
-                    self.pause.clear();
-                    self.pause.tell_end(Again::Writing, self.place.name());
-                    End::Closed(Closed::Clean)
-                }
-                Err(errno) => {
-                    self.pause.start(&self.place.failure(What::SetMode, CURRENT, errno));
-                    return None;
-                }
-            };
-        }
-        self.close()
-    }
-
-    /// Leaves a directory that was opened and not written to as it was found: clean.
-    pub fn leave(self) {
-        if let Err(errno) = self.current.set_mode(MODE_COMPLETE) {
-            diag::failed(&self.place.failure(What::SetMode, CURRENT, errno));
-        }
-    }
-
-    /// Tells what is given up when the program has to end now.
-    pub fn give_up(&self) {
-        let file =
-            if self.finisher.is_busy() { ", the file before them is not finished" } else { "" };
-        diag::give_up(self.place.name(), self.queue.held(), file);
-        if let Some(gap) = &self.gap {
-            let Count { lines, bytes } = gap.missing();
-            diag::untold(self.place.name(), lines, bytes);
-        }
-        self.place.processors.stop(Signal::SIGTERM);
-    }
-
-    /// On the model disk: does one step of what the finisher's thread would do.
-    #[cfg(test)]
-    pub fn advance_finisher(&mut self) -> bool {
-        self.keeper.advance() | self.finisher.advance()
-    }
-
-    fn write_queue(&mut self) {
-        let mut queue = std::mem::replace(&mut self.queue, Queue::new(0));
-        let written = self.put(queue.held());
-        queue.consume(written);
-        self.queue = queue;
-    }
-
-    fn cut(&mut self) {
-        if self.end == End::Open && self.cut_pos.is_none() {
-            self.cut_pos = Some(self.queue.held().len());
-        }
-    }
-
-    /// Hears what the keeper has done, and does what is due.
-    fn tend(&mut self) {
-        if let Some(report) = self.keeper.take_report() {
-            self.hear(report);
-        }
-        if self.end != End::Open || self.timers.are_none() {
-            return;
-        }
-        if self.timers.is_rotation_due() {
-            self.cut();
-        }
-        if self.keeper.is_busy() {
-            return;
-        }
-        if let Some(due) = self.timers.take_due() {
-            let chore = match due {
-                Due::Sync => Chore::Sync(Arc::clone(&self.current)),
-                Due::RemoveAged => Chore::RemoveAged,
-            };
-            if let Err(failure) = self.keeper.begin(&self.place, chore) {
-                diag::failed(&failure);
-                self.timers.put_off(due, self.place.spec.pause);
-            }
-        }
-    }
-
-    fn hear(&mut self, report: Report) {
-        match report {
-            Report::Synced | Report::Told => {}
-            // Lines that come can still be made safe, in a new file.
-            Report::Unsynced => self.cut(),
-            Report::NextAged(next) => self.timers.look_for_aged(next),
-            Report::MadeRoom(has_made_room) => {
-                if let Some(failure) = self.disk_full.take()
-                    && !has_made_room
-                {
-                    self.pause.start(&failure);
-                }
-                return;
-            }
-        }
-        if let Some(failure) = self.disk_full.take() {
-            self.stop(failure);
-        }
-    }
-
-    /// Something failed. On a full disk room is made, if that is allowed; otherwise it is tried again after
-    /// a pause.
-    fn stop(&mut self, failure: Failure) {
-        self.place.note(&failure);
-        if !failure.is_of_full_disk() || self.place.spec.number_min.is_none() {
-            self.pause.start(&failure);
-            return;
-        }
-        if !self.keeper.is_busy()
-            && let Err(no_thread) = self.keeper.begin(&self.place, Chore::MakeRoom)
-        {
-            diag::failed(&no_thread);
-            self.pause.start(&failure);
-            return;
-        }
-        self.disk_full = Some(failure);
-    }
-
-    /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
-    /// there is trouble or the last full file is not finished yet.
-    fn put(&mut self, bytes: &[u8]) -> usize {
-        let mut done = 0;
-        while self.is_ready() {
-            if self.cut_pos == Some(0) {
-                self.cut_pos = None;
-                self.begin_rotation(self.size > 0);
-                continue;
-            }
-            let rest = &bytes[done..done + self.cut_pos.unwrap_or(bytes.len() - done)];
-            if rest.is_empty() {
-                break;
-            }
-            let spec = &self.place.spec;
-            let point = rotation_point::find(self.size, spec.size_max, spec.margin, rest);
-            let written = self.write(&rest[..point.len]);
-            done += written;
-            self.cut_pos = self.cut_pos.map(|cut_pos| cut_pos - written);
-            self.begin_rotation(point.ends && written == point.len);
-        }
-        done
-    }
-
-    /// Writes some of the bytes to `current` and tells how many; none starts a pause.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        if bytes.is_empty() {
-            return 0;
-        }
-        match self.current.write(bytes) {
-            Ok(written) if written > 0 => {
-                self.pause.clear();
-                self.timers.note_write(self.size == 0);
-                self.size += written as u64;
-                self.figures.bytes_written += written as u64;
-                self.is_at_line_start = bytes[written - 1] == b'\n';
-                written
-            }
-            Ok(_) => self.stop_writing(Errno::EIO),
-            Err(errno) => self.stop_writing(errno),
-        }
-    }
-
-    fn stop_writing(&mut self, errno: Errno) -> usize {
-        self.stop(self.place.failure(What::WriteTo, CURRENT, errno));
-        0
-    }
-
-    /// Hands a file of an earlier run to the finisher.
-    fn take_up(&mut self) {
-        if self.waiting.is_none() || !self.pause.is_over() {
-            return;
-        }
-        match self.finisher.prepare(&self.place) {
-            Ok(()) => {
-                self.pause.clear();
-                if let Some(waiting) = self.waiting.take() {
-                    self.finisher.start(waiting);
-                }
-            }
-            Err(failure) => self.pause.start(&failure),
-        }
-    }
-}
-
-/// For programs that are not multilog: takes everything, and waits where multilog would hold back its
-/// input.
-impl io::Write for LogDir {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        while self.queue.room() == 0 {
-            let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-            let pause = self.deadline().map(until);
-            match self.finisher.is_busy() {
-                true => self.finisher.wait(pause.unwrap_or(self.place.spec.pause)),
-                // Without a pause there is nothing to wait for: it has become idle just now.
-                false => std::thread::sleep(pause.unwrap_or_default()),
-            }
-            LogDir::flush(self);
-        }
-        let taken = bytes.len().min(self.queue.room());
-        self.append(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        LogDir::flush(self);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::Dir;
-    use crate::script::LogSpec;
-    use crate::wake::Wake;
-    use std::io::Write;
-    use std::time::Duration;
-
-    /// Some thousand files, each a chance for the finisher to end just before it is asked.
-    #[test]
-    fn a_writer_of_much_waits_only_for_the_finisher() {
-        let home = tempfile::tempdir_in("/dev/shm").unwrap();
-        let pause = Duration::from_secs(20);
-        let spec = LogSpec { size_max: 4096, pause, ..LogSpec::new(home.path().join("d")) };
-        let start = Dir::start().unwrap();
-        let mut log = LogDir::open(&start, &spec, &Wake::new().unwrap()).unwrap();
-        let begin = Instant::now();
-        for _ in 0..100_000 {
-            log.write_all(&[&[b'x'; 99], &b"\n"[..]].concat()).unwrap();
-            assert!(begin.elapsed() < pause, "it slept through a pause without trouble");
-        }
-    }
+fn refuse(why: &str) -> ExitCode {
+    message::fatal_text(&format!("{why}; logdir --help lists them"));
+    ExitCode::from(message::EXIT_TROUBLE)
 }

@@ -1,7 +1,7 @@
 //! Where lines and their stamps are put together before they are handed on: each byte is copied once.
 
-use crate::stamp::Stamper;
-use crate::zeros;
+use crate::buffers;
+use ::logdir::stamp::Stamper;
 use std::ops::Range;
 
 /// Bytes of stamped lines that are put together before they are handed on.
@@ -23,7 +23,7 @@ pub struct Stage {
 impl Stage {
     /// An empty stage; without room where no line gets a stamp.
     pub fn new(is_used: bool) -> Stage {
-        let bytes = if is_used { zeros::buffer(STAGE_MAX + SHORT_LEN) } else { Box::default() };
+        let bytes = if is_used { buffers::buffer(STAGE_MAX + SHORT_LEN) } else { Box::default() };
         Stage { bytes, len: 0 }
     }
 
@@ -89,7 +89,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::{STAMP_LEN, Stamps};
+    use ::logdir::label::{STAMP_LEN, Stamps};
 
     #[test]
     fn parts_stand_one_behind_the_other() {

@@ -4,7 +4,5 @@
 
 #[cfg(test)]
 pub mod fnmatch;
-pub mod local_time;
 pub mod ready;
-pub mod spawn;
 pub mod startup;

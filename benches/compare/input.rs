@@ -1,6 +1,6 @@
 //! What the programs are fed: always the same bytes, made here.
 
-use multilog::label::{Label, STAMP_LEN};
+use logdir::label::{Label, STAMP_LEN};
 use std::io::Write;
 
 /// A megabyte, as throughput is counted.

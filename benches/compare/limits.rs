@@ -7,7 +7,7 @@ use crate::race::{Place, race};
 use crate::report::{Limit, Outcome};
 use crate::rows::SIZE_MIN;
 use crate::{Scale, Trouble};
-use multilog::label::Label;
+use logdir::label::Label;
 use std::path::Path;
 
 /// Archives there are before the first of the run.

@@ -6,7 +6,7 @@ use crate::race::{Place, home, prepare, race_by, time};
 use crate::report::{Limit, Outcome, format_ratio};
 use crate::rows::outcome;
 use crate::{Scale, Trouble};
-use multilog::label::LABEL_LEN;
+use logdir::label::LABEL_LEN;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -8,13 +8,15 @@
 
 use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
-use multilog::disk::Dir;
-use multilog::label::{Label, STAMP_LEN};
+use logdir::disk::Dir;
+use logdir::event::Reporter;
+use logdir::label::{Label, STAMP_LEN};
+use logdir::settings::Settings;
+use logdir::stamp::{StampFormat, Stamper, Stamping};
+use logdir::wake::Wake;
+use logdir::write::LogDir;
 use multilog::lines::{HANDED_MAX, Lines, Sinks};
-use multilog::logdir::LogDir;
-use multilog::script::{Action, LogSpec, Script};
-use multilog::stamp::{StampFormat, Stamper, Stamping};
-use multilog::wake::Wake;
+use multilog::script::{Action, Script};
 use real_dir::Home;
 use std::io::Write;
 
@@ -49,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
     let mut script = script;
     for (number, log) in script.logs.iter_mut().enumerate() {
         // No processor: it would be run.
-        *log = LogSpec {
+        *log = Settings {
             dir: home.path(&format!("d{number}")).into(),
             size_max: log.size_max.min(SIZE_MAX),
             processor: None,
@@ -90,7 +92,7 @@ impl Sinks for Logs {
 fn open(script: &Script) -> Logs {
     let start = Dir::start().expect("a working directory");
     let wake = Wake::new().expect("a wake");
-    let open = |spec| LogDir::open(&start, spec, &wake).expect("it opens");
+    let open = |spec| LogDir::open(&start, spec, &wake, &Reporter::new(|_| ())).expect("it opens");
     let sink = |action: &Action| match action {
         Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
         Action::Alert | Action::Stdout | Action::Status(_) => Some(None),
@@ -139,7 +141,7 @@ fn between(first: u8, number: usize) -> Between {
     }
 }
 
-fn check(spec: &LogSpec, bytes: &[u8], between: u8) {
+fn check(spec: &Settings, bytes: &[u8], between: u8) {
     let found = real_dir::files(spec.dir.as_ref());
     assert!(found.iter().all(|file| file.len() as u64 <= spec.size_max));
     assert!(found.len() as u64 <= spec.number_max);
@@ -156,7 +158,7 @@ fn check(spec: &LogSpec, bytes: &[u8], between: u8) {
 }
 
 /// A file ends with the first line that ends near its size, or before the byte that does not fit.
-fn slow_files(spec: &LogSpec, bytes: &[u8]) -> Vec<Vec<u8>> {
+fn slow_files(spec: &Settings, bytes: &[u8]) -> Vec<Vec<u8>> {
     let margin = spec.margin.min(spec.size_max / 2);
     let mut files = vec![Vec::new()];
     for &byte in bytes {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::label::{LABEL_LEN, Label, NANOS_PER_SEC};
+use logdir::label::{LABEL_LEN, Label, NANOS_PER_SEC};
 
 fuzz_target!(|input: &[u8]| {
     match Label::parse(input) {

@@ -6,10 +6,10 @@
 
 use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
-use multilog::label::{Label, STAMP_LEN};
+use logdir::label::{Label, STAMP_LEN};
+use logdir::stamp::{StampFormat, Stamper, Stamping};
 use multilog::lines::{HANDED_MAX, Lines, Sinks};
 use multilog::script::{Action, Script};
-use multilog::stamp::{StampFormat, Stamper, Stamping};
 
 #[path = "../input.rs"]
 mod input;

@@ -6,10 +6,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::disk::Dir;
-use multilog::logdir::LogDir;
-use multilog::script::LogSpec;
-use multilog::wake::Wake;
+use logdir::disk::Dir;
+use logdir::event::Reporter;
+use logdir::settings::Settings;
+use logdir::wake::Wake;
+use logdir::write::LogDir;
 use real_dir::Home;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -107,9 +108,11 @@ fn expected(found: &[Found; 5], archives: &BTreeMap<String, Vec<u8>>) -> Vec<u8>
 }
 
 fn open_and_log(dir: &Path, line: &[u8]) {
-    let spec = LogSpec { number_max: 1000, ..LogSpec::new(dir) };
+    let spec = Settings { number_max: 1000, ..Settings::new(dir) };
     let start = Dir::start().expect("a working directory");
-    let mut log = LogDir::open(&start, &spec, &Wake::new().expect("a wake")).expect("it opens");
+    let mut log =
+        LogDir::open(&start, &spec, &Wake::new().expect("a wake"), &Reporter::new(|_| ()))
+            .expect("it opens");
     log.append(line);
     real_dir::close(log);
 }

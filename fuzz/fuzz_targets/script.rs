@@ -2,9 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use logdir::settings::{NUMBER_DEFAULT, NUMBER_MIN, SIZE_DEFAULT, SIZE_MIN};
+use logdir::stamp::StampFormat;
 use multilog::pattern::{Language, Pattern};
-use multilog::script::{self, Action, NUMBER_DEFAULT, NUMBER_MIN, SIZE_DEFAULT, SIZE_MIN, Script};
-use multilog::stamp::StampFormat;
+use multilog::script::{self, Action, Script};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 

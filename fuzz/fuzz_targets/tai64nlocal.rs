@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::label::Counting;
-use multilog::tai64nlocal::{Converter, STAMP_LEN_MAX};
+use logdir::label::Counting;
+use multilog::filter::tai64nlocal::{Converter, STAMP_LEN_MAX};
 
 /// Digits of a stamp that count.
 const DIGITS_LEN: usize = 24;

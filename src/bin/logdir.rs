@@ -1,5 +1,5 @@
 //! logdir(1): shows and follows log directories.
 
 fn main() -> std::process::ExitCode {
-    multilog::logdir_command::run()
+    multilog::logdir::run()
 }

@@ -1,5 +1,5 @@
 //! multilog(8): reads lines and appends them to log directories.
 
 fn main() -> std::process::ExitCode {
-    multilog::multilog::run()
+    multilog::logger::run()
 }

@@ -1,5 +1,5 @@
 //! tai64n(1): puts a TAI64N stamp before each line.
 
 fn main() -> std::process::ExitCode {
-    multilog::tai64n::run()
+    multilog::filter::tai64n::run()
 }

@@ -1,5 +1,5 @@
 //! tai64nlocal(1): turns the stamps before lines into dates.
 
 fn main() -> std::process::ExitCode {
-    multilog::tai64nlocal::run()
+    multilog::filter::tai64nlocal::run()
 }

@@ -1,75 +1,65 @@
-//! What went through a log directory since it was opened, for whoever asks (multilog(8), USR1). What comes
-//! without trouble is only added up: how many lines it is, the line engine knows.
+//! Numbers as people read them in a table: short, and never wider than their column.
 
-use crate::label::Label;
-use crate::stamp::format_utc;
+use ::logdir::label::Label;
+use ::logdir::read::stamp::Moment;
+use ::logdir::stamp;
 
-/// Lines, by their newlines, and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Newlines.
-    pub lines: u64,
-    /// Bytes, newlines included.
-    pub bytes: u64,
-}
+/// Units that are 1024 of the one before.
+const BYTE_UNITS: [char; 7] = ['B', 'K', 'M', 'G', 'T', 'P', 'E'];
+/// Units that are 1000 of the one before.
+const COUNT_UNITS: [char; 6] = ['k', 'M', 'G', 'T', 'P', 'E'];
 
-impl Count {
-    /// What these bytes are.
-    pub fn of(text: &[u8]) -> Count {
-        Count { lines: bytecount::count(text, b'\n') as u64, bytes: text.len() as u64 }
+/// Bytes in at most five characters: `0B`, `1023B`, `1.5K`, `97K`.
+pub fn bytes(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    // Not 1024, which would be shown where 1023.5 is rounded.
+    while value >= 1023.5 {
+        value /= 1024.0;
+        unit += 1;
     }
-
-    /// Adds another one.
-    pub fn add(&mut self, other: Count) {
-        self.lines += other.lines;
-        self.bytes += other.bytes;
+    if unit > 0 && value < 9.95 {
+        return format!("{value:.1}{}", BYTE_UNITS[unit]);
     }
+    format!("{value:.0}{}", BYTE_UNITS[unit])
 }
 
-/// The figures of a directory.
-#[derive(Debug, Default)]
-pub struct Figures {
-    /// What was written to `current`.
-    pub bytes_written: u64,
-    /// What was dropped and has been told of.
-    pub dropped: Count,
-    /// The lines that tell of it: nobody sent them.
-    pub markers: Count,
-    /// When the last file was full, or was ended.
-    pub rotated_at: Option<Label>,
-}
-
-impl Figures {
-    /// The figures as text, but for the archives and the trouble. So many lines have come. `untold` was
-    /// dropped and has not been told of.
-    pub fn text(&self, lines_come: u64, queue: &[u8], untold: Count, current_size: u64) -> String {
-        let queued = Count::of(queue);
-        let mut dropped = self.dropped;
-        dropped.add(untold);
-        let bytes_come = self.bytes_written + queued.bytes + dropped.bytes;
-        let come =
-            Count { lines: lines_come, bytes: bytes_come.saturating_sub(self.markers.bytes) };
-        let lines_not_written = queued.lines + dropped.lines;
-        let lines_written = (lines_come + self.markers.lines).saturating_sub(lines_not_written);
-        let written = Count { lines: lines_written, bytes: self.bytes_written };
-        format!(
-            "in {}, written {}, dropped {}, queued {}, current {current_size} bytes, last rotation {}",
-            words(come),
-            words(written),
-            words(dropped),
-            words(queued),
-            moment(self.rotated_at),
-        )
+/// A count in at most five characters: `0`, `99999`, `100k`, `1.2M`.
+pub fn count(count: f64) -> String {
+    if count < 99_999.5 {
+        return if count > 0.0 && count < 9.95 && count.fract() != 0.0 {
+            format!("{count:.1}")
+        } else {
+            format!("{count:.0}")
+        };
     }
+    let mut value = count / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < COUNT_UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$}{}", COUNT_UNITS[unit])
 }
 
-fn words(count: Count) -> String {
-    format!("{} lines {} bytes", count.lines, count.bytes)
+/// A span of time in at most six characters: `5s`, `59m59s`, `23h59m`, `99d23h`, `1234d`.
+pub fn span(secs: f64) -> String {
+    let sign = if secs <= -1.0 { "-" } else { "" };
+    let secs = secs.abs() as u64;
+    let text = match secs {
+        0..60 => format!("{secs}s"),
+        60..3600 => format!("{}m{:02}s", secs / 60, secs % 60),
+        3600..86_400 => format!("{}h{:02}m", secs / 3600, secs / 60 % 60),
+        86_400..8_640_000 => format!("{}d{:02}h", secs / 86_400, secs / 3600 % 24),
+        8_640_000.. => format!("{}d", (secs / 86_400).min(99_999)),
+    };
+    format!("{sign}{text}")
 }
 
-/// When something was last.
-pub fn moment(label: Option<Label>) -> String {
-    label.and_then(format_utc).unwrap_or_else(|| "never".to_owned())
+/// A moment as RFC 3339 in universal time, for scripts; none where the year has no four digits.
+pub fn rfc3339(moment: Moment) -> Option<String> {
+    stamp::format_utc(Label::from_unix(moment.unix_secs, moment.nanos))
 }
 
 #[cfg(test)]
@@ -77,19 +67,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_is_what_was_written_queued_or_dropped() {
-        let count = |lines, bytes| Count { lines, bytes };
-        let figures = Figures {
-            bytes_written: 100,
-            dropped: count(3, 30),
-            markers: count(1, 70),
-            rotated_at: Some(Label::from_unix(1_700_000_000, 5)),
-        };
-        assert_eq!(
-            figures.text(14, b"a\nbc", count(1, 9), 77),
-            "in 14 lines 73 bytes, written 10 lines 100 bytes, dropped 4 lines 39 bytes, \
-             queued 1 lines 4 bytes, current 77 bytes, last rotation 2023-11-14T22:13:20.000000005Z"
-        );
-        assert!(Figures::default().text(0, b"", count(0, 0), 0).ends_with("last rotation never"));
+    fn bytes_are_short() {
+        let cases = [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.0K"),
+            (10_188, "9.9K"),
+            (10_189, "10K"),
+            (1_048_063, "1023K"),
+            (1_048_064, "1.0M"),
+            (u64::MAX, "16E"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(bytes(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn counts_are_short() {
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (3.0, "3"),
+            (12.5, "12"),
+            (99_999.0, "99999"),
+            (99_999.5, "100k"),
+            (999_499.0, "999k"),
+            (999_500.0, "1.0M"),
+            (20_000_000.0, "20M"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(count(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn spans_are_short() {
+        let cases = [
+            (0.9, "0s"),
+            (-0.9, "0s"),
+            (-27.0, "-27s"),
+            (61.0, "1m01s"),
+            (86_399.0, "23h59m"),
+            (90_000.0, "1d01h"),
+            (8_640_000.0, "100d"),
+            (f64::INFINITY, "99999d"),
+        ];
+        for (secs, expected) in cases {
+            assert_eq!(span(secs), expected, "{secs}");
+        }
     }
 }

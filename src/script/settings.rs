@@ -3,9 +3,9 @@
 //! A letter that 0.76 has is read as 0.76 reads it, whatever follows. The others are settings only where
 //! their value is well formed; what merely begins with the letter is no action, as in 0.76.
 
-use super::{LogSpec, NUMBER_MIN, Overflow, QUEUE_MIN, RotateAfter, SIZE_MIN};
 use crate::look::{Look, PREFIX_MAX, StatusSize};
 use crate::select::LONG_HEAD_MAX;
+use ::logdir::settings::{NUMBER_MIN, Overflow, QUEUE_MIN, RotateAfter, SIZE_MIN, Settings};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub enum Setting {
 }
 
 /// Takes an argument that may be a setting.
-pub fn set(settings: &mut LogSpec, look: &mut Look, argument: &[u8]) -> Setting {
+pub fn set(settings: &mut Settings, look: &mut Look, argument: &[u8]) -> Setting {
     let Some((letter, value)) = argument.split_first() else { return Setting::Unknown };
     match letter {
         b's' => settings.size_max = parse_file_size(value).max(SIZE_MIN),
@@ -40,7 +40,7 @@ pub fn set(settings: &mut LogSpec, look: &mut Look, argument: &[u8]) -> Setting 
 }
 
 /// The letters that 0.76 does not have.
-fn set_new(settings: &mut LogSpec, look: &mut Look, letter: u8, value: &[u8]) -> Setting {
+fn set_new(settings: &mut Settings, look: &mut Look, letter: u8, value: &[u8]) -> Setting {
     let (done, needs) = match letter {
         b'S' if value.is_empty() => return Setting::Unknown,
         b'S' => (
@@ -223,8 +223,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(argument: &str, expected: Setting, change: impl FnOnce(&mut LogSpec)) {
-        let (mut found, mut changed) = (LogSpec::new("./d"), LogSpec::new("./d"));
+    fn check(argument: &str, expected: Setting, change: impl FnOnce(&mut Settings)) {
+        let (mut found, mut changed) = (Settings::new("./d"), Settings::new("./d"));
         let mut look = Look::default();
         change(&mut changed);
         assert_eq!(set(&mut found, &mut look, argument.as_bytes()), expected, "{argument}");

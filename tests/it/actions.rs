@@ -3,9 +3,10 @@
 
 use crate::manual::{blocks, examples, items};
 use crate::support::{Home, Logger, is_original, numbers, wait_until};
+use logdir::settings::Settings;
+use logdir::stamp::StampFormat;
 use multilog::look::Look;
-use multilog::script::{self, Action, LogSpec, Script};
-use multilog::stamp::StampFormat;
+use multilog::script::{self, Action, Script};
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -175,7 +176,7 @@ fn stamp_name(stamp: &str) -> Option<&'static str> {
         "9999999999.999999" => Some("<T>"),
         "9999-99-99T99:99:99.999999999Z" => Some("<Tutc>"),
         "9999-99-99T99:99:99.999999999+99:99" if stamp.ends_with("+05:45") => Some("<Tlocal>"),
-        _ => multilog::label::Label::parse(stamp.as_bytes())
+        _ => logdir::label::Label::parse(stamp.as_bytes())
             .filter(|_| stamp.len() == 25)
             .map(|_| "<t>"),
     }
@@ -240,9 +241,9 @@ fn tag_of_stamp(stamp: StampFormat) -> &'static str {
 }
 
 /// The settings of a directory that are not the usual ones. A new one does not compile without a line here.
-fn tags_of_log(spec: &LogSpec) -> Vec<&'static str> {
-    let usual = LogSpec::new("");
-    let LogSpec {
+fn tags_of_log(spec: &Settings) -> Vec<&'static str> {
+    let usual = Settings::new("");
+    let Settings {
         dir: _,
         is_stamped: _,
         size_max,
@@ -261,12 +262,12 @@ fn tags_of_log(spec: &LogSpec) -> Vec<&'static str> {
     } = spec;
     let rotation = match rotate_after {
         None => None,
-        Some(script::RotateAfter::Age(_)) => Some("Cm R Ns Ar age"),
-        Some(script::RotateAfter::Aligned(_)) => Some("Cm R@ Ns Ar age"),
+        Some(logdir::settings::RotateAfter::Age(_)) => Some("Cm R Ns Ar age"),
+        Some(logdir::settings::RotateAfter::Aligned(_)) => Some("Cm R@ Ns Ar age"),
     };
     let queue = match overflow {
-        script::Overflow::HoldBack => "Cm q Ns Ar size",
-        script::Overflow::Drop => "Cm q Ns Ar size Ns Cm :drop",
+        logdir::settings::Overflow::HoldBack => "Cm q Ns Ar size",
+        logdir::settings::Overflow::Drop => "Cm q Ns Ar size Ns Cm :drop",
     };
     let changed = [
         (*size_max != usual.size_max, "Cm s Ns Ar size"),

@@ -15,7 +15,7 @@ const TEST_COLUMN: &str = "test";
 fn tests() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<PathBuf> = Vec::new();
-    for pattern in ["src/**/*.rs", "tests/**/*.rs"] {
+    for pattern in ["src/**/*.rs", "crates/**/*.rs", "tests/**/*.rs"] {
         let found = glob::glob(&root.join(pattern).display().to_string()).expect("a good pattern");
         files.extend(found.flatten());
     }

@@ -60,7 +60,7 @@ fn universal_and_local_stamps_are_dates_that_tai64nlocal_reads() {
         assert_eq!(read.lines().count(), 2000);
         let date = |time: Duration| {
             let mut date = Vec::new();
-            let label = multilog::label::Label::from_unix(time.as_secs() as i64, 0).format();
+            let label = logdir::label::Label::from_unix(time.as_secs() as i64, 0).format();
             date.extend(filters::run(filters::command(TAI64NLOCAL), &label).stdout);
             String::from_utf8(date).expect("text")
         };

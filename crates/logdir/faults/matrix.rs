@@ -1,0 +1,316 @@
+//! The faults, kills and power cuts, and what they add up to.
+
+use super::workload::{
+    DIRS, LAST, Outcome, PAUSE_OF_KEPT, RUN_COUNT, fresh, line, run, run_last, streams,
+};
+use super::{check_equal, check_marks, check_memory, check_promise, check_tidy, contents};
+use crate::disk::model::{CALLS, Call, Fault, How, Journal, Model};
+use crate::event::told;
+use crate::pause::PAUSE;
+use crate::write::Closed;
+use nix::errno::Errno;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Instant;
+
+const ERRNOS: [Errno; 7] = [
+    Errno::ENOSPC,
+    Errno::EIO,
+    Errno::EDQUOT,
+    Errno::EMFILE,
+    Errno::ENOMEM,
+    Errno::EINTR,
+    Errno::EACCES,
+];
+
+/// What the first run tells at its end.
+const STOPPED: &str =
+    "Warning: stopped the processor in ./copied, its file waits for the next start";
+
+/// How often a service is started again before it counts as hung.
+const START_MAX: usize = 5;
+
+/// How many outcomes of a power cut are tried at each call, for each kind of journal.
+const CUT_SEEDS: u64 = 9;
+
+/// Says what was tried, where `--nocapture` shows it.
+pub fn summary(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// All runs, each started again where it is refused.
+fn run_all(model: &Model, about: &str) -> Vec<Closed> {
+    (0..RUN_COUNT).map(|index| run_until_closed(model, || run(model, index), about)).collect()
+}
+
+fn run_until_closed(model: &Model, mut run: impl FnMut() -> Outcome, about: &str) -> Closed {
+    let mut why = Vec::new();
+    for _ in 0..START_MAX {
+        match run() {
+            Outcome::Closed(closed) => return closed,
+            Outcome::Refused(failure) => why.push(failure),
+            Outcome::Stopped => panic!("stopped: {about}"),
+        }
+    }
+    panic!("started in vain, {} calls, {why:?}: {about}", model.total());
+}
+
+/// Everything that was given is there, now and after one more start.
+fn check_all_there(model: &Model, about: &str) {
+    for (dir, stream) in DIRS.into_iter().zip(streams()) {
+        check_equal(&contents(&model.root().dir(dir).unwrap()), stream, about);
+    }
+    check_recovers(model, streams().each_ref().map(Vec::as_slice), about);
+}
+
+/// One more run brings one more line, and leaves nothing behind but what is expected before it.
+fn check_recovers(model: &Model, before: [&[u8]; DIRS.len()], about: &str) {
+    model.plan(&[], None);
+    run_until_closed(model, || run_last(model), about);
+    for (dir, before) in DIRS.into_iter().zip(before) {
+        let place = model.root().dir(dir).unwrap();
+        check_equal(&contents(&place), &[before, &line(LAST)].concat(), about);
+        check_tidy(&place, about);
+    }
+    check_memory(&model.root().dir(b"copied").unwrap(), about);
+}
+
+/// The workload with one thing going wrong.
+fn check_fault(fault: Fault) {
+    if fault.call == Call::EndProcessor && fault.how == How::Fail(Errno::EINTR) {
+        // It is no call, and a processor that fails is always told.
+        return;
+    }
+    let about = format!("{fault:?}");
+    let model = fresh();
+    model.plan(&[fault], None);
+    let closed = run_all(&model, &about);
+    if matches!(fault.how, How::Fail(Errno::EINTR)) {
+        assert_eq!(told::take(), [STOPPED], "{about}");
+        assert!(closed.iter().all(|closed| *closed == Closed::Clean), "{about}");
+    }
+    check_told(&told::take_timed(), &about);
+    check_all_there(&model, &about);
+}
+
+/// What pauses is told no more often than it is tried, and the end of it is told, once.
+fn check_told(told: &[(Instant, String)], about: &str) {
+    let mut paused: BTreeMap<&str, Instant> = BTreeMap::new();
+    // What was told last of each sink: a pause, or its end.
+    let mut last: BTreeMap<&str, bool> = BTreeMap::new();
+    let sinks = ["./few", "./all", "./some", "./kept", "./copied"];
+    for (moment, line) in told {
+        let sink = sinks.into_iter().find(|sink| line.contains(sink)).expect("a sink");
+        if line.contains(", pausing") {
+            let before = paused.insert(line, *moment);
+            let pause = if sink == "./kept" { PAUSE_OF_KEPT } else { PAUSE };
+            let rested = before.is_none_or(|before| *moment >= before + pause);
+            assert!(rested, "{line} comes too often: {about}");
+            last.insert(sink, false);
+        } else if line.starts_with("Info: ") {
+            let is_first = last.insert(sink, true) == Some(false);
+            assert!(is_first && line.contains(" again, "), "{told:?}: {about}");
+        }
+    }
+    assert!(last.values().all(|ended| *ended), "{told:?}: {about}");
+}
+
+/// A server has done what it was asked and answers with an error.
+#[test]
+fn faults_after_what_was_done_lose_nothing() {
+    let (_, counts) = calls();
+    let is_change = |call| {
+        let changes = [Call::Rename, Call::Link, Call::Remove, Call::SetMode, Call::MakeDir];
+        changes.contains(&call)
+    };
+    let mut tried = 0;
+    for &(call, count) in counts.iter().filter(|(call, _)| is_change(*call)) {
+        for first in 1..=count {
+            for errno in [Errno::EIO, Errno::EINTR, Errno::ESTALE] {
+                let fault = Fault { call, first, count: 1, how: How::DoneAndFail(errno) };
+                let about = format!("{fault:?}");
+                let model = fresh();
+                model.plan(&[fault], None);
+                run_all(&model, &about);
+                check_all_there(&model, &about);
+                tried += 1;
+            }
+        }
+    }
+    summary(&format!(
+        "faults after what was done: {tried}; lines lost 0, duplicated 0, reordered 0, hung 0"
+    ));
+}
+
+/// How many calls of each kind there are without a fault.
+fn calls() -> (Model, Vec<(Call, u64)>) {
+    let model = fresh();
+    let closed = run_all(&model, "no fault");
+    assert_eq!(closed, [Closed::Clean; RUN_COUNT]);
+    assert_eq!(told::take(), [STOPPED]);
+    let copied = model.root().dir(b"copied").unwrap().files();
+    assert!(!copied.iter().any(|(name, ..)| name.ends_with(b".u")), "what waited is whole");
+    let counts = CALLS.iter().map(|&call| (call, model.count(call))).collect();
+    (model, counts)
+}
+
+#[test]
+fn faults_of_every_call_lose_nothing() {
+    let (whole, counts) = calls();
+    let mut tried = 0;
+    for &(call, count) in &counts {
+        assert!(count > 0, "{call:?} is never called");
+        for first in 1..=count {
+            for errno in ERRNOS {
+                check_fault(Fault { call, first, count: 1, how: How::Fail(errno) });
+                tried += 1;
+            }
+            check_fault(Fault { call, first, count: 4, how: How::Fail(Errno::ENOSPC) });
+            tried += 1;
+        }
+    }
+    let call = Call::Write;
+    for first in 1..=whole.count(call) {
+        for len in [0, 1, 77] {
+            check_fault(Fault { call, first, count: 1, how: How::Short(len) });
+            check_fault(Fault { call, first, count: 9, how: How::Short(len) });
+            tried += 2;
+        }
+    }
+    check_all_there(&whole, "no fault");
+    summary(&format!(
+        "faults tried: {tried} over {} calls; lines lost 0, duplicated 0, reordered 0, hung 0",
+        counts.iter().map(|(_, count)| count).sum::<u64>()
+    ));
+}
+
+/// The workload until the call at which everything stops. False where there are not that many.
+pub fn run_to(model: &Model, faults: &[Fault], stop_at: u64) -> bool {
+    model.plan(faults, Some(stop_at));
+    (0..RUN_COUNT).any(|index| matches!(run(model, index), Outcome::Stopped))
+}
+
+/// Kills at every call, and tells how many there were.
+fn kill_everywhere(faults: &[Fault]) -> u64 {
+    for stop_at in 1.. {
+        let model = fresh();
+        if !run_to(&model, faults, stop_at) {
+            return stop_at - 1;
+        }
+        let about = format!("killed at call {stop_at}, {faults:?}");
+        let written = DIRS.map(|dir| model.root().dir(dir).map_or(0, |dir| dir.written()));
+        let before = std::array::from_fn(|dir| &streams()[dir][..written[dir]]);
+        check_recovers(&model, before, &about);
+    }
+    unreachable!("the workload ends");
+}
+
+/// Every so manieth call of a recovery is the last one; each kill before it has others.
+const SECOND_KILL_STEP: u64 = 9;
+
+/// Kills what puts the directories in order after a kill. Tells how many calls were the last of one.
+fn kill_recovery(model: &Model, first: u64) -> u64 {
+    let written =
+        |model: &Model| DIRS.map(|dir| model.root().dir(dir).map_or(0, |dir| dir.written()));
+    let calls = (1 + first % SECOND_KILL_STEP..).step_by(SECOND_KILL_STEP as usize);
+    for (tried, stop_at) in (0..).zip(calls) {
+        let again = model.copy();
+        again.plan(&[], Some(stop_at));
+        if !matches!(run_last(&again), Outcome::Stopped) {
+            return tried;
+        }
+        let about = format!("killed at call {first}, and at call {stop_at} of the next start");
+        let (before, after) = (written(model), written(&again));
+        let kept: [Vec<u8>; DIRS.len()] = std::array::from_fn(|dir| {
+            let last = &line(LAST)[..after[dir] - before[dir]];
+            [&streams()[dir][..before[dir]], last].concat()
+        });
+        check_recovers(&again, kept.each_ref().map(Vec::as_slice), &about);
+    }
+    unreachable!("a start ends");
+}
+
+#[test]
+fn faults_that_kill_the_recovery_after_a_kill_lose_nothing() {
+    let mut tried = 0;
+    for first in (1..).step_by(3) {
+        let model = fresh();
+        if !run_to(&model, &[], first) {
+            break;
+        }
+        tried += kill_recovery(&model, first);
+    }
+    summary(&format!(
+        "kills of a recovery tried: {tried}; lines lost 0, duplicated 0, reordered 0, hung 0"
+    ));
+    assert!(tried > 500, "{tried} kills");
+}
+
+#[test]
+fn faults_that_kill_at_any_call_lose_nothing_that_was_written() {
+    let kills = kill_everywhere(&[]);
+    let no_links =
+        Fault { call: Call::Link, first: 1, count: u64::MAX / 2, how: How::Fail(Errno::EPERM) };
+    let without_links = kill_everywhere(&[no_links]);
+    summary(&format!(
+        "kills tried: {kills}, without hard links {without_links}; \
+         lines lost 0, duplicated 0, reordered 0, hung 0"
+    ));
+}
+
+/// The kernel drops what it could not write, and says yes the next time.
+#[test]
+fn faults_of_a_sync_are_not_forgotten() {
+    let (whole, _) = calls();
+    let mut cuts = 0;
+    for first in 1..=whole.count(Call::Sync) {
+        let fault = Fault { call: Call::Sync, first, count: 1, how: How::Fail(Errno::EIO) };
+        for (stop_at, seed) in (60..whole.total()).step_by(90).zip(first..) {
+            let model = fresh();
+            run_to(&model, &[fault], stop_at + first % 90);
+            let about =
+                format!("{fault:?}, power cut at call {}, seed {seed}", stop_at + first % 90);
+            let after = model.after_power_cut(Journal::Loose, seed);
+            run_until_closed(&after, || run_last(&after), &about);
+            check_promise(&model, &after, &about);
+            cuts += 1;
+        }
+    }
+    summary(&format!("power cuts after a failed sync: {cuts}; lines of archives lost 0"));
+}
+
+/// After a clean end all is on disk.
+fn check_nothing_missing(model: &Model, about: &str) {
+    for (dir, stream) in DIRS.into_iter().zip(streams()) {
+        let found = contents(&model.root().dir(dir).unwrap());
+        check_equal(&found, &[stream.as_slice(), &line(LAST)].concat(), about);
+    }
+}
+
+#[test]
+fn faults_of_the_power_supply_lose_no_archive() {
+    let mut cuts = 0;
+    for stop_at in 1.. {
+        let model = fresh();
+        let is_last = !run_to(&model, &[], stop_at);
+        for journal in [Journal::Ordered, Journal::Loose] {
+            for seed in 0..CUT_SEEDS {
+                let about = format!("power cut at call {stop_at}, {journal:?}, seed {seed}");
+                let after = model.after_power_cut(journal, stop_at * 1000 + seed);
+                check_marks(&model, &after, &about);
+                run_until_closed(&after, || run_last(&after), &about);
+                check_promise(&model, &after, &about);
+                if is_last {
+                    check_nothing_missing(&after, &about);
+                }
+                cuts += 1;
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    summary(&format!(
+        "power cuts tried: {cuts}; lines of archives lost 0, duplicated 0, reordered 0"
+    ));
+}

@@ -1,0 +1,206 @@
+//! In unit tests: files of the kernel or of the model disk, with one face.
+
+#![allow(missing_docs, reason = "seen by tests only")]
+
+use super::model::{ModelDir, ModelFile};
+use super::{For, Stat, again, kernel};
+use crate::sys::spawn::{ProcessorFiles, Running};
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::Pid;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitStatus;
+use std::time::SystemTime;
+
+/// An open directory.
+#[derive(Debug)]
+pub enum Dir {
+    Kernel(kernel::Dir),
+    Model(ModelDir),
+}
+
+/// An open file.
+#[derive(Debug)]
+pub enum File {
+    Kernel(kernel::File),
+    Model(ModelFile),
+}
+
+/// A processor that was started.
+pub enum Processor {
+    Kernel(Running),
+    Model(ExitStatus),
+}
+
+impl Dir {
+    pub fn start() -> Result<Dir, Errno> {
+        kernel::Dir::start().map(Dir::Kernel)
+    }
+
+    pub fn is_model(&self) -> bool {
+        matches!(self, Dir::Model(_))
+    }
+
+    /// The thread of a directory on the model is advanced by hand, and may fail to start.
+    pub fn start_thread(&self) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(_) => Ok(()),
+            Dir::Model(dir) => again(|| dir.start_thread()),
+        }
+    }
+
+    pub fn open_dir(&self, path: &OsStr) -> Result<Dir, Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.open_dir(path).map(Dir::Kernel),
+            Dir::Model(dir) => again(|| dir.open_dir(path.as_bytes())).map(Dir::Model),
+        }
+    }
+
+    pub fn make_dir(&self, path: &OsStr, mode: u32) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.make_dir(path, mode),
+            Dir::Model(dir) => again(|| dir.make_dir(path.as_bytes(), mode)),
+        }
+    }
+
+    pub fn open(&self, name: &[u8], purpose: For) -> Result<File, Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.open(name, purpose).map(File::Kernel),
+            Dir::Model(dir) => again(|| dir.open(name, purpose)).map(File::Model),
+        }
+    }
+
+    pub fn open_named(&self, path: &OsStr, purpose: For) -> Result<File, Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.open_named(path, purpose).map(File::Kernel),
+            Dir::Model(dir) => again(|| dir.open(path.as_bytes(), purpose)).map(File::Model),
+        }
+    }
+
+    pub fn stat(&self, name: &[u8]) -> Result<Option<Stat>, Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.stat(name),
+            Dir::Model(dir) => again(|| dir.stat(name)),
+        }
+    }
+
+    pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.rename(from, to),
+            Dir::Model(dir) => again(|| dir.rename(from, to)),
+        }
+    }
+
+    pub fn link(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.link(from, to),
+            Dir::Model(dir) => again(|| dir.link(from, to)),
+        }
+    }
+
+    pub fn remove(&self, name: &[u8]) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.remove(name),
+            Dir::Model(dir) => again(|| dir.remove(name)),
+        }
+    }
+
+    pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.each_name(visit),
+            Dir::Model(dir) => {
+                again(|| dir.names())?.iter().map(Vec::as_slice).for_each(visit);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn sync(&self) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.sync(),
+            Dir::Model(dir) => again(|| dir.sync()),
+        }
+    }
+
+    /// On the model the processor finds its files by their names.
+    pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Processor> {
+        match self {
+            Dir::Kernel(dir) => dir.start_processor(command, files).map(Processor::Kernel),
+            Dir::Model(dir) => Ok(Processor::Model(again(|| dir.run_processor())?)),
+        }
+    }
+}
+
+impl File {
+    pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        match self {
+            File::Kernel(file) => file.write(bytes),
+            File::Model(file) => again(|| file.write(bytes)),
+        }
+    }
+
+    pub fn sync(&self) -> Result<(), Errno> {
+        match self {
+            File::Kernel(file) => file.sync(),
+            File::Model(file) => again(|| file.sync()),
+        }
+    }
+
+    pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
+        match self {
+            File::Kernel(file) => file.set_mode(mode),
+            File::Model(file) => again(|| file.set_mode(mode)),
+        }
+    }
+
+    pub fn born(&self) -> Option<SystemTime> {
+        match self {
+            File::Kernel(file) => file.born(),
+            File::Model(file) => again(|| file.born()).ok(),
+        }
+    }
+
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        match self {
+            File::Kernel(file) => file.stat(),
+            File::Model(file) => again(|| file.stat()),
+        }
+    }
+}
+
+impl From<File> for OwnedFd {
+    /// A file of the model becomes one of its own that nobody reads: locks are taken on it, and always
+    /// got.
+    fn from(file: File) -> OwnedFd {
+        match file {
+            File::Kernel(file) => file.into(),
+            File::Model(_) => memfd_create("model", MFdFlags::MFD_CLOEXEC).unwrap(),
+        }
+    }
+}
+
+impl Processor {
+    pub fn group(&self) -> Option<Pid> {
+        match self {
+            Processor::Kernel(running) => running.group(),
+            Processor::Model(_) => None,
+        }
+    }
+
+    pub fn wait(&self) -> io::Result<()> {
+        match self {
+            Processor::Kernel(running) => running.wait(),
+            Processor::Model(_) => Ok(()),
+        }
+    }
+
+    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Processor::Kernel(running) => running.reap(),
+            Processor::Model(status) => Ok(*status),
+        }
+    }
+}

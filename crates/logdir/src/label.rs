@@ -1,0 +1,382 @@
+//! TAI64N labels: the `@` and 24 hexadecimal digits before a line and in the name of an archive.
+//!
+//! This is the one file that converts between labels and Unix time. Daemontools counts 10 seconds
+//! between the two and no leap seconds, always. The `tai64` crate counts 37 in its conversions from the
+//! clock and has announced 37 for all, so tests compare with its bytes only.
+
+use crate::leap_seconds;
+use std::time::Duration;
+
+/// Bytes of a label: `@` and 24 digits.
+pub const LABEL_LEN: usize = 25;
+/// Digits of the seconds in a label.
+pub const SECONDS_LEN: usize = 16;
+/// Digits of the nanoseconds in a label.
+pub const NANOS_LEN: usize = 8;
+/// Bytes of a stamp: a label and the space behind it.
+pub const STAMP_LEN: usize = LABEL_LEN + 1;
+/// Nanoseconds in a second.
+pub const NANOS_PER_SEC: u32 = 1_000_000_000;
+
+/// Hexadecimal digits; daemontools writes and reads no others.
+const HEX: &[u8; 16] = b"0123456789abcdef";
+const _: () = assert!((NANOS_PER_SEC as usize).is_multiple_of(HEX.len()));
+
+/// The seconds of the label of 1970. The 10 is a part of daemontools' format and never changes, so it is
+/// written out here and taken from no package. Sums with it are modulo 2^64, as in 0.76.
+const UNIX_START: u64 = (1 << 62) + 10;
+const _: () = assert!(UNIX_START == 0x4000_0000_0000_000a);
+
+/// How far the clock may stand behind the last label and still count as late, not as set back.
+///
+/// A block of lines takes one nanosecond a line, so a stream can run ahead of the clock by the
+/// lines of one block, far below this. A clock that is further behind was set back, and labels go
+/// back with it as they do in 0.76.
+const BEHIND_NANOS_MAX: i128 = 1_000_000;
+
+/// A moment as TAI64N: `seconds` is 2^62 + 10 + Unix time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label {
+    seconds: u64,
+    nanos: u32,
+}
+
+/// How the seconds of a label are counted. Nothing in a label tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// 2^62 + 10 + Unix time: daemontools, encore, svlogd, and ours.
+    Ten,
+    /// With every leap second since 1972: s6 and nosh.
+    Leap,
+}
+
+/// A label as it stands in a file: `@` and 24 lowercase hexadecimal digits.
+pub type LabelText = [u8; LABEL_LEN];
+
+impl Label {
+    /// The label of a moment given as seconds since 1970 and nanoseconds below 10^9.
+    pub fn from_unix(unix_secs: i64, nanos: u32) -> Label {
+        assert!(nanos < NANOS_PER_SEC);
+        Label { seconds: UNIX_START.wrapping_add_signed(unix_secs), nanos }
+    }
+
+    /// Seconds since 1970 and nanoseconds.
+    pub fn to_unix(self) -> (i64, u32) {
+        (unix_secs(self.seconds), self.nanos)
+    }
+
+    /// The same where the label is counted otherwise than ours are.
+    pub fn to_unix_by(self, counting: Counting) -> (i64, u32) {
+        (unix_secs_by(self.seconds, counting), self.nanos)
+    }
+
+    /// Seconds as the label counts them: 2^62 + 10 + Unix time.
+    pub fn seconds(self) -> u64 {
+        self.seconds
+    }
+
+    /// The label one nanosecond later.
+    #[must_use]
+    pub fn next(self) -> Label {
+        if self.nanos + 1 < NANOS_PER_SEC {
+            Label { seconds: self.seconds, nanos: self.nanos + 1 }
+        } else {
+            Label { seconds: self.seconds.saturating_add(1), nanos: 0 }
+        }
+    }
+
+    /// The label as text.
+    pub fn format(self) -> LabelText {
+        let mut text = [b'@'; LABEL_LEN];
+        text[1..9].copy_from_slice(&format_eight((self.seconds >> 32) as u32));
+        text[9..17].copy_from_slice(&format_eight(self.seconds as u32));
+        text[17..].copy_from_slice(&format_eight(self.nanos));
+        text
+    }
+
+    /// Reads a label: `@` and exactly 24 lowercase digits at the start of `text`.
+    ///
+    /// Whatever follows is not looked at. Nanoseconds of 10^9 and more are no label of anybody's.
+    pub fn parse(text: &[u8]) -> Option<Label> {
+        let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
+        let seconds = parse_seconds(seconds)?;
+        let nanos = parse_nanos(rest.first_chunk()?)?;
+        (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
+    }
+
+    /// The label so much earlier; of moments before all labels, the first one.
+    #[must_use]
+    pub fn before(self, time: Duration) -> Label {
+        let nanos = self.nanos_since(Label { seconds: 0, nanos: 0 });
+        let left = nanos.saturating_sub_unsigned(time.as_nanos()).max(0).unsigned_abs();
+        let nanos_per_sec = u128::from(NANOS_PER_SEC);
+        // What is left is less than `self`, whose seconds have 64 bits.
+        Label { seconds: (left / nanos_per_sec) as u64, nanos: (left % nanos_per_sec) as u32 }
+    }
+
+    /// The label so much later; behind all labels, the last one of the last second.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Label {
+        let nanos = self.nanos + time.subsec_nanos();
+        let carried = u64::from(nanos / NANOS_PER_SEC);
+        let seconds = self.seconds.saturating_add(time.as_secs()).saturating_add(carried);
+        Label { seconds, nanos: nanos % NANOS_PER_SEC }
+    }
+
+    /// Nanoseconds from `earlier` to this one; below 0 where it is the later one.
+    pub fn nanos_since(self, earlier: Label) -> i128 {
+        let secs = i128::from(self.seconds) - i128::from(earlier.seconds);
+        secs * i128::from(NANOS_PER_SEC) + i128::from(self.nanos) - i128::from(earlier.nanos)
+    }
+}
+
+/// Hands out the stamps of one stream: unique, and strictly increasing while the clock is not set
+/// back.
+#[derive(Debug)]
+pub struct Stamps {
+    /// What the next line will get.
+    upcoming: Label,
+    /// The same as text, but for the last digit, which alone differs from line to line fifteen times
+    /// in sixteen.
+    text: [u8; STAMP_LEN],
+}
+
+impl Stamps {
+    /// A stream whose first stamp will be the one given to [`Stamps::set_clock`].
+    pub fn new() -> Stamps {
+        let mut stamps =
+            Stamps { upcoming: Label { seconds: 0, nanos: 0 }, text: [b' '; STAMP_LEN] };
+        stamps.set_clock(stamps.upcoming);
+        stamps
+    }
+
+    /// Takes the moment a block of input was read: the next stamp is `now`, or a nanosecond after
+    /// the last one where the clock has not got beyond that yet.
+    pub fn set_clock(&mut self, now: Label) {
+        if nanos_ahead(self.upcoming, now).is_none() {
+            self.upcoming = now;
+        }
+        self.format();
+    }
+
+    /// Puts the stamp of the next line into `room`, which has [`STAMP_LEN`] bytes. The one after that
+    /// is a nanosecond later.
+    ///
+    /// The digits are put where they will stand: a stamp that is read again as soon as it is made waits
+    /// for its own bytes, which was half the time of short lines.
+    #[inline]
+    pub fn put_next(&mut self, room: &mut [u8]) {
+        room.copy_from_slice(&self.text);
+        room[LABEL_LEN - 1] = HEX[self.upcoming.nanos as usize % HEX.len()];
+        self.skip();
+    }
+
+    /// The next line gets no stamp: nobody takes it.
+    #[inline]
+    pub fn skip(&mut self) {
+        // A second ends where the last digit does.
+        if self.upcoming.nanos as usize % HEX.len() < HEX.len() - 1 {
+            self.upcoming.nanos += 1;
+        } else {
+            self.upcoming = self.upcoming.next();
+            self.format();
+        }
+    }
+
+    fn format(&mut self) {
+        self.text[..LABEL_LEN].copy_from_slice(&self.upcoming.format());
+    }
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Stamps::new()
+    }
+}
+
+/// By how much the next stamp of a stream is ahead of the clock, where that goes on with it. None where
+/// the stream has to start again from the clock: that is ahead, or was set back.
+pub fn nanos_ahead(upcoming: Label, now: Label) -> Option<i128> {
+    Some(upcoming.nanos_since(now)).filter(|ahead| (0..BEHIND_NANOS_MAX).contains(ahead))
+}
+
+/// Reads the seconds of a label, whatever number it is.
+pub fn parse_seconds(digits: &[u8; SECONDS_LEN]) -> Option<u64> {
+    let (high, low) = digits.split_at(8);
+    Some(u64::from(parse_eight(high)?) << 32 | u64::from(parse_eight(low)?))
+}
+
+/// Reads the nanoseconds of a label, whatever number it is.
+pub fn parse_nanos(digits: &[u8; NANOS_LEN]) -> Option<u32> {
+    parse_eight(digits)
+}
+
+/// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
+pub fn unix_secs(seconds: u64) -> i64 {
+    seconds.wrapping_sub(UNIX_START).cast_signed()
+}
+
+/// The same for labels that may be counted otherwise than ours are.
+pub fn unix_secs_by(seconds: u64, counting: Counting) -> i64 {
+    match counting {
+        Counting::Ten => unix_secs(seconds),
+        Counting::Leap => leap_seconds::take_off(unix_secs(seconds)),
+    }
+}
+
+// Below, eight digits are worked on at once, one to a byte of a 64-bit number. Every sum of bytes stays
+// below 256, so that nothing is carried from one to the next.
+
+/// The number with this byte in each of its eight.
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The top bit of each byte.
+const TOP: u64 = all(0x80);
+
+fn format_eight(value: u32) -> [u8; 8] {
+    let value = u64::from(value);
+    let fours = (value | value << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
+    let values = (pairs | pairs << 4) & all(0x0f);
+    let letters = ((values + all(0x80 - 10)) & TOP) >> 7;
+    (values + all(b'0') + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
+}
+
+fn parse_eight(digits: &[u8]) -> Option<u32> {
+    let text = u64::from_be_bytes(digits.try_into().ok()?);
+    let ascii = text & !TOP;
+    // The top bit of each byte says whether the digit is at least (0x80 - what is added).
+    let decimal = (ascii + all(0x80 - b'0')) & !(ascii + all(0x80 - b'9' - 1));
+    let letter = (ascii + all(0x80 - b'a')) & !(ascii + all(0x80 - b'f' - 1));
+    if (decimal | letter) & !text & TOP != TOP {
+        return None;
+    }
+    // The low four bits of '0' to '9' are the value, those of 'a' to 'f' count from 1.
+    let values = (text & all(0x0f)) + ((letter & TOP) >> 7) * 9;
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) as u32)
+}
+
+/// The value of a lowercase hexadecimal digit; daemontools writes and reads no other.
+pub fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::Stamper;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(unix_secs: i64, nanos: u32, text: &str) {
+        let label = Label::from_unix(unix_secs, nanos);
+        assert_eq!(std::str::from_utf8(&label.format()), Ok(text));
+        assert_eq!(Label::parse(text.as_bytes()), Some(label));
+        assert_eq!(label.to_unix(), (unix_secs, nanos));
+    }
+
+    #[test]
+    fn labels_count_ten_seconds_and_nanoseconds() {
+        check(0, 0, "@400000000000000a00000000");
+        check(-1, 0, "@400000000000000900000000");
+        check(-11, 999_999_999, "@3fffffffffffffff3b9ac9ff");
+        // The example of tai64nlocal's manual page, which is 1999-08-23 21:03:43 only with
+        // leap-second zones.
+        check(935_467_455, 0x2ef0_2e94, "@4000000037c219c92ef02e94");
+    }
+
+    #[test]
+    fn labels_are_reckoned_with() {
+        let label = Label::from_unix(1_700_000_000, 5);
+        assert_eq!(label.before(Duration::new(1, 6)), Label::from_unix(1_699_999_998, 999_999_999));
+        assert_eq!(label.before(Duration::new(1, 6)).after(Duration::new(1, 6)), label);
+        assert_eq!(label.before(Duration::ZERO), label);
+        assert_eq!(label.before(Duration::MAX), Label { seconds: 0, nanos: 0 });
+    }
+
+    #[test]
+    fn what_is_no_label_is_refused() {
+        let refused: [&[u8]; 7] = [
+            b"",
+            b"@",
+            b"@400000000000000a0000000",
+            b"4000000000000000a00000000",
+            b"@400000000000000A00000000",
+            b"@400000000000000a3b9aca00",
+            b"@400000000000000g00000000",
+        ];
+        for text in refused {
+            assert_eq!(Label::parse(text), None, "{}", text.escape_ascii());
+        }
+        assert!(Label::parse(b"@400000000000000a00000000.s").is_some());
+    }
+
+    fn next(stamps: &mut Stamps) -> Vec<u8> {
+        let mut text = Vec::new();
+        stamps.append_to(&mut text);
+        text
+    }
+
+    #[test]
+    fn stamps_of_a_block_are_a_nanosecond_apart() {
+        let start = Label::from_unix(1_700_000_000, 999_999_998);
+        let mut stamps = Stamps::new();
+        stamps.set_clock(start);
+        let mut expected = start;
+        for _ in 0..300 {
+            let stamp = next(&mut stamps);
+            assert_eq!(stamp[..LABEL_LEN], expected.format());
+            assert_eq!(stamp[LABEL_LEN], b' ');
+            expected = expected.next();
+        }
+    }
+
+    #[test]
+    fn stamps_go_on_where_the_clock_stands_still_and_back_where_it_is_set_back() {
+        let start = Label::from_unix(1_700_000_000, 5);
+        let mut stamps = Stamps::new();
+        stamps.set_clock(start);
+        let first = next(&mut stamps);
+        stamps.set_clock(start);
+        let second = next(&mut stamps);
+        assert!(second > first);
+        let earlier = Label::from_unix(1_699_999_999, 5);
+        stamps.set_clock(earlier);
+        assert_eq!(next(&mut stamps)[..LABEL_LEN], earlier.format());
+    }
+
+    #[test]
+    fn seconds_beyond_all_times_are_counted_around() {
+        for (text, unix_secs) in [
+            (b"@000000000000000000000000", -(1 << 62) - 10),
+            (b"@ffffffffffffffff00000000", -(1 << 62) - 11),
+            (b"@8000000000000000000003e8", (1 << 62) - 10),
+        ] {
+            assert_eq!(Label::parse(text).unwrap().to_unix().0, unix_secs);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_worked_on_side_by_side_are_those_of_the_standard_library(
+            value: u32, text in "[0-9a-f]{8}", junk: [u8; 8], pos in 0..8_usize,
+        ) {
+            prop_assert_eq!(format_eight(value).to_vec(), format!("{value:08x}").into_bytes());
+            prop_assert_eq!(parse_eight(text.as_bytes()), u32::from_str_radix(&text, 16).ok());
+            let mut digits: [u8; 8] = text.as_bytes().try_into().unwrap();
+            digits[pos] = junk[pos];
+            for digits in [digits, junk] {
+                let are_digits = digits.iter().all(|&digit| hex_value(digit).is_some());
+                prop_assert_eq!(parse_eight(&digits).is_some(), are_digits);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Log directories of daemontools' multilog and its family: one writer, any number of readers.
+//!
+//! ```text
+//! write ──► current, rotation, recovery, retention ──► directory ──► read: list, lines, range, follow
+//! ```
+//!
+//! The crate prints nothing, keeps no state outside its values, and starts nothing before `main`. Reading
+//! order: [`label`] and [`stamp`] (moments as bytes), [`mod@format`] (names, modes, what counts as an
+//! archive), [`settings`], [`disk`] (one system call each), [`write`], [`read`]. The writer and the reader
+//! share the description of the directory and import nothing from each other.
+
+// Moments: labels, the other stamps, and the clock.
+pub mod calendar;
+pub mod clock;
+pub mod label;
+pub mod leap_seconds;
+pub mod stamp;
+
+// What a directory is, and what can be said about one.
+pub mod escape;
+pub mod event;
+pub mod failure;
+pub mod format;
+pub mod settings;
+
+// What both sides stand on.
+pub mod disk;
+pub mod pause;
+pub mod sys;
+pub mod wake;
+
+pub mod read;
+pub mod write;
+
+// Everything fails once, on a disk in memory.
+#[cfg(test)]
+#[path = "../faults/main.rs"]
+mod faults;

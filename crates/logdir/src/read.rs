@@ -1,0 +1,60 @@
+//! Reading log directories: what is in them, in which order, and the lines.
+//!
+//! ```text
+//! find ──► list ──► snapshot ──► chain (decode, lines) ──► source (range) ──► merge ──► whoever shows, counts, sends
+//! ```
+//!
+//! Nothing here writes into a log directory, opens its `lock`, or prints: what a user has to be told
+//! comes as a [`Notice`]. The directories may be those of multilog, daemontools-encore, s6-log, svlogd
+//! or cyclog.
+
+pub mod anchor;
+pub mod backward;
+pub mod chain;
+pub mod cursor;
+pub mod decode;
+pub mod examine;
+pub mod find;
+pub mod follow;
+pub mod lines;
+pub mod list;
+pub mod live;
+pub mod merge;
+pub mod offset;
+pub mod range;
+pub mod render;
+pub mod snapshot;
+pub mod source;
+pub mod stamp;
+pub mod track;
+pub mod vitals;
+pub mod watch;
+pub mod writer;
+
+use crate::failure::Failure;
+use std::rc::Rc;
+
+/// Something about a directory that whoever reads its lines should know.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A file, or the rest of one, could not be read.
+    Unreadable(Failure),
+    /// A line was cut off when its writer was interrupted; where it starts.
+    Torn(lines::Place),
+    /// Zeros stand where a line should end, as many as this, and are left out.
+    Zeros(lines::Place, u64),
+    /// The directory, or the file that is followed by itself, was replaced by another one, which is read
+    /// from its first line on.
+    Replaced(Vec<u8>),
+    /// The file is shorter than what was read of it, and is read from its first line on.
+    Truncated(Vec<u8>),
+    /// A file of the directory is gone before it was read.
+    Gone(Rc<list::LogFile>),
+    /// The range begins before the oldest line, which is of this moment.
+    BeginsAt(stamp::Moment),
+    /// Between these moments lines may have been removed before they were read. The first is none where
+    /// no line was read before.
+    Gap(Option<stamp::Moment>, Option<stamp::Moment>),
+    /// Lines have no stamps, so whole files stand for the range.
+    Unstamped,
+}

@@ -1,0 +1,384 @@
+//! The lines of one directory from the last to the first, without reading more than they take.
+//!
+//! Lines are the same as forward: one that a writer cut over files is joined. A compressed file is
+//! decoded into an unnamed temporary one, since it cannot be read from its end.
+
+use crate::failure::Failure;
+use crate::read::Notice;
+use crate::read::decode::{Decoded, Storage, storage};
+use crate::read::lines::{Ending, LINE_LEN_MAX, Line, Place, ZEROS_LEN};
+use crate::read::list::{Directory, Role};
+use crate::read::range::{self, MARGIN_LEN, Range};
+use crate::read::snapshot::{Link, Snapshot};
+use crate::read::stamp::{Moment, Stamp, Stamps};
+use memchr::memrchr;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+
+/// Bytes read at first, and twice as many each time no line begins in them.
+const BLOCK_LEN: usize = 8 * 1024;
+/// How far back the stamp is looked for that a line without one belongs to.
+const LOOK_BACK_LEN: usize = 1024 * 1024;
+
+/// One directory, a line before the other.
+pub struct Backward {
+    directory: Rc<Directory>,
+    range: Range,
+    stamps: Stamps,
+    is_unstamped: bool,
+    /// Files that have not been opened yet, the last one being next; and whether each is in order.
+    files: Vec<(Link, bool)>,
+    /// How much of the next of them counts, where not all of it does.
+    limit: Option<u64>,
+    reading: Option<Reading>,
+    /// Bytes of the file from `pos` on, and of the next file where a line goes on there.
+    bytes: Vec<u8>,
+    /// Where in the file `bytes` begins.
+    pos: u64,
+    /// What stands behind this has been given out. At most the length of `bytes`.
+    end: usize,
+    /// The line gone to, in `bytes`.
+    given: std::ops::Range<usize>,
+    ending: Ending,
+    stamp: Option<Stamp>,
+    moment: Option<Moment>,
+    place: Option<Place>,
+    /// Bytes of lines before the range that followed each other.
+    beyond_len: u64,
+    notices: Vec<Notice>,
+}
+
+struct Reading {
+    link: Link,
+    is_ordered: bool,
+    file: Rc<File>,
+}
+
+impl Backward {
+    /// The lines of a range.
+    pub fn new(snapshot: &Snapshot, mut stamps: Stamps, range: Range) -> Backward {
+        let plan = range::plan(snapshot, &mut stamps, range);
+        let files = plan.parts.into_iter().map(|part| (part.link, part.is_ordered)).collect();
+        let begins_at = plan.begins_at.map(Notice::BeginsAt);
+        Backward {
+            range,
+            is_unstamped: plan.is_unstamped,
+            notices: begins_at.into_iter().collect(),
+            ..Backward::of(snapshot, stamps, files)
+        }
+    }
+
+    /// The lines before an offset in the file with this number, or in all of it.
+    pub fn before(
+        snapshot: &Snapshot,
+        stamps: Stamps,
+        number: usize,
+        offset: Option<u64>,
+    ) -> Backward {
+        // A file of which nothing counts is not opened, let alone decoded.
+        let limit = offset.filter(|&offset| offset > 0);
+        let count = if offset == limit { number + 1 } else { number };
+        let files = snapshot.files.iter().take(count).map(|link| (link.clone(), false));
+        Backward { limit, ..Backward::of(snapshot, stamps, files.collect()) }
+    }
+
+    fn of(snapshot: &Snapshot, stamps: Stamps, files: Vec<(Link, bool)>) -> Backward {
+        Backward {
+            directory: snapshot.directory.clone(),
+            range: Range::default(),
+            stamps,
+            is_unstamped: false,
+            files,
+            limit: None,
+            reading: None,
+            bytes: Vec::new(),
+            pos: 0,
+            end: 0,
+            given: 0..0,
+            ending: Ending::Newline,
+            stamp: None,
+            moment: None,
+            place: None,
+            beyond_len: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// Goes to the line before. False when there is none.
+    pub fn advance(&mut self) -> bool {
+        while self.advance_any() {
+            self.note_line();
+            if self.is_in_range() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The line gone to.
+    pub fn line(&self) -> Line<'_> {
+        Line { bytes: &self.bytes[self.given.clone()], ending: self.ending, continues: false }
+    }
+
+    /// Its stamp, if it has one.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// The moment it belongs to.
+    pub fn moment(&self) -> Option<Moment> {
+        self.moment
+    }
+
+    /// Where it starts.
+    pub fn place(&self) -> &Place {
+        self.place.as_ref().expect("a line was gone to")
+    }
+
+    /// Bytes left to be read, by the sizes of the files as they are stored.
+    pub fn left_len(&self) -> u64 {
+        self.files.iter().map(|(link, _)| link.file.len).sum::<u64>() + self.pos
+    }
+
+    /// What there was to tell since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn is_in_range(&mut self) -> bool {
+        if self.range.is_all() || self.is_unstamped {
+            return true;
+        }
+        let Some(moment) = self.moment else { return false };
+        if self.range.since.is_none_or(|since| moment >= since) {
+            self.beyond_len = 0;
+            return self.range.holds(moment);
+        }
+        self.beyond_len += self.given.len() as u64 + 1;
+        let is_ordered = self.reading.as_ref().is_some_and(|reading| reading.is_ordered);
+        if self.beyond_len > MARGIN_LEN && is_ordered {
+            self.beyond_len = 0;
+            (self.pos, self.end) = (0, 0);
+        }
+        false
+    }
+
+    fn note_line(&mut self) {
+        self.stamp = self.stamps.parse(&self.bytes[self.given.clone()]);
+        let file = self.reading.as_ref().expect("a file is being read").link.file.clone();
+        self.place = Some(Place { file, offset: self.pos + self.given.start as u64 });
+        self.moment = match self.stamp {
+            Some(stamp) => Some(stamp.moment),
+            None if self.is_unstamped => None,
+            None => self.moment_before(),
+        };
+        if self.ending == Ending::Torn {
+            self.notices.extend(self.place.clone().map(Notice::Torn));
+        }
+    }
+
+    fn advance_any(&mut self) -> bool {
+        loop {
+            if self.end == 0 && self.pos == 0 {
+                if !self.begin_file() {
+                    return false;
+                }
+                self.leave_out_zeros();
+                continue;
+            }
+            let has_newline = self.end > 0 && self.bytes[self.end - 1] == b'\n';
+            let text_end = self.end - usize::from(has_newline);
+            let newline = memrchr(b'\n', &self.bytes[..text_end]);
+            let is_too_long = text_end > LINE_LEN_MAX;
+            if newline.is_none() && !is_too_long {
+                if self.pos > 0 {
+                    if !self.read_before() {
+                        return false;
+                    }
+                    continue;
+                }
+                if self.join() {
+                    continue;
+                }
+            }
+            let start = newline.map_or(0, |pos| pos + 1);
+            self.given = start..text_end;
+            if has_newline {
+                self.ending = Ending::Newline;
+            }
+            self.end = start;
+            return true;
+        }
+    }
+
+    /// Reads what stands before `bytes` in the file. False where that fails.
+    fn read_before(&mut self) -> bool {
+        let Some(reading) = &self.reading else { return false };
+        self.bytes.truncate(self.end.max(self.given.end));
+        let len = self.pos.min(self.bytes.len().max(BLOCK_LEN) as u64);
+        let mut bytes = vec![0; usize::try_from(len).expect("it is at most what is held")];
+        if let Err(error) = reading.file.read_exact_at(&mut bytes, self.pos - len) {
+            let place = self.directory.name_of(&reading.link.file.name);
+            self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
+            (self.pos, self.end) = (0, 0);
+            return true;
+        }
+        let added = bytes.len();
+        bytes.extend_from_slice(&self.bytes);
+        self.bytes = bytes;
+        self.pos -= len;
+        self.end += added;
+        self.given = self.given.start + added..self.given.end + added;
+        true
+    }
+
+    /// Puts the end of the file before in front of a line that begins there. False where the line begins
+    /// here.
+    fn join(&mut self) -> bool {
+        if self.stamps.parse(&self.bytes[..self.end]).is_some() {
+            return false;
+        }
+        let Some((link, _)) = self.files.last() else { return false };
+        let ends_in_line = link.file.is_whole()
+            && open(&self.directory, link).is_ok_and(|file| {
+                file.is_some_and(|file| {
+                    last_byte(&file).is_ok_and(|byte| byte.is_some_and(|byte| byte != b'\n'))
+                })
+            });
+        if !ends_in_line {
+            return false;
+        }
+        let kept = self.bytes[..self.end].to_vec();
+        let ending = self.ending;
+        let joined = self.begin_file();
+        self.bytes = kept;
+        self.end = self.bytes.len();
+        self.given = 0..0;
+        self.ending = ending;
+        joined
+    }
+
+    /// Opens the file before. False where there is none.
+    fn begin_file(&mut self) -> bool {
+        let is_last = self.reading.is_none();
+        while let Some((link, is_ordered)) = self.files.pop() {
+            let limit = self.limit.take().unwrap_or(u64::MAX);
+            match open(&self.directory, &link).and_then(|file| {
+                file.map(|file| Ok((file.metadata()?.len().min(limit), file))).transpose()
+            }) {
+                Ok(Some((len, file))) if len > 0 => {
+                    self.ending = match link.file.role {
+                        Role::Archive(_, crate::format::Code::Unfinished) => Ending::Torn,
+                        _ if is_last => Ending::Open,
+                        Role::Archive(..) | Role::Previous | Role::Current | Role::Alone => {
+                            Ending::Torn
+                        }
+                    };
+                    self.reading = Some(Reading { link, is_ordered, file });
+                    self.bytes.clear();
+                    (self.pos, self.end, self.given) = (len, 0, 0..0);
+                    return true;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => self.notices.push(Notice::Gone(link.file)),
+                Err(error) => {
+                    let place = self.directory.name_of(&link.file.name);
+                    self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
+                }
+            }
+        }
+        false
+    }
+
+    /// Leaves out what a power cut left at the end of the file.
+    fn leave_out_zeros(&mut self) {
+        let Some(Reading { link, file, .. }) = &self.reading else { return };
+        // What cannot be read is told when it is read as text.
+        let Ok(text_len) = text_len(file, self.pos) else { return };
+        let count = self.pos - text_len;
+        if count >= ZEROS_LEN as u64 {
+            let place = Place { file: link.file.clone(), offset: text_len };
+            self.notices.push(Notice::Zeros(place, count));
+            self.pos = text_len;
+        }
+    }
+
+    /// The moment of the last stamped line before the one gone to.
+    fn moment_before(&mut self) -> Option<Moment> {
+        let mut end = self.given.start;
+        loop {
+            while end > 0 {
+                let start = memrchr(b'\n', &self.bytes[..end - 1]).map_or(0, |pos| pos + 1);
+                if (start > 0 || self.pos == 0)
+                    && let Some(stamp) = self.stamps.parse(&self.bytes[start..end - 1])
+                {
+                    return Some(stamp.moment);
+                }
+                if start == 0 {
+                    break;
+                }
+                end = start;
+            }
+            if self.pos == 0 || self.bytes.len() > LOOK_BACK_LEN {
+                break;
+            }
+            let start = self.given.start;
+            if !self.read_before() {
+                return None;
+            }
+            end += self.given.start - start;
+        }
+        if self.pos > 0 {
+            return None;
+        }
+        self.files.iter().rev().find_map(|(link, _)| {
+            let file = open(&self.directory, link).ok().flatten()?;
+            range::last_moment_within(&file, LOOK_BACK_LEN, &mut self.stamps).ok().flatten()
+        })
+    }
+}
+
+/// Bytes before the zeros at the end of a file.
+fn text_len(file: &File, len: u64) -> io::Result<u64> {
+    let mut block = [0; BLOCK_LEN];
+    let mut end = len;
+    // The first look costs next to nothing, since most files end with a newline.
+    let mut step = 1;
+    while end > 0 {
+        let start = end.saturating_sub(step);
+        let read = &mut block[..usize::try_from(end - start).unwrap_or(0)];
+        file.read_exact_at(read, start)?;
+        if let Some(pos) = read.iter().rposition(|&byte| byte != 0) {
+            return Ok(start + pos as u64 + 1);
+        }
+        end = start;
+        step = BLOCK_LEN as u64;
+    }
+    Ok(0)
+}
+
+fn last_byte(file: &File) -> io::Result<Option<u8>> {
+    let len = file.metadata()?.len();
+    let mut byte = [0];
+    match len.checked_sub(1) {
+        Some(pos) => file.read_exact_at(&mut byte, pos).map(|()| Some(byte[0])),
+        None => Ok(None),
+    }
+}
+
+/// Opens a file so that it can be read anywhere. None where it is gone.
+fn open(directory: &Directory, link: &Link) -> io::Result<Option<Rc<File>>> {
+    let from_failure =
+        |failure: Failure| io::Error::from(failure.errno().unwrap_or(nix::errno::Errno::EIO));
+    let Some(file) = link.open(directory).map_err(from_failure)? else { return Ok(None) };
+    if storage(&file)? == Storage::Plain {
+        return Ok(Some(file));
+    }
+    let mut plain = tempfile::tempfile()?;
+    if let Some(mut decoded) = Decoded::new(file, 0)? {
+        io::copy(&mut decoded, &mut plain)?;
+    }
+    Ok(Some(Rc::new(plain)))
+}

@@ -1,0 +1,333 @@
+//! The lines of one directory, file after file, joined where a writer had to cut one.
+//!
+//! A chain reads what it was given; which files there are, and whether more come, is the business of
+//! whoever makes it. A file that does not end with a newline goes on in the next one, unless its writer
+//! was interrupted or the next one starts with a stamp.
+
+use crate::failure::Failure;
+use crate::read::Notice;
+use crate::read::decode::Decoded;
+use crate::read::lines::{Ending, Line, Lines, Place};
+use crate::read::list::{Directory, LogFile, Role};
+use crate::read::offset;
+use crate::read::snapshot::{Link, Snapshot};
+use crate::read::stamp::{STAMP_LEN_MAX, Stamp, Stamps};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::rc::Rc;
+
+/// The lines of files that follow each other.
+pub struct Chain {
+    directory: Rc<Directory>,
+    /// Files that have not been opened yet, and where to start in each.
+    queue: VecDeque<(Link, u64)>,
+    reading: Option<Reading>,
+    lines: Option<Lines>,
+    stamps: Stamps,
+    stamp: Option<Stamp>,
+    /// Whether what is held of an earlier file may or may not go on in this one.
+    at_joint: bool,
+    notices: Vec<Notice>,
+}
+
+struct Reading {
+    link: Link,
+    decoded: Decoded,
+}
+
+impl Chain {
+    /// No files yet.
+    pub fn new(directory: Rc<Directory>, stamps: Stamps) -> Chain {
+        Chain {
+            directory,
+            queue: VecDeque::new(),
+            reading: None,
+            lines: None,
+            stamps,
+            stamp: None,
+            at_joint: false,
+            notices: Vec::new(),
+        }
+    }
+
+    /// All files of a directory, from the first line on.
+    pub fn of_all(snapshot: &Snapshot, stamps: Stamps) -> Chain {
+        let mut chain = Chain::new(snapshot.directory.clone(), stamps);
+        for link in &snapshot.files {
+            chain.push(link.clone(), 0);
+        }
+        chain
+    }
+
+    /// Adds a file, which is read from `offset` on, counted in what it decodes to.
+    pub fn push(&mut self, link: Link, offset: u64) {
+        self.queue.push_back((link, offset));
+    }
+
+    /// Goes to the next line. False where there is none, or where its end has not come: then
+    /// [`Chain::finish`] goes to that, and until it does more can be pushed or written.
+    pub fn advance(&mut self) -> bool {
+        loop {
+            if self.advance_in_block() {
+                return true;
+            }
+            if self.read_block() {
+                continue;
+            }
+            if self.queue.is_empty() {
+                return false;
+            }
+            if self.end_file() {
+                return true;
+            }
+            self.begin_file();
+        }
+    }
+
+    /// Goes to a last line that has no end. False when nothing is left.
+    pub fn finish(&mut self) -> bool {
+        if self.at_joint && self.split_at_joint() {
+            return true;
+        }
+        let is_unfinished = self.reading.as_ref().is_some_and(|reading| {
+            matches!(reading.link.file.role, Role::Archive(_, crate::format::Code::Unfinished))
+        });
+        let ending = if is_unfinished { Ending::Torn } else { Ending::Open };
+        self.reading = None;
+        self.give_rest(ending)
+    }
+
+    /// The line gone to.
+    pub fn line(&self) -> Line<'_> {
+        self.lines.as_ref().expect("a line was gone to").line()
+    }
+
+    /// The stamp of that line, if it has one.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// Where that line starts.
+    pub fn place(&self) -> &Place {
+        self.lines.as_ref().expect("a line was gone to").place()
+    }
+
+    /// Where what has not been given out starts: behind the line gone to. None before the first file
+    /// was begun.
+    pub fn rest_place(&self) -> Option<Place> {
+        self.lines.as_ref().map(Lines::rest_place)
+    }
+
+    /// The open file of that place, while it is the one being read.
+    pub fn rest_handle(&self) -> Option<Rc<File>> {
+        let (place, reading) = (self.rest_place()?, self.reading.as_ref()?);
+        let link = &reading.link;
+        link.handle.clone().filter(|_| link.file.inode == place.file.inode)
+    }
+
+    /// Bytes left to be read, by the sizes of the files as they are stored.
+    pub fn left_len(&self) -> u64 {
+        let len = |link: &Link, offset: u64| link.file.len.saturating_sub(offset);
+        let queued: u64 = self.queue.iter().map(|(link, offset)| len(link, *offset)).sum();
+        let reading = self.reading.as_ref().zip(self.rest_place()).map_or(0, |(reading, place)| {
+            let is_in_it = reading.link.file.inode == place.file.inode;
+            len(&reading.link, if is_in_it { place.offset } else { 0 })
+        });
+        queued + reading
+    }
+
+    /// Says what the file that is being read has become.
+    pub fn rename(&mut self, file: Rc<LogFile>) {
+        if let Some(reading) = &mut self.reading {
+            reading.link.file = file;
+        }
+    }
+
+    /// How its stamps are read.
+    pub fn stamps(&self) -> Stamps {
+        self.stamps.clone()
+    }
+
+    /// Gives memory back while nothing is held.
+    pub fn release(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.release();
+        }
+    }
+
+    /// Leaves out what has not been given out of the file that is being read.
+    pub fn skip_file(&mut self) {
+        self.reading = None;
+        self.at_joint = false;
+        if let Some(lines) = &mut self.lines {
+            lines.drop_rest();
+        }
+    }
+
+    /// Whether the file that is being read has become shorter than what was read of it.
+    pub fn is_truncated(&self) -> bool {
+        let decoded = self.reading.as_ref().map(|reading| &reading.decoded);
+        decoded.is_some_and(Decoded::is_beyond_end)
+    }
+
+    /// Says that files which are pushed from now on are those of another directory.
+    pub fn move_to(&mut self, directory: Rc<Directory>) {
+        self.directory = directory;
+    }
+
+    /// Adds something to tell.
+    pub fn add_notice(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// What there was to tell since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Goes to the next line of what has been read.
+    fn advance_in_block(&mut self) -> bool {
+        let Some(lines) = &mut self.lines else { return false };
+        if self.at_joint {
+            let next = lines.rest_of_last_file().unwrap_or_default();
+            if next.len() < STAMP_LEN_MAX && !next.contains(&b'\n') {
+                return false;
+            }
+            if self.split_at_joint() {
+                return true;
+            }
+        }
+        let is_there = self.lines.as_mut().is_some_and(Lines::advance);
+        if is_there {
+            self.parse_stamp();
+        }
+        is_there
+    }
+
+    /// Decides whether a line without an end goes on in the file that follows. Goes to it where it does
+    /// not.
+    fn split_at_joint(&mut self) -> bool {
+        self.at_joint = false;
+        let Some(lines) = &mut self.lines else { return false };
+        let next = lines.rest_of_last_file().unwrap_or_default();
+        if self.stamps.parse(first_line(next)).is_none() {
+            return false;
+        }
+        let is_there = lines.give_rest_of_earlier_files(Ending::Torn);
+        self.after_rest(is_there, Ending::Torn)
+    }
+
+    /// Reads more of the file. False where there is no more of it.
+    fn read_block(&mut self) -> bool {
+        let Some(reading) = &mut self.reading else { return false };
+        let lines = self.lines.as_mut().expect("a file is being read");
+        match lines.read(&mut reading.decoded) {
+            Ok(len) => len > 0,
+            Err(error) => {
+                let place = self.directory.name_of(&reading.link.file.name);
+                self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
+                self.reading = None;
+                false
+            }
+        }
+    }
+
+    /// Ends the file that has been read, since another one follows. Goes to what is left of it where
+    /// that does not go on there.
+    fn end_file(&mut self) -> bool {
+        if self.at_joint && self.split_at_joint() {
+            return true;
+        }
+        match self.reading.take() {
+            Some(reading) if reading.link.file.is_whole() => false,
+            Some(_) | None => self.give_rest(Ending::Torn),
+        }
+    }
+
+    /// Opens the next file of the queue.
+    fn begin_file(&mut self) {
+        let Some((link, offset)) = self.queue.pop_front() else { return };
+        match self.open(link, offset) {
+            Ok(Some((link, decoded))) => {
+                match &mut self.lines {
+                    Some(lines) => {
+                        self.at_joint = !lines.rest().is_empty();
+                        lines.begin_file(link.file.clone(), offset);
+                    }
+                    None => self.lines = Some(Lines::new(link.file.clone(), offset)),
+                }
+                self.reading = Some(Reading { link, decoded });
+            }
+            Ok(None) => {}
+            Err(failure) => self.notices.push(Notice::Unreadable(failure)),
+        }
+    }
+
+    /// Opens a file, also where somebody compressed it since it was listed. None where it is gone.
+    fn open(&mut self, link: Link, offset: u64) -> Result<Option<(Link, Decoded)>, Failure> {
+        let mut link = link;
+        link.handle = match link.open(&self.directory)? {
+            Some(handle) => Some(handle),
+            None => self.open_copy(&link.file)?,
+        };
+        let Some(handle) = link.handle.clone() else {
+            self.notices.push(Notice::Gone(link.file));
+            return Ok(None);
+        };
+        let decoded = Decoded::new(handle, offset).map_err(|error| {
+            Failure::of_reading(self.directory.name_of(&link.file.name), &error)
+        })?;
+        Ok(decoded.map(|decoded| (link, decoded)))
+    }
+
+    /// The file that has the label of one that is gone.
+    fn open_copy(&self, file: &LogFile) -> Result<Option<Rc<File>>, Failure> {
+        let Some(label) = file.label() else { return Ok(None) };
+        let listed = self.directory.list()?;
+        let Some(copy) = listed.iter().find(|copy| copy.label() == Some(label)) else {
+            return Ok(None);
+        };
+        Ok(self.directory.open_listed(copy)?.map(Rc::new))
+    }
+
+    fn give_rest(&mut self, ending: Ending) -> bool {
+        let is_there = self.lines.as_mut().is_some_and(|lines| lines.give_rest(ending));
+        self.after_rest(is_there, ending)
+    }
+
+    fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
+        let zeros = self.lines.as_mut().and_then(Lines::take_zeros);
+        self.notices.extend(zeros.map(|(place, count)| Notice::Zeros(place, count)));
+        if is_there {
+            self.parse_stamp();
+            if ending == Ending::Torn {
+                self.notices.push(Notice::Torn(self.place().clone()));
+            }
+        }
+        is_there
+    }
+
+    fn parse_stamp(&mut self) {
+        let line = self.lines.as_ref().expect("a line was gone to").line();
+        self.stamp = if line.continues { None } else { self.stamps.parse(line.bytes) };
+        if self.stamps.is_assumed() {
+            self.find_counting();
+        }
+    }
+
+    /// Finds out how labels are counted by the first that tells it.
+    fn find_counting(&mut self) {
+        let line = self.lines.as_ref().expect("a line was gone to").line().bytes;
+        let (Some(stamp), Some(handle)) = (self.stamp, self.rest_handle()) else { return };
+        if line[0] == b'@'
+            && let Some(counting) = offset::detect_by(stamp.moment.unix_secs, &handle)
+        {
+            self.stamps = Stamps::new(counting);
+            self.stamp = self.stamps.parse(line);
+        }
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}

@@ -1,0 +1,327 @@
+//! How far the lines of directories were delivered, in a small text file.
+//!
+//! The file is replaced as a whole, and synced, so that it is the old or the new one at any moment. A
+//! lock beside it (`FILE.lock`) keeps a second reader from using it. It must not lie in a log directory.
+
+pub mod word;
+
+use crate::failure::{Failure, What};
+use crate::read::anchor::{self, Anchor};
+use crate::read::decode::Decoded;
+use crate::read::find;
+use crate::read::stamp::Moment;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The first line of the file.
+const HEADER: &str = "logdir cursor 1";
+/// Bytes at the beginning of a file by which it is told from the next one with its inode.
+pub const HEAD_LEN_MAX: usize = 64;
+
+/// A position in a directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The file, where there is one.
+    pub file: Option<FilePosition>,
+    /// The last line that was delivered.
+    pub anchor: Anchor,
+}
+
+/// A position in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePosition {
+    /// The file's name when it was read last.
+    pub name: Vec<u8>,
+    /// The file.
+    pub identity: Identity,
+    /// Bytes delivered, counted in what the file decodes to.
+    pub offset: u64,
+}
+
+/// What tells a file from every other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its inode, which another file may have later.
+    pub inode: u64,
+    /// When it was made, in nanoseconds since 1970; 0 where the file system does not know.
+    pub born: u128,
+    /// How many of its first bytes are hashed; never 0.
+    pub head_len: usize,
+    /// These bytes, hashed.
+    pub head_hash: u64,
+}
+
+impl Identity {
+    /// That of an open file. None where it is empty.
+    pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
+        let head = head(handle, HEAD_LEN_MAX)?;
+        let (inode, born) = inode_and_birth(handle)?;
+        let (head_len, head_hash) = (head.len(), anchor::hash(&head));
+        Ok((head_len > 0).then_some(Identity { inode, born, head_len, head_hash }))
+    }
+
+    /// Whether a file is the same one, perhaps longer by now.
+    pub fn is_that_of(&self, handle: &Rc<File>) -> io::Result<bool> {
+        let (inode, born) = inode_and_birth(handle)?;
+        let same_birth = self.born == 0 || born == 0 || self.born == born;
+        Ok(inode == self.inode && same_birth && self.is_head_of(handle)?)
+    }
+
+    /// Whether a file begins in the same way.
+    pub fn is_head_of(&self, handle: &Rc<File>) -> io::Result<bool> {
+        let head = head(handle, self.head_len)?;
+        Ok(head.len() == self.head_len && anchor::hash(&head) == self.head_hash)
+    }
+}
+
+fn head(handle: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(len);
+    if let Some(decoded) = Decoded::new(handle.clone(), 0)? {
+        decoded.take(len as u64).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
+fn inode_and_birth(handle: &File) -> io::Result<(u64, u128)> {
+    let metadata = handle.metadata()?;
+    let born =
+        metadata.created().ok().and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
+    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    Ok((inode, born.map_or(0, |born| born.as_nanos())))
+}
+
+/// The file, locked.
+pub struct Cursor {
+    path: PathBuf,
+    positions: BTreeMap<PathBuf, Position>,
+    saved: BTreeMap<PathBuf, Position>,
+    /// Held as long as this is.
+    _lock: Flock<File>,
+}
+
+impl Cursor {
+    /// Takes the lock and reads the file; no file is a cursor at the beginning of everything.
+    pub fn open(path: &Path) -> Result<Cursor, Failure> {
+        if find::is_log_dir(directory_of(path)) {
+            return Err(Failure::cursor_in_log(path_bytes(path)));
+        }
+        let lock_path = with_ending(path, ".lock");
+        let failure = |what, path: &Path, error: &io::Error| {
+            let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+            Failure::new(what, path.as_os_str().as_bytes(), errno)
+        };
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|error| failure(What::Create, &lock_path, &error))?;
+        let lock =
+            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(
+                |(_, errno)| match errno {
+                    Errno::EAGAIN => Failure::cursor_in_use(path_bytes(path)),
+                    other => Failure::new(What::LockCursor, path_bytes(path), other),
+                },
+            )?;
+        let no_cursor = || Failure::no_cursor(path_bytes(path));
+        let positions = match fs::read_to_string(path) {
+            Ok(text) => parse(&text).ok_or_else(no_cursor)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(no_cursor()),
+            Err(error) => return Err(failure(What::Read, path, &error)),
+        };
+        let saved = positions.clone();
+        Ok(Cursor { path: path.to_owned(), positions, saved, _lock: lock })
+    }
+
+    /// How far a directory was delivered.
+    pub fn position(&self, directory: &Path) -> Option<&Position> {
+        self.positions.get(directory)
+    }
+
+    /// Says how far a directory has been delivered by now.
+    pub fn set(&mut self, directory: &Path, position: Position) {
+        self.positions.insert(directory.to_owned(), position);
+    }
+
+    /// Replaces the file, if anything in it has changed.
+    pub fn save(&mut self) -> Result<(), Failure> {
+        if self.saved == self.positions && self.path.exists() {
+            return Ok(());
+        }
+        let failure = |error: io::Error| {
+            let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+            Failure::new(What::Write, path_bytes(&self.path), errno)
+        };
+        self.replace().map_err(failure)?;
+        self.saved.clone_from(&self.positions);
+        Ok(())
+    }
+
+    fn replace(&self) -> io::Result<()> {
+        let new_path = with_ending(&self.path, ".new");
+        let mut new = File::create(&new_path)?;
+        new.write_all(format(&self.positions).as_bytes())?;
+        new.sync_all()?;
+        fs::rename(&new_path, &self.path)?;
+        File::open(directory_of(&self.path))?.sync_all()
+    }
+}
+
+/// The directory that a file is in.
+fn directory_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+fn path_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// One line for each thing, a word for each number; names come last, and are escaped where they would
+/// break the line.
+fn format(positions: &BTreeMap<PathBuf, Position>) -> String {
+    let mut text = format!("{HEADER}\n");
+    for (path, position) in positions {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "directory {}", escape(path_bytes(path)));
+        if let Some(FilePosition { name, identity, offset }) = &position.file {
+            let Identity { inode, born, head_len, head_hash } = identity;
+            let name = escape(name);
+            let _ =
+                writeln!(text, "file {inode} {born} {head_len} {head_hash:016x} {offset} {name}");
+        }
+        let Anchor { moment, hash, equal_count, count, .. } = &position.anchor;
+        if *count > 0 {
+            let moment = match moment {
+                Some(Moment { unix_secs, nanos }) => format!("{unix_secs} {nanos}"),
+                None => "- -".to_owned(),
+            };
+            let _ = writeln!(text, "line {moment} {hash:016x} {equal_count} {count}");
+        }
+    }
+    text
+}
+
+fn parse(text: &str) -> Option<BTreeMap<PathBuf, Position>> {
+    let mut positions = BTreeMap::new();
+    let mut lines = text.lines();
+    if lines.next() != Some(HEADER) {
+        return None;
+    }
+    let mut last = None;
+    for line in lines {
+        let (kind, rest) = line.split_once(' ')?;
+        if kind == "directory" {
+            last = Some(PathBuf::from(OsString::from_vec(unescape(rest)?)));
+            positions.insert(last.clone()?, Position::default());
+            continue;
+        }
+        let position: &mut Position = positions.get_mut(last.as_ref()?)?;
+        match kind {
+            "file" => position.file = Some(parse_file(rest)?),
+            "line" => position.anchor = parse_anchor(rest)?,
+            _ => return None,
+        }
+    }
+    Some(positions)
+}
+
+fn parse_file(text: &str) -> Option<FilePosition> {
+    let words: Vec<&str> = text.splitn(6, ' ').collect();
+    let [inode, born, head_len, head_hash, offset, name] = words[..] else { return None };
+    let identity = Identity {
+        inode: inode.parse().ok()?,
+        born: born.parse().ok()?,
+        head_len: head_len.parse().ok().filter(|len| (1..=HEAD_LEN_MAX).contains(len))?,
+        head_hash: u64::from_str_radix(head_hash, 16).ok()?,
+    };
+    Some(FilePosition { name: unescape(name)?, identity, offset: offset.parse().ok()? })
+}
+
+fn parse_anchor(text: &str) -> Option<Anchor> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [unix_secs, nanos, hash, equal_count, count] = words[..] else { return None };
+    let moment = match (unix_secs, nanos) {
+        ("-", "-") => None,
+        _ => Some(Moment { unix_secs: unix_secs.parse().ok()?, nanos: nanos.parse().ok()? }),
+    };
+    let hash = u64::from_str_radix(hash, 16).ok()?;
+    Some(Anchor::kept(moment, hash, equal_count.parse().ok()?, count.parse().ok()?))
+}
+
+fn escape(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// Undoes what `escape_ascii` does.
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        if first != b'\\' {
+            bytes.push(first);
+            continue;
+        }
+        let (&letter, after) = rest.split_first()?;
+        rest = after;
+        bytes.push(match letter {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'x' => {
+                let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+                rest = &rest[2..];
+                u8::from_str_radix(digits, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any position.
+    pub fn position() -> impl Strategy<Value = Position> {
+        let identity = (any::<u64>(), any::<u128>(), 1..=HEAD_LEN_MAX, any::<u64>()).prop_map(
+            |(inode, born, head_len, head_hash)| Identity { inode, born, head_len, head_hash },
+        );
+        let file = (any::<Vec<u8>>(), identity, any::<u64>())
+            .prop_map(|(name, identity, offset)| FilePosition { name, identity, offset });
+        let moment = prop::option::of((any::<i64>(), 0..1_000_000_000_u32))
+            .prop_map(|moment| moment.map(|(unix_secs, nanos)| Moment { unix_secs, nanos }));
+        let anchor = (moment, any::<u64>(), 1..9_usize, 9..99_usize)
+            .prop_map(|(moment, hash, equal, count)| Anchor::kept(moment, hash, equal, count));
+        (prop::option::of(file), anchor).prop_map(|(file, anchor)| Position { file, anchor })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            positions in prop::collection::btree_map(
+                "[a-z/ \\\\\n]{1,9}".prop_map(PathBuf::from), position(), 0..4)
+        ) {
+            prop_assert_eq!(parse(&format(&positions)), Some(positions));
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "(logdir cursor 1\n)?[ -~\n]{0,99}") {
+            let _ = parse(&text);
+        }
+    }
+}

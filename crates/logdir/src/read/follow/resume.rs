@@ -1,0 +1,155 @@
+//! Where following begins, and where it goes on when the file at hand is gone: behind the last line that was
+//! delivered, in whatever there is of it.
+//!
+//! First the file is looked for, by what it begins with; then the line, by its stamp and hash. What may be
+//! missing then is told.
+
+use crate::failure::Failure;
+use crate::read::anchor::Behind;
+use crate::read::chain::Chain;
+use crate::read::cursor::{FilePosition, Position};
+use crate::read::follow::known::Known;
+use crate::read::follow::{Done, Follower};
+use crate::read::lines::Place;
+use crate::read::list::{Directory, LogFile, Role};
+use crate::read::snapshot::Link;
+use std::rc::Rc;
+
+/// An archive may be named so much earlier than its last line says, in seconds.
+const SLACK_SECS: i64 = 2;
+
+impl Follower {
+    /// Goes on where a position says, in the files there are.
+    pub(super) fn resume(&mut self, files: &[Link], position: Position) {
+        self.anchor = position.anchor;
+        self.moment = self.anchor.moment;
+        if let Some(file) = &position.file
+            && let Some(number) = self.find_file(files, file)
+        {
+            let link = files[number].clone();
+            let place = Place { file: link.file.clone(), offset: file.offset };
+            self.done = Some(Done { place, link: Some(link) });
+            return self.push_all(&files[number..], file.offset);
+        }
+        if !self.anchor.is_set() {
+            // Nothing was delivered, and the file that was the first then may be gone.
+            if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
+                self.open_gap();
+            }
+            return self.push_all(files, 0);
+        }
+        // What was there when the cursor was written is not known any more.
+        self.known = Known::default();
+        let found = match files {
+            [Link { file, .. }] if file.role == Role::Alone => {
+                self.find_again_in(std::slice::from_ref(file))
+            }
+            _ => self.find_again(),
+        };
+        self.note_failure(found);
+    }
+
+    /// The file of a position, by its inode or, where it was compressed since, by its label.
+    fn find_file(&self, files: &[Link], wanted: &FilePosition) -> Option<usize> {
+        let by_inode = |link: &Link| {
+            let handle = link.open(&self.directory).ok().flatten()?;
+            let is_it = link.file.inode == wanted.identity.inode
+                && wanted.identity.is_that_of(&handle).ok()?
+                && reaches(&handle, wanted.offset);
+            is_it.then_some(())
+        };
+        let label = crate::format::parse_archive_name(&wanted.name).map(|(label, _)| label);
+        let by_label = |link: &Link| {
+            let handle = link.open(&self.directory).ok().flatten()?;
+            let is_it = label.is_some()
+                && link.file.label() == label
+                && wanted.identity.is_head_of(&handle).ok()?
+                && reaches(&handle, wanted.offset);
+            is_it.then_some(())
+        };
+        let find = |is_it: &dyn Fn(&Link) -> Option<()>| {
+            files.iter().position(|link| is_it(link).is_some())
+        };
+        find(&by_inode).or_else(|| find(&by_label))
+    }
+
+    /// Finds the place behind the last line that was delivered, since its file is gone. False where that
+    /// has to wait.
+    pub(super) fn find_again(&mut self) -> Result<bool, Failure> {
+        let Some(files) = self.directory.list_settled()? else { return Ok(false) };
+        self.find_again_in(&files)
+    }
+
+    /// The same in files that are known to be all there are.
+    fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
+        let candidates = self.candidates(files);
+        let Some(links) = self.pin(&candidates)? else { return Ok(false) };
+        if links.is_empty() {
+            return Ok(false);
+        }
+        self.known = Known::of(files, &links);
+        if self.anchor.moment.is_none() {
+            // Nothing tells lines without stamps apart. Sending some again is better than losing them.
+            if self.anchor.is_set() {
+                self.open_gap();
+            }
+            self.chain.skip_file();
+            self.push_links(links, 0);
+            return Ok(true);
+        }
+        let behind = self.find_anchor(&links);
+        self.chain.skip_file();
+        match behind {
+            Behind::Exact(place) => self.push_from(links, &place),
+            Behind::Later(place, _) => {
+                self.open_gap();
+                self.push_from(links, &place);
+            }
+            // The archives have been delivered, or are older. `current` has not: it is not the file that
+            // was read, whatever its stamps say.
+            Behind::Nothing => {
+                let end = links.iter().position(|link| link.file.label().is_none());
+                let Some(number) = end else { return Ok(false) };
+                self.push_links(links[number..].to_vec(), 0);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks for the last line delivered, where lines have stamps.
+    pub(super) fn find_anchor(&self, links: &[Link]) -> Behind {
+        let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
+        for link in links.iter().filter(|_| self.anchor.moment.is_some()) {
+            search.push(link.clone(), 0);
+        }
+        self.anchor.find(&mut search)
+    }
+
+    /// Files that may hold the last line delivered, or later ones.
+    fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
+        let stamps = self.chain.stamps();
+        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.anchor.moment) {
+            (Some(label), Some(moment)) => {
+                let named = stamps.moment_of(label).unix_secs.saturating_add(SLACK_SECS);
+                named >= moment.unix_secs || file.modified.0 + SLACK_SECS >= moment.unix_secs
+            }
+            (Some(label), None) => self.known.newest().is_none_or(|newest| label > newest),
+            (None, _) => true,
+        };
+        files.iter().filter(is_candidate).cloned().collect()
+    }
+}
+
+/// Whether one of these files begins as the one of a position.
+fn begins_any(wanted: &FilePosition, files: &[Link], directory: &Directory) -> bool {
+    let begins_so = |link: &Link| {
+        let handle = link.open(directory).ok().flatten()?;
+        wanted.identity.is_head_of(&handle).ok()
+    };
+    files.iter().any(|link| begins_so(link) == Some(true))
+}
+
+/// Whether a file decodes to so many bytes.
+fn reaches(handle: &Rc<std::fs::File>, offset: u64) -> bool {
+    matches!(crate::read::decode::Decoded::new(handle.clone(), offset), Ok(Some(_)))
+}

@@ -1,0 +1,297 @@
+//! What is in a log directory: the files with lines in them, in the order of writing.
+//!
+//! It reads names, and what the system knows of the files, never a file. `lock` is not even looked at:
+//! the attempt to take it can make a logger fail that starts.
+
+use crate::failure::{Failure, What};
+use crate::format::{self, CURRENT, Code, PREVIOUS, PROCESSED};
+use crate::label::{LABEL_LEN, Label};
+use crate::read::writer::Identity;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor, stat};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How often a listing is made until two that follow each other agree. A writer that renames a file
+/// between any two of so many, for ever, does not exist; if it did, the last listing counts.
+const TRIES_MAX: usize = 1000;
+
+/// A processor has ended when `previous` is gone, and then `processed` gets its name at once; one that was
+/// last written longer ago than this, in seconds, was left over by a writer that is gone.
+const NAMING_SECS_MAX: i64 = 60;
+
+/// An open log directory.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    fd: OwnedFd,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+/// What a file is in its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A finished file; the label in its name is the moment of finishing.
+    Archive(Label, Code),
+    /// `previous`, which is being finished.
+    Previous,
+    /// `current`.
+    Current,
+    /// A file that was named by itself and belongs to no directory.
+    Alone,
+}
+
+/// A file as it was when the directory was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// Its name in the directory.
+    pub name: Vec<u8>,
+    /// What it is there.
+    pub role: Role,
+    /// Its inode, which the next file may have when this one is gone.
+    pub inode: u64,
+    /// Bytes in it.
+    pub len: u64,
+    /// Its permission bits.
+    pub mode: u32,
+    /// When it was last written: seconds since 1970 and nanoseconds.
+    pub modified: (i64, u32),
+}
+
+impl LogFile {
+    fn new(name: &[u8], role: Role, stat: &FileStat) -> LogFile {
+        LogFile {
+            name: name.to_vec(),
+            role,
+            inode: stat.st_ino,
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            mode: stat.st_mode & 0o7777,
+            modified: (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        }
+    }
+
+    /// The label of an archive.
+    pub fn label(&self) -> Option<Label> {
+        match self.role {
+            Role::Archive(label, _) => Some(label),
+            Role::Previous | Role::Current | Role::Alone => None,
+        }
+    }
+
+    /// Whether the file ended in order, so that a line without an end goes on in the next one.
+    pub fn is_whole(&self) -> bool {
+        match self.role {
+            Role::Archive(_, Code::Safe) | Role::Previous => true,
+            Role::Archive(_, Code::Unfinished) | Role::Current | Role::Alone => false,
+        }
+    }
+}
+
+impl Directory {
+    /// Opens a directory by its path.
+    pub fn open(path: &Path) -> Result<Directory, Failure> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fd = openat(AT_FDCWD, path, flags, Mode::empty())
+            .map_err(|errno| Failure::new(What::OpenDirectory, path_bytes(path), errno))?;
+        let stat = fstat(&fd).map_err(|errno| Failure::new(What::Stat, path_bytes(path), errno))?;
+        Ok(Directory { path: path.to_owned(), fd, id: (stat.st_dev, stat.st_ino) })
+    }
+
+    /// Whether its path leads to another directory by now. Where it leads nowhere, none has come in its
+    /// place yet.
+    pub fn is_replaced(&self) -> bool {
+        stat(&self.path).is_ok_and(|stat| {
+            (stat.st_dev, stat.st_ino) != self.id && is_kind(&stat, SFlag::S_IFDIR)
+        })
+    }
+
+    /// Whether nothing leads to it any more.
+    pub fn is_removed(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a file for reading; a named pipe that somebody put there does not hold us up.
+    pub fn open_file(&self, name: &[u8]) -> Result<File, Failure> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        openat(&self.fd, OsStr::from_bytes(name), flags, Mode::empty())
+            .map(File::from)
+            .map_err(|errno| self.failure(What::Read, name, errno))
+    }
+
+    /// Opens a file of a listing; none where its name stands for another file by now, or for none.
+    pub fn open_listed(&self, file: &LogFile) -> Result<Option<File>, Failure> {
+        let handle = match self.open_file(&file.name) {
+            Ok(handle) => handle,
+            Err(failure) if failure.errno() == Some(Errno::ENOENT) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let stat = fstat(&handle).map_err(|errno| self.failure(What::Stat, &file.name, errno))?;
+        Ok((stat.st_ino == file.inode).then_some(handle))
+    }
+
+    /// The file a name stands for at this moment, if it is a regular one.
+    pub fn file(&self, name: &[u8], role: Role) -> Result<Option<LogFile>, Failure> {
+        match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
+            Ok(stat) if is_regular(&stat) => Ok(Some(LogFile::new(name, role, &stat))),
+            Ok(_) | Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failure(What::Stat, name, errno)),
+        }
+    }
+
+    /// What a name stands for, whatever kind of file that is; links are not followed.
+    pub fn stat(&self, name: &[u8]) -> Result<Option<FileStat>, Failure> {
+        match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failure(What::Stat, name, errno)),
+        }
+    }
+
+    /// Which file of the system a name stands for, without opening it.
+    pub fn identity(&self, name: &[u8]) -> Result<Option<Identity>, Failure> {
+        match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
+            Ok(stat) => Ok(Some(Identity {
+                major: major(stat.st_dev),
+                minor: minor(stat.st_dev),
+                inode: stat.st_ino,
+            })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failure(What::Stat, name, errno)),
+        }
+    }
+
+    /// A failure at a file of this directory.
+    pub fn failure(&self, what: What, name: &[u8], errno: Errno) -> Failure {
+        Failure::new(what, self.name_of(name), errno)
+    }
+
+    /// What messages call this directory.
+    pub fn name(&self) -> Vec<u8> {
+        path_bytes(&self.path)
+    }
+
+    /// What messages call a file of this directory.
+    pub fn name_of(&self, name: &[u8]) -> Vec<u8> {
+        path_bytes(&self.path.join(OsStr::from_bytes(name)))
+    }
+
+    /// The files with lines in them, in the order they were written. Each stands there once, also
+    /// where a rotation that is under way gives it two names.
+    pub fn list(&self) -> Result<Vec<Rc<LogFile>>, Failure> {
+        let mut files = self.list_once()?;
+        for _ in 0..TRIES_MAX {
+            let again = self.list_once()?;
+            if same_files(&files, &again) {
+                return Ok(again.into_iter().map(Rc::new).collect());
+            }
+            files = again;
+        }
+        Ok(files.into_iter().map(Rc::new).collect())
+    }
+
+    /// The same, while no file is on its way from `processed` to its name. None where one is: what a
+    /// processor made of `previous` has not got its name yet, and would be missing.
+    ///
+    /// It is asked between two listings that agree, since the name may come just before it is asked.
+    pub fn list_settled(&self) -> Result<Option<Vec<Rc<LogFile>>>, Failure> {
+        let mut files = self.list_once()?;
+        for _ in 0..TRIES_MAX {
+            let has_previous = files.iter().any(|file| file.role == Role::Previous);
+            let is_settled = has_previous || !self.has_new_processed()?;
+            let again = self.list_once()?;
+            if same_files(&files, &again) {
+                return Ok(is_settled.then(|| again.into_iter().map(Rc::new).collect()));
+            }
+            files = again;
+        }
+        Ok(None)
+    }
+
+    /// Whether there is a `processed` that has not been left over from some other time.
+    fn has_new_processed(&self) -> Result<bool, Failure> {
+        let processed = self.file(PROCESSED, Role::Previous)?;
+        let now = crate::clock::now().to_unix().0;
+        Ok(processed.is_some_and(|file| (now - file.modified.0).abs() < NAMING_SECS_MAX))
+    }
+
+    /// Calls `visit` with each name in the directory.
+    pub fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Failure> {
+        let failure = |errno| Failure::new(What::Read, path_bytes(&self.path), errno);
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut names = Dir::openat(&self.fd, ".", flags, Mode::empty()).map_err(failure)?;
+        for entry in names.iter() {
+            visit(entry.map_err(failure)?.file_name().to_bytes());
+        }
+        Ok(())
+    }
+
+    /// Looks at names in the order in which a file gets them: `current`, `previous`, that of an archive. So
+    /// one that moves on meanwhile may be seen twice, and cannot be missed.
+    fn list_once(&self) -> Result<Vec<LogFile>, Failure> {
+        let current = self.file(CURRENT, Role::Current)?;
+        let previous = self.file(PREVIOUS, Role::Previous)?;
+        let mut names = Vec::new();
+        self.each_name(|name| {
+            if let Some((label, code)) = format::parse_archive_name(name) {
+                names.push((name.to_vec(), Role::Archive(label, code)));
+            }
+        })?;
+        names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        // Beside a file that is being compressed stands what is not the whole of it yet.
+        names.dedup_by(|copy, original| is_copy(&copy.0, &original.0));
+        let mut files = Vec::with_capacity(names.len() + 2);
+        let mut inodes = HashSet::with_capacity(names.len() + 2);
+        for (name, role) in names {
+            let file = self.file(&name, role)?;
+            files.extend(file.filter(|file| inodes.insert(file.inode)));
+        }
+        let is_processed = previous.is_some() && self.is_processed(&files)?;
+        let previous = previous.filter(|_| !is_processed);
+        let unfinished = previous.into_iter().chain(current);
+        files.extend(unfinished.filter(|file| inodes.insert(file.inode)));
+        Ok(files)
+    }
+
+    /// Whether what the processor made of `previous` is among the archives already.
+    fn is_processed(&self, archives: &[LogFile]) -> Result<bool, Failure> {
+        let processed = self.file(PROCESSED, Role::Previous)?;
+        Ok(processed.is_some_and(|copy| archives.iter().any(|known| known.inode == copy.inode)))
+    }
+}
+
+/// Whether nothing was renamed between two listings; `current` may have grown.
+fn same_files(one: &[LogFile], other: &[LogFile]) -> bool {
+    let identity = |file: &LogFile| (file.role, file.inode);
+    one.iter().map(identity).eq(other.iter().map(identity))
+}
+
+/// Whether a name is that of a compressed copy of an archive: `@label.s.gz` of `@label.s`.
+fn is_copy(name: &[u8], original: &[u8]) -> bool {
+    original.len() == LABEL_LEN + 2
+        && name.strip_prefix(original).is_some_and(|more| more[0] == b'.')
+}
+
+fn is_regular(stat: &FileStat) -> bool {
+    is_kind(stat, SFlag::S_IFREG)
+}
+
+fn is_kind(stat: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == kind
+}
+
+fn path_bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}

@@ -1,0 +1,103 @@
+//! Several directories, followed and merged by the time of their stamps.
+//!
+//! A line waits for a moment, in case an earlier one is still on its way into another directory. With
+//! one directory nothing waits.
+
+use crate::read::follow::Follower;
+use crate::read::stamp::Moment;
+use std::time::Duration;
+
+/// How old a line has to be before it comes, while another directory has nothing.
+pub const HOLD: Duration = Duration::from_millis(200);
+/// A line that is so much ahead of the clock was not stamped by this clock, and does not wait for it.
+const AHEAD: Duration = Duration::from_secs(1);
+
+/// Followed directories.
+pub struct Live {
+    followers: Vec<Follower>,
+    /// Which of them have gone to a line that has not come.
+    has_line: Vec<bool>,
+    /// The one whose line came last; a line without a stamp stays with it.
+    last: Option<usize>,
+}
+
+/// What there is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A line of the directory with this number.
+    Line(usize),
+    /// A line that has to wait so long.
+    Wait(Duration),
+    /// Nothing.
+    Nothing,
+}
+
+impl Live {
+    /// Followers, by their numbers.
+    pub fn new(followers: Vec<Follower>) -> Live {
+        let has_line = vec![false; followers.len()];
+        Live { followers, has_line, last: None }
+    }
+
+    /// Looks at the directories that are marked, and takes the marks away.
+    pub fn look(&mut self, marks: &mut [bool]) {
+        for (number, mark) in marks.iter_mut().enumerate() {
+            if std::mem::take(mark) && !self.has_line[number] {
+                self.has_line[number] = self.followers[number].advance();
+            }
+        }
+    }
+
+    /// What comes next, where it is `now`. None as the time lets nothing wait.
+    pub fn next(&self, now: Option<Moment>) -> Next {
+        if let Some(last) = self.last
+            && self.has_line[last]
+            && self.followers[last].stamp().is_none()
+        {
+            return Next::Line(last);
+        }
+        let waiting = (0..self.followers.len()).filter(|&number| self.has_line[number]);
+        let first = waiting.min_by_key(|&number| (self.followers[number].moment(), number));
+        let Some(first) = first else { return Next::Nothing };
+        let (Some(now), Some(moment)) = (now, self.followers[first].moment()) else {
+            return Next::Line(first);
+        };
+        if self.has_line.iter().all(|&has_line| has_line) {
+            return Next::Line(first);
+        }
+        match left_to_wait(now, moment) {
+            Some(left) => Next::Wait(left),
+            None => Next::Line(first),
+        }
+    }
+
+    /// The directory with this number.
+    pub fn follower(&self, number: usize) -> &Follower {
+        &self.followers[number]
+    }
+
+    /// Bytes left to be read of the files that are known.
+    pub fn left_len(&self) -> u64 {
+        self.followers.iter().map(|follower| follower.chain().left_len()).sum()
+    }
+
+    /// All directories.
+    pub fn followers_mut(&mut self) -> &mut [Follower] {
+        &mut self.followers
+    }
+
+    /// Says that the line of this directory has come, and goes to its next one.
+    pub fn take(&mut self, number: usize) {
+        let follower = &mut self.followers[number];
+        follower.take();
+        self.has_line[number] = follower.advance();
+        self.last = Some(number);
+    }
+}
+
+/// None where the line may come.
+fn left_to_wait(now: Moment, moment: Moment) -> Option<Duration> {
+    let left = moment.to_nanos() + HOLD.as_nanos().cast_signed() - now.to_nanos();
+    let left = Duration::from_nanos(u64::try_from(left).ok()?);
+    (!left.is_zero() && left < HOLD + AHEAD).then_some(left)
+}

@@ -1,0 +1,96 @@
+//! The files of a directory at one moment, open as far as they would be missed later.
+
+use crate::failure::{Failure, What};
+use crate::read::find::Where;
+use crate::read::lines::Place;
+use crate::read::list::{Directory, LogFile, Role};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+
+/// The files of a directory at one moment. Those that will have other names soon are open.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The directory.
+    pub directory: Rc<Directory>,
+    /// Its files in the order of writing.
+    pub files: Vec<Link>,
+}
+
+/// A file to be read.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it is.
+    pub file: Rc<LogFile>,
+    /// The file itself, where it is open already.
+    pub handle: Option<Rc<File>>,
+}
+
+impl Snapshot {
+    /// Lists a directory and opens `previous` and `current`.
+    pub fn of(directory: &Rc<Directory>) -> Result<Snapshot, Failure> {
+        loop {
+            let files = directory.list()?;
+            if let Some(files) = open_unfinished(directory, &files)? {
+                return Ok(Snapshot { directory: directory.clone(), files });
+            }
+        }
+    }
+
+    /// What was found.
+    pub fn of_place(place: &Where) -> Result<Snapshot, Failure> {
+        match place {
+            Where::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
+            Where::File(path) => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let parent = parent.unwrap_or(Path::new("."));
+                let name = path.file_name().unwrap_or_default();
+                Snapshot::of_file(&Rc::new(Directory::open(parent)?), name.as_bytes())
+            }
+        }
+    }
+
+    /// The number of the file that a place is in; that of the first where it is in none of these.
+    pub fn number_of(&self, place: &Place) -> usize {
+        self.files.iter().position(|link| link.file == place.file).unwrap_or(0)
+    }
+
+    /// A single file as if it were all there is in its directory.
+    pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
+        let file = directory.file(name, Role::Alone)?;
+        let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
+        let link = Link { file: Rc::new(file.ok_or_else(missing)?), handle: None };
+        Ok(Snapshot { directory: directory.clone(), files: vec![link] })
+    }
+}
+
+impl Link {
+    /// Opens the file where it is not open yet. None where its name stands for another file by now.
+    pub fn open(&self, directory: &Directory) -> Result<Option<Rc<File>>, Failure> {
+        match &self.handle {
+            Some(handle) => Ok(Some(handle.clone())),
+            None => Ok(directory.open_listed(&self.file)?.map(Rc::new)),
+        }
+    }
+}
+
+/// None where a file has another name by now. One that may not be read is left to whoever reads it.
+fn open_unfinished(
+    directory: &Directory,
+    files: &[Rc<LogFile>],
+) -> Result<Option<Vec<Link>>, Failure> {
+    let mut links = Vec::with_capacity(files.len());
+    for file in files {
+        let handle = match file.role {
+            Role::Archive(..) | Role::Alone => None,
+            Role::Previous | Role::Current => match directory.open_listed(file) {
+                Ok(None) => return Ok(None),
+                Ok(Some(handle)) => Some(Rc::new(handle)),
+                Err(_) => None,
+            },
+        };
+        links.push(Link { file: file.clone(), handle });
+    }
+    Ok(Some(links))
+}

@@ -1,0 +1,270 @@
+//! How a directory is: how its lines are stamped, from when they are, how fast they come. All of it from
+//! the first bytes and the last ones, never from what is between.
+//!
+//! A directory costs its listing, the head of its oldest file and [`TAIL_LEN`] bytes of its newest ones,
+//! however much is in it.
+
+use crate::label::Counting;
+use crate::read::decode::{Storage, storage};
+use crate::read::list::Role;
+use crate::read::range;
+use crate::read::snapshot::{Link, Snapshot};
+use crate::read::stamp::{Moment, Stamps};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Bytes of the newest lines that are read to tell how fast they come.
+pub const TAIL_LEN: u64 = 64 * 1024;
+/// The newest lines are looked for in no more files than this: files may be empty.
+pub const TAIL_FILES_MAX: usize = 32;
+/// What counts as now.
+const MINUTE_SECS: i64 = 60;
+/// Lines that came together are taken to have come in this time, so that no pace is infinite.
+const SPAN_SECS_MIN: f64 = 0.001;
+
+/// How lines tell their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convention {
+    /// TAI64N labels, counted as these are.
+    Labels(Counting),
+    /// Dates, as svlogd, s6-log and multilog write them.
+    Dates,
+    /// Seconds since 1970, as daemontools-encore writes them.
+    Seconds,
+    /// Not at all.
+    Unstamped,
+}
+
+/// How fast lines come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Lines a minute.
+    pub lines: f64,
+    /// Bytes a minute.
+    pub bytes: f64,
+    /// Whether that is reckoned from less than a minute, because more than [`TAIL_LEN`] came in one.
+    pub is_estimate: bool,
+}
+
+/// How a directory is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vitals {
+    /// How lines tell their time.
+    pub convention: Convention,
+    /// The moment of the oldest line.
+    pub oldest: Option<Moment>,
+    /// The moment of the newest line; where lines are not stamped, when the last one was written.
+    pub newest: Option<Moment>,
+    /// How fast lines came in the minute before now, where they tell their time.
+    pub pace: Option<Pace>,
+    /// How long it takes at this pace to write as much as the directory holds, in seconds. None where it
+    /// is compressed.
+    pub kept_secs: Option<f64>,
+}
+
+/// Takes the vitals of a directory.
+pub fn vitals(snapshot: &Snapshot, stamps: &mut Stamps, now: Moment) -> Vitals {
+    let tail = Tail::read(snapshot);
+    let directory = &snapshot.directory;
+    let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).find(|link| link.file.len > 0);
+    let newest = snapshot.files.iter().rev().find(|link| link.file.len > 0);
+    let seen = Seen::of(&tail, stamps, now);
+    let pace = seen.last.map(|_| seen.pace(tail.is_all, now));
+    let written = newest.map(|link| link.file.modified);
+    Vitals {
+        convention: seen.convention,
+        oldest: oldest.and_then(|link| range::first_moment(directory, link, stamps)),
+        newest: seen.last.or(written.map(|(unix_secs, nanos)| Moment { unix_secs, nanos })),
+        pace,
+        kept_secs: pace.and_then(|pace| kept_secs(snapshot, pace)),
+    }
+}
+
+/// The newest bytes of a directory.
+struct Tail {
+    /// Whole lines, but for the last one, which may be under way.
+    bytes: Vec<u8>,
+    /// Whether there are no older ones.
+    is_all: bool,
+}
+
+impl Tail {
+    fn read(snapshot: &Snapshot) -> Tail {
+        let mut blocks = Vec::new();
+        let mut left = TAIL_LEN;
+        let mut is_all = true;
+        for (count, link) in snapshot.files.iter().rev().enumerate() {
+            let block = if count < TAIL_FILES_MAX { read_end(snapshot, link, left) } else { None };
+            let Some((block, is_whole)) = block else {
+                is_all = false;
+                break;
+            };
+            left -= block.len() as u64;
+            blocks.push(block);
+            if !is_whole {
+                is_all = false;
+                break;
+            }
+        }
+        blocks.reverse();
+        let mut bytes = blocks.concat();
+        if !is_all {
+            let begin = memchr::memchr(b'\n', &bytes).map_or(0, |pos| pos + 1);
+            bytes.drain(..begin);
+        }
+        Tail { bytes, is_all }
+    }
+}
+
+/// At most `len_max` bytes from the end of a file, and whether that is all of it. None where the file
+/// cannot be read from its end.
+fn read_end(snapshot: &Snapshot, link: &Link, len_max: u64) -> Option<(Vec<u8>, bool)> {
+    if link.file.len == 0 && link.file.role != Role::Current {
+        return Some((Vec::new(), true));
+    }
+    let handle = link.open(&snapshot.directory).ok().flatten()?;
+    if storage(&handle).ok()? != Storage::Plain {
+        return None;
+    }
+    // Of the file as it is now, which may have grown since it was listed.
+    let len = handle.metadata().ok()?.len();
+    let start = len.saturating_sub(len_max);
+    let block = read_from(&handle, start, usize::try_from(len - start).ok()?)?;
+    Some((block, start == 0))
+}
+
+fn read_from(file: &File, start: u64, len: usize) -> Option<Vec<u8>> {
+    let mut block = vec![0; len];
+    file.read_exact_at(&mut block, start).ok()?;
+    Some(block)
+}
+
+/// What stands in a tail.
+struct Seen {
+    convention: Convention,
+    first: Option<Moment>,
+    last: Option<Moment>,
+    /// Lines and bytes of the minute before now, and of all the tail.
+    in_minute: (u64, u64),
+    in_all: (u64, u64),
+}
+
+impl Seen {
+    fn of(tail: &Tail, stamps: &mut Stamps, now: Moment) -> Seen {
+        let mut seen = Seen {
+            convention: Convention::Unstamped,
+            first: None,
+            last: None,
+            in_minute: (0, 0),
+            in_all: (0, 0),
+        };
+        let minute_ago = minute_before(now);
+        for line in tail.bytes.split_inclusive(|&byte| byte == b'\n') {
+            if let Some(stamp) = stamps.parse(line.strip_suffix(b"\n").unwrap_or(line)) {
+                seen.convention = convention(&line[..stamp.len], stamps.counting());
+                seen.first = seen.first.or(Some(stamp.moment));
+                seen.last = Some(stamp.moment);
+            }
+            // A line without a stamp belongs to the one before it.
+            let Some(moment) = seen.last else { continue };
+            add(&mut seen.in_all, line);
+            if moment > minute_ago {
+                add(&mut seen.in_minute, line);
+            }
+        }
+        seen
+    }
+
+    fn pace(&self, is_all: bool, now: Moment) -> Pace {
+        let pace = |(lines, bytes): (u64, u64), factor: f64, is_estimate| Pace {
+            lines: lines as f64 * factor,
+            bytes: bytes as f64 * factor,
+            is_estimate,
+        };
+        match self.first {
+            Some(first) if !is_all && first > minute_before(now) => {
+                let span_secs = secs_between(first, now).max(SPAN_SECS_MIN);
+                pace(self.in_all, MINUTE_SECS as f64 / span_secs, true)
+            }
+            Some(_) | None => pace(self.in_minute, 1.0, false),
+        }
+    }
+}
+
+fn add((lines, bytes): &mut (u64, u64), line: &[u8]) {
+    *lines += 1;
+    *bytes += line.len() as u64;
+}
+
+fn minute_before(now: Moment) -> Moment {
+    Moment { unix_secs: now.unix_secs.saturating_sub(MINUTE_SECS), ..now }
+}
+
+/// Seconds from one moment to another.
+pub fn secs_between(from: Moment, to: Moment) -> f64 {
+    let secs = to.unix_secs.saturating_sub(from.unix_secs) as f64;
+    secs + (f64::from(to.nanos) - f64::from(from.nanos)) / 1e9
+}
+
+fn convention(stamp: &[u8], counting: Counting) -> Convention {
+    match stamp {
+        [b'@', ..] => Convention::Labels(counting),
+        stamp if stamp.get(10) == Some(&b'.') => Convention::Seconds,
+        _ => Convention::Dates,
+    }
+}
+
+fn kept_secs(snapshot: &Snapshot, pace: Pace) -> Option<f64> {
+    let newest_archive = snapshot.files.iter().rev().find(|link| link.file.label().is_some());
+    if let Some(link) = newest_archive {
+        let handle = link.open(&snapshot.directory).ok().flatten()?;
+        if storage(&handle).ok()? != Storage::Plain {
+            return None;
+        }
+    }
+    let bytes: u64 = snapshot.files.iter().map(|link| link.file.len).sum();
+    (pace.bytes > 0.0).then(|| bytes as f64 / pace.bytes * MINUTE_SECS as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment { unix_secs: 1_700_000_000, nanos: 0 };
+
+    fn seen(lines: &str) -> Seen {
+        let tail = Tail { bytes: lines.as_bytes().to_vec(), is_all: false };
+        Seen::of(&tail, &mut Stamps::new(Counting::Ten), NOW)
+    }
+
+    /// Lines as old as this.
+    fn lines(ages: impl IntoIterator<Item = i64>) -> String {
+        let line = |age| format!("{:010}.000000 a\n", NOW.unix_secs - age);
+        ages.into_iter().map(line).collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, is_all: bool, expected: (f64, bool)) {
+        let pace = seen(text).pace(is_all, NOW);
+        assert_eq!((pace.lines, pace.is_estimate), expected);
+    }
+
+    #[test]
+    fn a_pace_is_counted_where_a_minute_is_known_and_reckoned_where_not() {
+        check(&lines([90, 61, 60, 59, 1]), false, (2.0, false));
+        check(&(lines([90, 59]) + "more\n"), false, (2.0, false));
+        check(&lines([30, 20, 10]), true, (3.0, false));
+        check(&lines([30, 20, 10]), false, (6.0, true));
+        check(&lines([0, 0]), false, (120_000.0, true));
+        check(&lines([7200, 7199]), false, (0.0, false));
+    }
+
+    #[test]
+    fn the_last_stamp_tells_the_convention() {
+        assert_eq!(seen("no stamp\n").convention, Convention::Unstamped);
+        assert_eq!(seen(&lines([1])).convention, Convention::Seconds);
+        assert_eq!(seen("2023-11-14_22:13:20.12345 a\n").convention, Convention::Dates);
+        let label = "@400000006553f10a00000001 a\nmore\n";
+        assert_eq!(seen(label).convention, Convention::Labels(Counting::Ten));
+    }
+}

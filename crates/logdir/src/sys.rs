@@ -1,0 +1,7 @@
+//! What the standard library has no safe call for. The only unsafe code of the crate is below here.
+
+#![allow(unsafe_code)]
+
+pub mod local_time;
+pub mod signal;
+pub mod spawn;

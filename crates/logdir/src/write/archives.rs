@@ -1,0 +1,460 @@
+//! Giving finished files their names, and removing the oldest.
+
+use crate::clock;
+use crate::event::Event;
+use crate::failure::{Failure, What};
+use crate::format::{ArchiveKey, Code, archive_key, archive_name, is_removable};
+use crate::label::Label;
+use crate::write::age_clock::AgeClock;
+use crate::write::place::Place;
+use nix::errno::Errno;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Labels with more seconds than this are reserved (TAI64); a name made of one is nobody's.
+const LABEL_END: u64 = 1 << 63;
+
+/// How long a listing of the directory is good for, but for our own changes. 0.76 reads the directory
+/// for every file; where files are finished faster than this the cost would grow with their number.
+const LISTING_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// How many of the oldest names are remembered from one listing to the next.
+const REMOVABLE_MAX: usize = 1024;
+
+/// The archives of a directory.
+#[derive(Debug, Default)]
+pub struct Archives {
+    /// When the directory was read; never, or no longer to be relied on, if none.
+    read_at: Option<Instant>,
+    /// Number of names that count.
+    count: u64,
+    /// Bytes of these files, where somebody wants to know.
+    bytes: u64,
+    /// The newest moment in any name.
+    newest: Option<Label>,
+    /// What may be removed, oldest first; at most [`REMOVABLE_MAX`], and then not all.
+    removable: VecDeque<Archive>,
+    /// Whether these are all that may be removed.
+    is_complete: bool,
+    age_clock: AgeClock,
+    /// How many were removed because the disk was full.
+    removed_for_room: u64,
+}
+
+/// A file that may be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Archive {
+    name: Vec<u8>,
+    /// In bytes, where somebody wants to know.
+    size: u64,
+}
+
+/// What is wrong with there being so many archives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// They are more than `n` or `S` allow, or older than `k` does.
+    Any,
+    /// They are older than `k` allows.
+    Age,
+    /// The disk is full, and they are more than `N` asks to keep.
+    FullDisk,
+}
+
+impl Archives {
+    /// Links `file` to a new archive name and returns that name.
+    ///
+    /// The name carries the present moment, or one nanosecond after the newest archive where the
+    /// clock stands behind that: names never go backwards, so the newest file is never taken for the
+    /// oldest. None where the file is not there, or has its name already: a writer that died between
+    /// link and unlink left both. A link that a backup program made elsewhere is no such name.
+    pub fn publish(
+        &mut self,
+        place: &Place,
+        file: &[u8],
+        code: Code,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let stat = place.dir.stat(file).map_err(|errno| place.failure(What::Stat, file, errno))?;
+        let Some(stat) = stat else { return Ok(None) };
+        if stat.links > 1 && find(place, stat.identity)?.is_some() {
+            return Ok(None);
+        }
+        self.refresh(place)?;
+        let now = clock::now();
+        let label = self.newest.map_or(now, |newest| now.max(newest.next()));
+        let name = archive_name(label, code, &place.spec.code);
+        if label == now {
+            place.clock_behind.forget();
+        } else if place.clock_behind.is_news() {
+            warn_of_clock(place, &name);
+        }
+        match give_name(place, file, &name) {
+            Ok(()) => {
+                self.add_newest(Archive { name: name.clone(), size: stat.size });
+                Ok(Some(name))
+            }
+            Err(errno) => {
+                self.read_at = None;
+                Err(place.failure(What::Link, &name, errno))
+            }
+        }
+    }
+
+    /// Removes the oldest archives as long as there is an excess of them, but never `spared`, the one
+    /// just named. Tells how many.
+    ///
+    /// What cannot be removed is left, told once, and the next one is tried; 0.76 tries the same one
+    /// for ever.
+    pub fn prune(
+        &mut self,
+        place: &Place,
+        spared: Option<&[u8]>,
+        excess: Excess,
+    ) -> Result<u64, Failure> {
+        self.refresh(place)?;
+        let aged = place.spec.age_max.map(|age_max| self.age_clock.now(age_max).before(age_max));
+        let mut removed_count = 0;
+        let mut left = Vec::new();
+        let mut stuck = None;
+        while let Some(oldest) = self.take_oldest(place, &left, excess, aged)? {
+            if spared == Some(oldest.name.as_slice()) {
+                left.push(oldest);
+                continue;
+            }
+            match place.dir.remove(&oldest.name) {
+                Ok(()) => {
+                    self.subtract(&oldest);
+                    removed_count += 1;
+                }
+                Err(Errno::ENOENT) => {
+                    // Somebody else removed it, or gave it another name that counts: the next
+                    // rotation looks again.
+                    self.subtract(&oldest);
+                    self.read_at = None;
+                }
+                Err(errno) => {
+                    stuck = Some(place.failure(What::Remove, &oldest.name, errno));
+                    left.push(oldest);
+                }
+            }
+        }
+        if excess == Excess::FullDisk {
+            self.removed_for_room += removed_count;
+        }
+        left.into_iter().rev().for_each(|archive| self.removable.push_front(archive));
+        match stuck {
+            None => place.archives_stuck.forget(),
+            Some(failure) if place.archives_stuck.is_news() => place.report_failed(failure),
+            Some(_) => {}
+        }
+        Ok(removed_count)
+    }
+
+    /// How many were removed so far because the disk was full, by whomever.
+    pub fn removed_for_room(&self) -> u64 {
+        self.removed_for_room
+    }
+
+    /// Somebody changed the names: the next one to need them reads the directory.
+    pub fn forget(&mut self) {
+        self.read_at = None;
+    }
+
+    /// Takes the oldest one off the list that has to go. `left` have been tried.
+    fn take_oldest(
+        &mut self,
+        place: &Place,
+        left: &[Archive],
+        excess: Excess,
+        aged: Option<Label>,
+    ) -> Result<Option<Archive>, Failure> {
+        let spec = &place.spec;
+        let are_too_many = match excess {
+            Excess::Any => {
+                self.count >= spec.number_max
+                    || spec.total_max.is_some_and(|total_max| self.bytes > total_max)
+            }
+            Excess::Age => false,
+            Excess::FullDisk => spec.number_min.is_some_and(|number_min| self.count > number_min),
+        };
+        if !are_too_many && aged.is_none() {
+            return Ok(None);
+        }
+        if self.removable.is_empty() && !self.is_complete {
+            self.read(place)?;
+            self.removable.retain(|archive| !left.contains(archive));
+        }
+        if are_too_many {
+            // The newest of all may have been named just now.
+            let is_last = excess == Excess::FullDisk && self.removable.len() <= 1;
+            return Ok(if is_last { None } else { self.removable.pop_front() });
+        }
+        // Names that are no label have no age.
+        let is_aged =
+            |archive: &Archive| Label::parse(&archive.name).is_some_and(|label| Some(label) < aged);
+        let pos = self.removable.iter().position(is_aged);
+        Ok(pos.and_then(|pos| self.removable.remove(pos)))
+    }
+
+    fn subtract(&mut self, archive: &Archive) {
+        self.count -= 1;
+        self.bytes = self.bytes.saturating_sub(archive.size);
+    }
+
+    /// How long it takes until the oldest archive is too old, if there is one and `k` is given.
+    pub fn next_aged(&mut self, place: &Place) -> Option<Duration> {
+        let age_max = place.spec.age_max?;
+        let oldest = self.removable.iter().find_map(|archive| Label::parse(&archive.name))?;
+        let left = oldest.nanos_since(self.age_clock.now(age_max).before(age_max));
+        u64::try_from(left.max(0)).ok().map(Duration::from_nanos)
+    }
+
+    /// How many archives there are, and how many bytes they have.
+    pub fn count(&mut self, place: &Place) -> Result<(u64, u64), Failure> {
+        self.read_with_sizes(place, true)?;
+        Ok((self.count, self.bytes))
+    }
+
+    fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
+        match self.read_at {
+            Some(read_at)
+                if clock::moment().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
+            {
+                Ok(())
+            }
+            Some(_) | None => self.read(place),
+        }
+    }
+
+    fn read(&mut self, place: &Place) -> Result<(), Failure> {
+        self.read_with_sizes(place, place.spec.total_max.is_some())
+    }
+
+    fn read_with_sizes(&mut self, place: &Place, with_sizes: bool) -> Result<(), Failure> {
+        self.read_at = None;
+        let mut names = Vec::new();
+        let listing = place.dir.each_name(|name| {
+            if archive_key(name).is_some() {
+                names.push(name.to_vec());
+            }
+        });
+        listing.map_err(|errno| place.failure_here(What::Read, errno))?;
+        (self.count, self.bytes, self.newest) = (0, 0, None);
+        let mut removable = Vec::new();
+        for name in names {
+            let size = if with_sizes { size_of(place, &name)? } else { 0 };
+            self.count += 1;
+            self.bytes += size;
+            self.newest = self.newest.max(archive_key(&name).as_ref().and_then(moment));
+            if is_removable(&name) {
+                removable.push(Archive { name, size });
+            }
+        }
+        // By the key alone, as 0.76: of equal keys whichever the directory lists first goes first.
+        removable.sort_by_key(|archive| archive_key(&archive.name));
+        self.is_complete = removable.len() <= REMOVABLE_MAX;
+        removable.truncate(REMOVABLE_MAX);
+        self.removable = removable.into();
+        self.read_at = Some(clock::moment());
+        Ok(())
+    }
+
+    /// Takes note of a file that is newer than all others.
+    fn add_newest(&mut self, archive: Archive) {
+        self.count += 1;
+        self.bytes += archive.size;
+        self.newest = self.newest.max(Label::parse(&archive.name));
+        if self.is_complete && self.removable.len() < REMOVABLE_MAX {
+            self.removable.push_back(archive);
+        } else {
+            self.is_complete = false;
+        }
+    }
+}
+
+/// One that is gone meanwhile has none.
+fn size_of(place: &Place, name: &[u8]) -> Result<u64, Failure> {
+    let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
+    Ok(stat.map_or(0, |stat| stat.size))
+}
+
+fn moment(key: &ArchiveKey) -> Option<Label> {
+    Label::parse(key).filter(|label| label.seconds() < LABEL_END)
+}
+
+/// Links, or renames where the file system has no links for this file: another user's (protected hard
+/// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
+fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
+    match place.dir.link(file, name) {
+        Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+        answer => return answer,
+    }
+    match place.dir.stat(name)? {
+        Some(_) => Err(Errno::EEXIST),
+        None => place.dir.rename(file, name),
+    }
+}
+
+/// The name of the archive that is this very file, if one is.
+pub fn find(place: &Place, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Failure> {
+    let mut names = Vec::new();
+    let listing = place.dir.each_name(|name| {
+        if archive_key(name).is_some() {
+            names.push(name.to_vec());
+        }
+    });
+    listing.map_err(|errno| place.failure_here(What::Read, errno))?;
+    for name in names {
+        let stat =
+            place.dir.stat(&name).map_err(|errno| place.failure(What::Stat, &name, errno))?;
+        if stat.is_some_and(|stat| stat.identity == identity) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn warn_of_clock(place: &Place, name: &[u8]) {
+    place.report(&Event::ClockBehind { place: place.name().to_vec(), name: name.to_vec() });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::by_hand;
+    use crate::disk::Dir;
+    use crate::disk::model::{Model, ModelDir};
+    use crate::format::PREVIOUS;
+    use crate::settings::Settings;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// A file that is finished, and what happens before that.
+    #[derive(Clone, Debug)]
+    struct Finished {
+        size: usize,
+        passed_secs: u64,
+        /// What somebody else puts there.
+        foreign: Option<&'static str>,
+    }
+
+    fn any_finished() -> impl Strategy<Value = Finished> {
+        let foreign = prop_oneof![
+            5 => Just(None),
+            1 => select(vec![
+                "@400000003b9aca000000000a.s.zst",
+                "@400000003b9aca000000000a.u",
+                "@ABCDEFGHIJKLMNOPQRSTUVWX.gz",
+                "@z00000000000000000000000",
+                "@short",
+            ]).prop_map(Some),
+        ];
+        // Others are noticed when the directory is read again.
+        (0..3000_usize, 1..20_u64, foreign).prop_map(|(size, passed_secs, foreign)| Finished {
+            size,
+            passed_secs,
+            foreign,
+        })
+    }
+
+    fn any_spec() -> impl Strategy<Value = Settings> {
+        let age = (1..60_u64).prop_map(Duration::from_secs);
+        (2..6_u64, proptest::option::of(0..9000_u64), proptest::option::of(age)).prop_map(
+            |(number_max, total_max, age_max)| Settings {
+                number_max,
+                total_max,
+                age_max,
+                ..Settings::new("./d")
+            },
+        )
+    }
+
+    /// What the settings leave of these files, each rule looked at anew for each file that goes.
+    fn left(mut files: Vec<(Vec<u8>, usize)>, spec: &Settings, spared: &[u8]) -> Vec<Vec<u8>> {
+        let now = clock::now();
+        files.retain(|(name, _)| name.len() >= 25 && name[0] == b'@');
+        loop {
+            let total: usize = files.iter().map(|(_, size)| size).sum();
+            let are_too_many = files.len() as u64 >= spec.number_max
+                || spec.total_max.is_some_and(|total_max| total as u64 > total_max);
+            let is_aged = |name: &[u8]| {
+                let label = Label::parse(name);
+                label.zip(spec.age_max).is_some_and(|(label, age_max)| label < now.before(age_max))
+            };
+            let goes = |(name, _): &&(Vec<u8>, usize)| {
+                name != spared && name < &b"@z".to_vec() && (are_too_many || is_aged(name))
+            };
+            let oldest = files.iter().filter(goes).min_by_key(|(name, _)| name[..25].to_vec());
+            let Some(oldest) = oldest.cloned() else { break };
+            files.retain(|file| *file != oldest);
+        }
+        files.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn archives(dir: &ModelDir) -> Vec<(Vec<u8>, usize)> {
+        let mut files = dir.files();
+        files.retain(|(name, ..)| archive_key(name).is_some());
+        files.into_iter().map(|(name, _, bytes)| (name, bytes.len())).collect()
+    }
+
+    /// The place, and its directory on the model.
+    fn place(spec: &Settings) -> (Place, ModelDir) {
+        by_hand::begin();
+        let model = Model::empty();
+        let place =
+            Place::open(&Dir::Model(model.root()), spec, &crate::event::told::reporter()).unwrap();
+        (place, model.root().dir(b"d").unwrap())
+    }
+
+    fn finish(place: &Place, dir: &ModelDir, size: usize) -> Vec<u8> {
+        dir.put(PREVIOUS, 0o744, &vec![b'x'; size]);
+        let mut archives = place.archives();
+        let name = archives.publish(place, PREVIOUS, Code::Safe).unwrap().unwrap();
+        place.remove(PREVIOUS).unwrap();
+        name
+    }
+
+    proptest! {
+        #[test]
+        fn retention_leaves_what_looking_at_each_rule_anew_leaves(
+            spec in any_spec(),
+            run in vec(any_finished(), 1..30),
+        ) {
+            let (place, dir) = place(&spec);
+            for Finished { size, passed_secs, foreign } in run {
+                by_hand::pass(Duration::from_secs(passed_secs));
+                if let Some(name) = foreign {
+                    dir.put(name.as_bytes(), 0o644, b"foreign");
+                }
+                let name = finish(&place, &dir, size);
+                let expected = left(archives(&dir), &spec, &name);
+                place.archives().prune(&place, Some(&name), Excess::Any).unwrap();
+                let found: Vec<Vec<u8>> = archives(&dir).into_iter().map(|(name, _)| name).collect();
+                prop_assert!(found.contains(&name), "the one just finished went");
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_as_many_as_asked_for() {
+        let spec = Settings { number_min: Some(2), number_max: 99, ..Settings::new("./d") };
+        let (place, dir) = place(&spec);
+        let names: Vec<Vec<u8>> = (0..5).map(|_| finish(&place, &dir, 10)).collect();
+        let removed_count = place.archives().prune(&place, None, Excess::FullDisk).unwrap();
+        let left: Vec<Vec<u8>> = archives(&dir).into_iter().map(|(name, _)| name).collect();
+        assert_eq!((removed_count, left), (3, names[3..].to_vec()));
+        assert_eq!(place.archives().prune(&place, None, Excess::FullDisk).unwrap(), 0);
+    }
+
+    #[test]
+    fn more_archives_than_are_remembered_go_all_the_same() {
+        let (place, dir) = place(&Settings { number_max: 3, ..Settings::new("./d") });
+        for number in 0..REMOVABLE_MAX + 500 {
+            dir.put(format!("@40000000{number:016x}.s").as_bytes(), 0o744, b"");
+        }
+        let name = finish(&place, &dir, 1);
+        place.archives().prune(&place, Some(&name), Excess::Any).unwrap();
+        assert_eq!(archives(&dir).len(), 2);
+    }
+}

@@ -1,0 +1,192 @@
+//! Opening a log directory: lock it, find out what is there, put it in order, open `current`.
+
+use super::recover::{self, Found, Step};
+use super::{End, LogDir, Overflowing, Rotation};
+use crate::disk::{Dir, File, For, Stat};
+use crate::event::Reporter;
+use crate::failure::{Failure, What};
+use crate::format::{
+    CURRENT, Code, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
+};
+use crate::pause::Pause;
+use crate::settings::Settings;
+use crate::wake::Wake;
+use crate::write::archives::{self, Excess};
+use crate::write::current::Current;
+use crate::write::figures::Figures;
+use crate::write::finish::Finishing;
+use crate::write::finisher::Finisher;
+use crate::write::keeper::Keeper;
+use crate::write::place::Place;
+use crate::write::queue::Queue;
+use crate::write::timers::Timers;
+use nix::errno::Errno;
+use std::sync::Arc;
+
+impl LogDir {
+    /// Opens a directory by a path relative to `start`, making it if need be. What a crash left there
+    /// is made archives of. `wake` is called when something happens that a `flush` would go on from;
+    /// `reporter` gets what happens from here on.
+    ///
+    /// # Errors
+    /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
+    pub fn open(
+        start: &Dir,
+        spec: &Settings,
+        wake: &Wake,
+        reporter: &Reporter,
+    ) -> Result<LogDir, Failure> {
+        let place = Place::open(start, spec, reporter)?;
+        let [current, previous, processed, _, _] = look(&place)?;
+        let found = found_as(forget_published(&place, current)?);
+        let (previous, processed) = (found_as(previous), found_as(processed));
+        let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
+        let mut waiting = None;
+        for step in steps {
+            waiting = perform(&place, step)?.or(waiting);
+        }
+        let current = self::current(&place, What::Append)?;
+        if found == Found::Complete {
+            // Or else a power cut could leave it with more in it and still marked as complete.
+            current.sync().map_err(|errno| place.failure(What::Sync, CURRENT, errno))?;
+        } else {
+            place.sync_names();
+        }
+        let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
+        let current = Current::new(current);
+        let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
+        Ok(LogDir {
+            place: Arc::new(place),
+            current,
+            ahead: None,
+            size: stat.size,
+            is_at_line_start: true,
+            queue: Queue::new(spec.queue_max),
+            cut_pos: None,
+            overflow: Overflowing::No,
+            gap: None,
+            has_dropped: false,
+            rotation: Rotation::None,
+            pause: Pause::of(spec.pause, reporter),
+            waiting,
+            disk_full: None,
+            timers,
+            finisher: Finisher::new(wake.clone()),
+            keeper: Keeper::new(wake.clone()),
+            figures: Figures::default(),
+            end: End::Open,
+        })
+    }
+}
+
+/// Whether a whole `previous` is given to the processor. Where only one archive is kept, that of `current`
+/// would push it out first.
+fn takes_up(spec: &Settings) -> bool {
+    spec.processor.is_some() && spec.number_max > 2
+}
+
+/// Opens `current` for appending and says that it is being written. It has mode 0600 until then if
+/// it is new, as in 0.76.
+pub fn current(place: &Place, what: What) -> Result<File, Failure> {
+    let opened = place.dir.open(CURRENT, For::Appending(MODE_PRIVATE));
+    let current = opened.map_err(|errno| place.failure(what, CURRENT, errno))?;
+    let marked = current.set_mode(MODE_PARTIAL);
+    marked.map_err(|errno| place.failure(What::SetMode, CURRENT, errno))?;
+    Ok(current)
+}
+
+fn found_as(stat: Option<Stat>) -> Found {
+    match stat {
+        None => Found::Absent,
+        Some(stat) if is_complete(stat.mode) => Found::Complete,
+        Some(stat) if stat.size == 0 => Found::Empty,
+        Some(_) => Found::Partial,
+    }
+}
+
+/// What there is of the files of a rotation. The lock is held, so it is still true when it is used.
+///
+/// What is no regular file can only be moved by whoever put it there: a directory has the bit that would
+/// say complete, a link would lead out of the directory, a FIFO would swallow lines. Nothing is touched
+/// before.
+fn look(place: &Place) -> Result<[Option<Stat>; 5], Failure> {
+    let names = [
+        (CURRENT, What::Append),
+        (PREVIOUS, What::Read),
+        (PROCESSED, What::Read),
+        (STATE, What::WriteTo),
+        (NEWSTATE, What::WriteTo),
+    ];
+    let mut stats = [None; 5];
+    for ((name, what), stat) in names.into_iter().zip(&mut stats) {
+        *stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
+        stat.map_or(Ok(()), |stat| stat.refuse_others())
+            .map_err(|errno| place.failure(what, name, errno))?;
+    }
+    Ok(stats)
+}
+
+/// A `current` that is an archive as well must not grow: its name goes. A power cut leaves one where the
+/// archive's name reached the disk and the renaming before it did not.
+fn forget_published(place: &Place, current: Option<Stat>) -> Result<Option<Stat>, Failure> {
+    match current {
+        Some(stat) if stat.links > 1 && archives::find(place, stat.identity)?.is_some() => {
+            place.remove(CURRENT)?;
+            Ok(None)
+        }
+        Some(_) | None => Ok(current),
+    }
+}
+
+/// Does one step. A file that is taken up is finished when the logger runs.
+fn perform(place: &Place, step: Step) -> Result<Option<Finishing>, Failure> {
+    match step {
+        Step::Forget(name) => {
+            let _ = place.dir.remove(name);
+        }
+        Step::Remove(name) => place.remove(name)?,
+        Step::TakeUp => return take_up(place),
+        Step::Publish(name, code) => {
+            let archive = place.archives().publish(place, name, code)?;
+            place.sync_names();
+            place.remove(name)?;
+            place.archives().prune(place, archive.as_deref(), Excess::Any)?;
+        }
+        Step::MakeState => {
+            let made = place.dir.open(STATE, For::Replacing(MODE_PARTIAL));
+            let state = made.map_err(|errno| place.failure(What::WriteTo, STATE, errno))?;
+            let marked = state.set_mode(MODE_PARTIAL);
+            marked.map_err(|errno| place.failure(What::SetMode, STATE, errno))?;
+        }
+    }
+    Ok(None)
+}
+
+/// Names a whole `previous`, if it has no name yet, and keeps it for its processor.
+fn take_up(place: &Place) -> Result<Option<Finishing>, Failure> {
+    let unfinished = match place.archives().publish(place, PREVIOUS, Code::Unfinished)? {
+        Some(name) => Some(name),
+        None => archive_of_previous(place)?,
+    };
+    place.sync_names();
+    place.archives().prune(place, unfinished.as_deref(), Excess::Any)?;
+    let is_waiting = |name: &Vec<u8>| name.ends_with(b".u");
+    if let Some(unfinished) = unfinished.filter(is_waiting) {
+        match place.dir.open(PREVIOUS, For::Reading) {
+            Ok(previous) => return Ok(Some(Finishing::of_waiting(previous, unfinished))),
+            // Without hard links it has been renamed, and stays what it is.
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(place.failure(What::Read, PREVIOUS, errno)),
+        }
+    }
+    place.remove(PREVIOUS)?;
+    Ok(None)
+}
+
+fn archive_of_previous(place: &Place) -> Result<Option<Vec<u8>>, Failure> {
+    let stat = place.dir.stat(PREVIOUS);
+    match stat.map_err(|errno| place.failure(What::Stat, PREVIOUS, errno))? {
+        Some(stat) => archives::find(place, stat.identity),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,93 @@
+//! The output of a processor takes the place of an unfinished archive, in named steps of one call each.
+//!
+//! A logger that ended before its processor left `previous`, which has the name of an archive too, with
+//! `.u`: 0.76 takes it for named and removes the working name. When the processor has succeeded in a later
+//! run, its output has to replace that archive so that the lines are in one file that counts after each
+//! step, for us, for 0.76, and after a power cut.
+
+use crate::disk::File;
+use crate::failure::{Failure, What};
+use crate::format::{MODE_COMPLETE, NEWSTATE, PREVIOUS, PROCESSED, STATE, safe_name};
+use crate::write::place::Place;
+
+/// The next thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacing {
+    /// `previous` goes: the archive is the same file.
+    RemovePrevious,
+    /// fsync of the directory, or else a power cut could bring `previous` back beside what replaces it.
+    SyncRemoved,
+    /// `processed`, not marked yet, becomes the archive.
+    Rename,
+    /// fsync of the directory: a marked `processed` would become one more archive.
+    SyncRenamed,
+    /// The archive is complete.
+    Mark,
+    /// fsync of that mark.
+    SyncMark,
+    /// `newstate` becomes `state`.
+    KeepState,
+    /// The archive gets its `.s`.
+    NameSafe,
+}
+
+impl Replacing {
+    /// Does this step on the archive `unfinished`, and tells the next. None when all are done.
+    pub fn advance(
+        self,
+        place: &Place,
+        processed: &File,
+        unfinished: &[u8],
+    ) -> Result<Option<Replacing>, Failure> {
+        let next = match self {
+            Replacing::RemovePrevious => {
+                place.remove(PREVIOUS)?;
+                Replacing::SyncRemoved
+            }
+            Replacing::SyncRemoved => {
+                place.sync_names();
+                Replacing::Rename
+            }
+            Replacing::Rename => {
+                let renamed = place.rename(PROCESSED, unfinished);
+                renamed.map_err(|errno| place.failure(What::Link, unfinished, errno))?;
+                Replacing::SyncRenamed
+            }
+            Replacing::SyncRenamed => {
+                place.sync_names();
+                Replacing::Mark
+            }
+            Replacing::Mark => {
+                let marked = processed.set_mode(MODE_COMPLETE);
+                marked.map_err(|errno| place.failure(What::SetMode, unfinished, errno))?;
+                Replacing::SyncMark
+            }
+            Replacing::SyncMark => {
+                if let Err(errno) = processed.sync() {
+                    // Whether the mark reaches the disk is not known: the name stays as it is.
+                    place.report_failed(place.failure(What::Sync, unfinished, errno));
+                    keep_state(place)?;
+                    return Ok(None);
+                }
+                Replacing::KeepState
+            }
+            Replacing::KeepState => {
+                keep_state(place)?;
+                Replacing::NameSafe
+            }
+            Replacing::NameSafe => {
+                let safe = safe_name(unfinished, &place.spec.code);
+                let renamed = place.rename(unfinished, &safe);
+                renamed.map_err(|errno| place.failure(What::Link, &safe, errno))?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(next))
+    }
+}
+
+/// What the processor wants to remember is what the next one reads.
+pub fn keep_state(place: &Place) -> Result<(), Failure> {
+    let renamed = place.rename(NEWSTATE, STATE);
+    renamed.map_err(|errno| place.failure_here(What::RenameState, errno))
+}

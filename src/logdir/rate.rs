@@ -1,0 +1,200 @@
+//! `logdir rate`: how many lines came when, as bars.
+//!
+//! It counts and hands the counts to whoever draws; a line without a stamp counts with the one before it.
+
+mod bars;
+mod counts;
+mod svg;
+
+use crate::logdir::bucket::Length;
+use crate::logdir::filter::Filter;
+use crate::logdir::trouble::Outcome;
+use crate::logdir::{choices, figures, table};
+use crate::message;
+use ::logdir::failure::{Failure, What};
+use ::logdir::read::Notice;
+use ::logdir::read::find::{self, Found};
+use ::logdir::read::range::Range;
+use ::logdir::read::snapshot::Snapshot;
+use ::logdir::read::source::Source;
+use ::logdir::read::stamp::Moment;
+use argh::FromArgs;
+use counts::{Counts, CountsOfAll};
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use nix::errno::Errno;
+use serde::Serialize;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "logdir rate";
+const HELP: &str = "\
+Usage: logdir rate [option...] [dir...]
+
+Tells how many lines came when, as bars, one directory beside the other.
+
+  --by LENGTH     count by 30s, 1m, 2h, 1d; otherwise what fits
+  --grep PATTERN  only lines that match; all of them, where there are several
+  --since TIME    from this time on: 2026-11-21 02:10, 02:10, today, -2h, or a label
+  --until TIME    before this time
+  --utc           give universal instead of local time
+  --json          give JSON objects, one for each stretch of time
+  --svg FILE      make a picture in this file instead
+  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
+  --help          show this text
+";
+const VALUED: [&str; 6] = ["--by", "--grep", "--since", "--until", "--svg", "--label"];
+
+/// Tells how many lines came when.
+#[derive(FromArgs)]
+struct Options {
+    /// length of the stretches of time
+    #[argh(option)]
+    by: Option<String>,
+    /// only lines that match
+    #[argh(option)]
+    grep: Vec<String>,
+    /// from this time on
+    #[argh(option)]
+    since: Option<String>,
+    /// before this time
+    #[argh(option)]
+    until: Option<String>,
+    /// universal time
+    #[argh(switch)]
+    utc: bool,
+    /// JSON objects
+    #[argh(switch)]
+    json: bool,
+    /// a picture
+    #[argh(option)]
+    svg: Option<String>,
+    /// how labels are counted
+    #[argh(option, default = "String::from(\"auto\")")]
+    label: String,
+}
+
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
+    let settings = Settings::new(&options).map_err(choices::refuse)?;
+    let mut outcome = Outcome::default();
+    let (found, failures) = find::find(&operands);
+    outcome.fail(&failures);
+    let mut all = Vec::new();
+    for found in &found {
+        match count(found, &settings, &mut outcome) {
+            Ok(counts) => all.push(counts),
+            Err(failure) => outcome.fail(&[failure]),
+        }
+    }
+    let all = CountsOfAll::new(all, settings.by, settings.zone.clone()).map_err(choices::refuse)?;
+    outcome.has_found = !all.is_empty();
+    if let Err(failure) = write(&all, &options, outcome.has_found) {
+        outcome.fail(&[failure]);
+    }
+    Ok(outcome.exit_code())
+}
+
+/// The options, understood.
+struct Settings {
+    /// None where what fits is wanted.
+    by: Option<Length>,
+    filter: Filter,
+    range: Range,
+    zone: TimeZone,
+    /// None where it has to be found out.
+    counting: Option<::logdir::label::Counting>,
+}
+
+impl Settings {
+    fn new(options: &Options) -> Result<Settings, String> {
+        let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
+        let now = Zoned::now();
+        let counting = choices::counting(&options.label)?;
+        let by = match &options.by {
+            None => None,
+            Some(text) => Some(Length::parse(text).ok_or_else(|| {
+                format!("--by is a part of a day such as 1m, 1h, 1d, not {text}")
+            })?),
+        };
+        let (since, until) = (options.since.as_deref(), options.until.as_deref());
+        let range = choices::range(since, until, &now, counting)?;
+        let filter = Filter::new(&options.grep, &[])?;
+        Ok(Settings { by, filter, range, zone, counting })
+    }
+}
+
+/// Counts the lines of one directory.
+fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Counts, Failure> {
+    let snapshot = Snapshot::of_place(&found.place)?;
+    let stamps = choices::stamps(settings.counting, &snapshot);
+    let mut source = Source::new(&snapshot, stamps, settings.range);
+    let mut counts = Counts::new(
+        table::shown(&found.name),
+        settings.by.unwrap_or(counts::FINEST),
+        &settings.zone,
+    );
+    while source.advance() {
+        let line = source.line();
+        let text = &line.bytes[source.stamp().map_or(0, |stamp| stamp.end)..];
+        if !line.continues && settings.filter.is_wanted(text) {
+            counts.add(source.moment().map(|moment| moment.unix_secs), settings.by.is_none());
+        }
+    }
+    // That a line is torn is no news to somebody who counts.
+    let notices = source.take_notices();
+    let notices = notices.into_iter().filter(|notice| !matches!(notice, Notice::Torn(_)));
+    let moment = |moment: Moment| figures::rfc3339(moment).unwrap_or_default();
+    outcome.notice(&found.name, notices.collect(), moment);
+    if counts.timeless_count > 0 {
+        message::warn(
+            format!("{}: {}", found.name, message::timeless(counts.timeless_count)).as_bytes(),
+        );
+    }
+    Ok(counts)
+}
+
+/// Writes the counts in the form that was asked for.
+fn write(all: &CountsOfAll, options: &Options, has_found: bool) -> Result<(), Failure> {
+    if let Some(file) = &options.svg {
+        return std::fs::write(file, svg::draw(all)).map_err(|error| {
+            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            Failure::new(What::Create, file.as_bytes(), errno)
+        });
+    }
+    let text = match (options.json, has_found) {
+        (true, _) => json(all),
+        (false, true) => bars::draw(all, table::width()),
+        (false, false) => String::new(),
+    };
+    match message::print(&text) {
+        true => Ok(()),
+        false => Err(Failure::new(What::Write, "standard output", Errno::EIO)),
+    }
+}
+
+/// The lines of one directory in one stretch of time.
+#[derive(Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    /// RFC 3339, universal.
+    time: String,
+    seconds: i64,
+    lines: u64,
+}
+
+fn json(all: &CountsOfAll) -> String {
+    let mut text = String::new();
+    for start in all.starts() {
+        for (name, count) in all.names().iter().zip(all.at(start)) {
+            if count > 0 {
+                let moment = Moment { unix_secs: start, nanos: 0 };
+                let time = figures::rfc3339(moment).unwrap_or_default();
+                let seconds = all.secs_of(start);
+                text += &choices::json_line(&Object { name, time, seconds, lines: count });
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,315 @@
+//! `logdir show`: the lines of log directories, old files included, in order of time.
+
+mod cursors;
+mod emit;
+mod follow;
+mod json;
+mod output;
+mod pager;
+mod progress;
+mod settings;
+mod starts;
+
+use crate::logdir::choices;
+use crate::logdir::filter::Filter;
+use crate::logdir::trouble::Outcome;
+use crate::message;
+use ::logdir::failure::Failure;
+use ::logdir::read::Notice;
+use ::logdir::read::backward::Backward;
+use ::logdir::read::cursor::{Cursor, Position};
+use ::logdir::read::find::{self, Found, Where};
+use ::logdir::read::merge::{BackwardMerge, Merge};
+use ::logdir::read::render::{self, Bytes, Colours, Renderer};
+use ::logdir::read::snapshot::Snapshot;
+use ::logdir::read::source::Source;
+use ::logdir::read::stamp::Stamps;
+use cursors::Cursors;
+use emit::{Emitter, Form, Item};
+use follow::{Following, Until};
+use output::Output;
+use progress::Progress;
+use settings::Settings;
+use starts::{First, Starts, firsts_of_last, position_before_range, positions_before};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (settings, operands) = Settings::read(arguments)?;
+    let mut outcome = Outcome::default();
+    let (found, failures) = find::find(&operands);
+    outcome.fail(&failures);
+    let logs = open_all(found, &settings, &mut outcome);
+    if logs.is_empty() {
+        return Ok(outcome.exit_code());
+    }
+    let checked = check_after(&settings, &logs).and_then(|()| Emitter::of(&settings, &logs));
+    let shown = checked.and_then(|emitter| {
+        show(logs, &settings, emitter, &mut outcome).map_err(|failure| failure.to_string())
+    });
+    if let Err(why) = shown {
+        message::fatal_text(&why);
+        outcome.has_trouble = true;
+    }
+    Ok(outcome.exit_code())
+}
+
+/// A directory that is open.
+struct Log {
+    name: String,
+    path: PathBuf,
+    snapshot: Snapshot,
+    stamps: Stamps,
+}
+
+/// Opens what was found. What cannot be opened is told and left out.
+fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Vec<Log> {
+    let mut logs = Vec::new();
+    for Found { name, place } in found {
+        let (Where::Directory(path) | Where::File(path)) = &place;
+        match Snapshot::of_place(&place) {
+            Ok(snapshot) => {
+                let stamps = choices::stamps(settings.counting, &snapshot);
+                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                logs.push(Log { name, path, snapshot, stamps });
+            }
+            Err(failure) => outcome.fail(&[failure]),
+        }
+    }
+    logs
+}
+
+/// A cursor that knows nothing of any directory was not meant for them.
+fn check_after(settings: &Settings, logs: &[Log]) -> Result<(), String> {
+    match &settings.after {
+        Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {
+            Err("unable to go on after the cursor: it is that of other directories".to_owned())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl Emitter {
+    /// What writes the lines of these directories to standard output.
+    fn of(settings: &Settings, logs: &[Log]) -> Result<Emitter, String> {
+        let options = &settings.options;
+        let filter = Filter::new(&options.grep, &options.not)?;
+        let form = if options.json {
+            let names = |log: &Log| json::Names {
+                name: log.name.clone(),
+                path: log.path.to_string_lossy().into_owned(),
+            };
+            Form::Json(logs.iter().map(names).collect())
+        } else {
+            Form::Text(Box::new(renderer(settings, logs)))
+        };
+        let has_memory = options.follow || options.cursor.is_some();
+        let has_pager = std::io::stdout().is_terminal() && !options.no_pager && !has_memory;
+        let output = if has_pager { Output::with_pager() } else { Output::Direct };
+        let progress = if options.follow { None } else { Progress::wanted() };
+        Ok(Emitter::new(form, filter, options.context, output, progress))
+    }
+}
+
+fn renderer(settings: &Settings, logs: &[Log]) -> Renderer {
+    let is_terminal = std::io::stdout().is_terminal();
+    let bytes =
+        if is_terminal && !settings.options.raw { Bytes::Escaped } else { Bytes::AsTheyAre };
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours =
+        if is_terminal && !settings.options.raw && !no_colour { Colours::On } else { Colours::Off };
+    let width = logs.iter().map(|log| log.name.chars().count()).max().unwrap_or(0);
+    let prefix = |log: &Log| match logs.len() {
+        1 => Vec::new(),
+        _ => render::prefix(&log.name, width, colours),
+    };
+    let prefixes = logs.iter().map(prefix).collect();
+    Renderer::new(settings.format, bytes, colours, prefixes, settings.now)
+}
+
+fn show(
+    logs: Vec<Log>,
+    settings: &Settings,
+    mut emitter: Emitter,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let options = &settings.options;
+    let shown = if options.follow || options.cursor.is_some() || settings.after.is_some() {
+        follow(&logs, settings, &mut emitter, outcome)
+    } else if options.reverse {
+        show_backward(&logs, settings, &mut emitter, outcome)
+    } else {
+        show_forward(&logs, settings, &mut emitter, outcome)
+    };
+    outcome.has_found = emitter.found_count() > 0;
+    shown
+}
+
+fn show_forward(
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let sources = sources(logs, settings, emitter, outcome)?;
+    let (numbers, sources): (Vec<usize>, Vec<Source>) = sources
+        .into_iter()
+        .enumerate()
+        .filter_map(|(number, source)| Some((number, source?)))
+        .unzip();
+    let mut merge = Merge::new(sources);
+    emitter.begin(|| merge.left_len());
+    while merge.advance() {
+        let source = merge.source();
+        emitter.take(Item {
+            number: numbers[merge.number()],
+            line: source.line(),
+            stamp: source.stamp(),
+            place: source.place(),
+            chain: Some(source.chain()),
+        })?;
+        let line_len = source.line().bytes.len();
+        if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
+            break;
+        }
+    }
+    emitter.finish()?;
+    for (number, source) in numbers.iter().zip(merge.sources_mut()) {
+        tell(outcome, &logs[*number].name, source.take_notices(), emitter);
+    }
+    Ok(())
+}
+
+/// The lines of each directory, from the first one that is wanted on; none where none is. Lets JSON objects
+/// have their cursors.
+fn sources(
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<Vec<Option<Source>>, Failure> {
+    let range = settings.range;
+    Ok(match settings.options.lines {
+        None => {
+            let positions =
+                || logs.iter().map(|log| position_before_range(log, range)).collect::<Vec<_>>();
+            give_cursors(emitter, logs, settings, positions);
+            let source = |log: &Log| Source::new(&log.snapshot, log.stamps.clone(), range);
+            logs.iter().map(|log| Some(source(log))).collect()
+        }
+        Some(count) => {
+            let firsts = firsts_of_last(logs, settings, count, emitter, outcome)?;
+            give_cursors(emitter, logs, settings, || positions_before(logs, settings, &firsts));
+            let source = |(first, log): (Option<First>, &Log)| {
+                let (place, moment) = first?;
+                Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
+            };
+            firsts.into_iter().zip(logs).map(source).collect()
+        }
+    })
+}
+
+fn show_backward(
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let count = settings.options.lines.map_or(u64::MAX, |count| count as u64);
+    let mut merge = backward(logs, settings);
+    emitter.begin(|| merge.left_len());
+    while emitter.found_count() < count && merge.advance() {
+        let (number, source) = merge.source();
+        let (line, stamp, place) = (source.line(), source.stamp(), source.place());
+        emitter.take(Item { number, line, stamp, place, chain: None })?;
+        let line_len = line.bytes.len();
+        if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
+            break;
+        }
+    }
+    emitter.finish()?;
+    tell_all(&mut merge, logs, emitter, outcome);
+    Ok(())
+}
+
+fn backward(logs: &[Log], settings: &Settings) -> BackwardMerge {
+    let backward = |log: &Log| Backward::new(&log.snapshot, log.stamps.clone(), settings.range);
+    BackwardMerge::new(logs.iter().map(backward).collect())
+}
+
+fn follow(
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let options = &settings.options;
+    let mut cursor = options.cursor.as_deref().map(Cursor::open).transpose()?;
+    let known = |log: &Log| match (&cursor, &settings.after) {
+        (Some(cursor), _) => cursor.position(&log.path).cloned(),
+        (None, after) => after.as_ref()?.position(&log.path).cloned(),
+    };
+    let known: Vec<Option<Position>> = logs.iter().map(known).collect();
+    let starts = match known.iter().any(Option::is_some) {
+        true => Starts::behind(known, logs, settings, emitter, outcome)?,
+        false => Starts::afresh(logs, settings, emitter, outcome)?,
+    };
+    let paths: Vec<PathBuf> = logs.iter().map(|log| log.path.clone()).collect();
+    if let Some(cursor) = &mut cursor {
+        // What is left out in front of the first lines is so the next time too.
+        for (path, position) in paths.iter().zip(&starts.positions) {
+            cursor.set(path, position.clone());
+        }
+    }
+    give_cursors(emitter, logs, settings, || starts.positions.clone());
+    let until = if options.follow { Until::Asked } else { Until::Done };
+    let mut tell_one = |number: usize, notices: Vec<Notice>, emitter: &mut Emitter| {
+        tell(outcome, &logs[number].name, notices, emitter);
+    };
+    Following {
+        live: starts::live(&starts.positions, logs),
+        paths,
+        emitter,
+        range: settings.range,
+        skip_count: starts.skip_count,
+        cursor,
+        until,
+        tell: &mut tell_one,
+    }
+    .run()
+}
+
+/// Lets each JSON object have its cursor.
+fn give_cursors(
+    emitter: &mut Emitter,
+    logs: &[Log],
+    settings: &Settings,
+    positions: impl FnOnce() -> Vec<Position>,
+) {
+    if settings.options.json {
+        let paths = logs.iter().map(|log| log.path.clone());
+        emitter.set_cursors(Cursors::new(paths.zip(positions())));
+    }
+}
+
+fn tell_all(merge: &mut BackwardMerge, logs: &[Log], emitter: &mut Emitter, outcome: &mut Outcome) {
+    for (log, source) in logs.iter().zip(merge.sources_mut()) {
+        tell(outcome, &log.name, source.take_notices(), emitter);
+    }
+}
+
+/// Tells of notices, with moments in the form of the lines.
+fn tell(outcome: &mut Outcome, name: &str, notices: Vec<Notice>, emitter: &mut Emitter) {
+    if notices.is_empty() {
+        return;
+    }
+    emitter.be_quiet();
+    let mut plain = render::Moments::utc();
+    outcome.notice(name, notices, |moment| match emitter.form() {
+        Form::Text(renderer) => renderer.moment(moment),
+        Form::Json(_) => plain.text(moment),
+    });
+}

@@ -1,0 +1,147 @@
+//! The program that shows more lines than a screen has: which one, and how it is fed.
+//!
+//! It is run without a shell, so that one that is not installed is known before a line is lost in it.
+
+use crate::message;
+use crate::sys::startup;
+use ::logdir::failure::{Failure, What};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// What names a pager, the first that is set, and the pager where none is.
+const VARIABLES: [&str; 2] = ["LOGDIR_PAGER", "PAGER"];
+const DEFAULT: &str = "less";
+/// What less does where `LESS` does not say: quit where all of it fits a screen after all, show colours,
+/// and leave the screen as it is.
+const LESS: &str = "FRX";
+
+/// What runs as the pager: its name and arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    words: Vec<OsString>,
+    /// Whether somebody asked for this one.
+    is_asked_for: bool,
+}
+
+/// The pager that the environment wants; none where it wants none, or has a terminal that cannot do what
+/// pagers do.
+pub fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> Option<Wanted> {
+    if variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        return None;
+    }
+    let asked = VARIABLES.iter().find_map(|name| variable(name));
+    let is_asked_for = asked.is_some();
+    let command = asked.unwrap_or_else(|| DEFAULT.into());
+    let words = command.as_bytes().split(u8::is_ascii_whitespace);
+    let words: Vec<OsString> = words
+        .filter(|word| !word.is_empty())
+        .map(|word| OsString::from_vec(word.to_vec()))
+        .collect();
+    let is_none = words.is_empty() || words == [OsStr::new("cat")];
+    (!is_none).then_some(Wanted { words, is_asked_for })
+}
+
+/// A pager that runs. It is waited for when this is dropped.
+pub struct Pager {
+    child: Child,
+    /// None once nobody reads it any more.
+    input: Option<ChildStdin>,
+}
+
+impl Pager {
+    /// Starts it. None where it cannot be started, which is told where somebody asked for it.
+    ///
+    /// From then on INT is the pager's business, and a pager that ends early is no reason to be killed.
+    pub fn start(wanted: &Wanted) -> Option<Pager> {
+        let mut command = Command::new(&wanted.words[0]);
+        command.args(&wanted.words[1..]).stdin(Stdio::piped());
+        if std::env::var_os("LESS").is_none() {
+            command.env("LESS", LESS);
+        }
+        match command.spawn() {
+            Ok(mut child) => {
+                startup::ignore(Signal::SIGINT);
+                startup::ignore(Signal::SIGPIPE);
+                let input = child.stdin.take();
+                Some(Pager { child, input })
+            }
+            Err(error) => {
+                if wanted.is_asked_for {
+                    message::failed(&failure(What::RunPager, &wanted.words[0], &error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Gives it bytes, unless it has ended.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        match input.write_all(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.input = None;
+                Ok(())
+            }
+            Err(error) => Err(failure(What::WriteTo, OsStr::new("the pager"), &error)),
+        }
+    }
+
+    /// Whether nobody reads it any more.
+    pub fn has_ended(&mut self) -> bool {
+        let is_broken = |input: &ChildStdin| {
+            let mut ready = [PollFd::new(input.as_fd(), PollFlags::empty())];
+            poll(&mut ready, PollTimeout::ZERO) == Ok(1)
+        };
+        if self.input.as_ref().is_some_and(is_broken) {
+            self.input = None;
+        }
+        self.input.is_none()
+    }
+}
+
+impl Drop for Pager {
+    fn drop(&mut self) {
+        self.input = None;
+        // How it ended is its user's business.
+        let _ = self.child.wait();
+    }
+}
+
+fn failure(what: What, place: &OsStr, error: &io::Error) -> Failure {
+    let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+    Failure::new(what, place.as_bytes(), errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(logdir_pager: Option<&str>, pager: Option<&str>, expected: &[&str]) {
+        let wanted = wanted(|name| match name {
+            "LOGDIR_PAGER" => logdir_pager.map(OsString::from),
+            "PAGER" => pager.map(OsString::from),
+            _ => Some("xterm".into()),
+        });
+        let words = wanted.map_or_else(Vec::new, |wanted| wanted.words);
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn the_first_that_is_set_counts_and_empty_is_none() {
+        check(None, None, &["less"]);
+        check(None, Some("more"), &["more"]);
+        check(Some(" less  -S "), Some("more"), &["less", "-S"]);
+        check(Some(""), Some("more"), &[]);
+        check(None, Some(" "), &[]);
+        check(None, Some("cat"), &[]);
+        check(Some("cat -v"), None, &["cat", "-v"]);
+    }
+}

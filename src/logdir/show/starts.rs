@@ -1,0 +1,192 @@
+//! With which line of each directory showing begins.
+
+use crate::logdir::show::emit::Emitter;
+use crate::logdir::show::{Log, Settings, backward, tell};
+use crate::logdir::trouble::Outcome;
+use ::logdir::failure::Failure;
+use ::logdir::read::Notice;
+use ::logdir::read::cursor::Position;
+use ::logdir::read::follow::Follower;
+use ::logdir::read::lines::Place;
+use ::logdir::read::live::{Live, Next};
+use ::logdir::read::range::{self, Range};
+use ::logdir::read::source::Source;
+use ::logdir::read::stamp::Moment;
+use ::logdir::read::track::position_before;
+
+/// Lines that are shown before one waits for more.
+const FOLLOW_COUNT: usize = 10;
+
+/// Where a first line stands, and the moment it belongs to.
+pub type First = (Place, Option<Moment>);
+
+/// The first of the last lines in each directory; none where all of them are in others.
+pub fn firsts_of_last(
+    logs: &[Log],
+    settings: &Settings,
+    count: usize,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Result<Vec<Option<First>>, Failure> {
+    let mut firsts = vec![None; logs.len()];
+    let mut merge = backward(logs, settings);
+    let mut left_count = count;
+    emitter.begin(|| merge.left_len());
+    while left_count > 0 && merge.advance() {
+        let (number, source) = merge.source();
+        let line_len = source.line().bytes.len();
+        let text_pos = source.stamp().map_or(0, |stamp| stamp.end);
+        if emitter.is_wanted(&source.line().bytes[text_pos..]) {
+            firsts[number] = Some((source.place().clone(), source.moment()));
+            left_count -= 1;
+        }
+        if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
+            break;
+        }
+    }
+    for (log, source) in logs.iter().zip(merge.sources_mut()) {
+        let mut notices = source.take_notices();
+        // Whoever shows these lines meets that again.
+        notices.retain(|notice| !matches!(notice, Notice::Torn(_) | Notice::Zeros(..)));
+        tell(outcome, &log.name, notices, emitter);
+    }
+    Ok(firsts)
+}
+
+/// How far directories were shown, where the first lines to be shown are these.
+pub fn positions_before(
+    logs: &[Log],
+    settings: &Settings,
+    firsts: &[Option<First>],
+) -> Vec<Position> {
+    let position = |(log, first): (&Log, &Option<First>)| {
+        let place = first.as_ref().map(|(place, _)| place.clone());
+        let place = place.or_else(|| place_since(log, settings.range.until?));
+        position_before(&log.snapshot, &log.stamps, place.as_ref())
+    };
+    logs.iter().zip(firsts).map(position).collect()
+}
+
+/// How far a directory was shown before the first line of the range, whether that is there or not.
+pub fn position_before_range(log: &Log, range: Range) -> Position {
+    let place = match range.since {
+        Some(since) => place_since(log, since),
+        None => first_place(log),
+    };
+    position_before(&log.snapshot, &log.stamps, place.as_ref())
+}
+
+/// The first line from a moment on.
+fn place_since(log: &Log, since: Moment) -> Option<Place> {
+    let range = Range { since: Some(since), until: None };
+    let mut source = Source::new(&log.snapshot, log.stamps.clone(), range);
+    source.advance().then(|| source.place().clone())
+}
+
+fn first_place(log: &Log) -> Option<Place> {
+    let link = log.snapshot.files.first()?;
+    Some(Place { file: link.file.clone(), offset: 0 })
+}
+
+/// Where following begins in each directory, and how many lines that are wanted are left out then.
+pub struct Starts {
+    /// How far each directory was shown.
+    pub positions: Vec<Position>,
+    /// Lines to be left out.
+    pub skip_count: u64,
+}
+
+impl Starts {
+    /// Behind what is known to have been shown, and in other directories with their first lines; of all
+    /// that, with the last lines where the options say so.
+    pub fn behind(
+        known: Vec<Option<Position>>,
+        logs: &[Log],
+        settings: &Settings,
+        emitter: &mut Emitter,
+        outcome: &mut Outcome,
+    ) -> Result<Starts, Failure> {
+        let position = |(known, log): (Option<Position>, &Log)| {
+            known.unwrap_or_else(|| position_of_new(log, settings.range, emitter, outcome))
+        };
+        let positions: Vec<Position> = known.into_iter().zip(logs).map(position).collect();
+        let shown_count = settings.options.lines.map_or(u64::MAX, |count| count as u64);
+        let skip_count = match shown_count {
+            u64::MAX => 0,
+            _ => count_behind(&positions, logs, settings, emitter)?.saturating_sub(shown_count),
+        };
+        Ok(Starts { positions, skip_count })
+    }
+
+    /// With the first line, or the last ones, of directories of which nothing is known.
+    pub fn afresh(
+        logs: &[Log],
+        settings: &Settings,
+        emitter: &mut Emitter,
+        outcome: &mut Outcome,
+    ) -> Result<Starts, Failure> {
+        let options = &settings.options;
+        let is_short = options.follow && options.cursor.is_none() && settings.range.since.is_none();
+        let positions = match options.lines.or(is_short.then_some(FOLLOW_COUNT)) {
+            Some(count) => {
+                let firsts = firsts_of_last(logs, settings, count, emitter, outcome)?;
+                positions_before(logs, settings, &firsts)
+            }
+            None => {
+                let position = |log| position_of_new(log, settings.range, emitter, outcome);
+                logs.iter().map(position).collect()
+            }
+        };
+        Ok(Starts { positions, skip_count: 0 })
+    }
+}
+
+/// The same for a directory of which nothing is known, with what there is to tell of the range.
+fn position_of_new(
+    log: &Log,
+    range: Range,
+    emitter: &mut Emitter,
+    outcome: &mut Outcome,
+) -> Position {
+    let plan = range::plan(&log.snapshot, &mut log.stamps.clone(), range);
+    let begins_at = plan.begins_at.map(Notice::BeginsAt);
+    let unstamped = plan.is_unstamped.then_some(Notice::Unstamped);
+    tell(outcome, &log.name, begins_at.into_iter().chain(unstamped).collect(), emitter);
+    position_before_range(log, range)
+}
+
+/// What follows directories from these positions on.
+pub fn live(positions: &[Position], logs: &[Log]) -> Live {
+    let follower = |(position, log): (&Position, &Log)| {
+        Follower::new(&log.snapshot, log.stamps.clone(), position.clone())
+    };
+    Live::new(positions.iter().zip(logs).map(follower).collect())
+}
+
+/// How many lines that are wanted stand behind these positions now.
+fn count_behind(
+    positions: &[Position],
+    logs: &[Log],
+    settings: &Settings,
+    emitter: &mut Emitter,
+) -> Result<u64, Failure> {
+    let mut live = live(positions, logs);
+    live.look(&mut vec![true; logs.len()]);
+    let mut count = 0;
+    emitter.begin(|| live.left_len());
+    while let Next::Line(number) = live.next(None) {
+        let follower = live.follower(number);
+        let line = follower.line();
+        let text_pos = follower.stamp().map_or(0, |stamp| stamp.end);
+        let is_wanted = !line.continues
+            && settings.range.holds_line(follower.moment())
+            && emitter.is_wanted(&line.bytes[text_pos..]);
+        count += u64::from(is_wanted);
+        let line_len = line.bytes.len();
+        live.take(number);
+        if emitter.is_due(line_len) && !emitter.look(|| live.left_len())? {
+            break;
+        }
+    }
+    Ok(count)
+}

@@ -1,0 +1,315 @@
+//! `logdir status`: one line for each directory, and what is wrong with it, if anything.
+//!
+//! It says how directories are by what [`vitals`] reads of them; whether what is in them is in order is
+//! the business of `logdir check`.
+
+use crate::logdir::trouble::Outcome;
+use crate::logdir::{choices, figures, table};
+use crate::message;
+use ::logdir::failure::Failure;
+use ::logdir::format::Code;
+use ::logdir::label::Counting;
+use ::logdir::read::find::{self, Found, Where};
+use ::logdir::read::list::Role;
+use ::logdir::read::snapshot::Snapshot;
+use ::logdir::read::stamp::Moment;
+use ::logdir::read::vitals::{self, Convention, Vitals};
+use ::logdir::read::writer::{self, Writer};
+use argh::FromArgs;
+use serde::Serialize;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "logdir status";
+const HELP: &str = "\
+Usage: logdir status [option...] [dir...]
+
+Tells how log directories are: who writes them, what is in them, how fast lines come.
+
+  --json          give JSON objects, a line each
+  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
+  --help          show this text
+";
+const VALUED: [&str; 1] = ["--label"];
+const HEAD: [&str; 11] = [
+    "NAME", "WRITER", "STAMPS", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "TORN",
+    "KEEPS",
+];
+/// The columns of words.
+const LEFT: [usize; 2] = [1, 2];
+
+/// A file is not being finished for longer than this, in seconds, unless something is wrong.
+const FINISHING_SECS_MAX: f64 = 600.0;
+
+/// Tells how directories are.
+#[derive(FromArgs)]
+struct Options {
+    /// JSON objects
+    #[argh(switch)]
+    json: bool,
+    /// how labels are counted
+    #[argh(option, default = "String::from(\"auto\")")]
+    label: String,
+}
+
+/// Runs the command. The error is the exit code of one that has not begun.
+pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
+    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
+    let counting = choices::counting(&options.label).map_err(choices::refuse)?;
+    let mut outcome = Outcome { has_found: true, ..Outcome::default() };
+    let (found, failures) = find::find(&operands);
+    outcome.fail(&failures);
+    let now = choices::now();
+    let mut reports = Vec::new();
+    for found in &found {
+        match Report::of(found, counting, now) {
+            Ok(report) => reports.push(report),
+            Err(failure) => outcome.fail(&[failure]),
+        }
+    }
+    let text =
+        if options.json { json(&reports) } else { in_a_table(&reports, now, table::width()) };
+    if !message::print(&text) {
+        outcome.has_trouble = true;
+    }
+    for report in &reports {
+        outcome.trouble(&report.name, &report.troubles);
+    }
+    Ok(outcome.exit_code())
+}
+
+/// How one directory is.
+struct Report {
+    name: String,
+    path: String,
+    /// None of a file by itself.
+    writer: Option<Writer>,
+    file_count: usize,
+    bytes: u64,
+    torn_count: usize,
+    /// When the newest archive was finished.
+    rotated: Option<Moment>,
+    vitals: Vitals,
+    troubles: Vec<String>,
+}
+
+impl Report {
+    fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
+        let (Where::Directory(path) | Where::File(path)) = &found.place;
+        let snapshot = Snapshot::of_place(&found.place)?;
+        let writer = writer::of_place(&found.place, &snapshot.directory)?;
+        let mut stamps = choices::stamps(counting, &snapshot);
+        let vitals = vitals::vitals(&snapshot, &mut stamps, now);
+        let files = || snapshot.files.iter().map(|link| &link.file);
+        let is_torn = |role| matches!(role, Role::Archive(_, Code::Unfinished));
+        Ok(Report {
+            name: found.name.clone(),
+            path: absolute(path),
+            writer,
+            file_count: files().count(),
+            bytes: files().map(|file| file.len).sum(),
+            torn_count: files().filter(|file| is_torn(file.role)).count(),
+            rotated: files()
+                .rev()
+                .find_map(|file| file.label())
+                .map(|label| stamps.moment_of(label)),
+            vitals,
+            troubles: troubles(&snapshot, writer, now),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.to_string_lossy().into_owned()
+}
+
+fn troubles(snapshot: &Snapshot, writer: Option<Writer>, now: Moment) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let is_crashed = writer == Some(Writer::Crashed);
+    if is_crashed {
+        troubles.push(message::crashed().to_owned());
+    }
+    let previous = snapshot.files.iter().find(|link| link.file.role == Role::Previous);
+    if let Some(previous) = previous {
+        let (unix_secs, nanos) = previous.file.modified;
+        let age_secs = vitals::secs_between(Moment { unix_secs, nanos }, now);
+        if !is_crashed && age_secs > FINISHING_SECS_MAX {
+            troubles.push(message::unfinished(&figures::span(age_secs)));
+        }
+    }
+    troubles
+}
+
+fn in_a_table(reports: &[Report], now: Moment, width: usize) -> String {
+    if reports.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report, now)).collect();
+    table::lay_out(&HEAD, &rows, &LEFT, width)
+}
+
+fn row(report: &Report, now: Moment) -> Vec<String> {
+    let vitals = &report.vitals;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let age = |moment: Option<Moment>| {
+        or_dash(moment.map(|moment| figures::span(vitals::secs_between(moment, now))))
+    };
+    let pace = vitals.pace.map(|pace| {
+        let about = if pace.is_estimate { "~" } else { "" };
+        format!("{about}{}", figures::count(pace.lines))
+    });
+    vec![
+        table::shown(&report.name),
+        match report.writer {
+            Some(Writer::Running(Some(pid))) => format!("pid {pid}"),
+            Some(Writer::Running(None)) => "running".to_owned(),
+            Some(Writer::Clean) => "clean".to_owned(),
+            Some(Writer::Crashed) => "crashed".to_owned(),
+            None => "-".to_owned(),
+        },
+        convention_word(vitals.convention).to_owned(),
+        report.file_count.to_string(),
+        figures::bytes(report.bytes),
+        age(vitals.oldest),
+        age(vitals.newest),
+        or_dash(pace),
+        age(report.rotated),
+        report.torn_count.to_string(),
+        or_dash(vitals.kept_secs.map(figures::span)),
+    ]
+}
+
+fn convention_word(convention: Convention) -> &'static str {
+    match convention {
+        Convention::Labels(Counting::Ten) => "label",
+        Convention::Labels(Counting::Leap) => "leap",
+        Convention::Dates => "date",
+        Convention::Seconds => "secs",
+        Convention::Unstamped => "none",
+    }
+}
+
+/// A report for scripts. Times are RFC 3339 in universal time.
+#[derive(Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    directory: &'a str,
+    writer: Option<&'static str>,
+    pid: Option<i32>,
+    stamps: &'static str,
+    files: usize,
+    bytes: u64,
+    oldest: Option<String>,
+    newest: Option<String>,
+    lines_per_minute: Option<f64>,
+    bytes_per_minute: Option<f64>,
+    is_estimate: Option<bool>,
+    rotated: Option<String>,
+    torn: usize,
+    kept_hours: Option<f64>,
+    trouble: &'a [String],
+}
+
+fn json(reports: &[Report]) -> String {
+    reports.iter().map(|report| choices::json_line(&object(report))).collect()
+}
+
+fn object(report: &Report) -> Object<'_> {
+    let vitals = &report.vitals;
+    let (writer, pid) = match report.writer {
+        Some(Writer::Running(pid)) => (Some("running"), pid),
+        Some(Writer::Clean) => (Some("clean"), None),
+        Some(Writer::Crashed) => (Some("crashed"), None),
+        None => (None, None),
+    };
+    Object {
+        name: &report.name,
+        directory: &report.path,
+        writer,
+        pid,
+        stamps: convention_word(vitals.convention),
+        files: report.file_count,
+        bytes: report.bytes,
+        oldest: vitals.oldest.and_then(figures::rfc3339),
+        newest: vitals.newest.and_then(figures::rfc3339),
+        lines_per_minute: vitals.pace.map(|pace| pace.lines),
+        bytes_per_minute: vitals.pace.map(|pace| pace.bytes),
+        is_estimate: vitals.pace.map(|pace| pace.is_estimate),
+        rotated: report.rotated.and_then(figures::rfc3339),
+        torn: report.torn_count,
+        kept_hours: vitals.kept_secs.map(|secs| secs / 3600.0),
+        trouble: &report.troubles,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::logdir::read::vitals::Pace;
+
+    const NOW: Moment = Moment { unix_secs: 1_700_000_000, nanos: 0 };
+
+    fn before(secs: i64) -> Option<Moment> {
+        Some(Moment { unix_secs: NOW.unix_secs - secs, ..NOW })
+    }
+
+    fn report(name: &str, writer: Writer, vitals: Vitals) -> Report {
+        Report {
+            name: name.to_owned(),
+            path: format!("/log/{name}"),
+            writer: Some(writer),
+            file_count: 10,
+            bytes: 998_500,
+            torn_count: 0,
+            rotated: before(5000),
+            vitals,
+            troubles: Vec::new(),
+        }
+    }
+
+    fn reports() -> Vec<Report> {
+        let busy = Vitals {
+            convention: Convention::Labels(Counting::Ten),
+            oldest: before(94_000),
+            newest: before(0),
+            pace: Some(Pace { lines: 1_234_567.0, bytes: 1e6, is_estimate: true }),
+            kept_secs: Some(59.9),
+        };
+        let unstamped = Vitals {
+            convention: Convention::Unstamped,
+            oldest: None,
+            pace: None,
+            kept_secs: None,
+            ..busy
+        };
+        let idle = Vitals {
+            convention: Convention::Dates,
+            pace: Some(Pace { lines: 0.0, bytes: 0.0, is_estimate: false }),
+            kept_secs: None,
+            ..busy
+        };
+        vec![
+            report("a-very-long-name-of-a-service", Writer::Running(Some(4_194_304)), busy),
+            Report { rotated: None, ..report("web", Writer::Clean, unstamped) },
+            Report { torn_count: 12, ..report("x\x1b[2J", Writer::Crashed, idle) },
+        ]
+    }
+
+    #[test]
+    fn a_table_fits_80_columns() {
+        let table = in_a_table(&reports(), NOW, 80);
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert_eq!(
+            table,
+            "\
+NAME        WRITER      STAMPS FILES SIZE OLDEST NEWEST L/MIN ROTATED TORN KEEPS
+a-very-long-name-of-a-service
+            pid 4194304 label     10 975K  1d02h     0s ~1.2M   1h23m    0   59s
+web         clean       none      10 975K      -     0s     -       -    0     -
+x\\x1b[2J    crashed     date      10 975K  1d02h     0s     0   1h23m   12     -
+"
+        );
+    }
+}

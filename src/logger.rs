@@ -1,0 +1,133 @@
+//! The program `multilog`: from its arguments to its exit code.
+
+use crate::message::{self, EXIT_FATAL, EXIT_OK};
+use ::logdir::disk::Dir;
+use ::logdir::failure::{Failure, What};
+mod engine;
+mod explain;
+mod input;
+mod sink;
+
+use crate::lines::Lines;
+use crate::script::{self, Script};
+use crate::signals::Signals;
+use crate::sys::{ready, startup};
+use ::logdir::wake::Wake;
+use engine::{Ended, Engine};
+use input::Input;
+use nix::sys::signal::{Signal, raise};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::write;
+use sink::OpenSinks;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
+
+const USAGE: &str = "\
+usage: multilog [--explain] [t | T | Tutc | Tlocal] action ...
+Reads lines on standard input and does the actions on each, in order.
+  t            first: puts a TAI64N stamp before each line
+  T            the same with seconds and microseconds since 1970
+  Tutc Tlocal  the same with universal or local time
+  -pattern     deselects lines that match; * skips to the next byte of the pattern
+  +pattern     selects lines that match
+  F X S        patterns behind are fnmatch(3), regular expressions, or stars again
+  f            selects the lines that nothing has taken yet
+  e            writes selected lines to standard error, 200 bytes of each
+  1            writes selected lines to standard output
+  =file        keeps the last selected line in file
+  ptext        puts text in front of lines in what is behind it; p ends that
+  c            shows control characters as escapes in what is behind it
+  Esize ^size  bytes of a line in an alert, of a status file
+  ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
+  nnumber      number of files in the directories behind it (10)
+  !processor   runs sh -c processor on each full file of the directories behind it
+  Stotal       bytes of all finished files in the directories behind it
+  kage         age of finished files in the directories behind it, such as 30d
+  Rage R@age   ends files after, or at each full, 7d or 1h, in the directories behind it
+  Nnumber      finished files that stay when the disk is full, in the directories behind it
+  qsize[:drop] memory for each of the directories behind it in trouble (128k); then drops
+  yseconds     syncs current so often, in the directories behind it
+  lsize        how close to its size a file ends at a line, in the directories behind it (2000)
+  rmillis      how long trouble in the directories behind it rests (5000)
+  wcode        ending of finished files in the directories behind it (s)
+  dfd          writes a newline to the descriptor fd when everything is open
+  ./dir /dir   appends selected lines to dir/current
+--explain tells what the actions do, and what becomes of each line; it writes no log.
+Signals: TERM ends at the end of a line, ALRM starts new files, USR1 tells how logs are.
+";
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    message::set_program("multilog");
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // Only as the first argument, and only written out: -pattern is an action.
+    let answer = match arguments.first().and_then(|first| first.to_str()) {
+        Some("--help") => Some(USAGE),
+        Some("--version") => Some(VERSION),
+        Some(_) | None => None,
+    };
+    if let Some(answer) = answer {
+        return ExitCode::from(if message::print(answer) { EXIT_OK } else { EXIT_FATAL });
+    }
+    let is_question = arguments.first().is_some_and(|first| first == "--explain");
+    let (script, ignored) = match script::parse(&arguments[usize::from(is_question)..]) {
+        Ok(parsed) => parsed,
+        Err(bad) => {
+            message::fatal_text(&bad.to_string());
+            return ExitCode::from(EXIT_FATAL);
+        }
+    };
+    if is_question {
+        return ExitCode::from(explain::run(&script, &ignored));
+    }
+    match open(&script) {
+        Ok(engine) => {
+            ignored.iter().for_each(|ignored| message::warn(&ignored.text()));
+            exit(engine.run())
+        }
+        Err(failure) => {
+            message::fatal(&failure);
+            ExitCode::from(EXIT_FATAL)
+        }
+    }
+}
+
+/// Opens everything the script names, in the order of 0.76. Nothing is read from stdin.
+fn open(script: &Script) -> Result<Engine, Failure> {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    let ready_fd = script.ready_fd.map(take_ready_fd).transpose()?;
+    // A processor is waited for, whatever was inherited (0.76 runs it again and again).
+    startup::set_default(Signal::SIGCHLD);
+    // A file at its limit (RLIMIT_FSIZE) is an error of write(2) then, to be waited out like a full
+    // disk; 0.76 is killed with what it has read.
+    startup::ignore(Signal::SIGXFSZ);
+    let failure = |errno| Failure::new(What::StartDirectory, "", errno);
+    let start = Dir::start().map_err(failure)?;
+    let setup = |errno| Failure::new(What::Events, "", errno);
+    let signals = Signals::collect().map_err(setup)?;
+    let wake = Wake::new().map_err(setup)?;
+    let sinks = OpenSinks::open(&start, script, &wake, &message::reporter())?;
+    if let Some(fd) = ready_fd {
+        // Whoever does not listen any more need not be told.
+        let _ = write(fd, b"\n");
+    }
+    Ok(Engine { input: Input::new(), lines: Lines::new(script), sinks, signals, wake })
+}
+
+fn take_ready_fd(fd: i32) -> Result<OwnedFd, Failure> {
+    ready::take(fd).map_err(|errno| Failure::new(What::Descriptor, fd.to_string(), errno))
+}
+
+fn exit(ended: Ended) -> ExitCode {
+    match ended {
+        Ended::Exit(code) => ExitCode::from(code),
+        Ended::BrokenPipe => {
+            startup::set_default(Signal::SIGPIPE);
+            let _ = raise(Signal::SIGPIPE);
+            ExitCode::from(EXIT_FATAL)
+        }
+    }
+}

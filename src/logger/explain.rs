@@ -1,0 +1,372 @@
+//! `multilog --explain script`: what a script will do, in words, before it is trusted.
+//!
+//! Reads lines from stdin, if it is no terminal, and tells what becomes of them. Opens no log, no status
+//! file and no lock.
+
+use crate::look::{Look, Shower, StatusSize};
+use crate::message::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
+use crate::pattern::Pattern;
+use crate::script::{Action, Ignored, Script, User};
+use ::logdir::clock;
+use ::logdir::settings::{MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
+use ::logdir::stamp::{StampFormat, Stamper, Stamping};
+use std::fmt::Write;
+use std::io::{BufRead, IsTerminal, stdin};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Explains a script and returns the exit code: 0, or 100 where something cannot be meant so.
+pub fn run(script: &Script, ignored: &[Ignored]) -> u8 {
+    let warnings = warnings(script, ignored);
+    let mut text = actions(script);
+    for warning in &warnings {
+        append(&mut text, format_args!("warning: {warning}\n"));
+    }
+    if !message::print(&text) || !lines(script) {
+        return EXIT_FATAL;
+    }
+    if warnings.is_empty() { EXIT_OK } else { EXIT_USAGE }
+}
+
+/// What each action does, a line each, with the settings that are in force there.
+fn actions(script: &Script) -> String {
+    let mut text = String::new();
+    if let Some(stamp) = script.stamp {
+        append(&mut text, format_args!("{}\n", stamp_words(stamp)));
+    }
+    if let Some(fd) = script.ready_fd {
+        let words = "writes a newline to that descriptor when everything is open, and closes it";
+        append(&mut text, format_args!("d{fd}: {words}\n"));
+    }
+    let mut looks = script.looks.iter();
+    for action in &script.actions {
+        let words = match action {
+            Action::Select(pattern) => format!("selects {}", pattern_words(pattern)),
+            Action::Deselect(pattern) => format!("deselects {}", pattern_words(pattern)),
+            Action::SelectRest => "selects exactly the lines that nothing has taken yet".to_owned(),
+            Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
+                let look = looks.next().cloned().unwrap_or_default();
+                format!("{}{}", sink_words(script, action, &look), look_words(&look))
+            }
+        };
+        append(&mut text, format_args!("{}: {words}\n", name(script, action)));
+    }
+    text
+}
+
+fn stamp_words(stamp: StampFormat) -> &'static str {
+    match stamp {
+        StampFormat::Tai64n => "t: puts a TAI64N label in front of each line, 26 bytes",
+        StampFormat::Unix => {
+            "T: puts seconds.microseconds since 1970 in front of each line, 18 bytes"
+        }
+        StampFormat::Utc => "Tutc: puts universal time in front of each line, 31 bytes",
+        StampFormat::Local => "Tlocal: puts local time in front of each line, 36 bytes",
+    }
+}
+
+fn pattern_words(pattern: &Pattern) -> &'static str {
+    match pattern {
+        _ if pattern.is_any_line() => "every line",
+        Pattern::Stars(_) => "lines that match as a whole",
+        Pattern::Fnmatch(_) => "lines that match as a whole, as fnmatch(3) has it",
+        Pattern::Regex(_) => "lines in which the expression matches, without the stamp",
+    }
+}
+
+fn sink_words(script: &Script, action: &Action, look: &Look) -> String {
+    match action {
+        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => String::new(),
+        Action::Alert => {
+            format!("writes selected lines to standard error, {} bytes of each", look.alert_max)
+        }
+        Action::Stdout => "writes selected lines to standard output".to_owned(),
+        Action::Status(status) => {
+            let file = shown(script.statuses[*status].as_bytes());
+            let size = match look.status_size {
+                StatusSize::Original => "padded to 1001 bytes".to_owned(),
+                StatusSize::Padded(len) => format!("cut or padded to {len} bytes"),
+                StatusSize::AsLine => "as long as it is".to_owned(),
+            };
+            format!("keeps the last selected line in {file}, {size}")
+        }
+        Action::Log(log) => log_words(&script.logs[*log]),
+    }
+}
+
+/// Every setting of a directory that is not the usual one, and what it takes on disk.
+fn log_words(spec: &Settings) -> String {
+    // None is passed over: the others are told by `keeping_words`, and stamps have words of their own.
+    let Settings {
+        dir,
+        size_max,
+        number_max,
+        processor,
+        margin,
+        pause,
+        code,
+        total_max,
+        age_max: _,
+        number_min: _,
+        sync_after: _,
+        rotate_after: _,
+        queue_max: _,
+        overflow: _,
+        is_stamped: _,
+    } = spec;
+    // `current`, all the archives there may be, and the next one before the oldest goes.
+    let by_number = size_max.saturating_mul(number_max.saturating_add(1));
+    // The same; what was finished just now stays in any case.
+    let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(2));
+    let mut words = format!(
+        "appends selected lines to {}/current; {size_max} bytes a file, {number_max} files with \
+         current, at most {} bytes on disk while one is finished",
+        shown(dir.as_bytes()),
+        total_max.map_or(by_number, |total| by_total(total).min(by_number)),
+    );
+    if let Some(command) = processor {
+        let command = shown(command.as_bytes());
+        append(
+            &mut words,
+            format_args!(
+                "; each full file goes through sh -c '{command}', and what that writes is on disk too"
+            ),
+        );
+    }
+    if *margin != MARGIN_DEFAULT {
+        append(&mut words, format_args!("; ends at a line within {margin} bytes of the size"));
+    }
+    if *pause != ::logdir::pause::PAUSE {
+        append(&mut words, format_args!("; tries again after {} ms", pause.as_millis()));
+    }
+    if code != b"s" {
+        append(&mut words, format_args!("; finished files end in .{}", shown(code)));
+    }
+    words.push_str(&keeping_words(spec));
+    words
+}
+
+/// What ends files, removes them and holds lines in time or in trouble, where that is not the usual.
+fn keeping_words(spec: &Settings) -> String {
+    let Settings { total_max, age_max, number_min, sync_after, rotate_after, .. } = spec;
+    let mut words = String::new();
+    if let Some(total) = total_max {
+        append(&mut words, format_args!("; finished files have at most {total} bytes together"));
+    }
+    if let Some(age) = age_max {
+        append(
+            &mut words,
+            format_args!("; finished files go when they are {} old", age_words(*age)),
+        );
+    }
+    match rotate_after {
+        None => {}
+        Some(RotateAfter::Age(age)) => {
+            append(
+                &mut words,
+                format_args!("; a file ends {} after its first line", age_words(*age)),
+            );
+        }
+        Some(RotateAfter::Aligned(length)) => {
+            let length = age_words(*length);
+            append(
+                &mut words,
+                format_args!("; a file ends every {length} of local time, from midnight"),
+            );
+        }
+    }
+    if let Some(number) = number_min {
+        let kept = format_args!("; on a full disk all finished files but {number} go");
+        append(&mut words, kept);
+    }
+    if let Some(after) = sync_after {
+        append(&mut words, format_args!("; synced {} after a line", age_words(*after)));
+    }
+    let queue = spec.queue_max;
+    match spec.overflow {
+        Overflow::HoldBack if queue == QUEUE_MIN => {}
+        Overflow::HoldBack => append(&mut words, format_args!("; holds {queue} bytes in trouble")),
+        Overflow::Drop => append(
+            &mut words,
+            format_args!("; holds {queue} bytes in trouble, then drops lines and tells how many"),
+        ),
+    }
+    words
+}
+
+/// An age in the largest unit that it is a whole number of.
+fn age_words(age: Duration) -> String {
+    let secs = age.as_secs();
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit_secs, unit) =
+        units.into_iter().find(|(unit_secs, _)| secs.is_multiple_of(*unit_secs)).unwrap_or((1, ""));
+    let count = secs / unit_secs;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+fn look_words(look: &Look) -> String {
+    let mut words = String::new();
+    if !look.prefix.is_empty() {
+        append(&mut words, format_args!("; with '{} ' in front", shown(&look.prefix)));
+    }
+    if look.is_escaped {
+        words.push_str("; control characters as escapes");
+    }
+    words
+}
+
+/// The action as it was written.
+fn name(script: &Script, action: &Action) -> String {
+    match action {
+        Action::Select(pattern) => format!("+{}", shown(pattern.text())),
+        Action::Deselect(pattern) => format!("-{}", shown(pattern.text())),
+        Action::SelectRest => "f".to_owned(),
+        Action::Alert => "e".to_owned(),
+        Action::Stdout => "1".to_owned(),
+        Action::Status(status) => format!("={}", shown(script.statuses[*status].as_bytes())),
+        Action::Log(log) => shown(script.logs[*log].dir.as_bytes()),
+    }
+}
+
+/// What cannot be meant so.
+fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
+    let mut warnings: Vec<String> = ignored.iter().map(|ignored| shown(&ignored.text())).collect();
+    let is_sink = |action: &Action| match action {
+        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => false,
+        Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => true,
+    };
+    let used = script.actions.iter().rposition(is_sink).map_or(0, |last| last + 1);
+    if used == 0 {
+        warnings.push("lines go nowhere: there is no directory, no =, no e and no 1".to_owned());
+    }
+    for action in &script.actions[used..] {
+        let name = name(script, action);
+        warnings.push(format!("{name} has no effect: nothing takes lines behind it"));
+    }
+    for unused in &script.unused {
+        let missing = match unused.user {
+            User::Pattern => "there is no pattern",
+            User::Alert => "there is no e",
+            User::Status => "there is no =",
+            User::Log => "there is no directory",
+            User::Sink => "nothing takes lines",
+        };
+        let argument = shown(unused.argument.as_bytes());
+        warnings.push(format!("{argument} has no effect: {missing} behind it"));
+    }
+    for action in &script.actions {
+        if let Action::Select(pattern) | Action::Deselect(pattern) = action
+            && let Some(stamp) = script.stamp
+            && !can_match(pattern, stamp)
+        {
+            let name = name(script, action);
+            warnings.push(format!(
+                "{name} matches no line, since each begins with a stamp: begin it with '* '"
+            ));
+        }
+    }
+    for (number, log) in script.logs.iter().enumerate() {
+        let same = |other: &&Settings| {
+            Path::new(&other.dir).components().eq(Path::new(&log.dir).components())
+        };
+        if script.logs[..number].iter().find(same).is_some() {
+            let dir = shown(log.dir.as_bytes());
+            warnings
+                .push(format!("{dir} is named twice: the second one cannot lock the directory"));
+        }
+    }
+    warnings
+}
+
+/// Whether a pattern begins as a line with this stamp can.
+fn can_match(pattern: &Pattern, stamp: StampFormat) -> bool {
+    let begins_so = |first: &u8| match stamp {
+        StampFormat::Tai64n => *first == b'@',
+        StampFormat::Unix | StampFormat::Utc | StampFormat::Local => first.is_ascii_digit(),
+    };
+    match pattern {
+        Pattern::Stars(text) => {
+            text.first().is_some_and(|first| *first == b'*' || begins_so(first))
+        }
+        Pattern::Fnmatch(expression) => {
+            let is_open = |first: &u8| b"*?[\\".contains(first) || begins_so(first);
+            expression.text().first().is_some_and(is_open)
+        }
+        Pattern::Regex(_) => true,
+    }
+}
+
+/// Tells of each line on stdin what becomes of it. False where that could not be written.
+fn lines(script: &Script) -> bool {
+    let stdin = stdin();
+    if stdin.is_terminal() {
+        return true;
+    }
+    let mut stamping = Stamping::new(script.stamp);
+    stamping.set_clock(clock::now());
+    let mut line = Vec::new();
+    let mut input = stdin.lock();
+    while input.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if !message::print(&fate(script, &mut stamping, text)) {
+            return false;
+        }
+        line.clear();
+    }
+    true
+}
+
+/// A line, and for each sink whether it takes it and which action has said so: none, where no pattern
+/// matches, and then the line is selected, as every line is at first.
+fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
+    let mut head = Vec::new();
+    match stamping {
+        Stamping::Off => {}
+        Stamping::Labels(stamps) => stamps.append_to(&mut head),
+        Stamping::Dates(stamps) => stamps.append_to(&mut head),
+    }
+    let stamp_len = head.len();
+    head.extend_from_slice(line);
+    head.truncate(script.head_max());
+    let mut text = format!("line: {}\n", shown(line));
+    let (mut selected, mut by, mut is_taken) = (true, None, false);
+    for action in &script.actions {
+        match action {
+            Action::Select(pattern) | Action::Deselect(pattern) => {
+                if pattern.matches(&head, stamp_len) {
+                    selected = matches!(action, Action::Select(_));
+                    by = Some(action);
+                }
+            }
+            Action::SelectRest => (selected, by) = (!is_taken, Some(action)),
+            Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
+                let verdict = if selected { "takes it" } else { "does not" };
+                let reason = by.map_or_else(
+                    || "no pattern before it matches".to_owned(),
+                    |by| format!("{} decides", name(script, by)),
+                );
+                let sink = name(script, action);
+                append(&mut text, format_args!("  {sink} {verdict}: {reason}\n"));
+                is_taken |= selected;
+            }
+        }
+    }
+    text
+}
+
+/// Bytes as a terminal may be given them.
+fn shown(bytes: &[u8]) -> String {
+    let look = Look { is_escaped: true, ..Look::default() };
+    let mut shown = Vec::new();
+    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        shown.extend_from_slice(if number > 0 { b"\\x0a" } else { b"" });
+        shown.extend(Shower::new(look.clone(), false).line(line));
+    }
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+fn append(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Nothing can go wrong where the text is in memory.
+    let _ = text.write_fmt(what);
+}

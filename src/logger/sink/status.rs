@@ -1,0 +1,112 @@
+//! A status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
+
+use crate::look::StatusSize;
+use ::logdir::disk::{Dir, For};
+use ::logdir::event::{Reporter, Work};
+use ::logdir::failure::{Failure, What};
+use ::logdir::format::MODE_PRIVATE;
+use ::logdir::pause::{PAUSE, Pause};
+use nix::errno::Errno;
+use nix::sys::uio::pwrite;
+use nix::unistd::ftruncate;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
+
+/// An open status file.
+///
+/// Of the lines that come between two flushes only the last is written: a reader could not have told
+/// the others from it. While there is trouble the last line is kept and tried again; input is never
+/// held back for it.
+#[derive(Debug)]
+pub struct StatusFile {
+    name: OsString,
+    file: OwnedFd,
+    /// Device and inode number.
+    identity: (u64, u64),
+    /// The head of the last line; made a status once it is to be written, which most lines never are.
+    line: Vec<u8>,
+    size: StatusSize,
+    is_written: bool,
+    pause: Pause,
+}
+
+impl StatusFile {
+    /// Opens a status file by a path relative to `start`, making it if need be. It is not truncated,
+    /// and written only when a line is selected.
+    pub fn open(start: &Dir, name: &OsStr, reporter: &Reporter) -> Result<StatusFile, Failure> {
+        let failure = |what| move |errno| Failure::new(what, name.as_bytes(), errno);
+        start.open_named(name, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
+        let file = start.open_named(name, For::Overwriting).map_err(failure(What::Write))?;
+        let identity = file.stat().map_err(failure(What::Stat))?.identity;
+        Ok(StatusFile {
+            name: name.to_owned(),
+            file: file.into(),
+            identity,
+            line: Vec::new(),
+            size: StatusSize::Original,
+            is_written: true,
+            pause: Pause::of(PAUSE, reporter),
+        })
+    }
+
+    /// Whether the other one is the same file, by this or another name.
+    pub fn is_same_file(&self, other: &StatusFile) -> bool {
+        self.identity == other.identity
+    }
+
+    /// Takes a line to show.
+    pub fn show(&mut self, line: &[u8], size: StatusSize) {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.size = size;
+        self.is_written = false;
+    }
+
+    /// Writes the last line taken, unless there was trouble just now.
+    pub fn flush(&mut self) {
+        if self.is_written || !self.pause.is_over() {
+            return;
+        }
+        let status = self.size.status(&self.line);
+        let (what, errno) = match self.write(&status) {
+            Ok(len) if len == status.len() => {
+                self.is_written = true;
+                self.pause.clear();
+                self.pause.report_end(Work::Showing, self.name.as_bytes());
+                return;
+            }
+            // The disk is full in the middle of it.
+            Ok(_) => (What::Write, Errno::ENOSPC),
+            Err(Errno::ESPIPE) => (What::Seek, Errno::ESPIPE),
+            Err(errno) => (What::Write, errno),
+        };
+        self.pause.start(&Failure::new(what, self.name.as_bytes(), errno));
+    }
+
+    fn write(&self, status: &[u8]) -> Result<usize, Errno> {
+        let len = uninterrupted(|| pwrite(&self.file, status, 0))?;
+        // The file ends where the status does.
+        if self.size == StatusSize::AsLine && len == status.len() {
+            let end = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+            uninterrupted(|| ftruncate(&self.file, end))?;
+        }
+        Ok(len)
+    }
+
+    /// When there is something to try again, if there was trouble.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pause.until()
+    }
+}
+
+/// Makes a call again that a signal interrupted.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            answer => return answer,
+        }
+    }
+}
