@@ -4,10 +4,10 @@ use crate::logdir::time_words;
 use crate::message;
 use crate::options;
 use ::logdir::label::Counting;
-use ::logdir::read::offset;
+use ::logdir::read::label_counting;
 use ::logdir::read::range::Range;
 use ::logdir::read::snapshot::Snapshot;
-use ::logdir::read::stamp::{Moment, Stamps};
+use ::logdir::read::stamp::{Moment, StampParser};
 use argh::TopLevelCommand;
 use jiff::Zoned;
 use serde::Serialize;
@@ -38,9 +38,9 @@ pub fn counting(word: &str) -> Result<Option<Counting>, String> {
 }
 
 /// How the stamps of a directory are read: as the user says, or as they look.
-pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> Stamps {
-    let counting = counting.or_else(|| offset::detect(snapshot));
-    counting.map_or_else(Stamps::assumed, Stamps::new)
+pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> StampParser {
+    let counting = counting.or_else(|| label_counting::detect(snapshot));
+    counting.map_or_else(StampParser::assumed, StampParser::new)
 }
 
 /// From `--since` to `--until`, as far as they are given.

@@ -15,8 +15,8 @@ use ::logdir::failure::{Failure, What};
 use ::logdir::read::Notice;
 use ::logdir::read::find::{self, Found};
 use ::logdir::read::range::Range;
+use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::snapshot::Snapshot;
-use ::logdir::read::source::Source;
 use ::logdir::read::stamp::Moment;
 use argh::FromArgs;
 use counts::{Counts, CountsOfAll};
@@ -129,7 +129,7 @@ impl Settings {
 fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Counts, Failure> {
     let snapshot = Snapshot::of_place(&found.place)?;
     let stamps = choices::stamps(settings.counting, &snapshot);
-    let mut source = Source::new(&snapshot, stamps, settings.range);
+    let mut source = RangeLines::new(&snapshot, stamps, settings.range);
     let mut counts = Counts::new(
         table::shown(&found.name),
         settings.by.unwrap_or(counts::FINEST),

@@ -18,12 +18,12 @@ use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::backward::Backward;
 use ::logdir::read::cursor::{Cursor, Position};
-use ::logdir::read::find::{self, Found, Where};
+use ::logdir::read::find::{self, Found, Location};
 use ::logdir::read::merge::{BackwardMerge, Merge};
+use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::render::{self, Bytes, Colours, Renderer};
 use ::logdir::read::snapshot::Snapshot;
-use ::logdir::read::source::Source;
-use ::logdir::read::stamp::Stamps;
+use ::logdir::read::stamp::StampParser;
 use cursors::Cursors;
 use emit::{Emitter, Form, Item};
 use follow::{Following, Until};
@@ -62,14 +62,14 @@ struct Log {
     name: String,
     path: PathBuf,
     snapshot: Snapshot,
-    stamps: Stamps,
+    stamps: StampParser,
 }
 
 /// Opens what was found. What cannot be opened is told and left out.
 fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Vec<Log> {
     let mut logs = Vec::new();
     for Found { name, place } in found {
-        let (Where::Directory(path) | Where::File(path)) = &place;
+        let (Location::Directory(path) | Location::File(path)) = &place;
         match Snapshot::of_place(&place) {
             Ok(snapshot) => {
                 let stamps = choices::stamps(settings.counting, &snapshot);
@@ -155,7 +155,7 @@ fn show_forward(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let sources = sources(logs, settings, emitter, outcome)?;
-    let (numbers, sources): (Vec<usize>, Vec<Source>) = sources
+    let (numbers, sources): (Vec<usize>, Vec<RangeLines>) = sources
         .into_iter()
         .enumerate()
         .filter_map(|(number, source)| Some((number, source?)))
@@ -190,14 +190,14 @@ fn sources(
     settings: &Settings,
     emitter: &mut Emitter,
     outcome: &mut Outcome,
-) -> Result<Vec<Option<Source>>, Failure> {
+) -> Result<Vec<Option<RangeLines>>, Failure> {
     let range = settings.range;
     Ok(match settings.options.lines {
         None => {
             let positions =
                 || logs.iter().map(|log| position_before_range(log, range)).collect::<Vec<_>>();
             give_cursors(emitter, logs, settings, positions);
-            let source = |log: &Log| Source::new(&log.snapshot, log.stamps.clone(), range);
+            let source = |log: &Log| RangeLines::new(&log.snapshot, log.stamps.clone(), range);
             logs.iter().map(|log| Some(source(log))).collect()
         }
         Some(count) => {
@@ -205,7 +205,7 @@ fn sources(
             give_cursors(emitter, logs, settings, || positions_before(logs, settings, &firsts));
             let source = |(first, log): (Option<First>, &Log)| {
                 let (place, moment) = first?;
-                Some(Source::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
+                Some(RangeLines::from(&log.snapshot, log.stamps.clone(), range, &place, moment))
             };
             firsts.into_iter().zip(logs).map(source).collect()
         }

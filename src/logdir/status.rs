@@ -9,7 +9,7 @@ use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::format::Code;
 use ::logdir::label::Counting;
-use ::logdir::read::find::{self, Found, Where};
+use ::logdir::read::find::{self, Found, Location};
 use ::logdir::read::list::Role;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
@@ -96,7 +96,7 @@ struct Report {
 
 impl Report {
     fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
-        let (Where::Directory(path) | Where::File(path)) = &found.place;
+        let (Location::Directory(path) | Location::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
         let writer = writer::of_place(&found.place, &snapshot.directory)?;
         let mut stamps = choices::stamps(counting, &snapshot);

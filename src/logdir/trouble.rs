@@ -55,7 +55,7 @@ impl Outcome {
                     self.has_trouble = true;
                     message::truncated(&file)
                 }
-                Notice::Gap(from, to) => {
+                Notice::MissingLines(from, to) => {
                     self.has_trouble = true;
                     let (from, to) = (from.map(&mut format), to.map(&mut format));
                     message::gap(from.as_deref(), to.as_deref())

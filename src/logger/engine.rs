@@ -90,7 +90,7 @@ impl Engine {
                 continue;
             }
             if let Some(signal) =
-                grace.as_mut().and_then(|grace: &mut Grace| grace.due(clock::moment()))
+                grace.as_mut().and_then(|grace: &mut Grace| grace.due(clock::instant()))
             {
                 self.sinks.stop_processors(signal);
             }
@@ -121,9 +121,9 @@ impl Engine {
     /// Asked to end: processors have their grace, and lose it when it is asked again.
     fn shorten_grace(&self, grace: &mut Option<Grace>) {
         match grace {
-            None => *grace = Some(Grace::begin(clock::moment())),
+            None => *grace = Some(Grace::begin(clock::instant())),
             Some(grace) => {
-                if let Some(signal) = grace.escalate(clock::moment()) {
+                if let Some(signal) = grace.escalate(clock::instant()) {
                     self.sinks.stop_processors(signal);
                 }
             }

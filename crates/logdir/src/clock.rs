@@ -6,7 +6,7 @@ use std::time::Instant;
 use std::time::SystemTime;
 
 #[cfg(test)]
-pub use by_hand::{moment, now};
+pub use by_hand::{instant, now};
 
 /// The system's time as a label.
 #[cfg(not(test))]
@@ -16,7 +16,7 @@ pub fn now() -> Label {
 
 /// The time that only goes forward.
 #[cfg(not(test))]
-pub fn moment() -> Instant {
+pub fn instant() -> Instant {
     Instant::now()
 }
 
@@ -66,7 +66,7 @@ pub mod by_hand {
     }
 
     /// The time that only goes forward.
-    pub fn moment() -> Instant {
+    pub fn instant() -> Instant {
         TIME.get().map_or_else(Instant::now, |(begin, passed)| begin + passed)
     }
 

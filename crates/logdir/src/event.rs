@@ -211,7 +211,7 @@ pub mod told {
         Reporter::new(|event| {
             let text =
                 format!("{:?}: {}", event.severity(), String::from_utf8_lossy(&event.text()));
-            TOLD.with_borrow_mut(|told| told.push((clock::moment(), text)));
+            TOLD.with_borrow_mut(|told| told.push((clock::instant(), text)));
         })
     }
 

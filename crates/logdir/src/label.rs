@@ -106,7 +106,7 @@ impl Label {
 
     /// The label so much earlier; of moments before all labels, the first one.
     #[must_use]
-    pub fn before(self, time: Duration) -> Label {
+    pub fn minus(self, time: Duration) -> Label {
         let nanos = self.nanos_since(Label { seconds: 0, nanos: 0 });
         let left = nanos.saturating_sub_unsigned(time.as_nanos()).max(0).unsigned_abs();
         let nanos_per_sec = u128::from(NANOS_PER_SEC);
@@ -116,7 +116,7 @@ impl Label {
 
     /// The label so much later; behind all labels, the last one of the last second.
     #[must_use]
-    pub fn after(self, time: Duration) -> Label {
+    pub fn plus(self, time: Duration) -> Label {
         let nanos = self.nanos + time.subsec_nanos();
         let carried = u64::from(nanos / NANOS_PER_SEC);
         let seconds = self.seconds.saturating_add(time.as_secs()).saturating_add(carried);
@@ -296,10 +296,10 @@ mod tests {
     #[test]
     fn labels_are_reckoned_with() {
         let label = Label::from_unix(1_700_000_000, 5);
-        assert_eq!(label.before(Duration::new(1, 6)), Label::from_unix(1_699_999_998, 999_999_999));
-        assert_eq!(label.before(Duration::new(1, 6)).after(Duration::new(1, 6)), label);
-        assert_eq!(label.before(Duration::ZERO), label);
-        assert_eq!(label.before(Duration::MAX), Label { seconds: 0, nanos: 0 });
+        assert_eq!(label.minus(Duration::new(1, 6)), Label::from_unix(1_699_999_998, 999_999_999));
+        assert_eq!(label.minus(Duration::new(1, 6)).plus(Duration::new(1, 6)), label);
+        assert_eq!(label.minus(Duration::ZERO), label);
+        assert_eq!(label.minus(Duration::MAX), Label { seconds: 0, nanos: 0 });
     }
 
     #[test]

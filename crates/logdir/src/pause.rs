@@ -27,12 +27,12 @@ impl Pause {
     pub fn start(&mut self, failure: &Failure) {
         self.reporter.report(&Event::Pausing(failure.clone()));
         self.trouble.begin();
-        self.until = Some(clock::moment() + self.length);
+        self.until = Some(clock::instant() + self.length);
     }
 
     /// Whether the next try may be made.
     pub fn is_over(&self) -> bool {
-        self.until.is_none_or(|until| clock::moment() >= until)
+        self.until.is_none_or(|until| clock::instant() >= until)
     }
 
     /// Ends the pause, after a try that succeeded.
@@ -63,13 +63,13 @@ pub struct Trouble {
 impl Trouble {
     /// Something failed; only the first time counts.
     pub fn begin(&mut self) {
-        self.since.get_or_insert_with(clock::moment);
+        self.since.get_or_insert_with(clock::instant);
     }
 
     /// Reports that it is over, if anything had failed.
     pub fn report_end(&mut self, work: Work, place: &[u8], reporter: &Reporter) {
         if let Some(since) = self.since.take() {
-            let held = clock::moment().saturating_duration_since(since);
+            let held = clock::instant().saturating_duration_since(since);
             reporter.report(&Event::Resumed { work, place: place.to_vec(), held });
         }
     }

@@ -16,15 +16,15 @@ pub mod decode;
 pub mod examine;
 pub mod find;
 pub mod follow;
+pub mod label_counting;
 pub mod lines;
 pub mod list;
 pub mod live;
 pub mod merge;
-pub mod offset;
 pub mod range;
+pub mod range_lines;
 pub mod render;
 pub mod snapshot;
-pub mod source;
 pub mod stamp;
 pub mod track;
 pub mod vitals;
@@ -40,9 +40,9 @@ pub enum Notice {
     /// A file, or the rest of one, could not be read.
     Unreadable(Failure),
     /// A line was cut off when its writer was interrupted; where it starts.
-    Torn(lines::Place),
+    Torn(lines::LineStart),
     /// Zeros stand where a line should end, as many as this, and are left out.
-    Zeros(lines::Place, u64),
+    Zeros(lines::LineStart, u64),
     /// The directory, or the file that is followed by itself, was replaced by another one, which is read
     /// from its first line on.
     Replaced(Vec<u8>),
@@ -54,7 +54,7 @@ pub enum Notice {
     BeginsAt(stamp::Moment),
     /// Between these moments lines may have been removed before they were read. The first is none where
     /// no line was read before.
-    Gap(Option<stamp::Moment>, Option<stamp::Moment>),
+    MissingLines(Option<stamp::Moment>, Option<stamp::Moment>),
     /// Lines have no stamps, so whole files stand for the range.
     Unstamped,
 }

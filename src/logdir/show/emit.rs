@@ -10,7 +10,7 @@ use crate::message;
 use crate::signals::Signals;
 use ::logdir::failure::Failure;
 use ::logdir::read::chain::Chain;
-use ::logdir::read::lines::{Ending, Line, Place};
+use ::logdir::read::lines::{Ending, Line, LineStart};
 use ::logdir::read::render::Renderer;
 use ::logdir::read::stamp::Stamp;
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub struct Item<'a> {
     /// Its stamp, if it has one.
     pub stamp: Option<Stamp>,
     /// Where it starts.
-    pub place: &'a Place,
+    pub place: &'a LineStart,
     /// What has gone to it, where that goes forward.
     pub chain: Option<&'a Chain>,
 }
@@ -47,7 +47,7 @@ struct Held {
     ending: Ending,
     continues: bool,
     stamp: Option<Stamp>,
-    place: Place,
+    place: LineStart,
     cursor: Option<String>,
 }
 

@@ -7,10 +7,10 @@ use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::cursor::Position;
 use ::logdir::read::follow::Follower;
-use ::logdir::read::lines::Place;
+use ::logdir::read::lines::LineStart;
 use ::logdir::read::live::{Live, Next};
 use ::logdir::read::range::{self, Range};
-use ::logdir::read::source::Source;
+use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::track::position_before;
 
@@ -18,7 +18,7 @@ use ::logdir::read::track::position_before;
 const FOLLOW_COUNT: usize = 10;
 
 /// Where a first line stands, and the moment it belongs to.
-pub type First = (Place, Option<Moment>);
+pub type First = (LineStart, Option<Moment>);
 
 /// The first of the last lines in each directory; none where all of them are in others.
 pub fn firsts_of_last(
@@ -77,15 +77,15 @@ pub fn position_before_range(log: &Log, range: Range) -> Position {
 }
 
 /// The first line from a moment on.
-fn place_since(log: &Log, since: Moment) -> Option<Place> {
+fn place_since(log: &Log, since: Moment) -> Option<LineStart> {
     let range = Range { since: Some(since), until: None };
-    let mut source = Source::new(&log.snapshot, log.stamps.clone(), range);
+    let mut source = RangeLines::new(&log.snapshot, log.stamps.clone(), range);
     source.advance().then(|| source.place().clone())
 }
 
-fn first_place(log: &Log) -> Option<Place> {
+fn first_place(log: &Log) -> Option<LineStart> {
     let link = log.snapshot.files.first()?;
-    Some(Place { file: link.file.clone(), offset: 0 })
+    Some(LineStart { file: link.file.clone(), offset: 0 })
 }
 
 /// Where following begins in each directory, and how many lines that are wanted are left out then.

@@ -133,8 +133,8 @@ impl Output {
                 self.state = State::Taking;
                 return true;
             }
-            State::Taking => self.state = State::Full(clock::moment() + PATIENCE),
-            State::Full(until) if clock::moment() >= until => self.begin_dropping(),
+            State::Taking => self.state = State::Full(clock::instant() + PATIENCE),
+            State::Full(until) if clock::instant() >= until => self.begin_dropping(),
             State::Full(_) => {}
         }
         matches!(self.state, State::Dropping(_))
@@ -229,8 +229,8 @@ impl Output {
     /// Whether the end may come: everything is written, or the reader has had its time.
     pub fn has_ended(&mut self) -> bool {
         if !self.held.is_empty() {
-            let end_by = *self.end_by.get_or_insert_with(|| clock::moment() + PATIENCE);
-            if clock::moment() >= end_by {
+            let end_by = *self.end_by.get_or_insert_with(|| clock::instant() + PATIENCE);
+            if clock::instant() >= end_by {
                 self.give_up();
             }
         }

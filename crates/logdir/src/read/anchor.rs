@@ -5,7 +5,7 @@
 
 use crate::read::backward::Backward;
 use crate::read::chain::Chain;
-use crate::read::lines::{Line, Place};
+use crate::read::lines::{Line, LineStart};
 use crate::read::stamp::Moment;
 
 /// How many lines of one moment are told apart.
@@ -30,9 +30,9 @@ pub struct Anchor {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Behind {
     /// The anchor was found, and this is behind it.
-    Exact(Place),
+    Exact(LineStart),
     /// The anchor is not there, and this is the first line that is later.
-    Later(Place, Option<Moment>),
+    Later(LineStart, Option<Moment>),
     /// Nothing later is there.
     Nothing,
 }
@@ -94,7 +94,7 @@ impl Anchor {
         let mut later = None;
         while chain.advance() || chain.finish() {
             moment = chain.stamp().map(|stamp| stamp.moment).or(moment);
-            if let Some((Place { file, .. }, _)) = &later
+            if let Some((LineStart { file, .. }, _)) = &later
                 && *file != chain.place().file
             {
                 // What is later has gone on into another file; the line is not behind that.

@@ -6,11 +6,11 @@
 use crate::failure::Failure;
 use crate::read::Notice;
 use crate::read::decode::{Decoded, Storage, storage};
-use crate::read::lines::{Ending, LINE_LEN_MAX, Line, Place, ZEROS_LEN};
+use crate::read::lines::{Ending, LINE_LEN_MAX, Line, LineStart, ZEROS_LEN};
 use crate::read::list::{Directory, Role};
 use crate::read::range::{self, MARGIN_LEN, Range};
-use crate::read::snapshot::{Link, Snapshot};
-use crate::read::stamp::{Moment, Stamp, Stamps};
+use crate::read::snapshot::{ListedFile, Snapshot};
+use crate::read::stamp::{Moment, Stamp, StampParser};
 use memchr::memrchr;
 use std::fs::File;
 use std::io;
@@ -26,10 +26,10 @@ const LOOK_BACK_LEN: usize = 1024 * 1024;
 pub struct Backward {
     directory: Rc<Directory>,
     range: Range,
-    stamps: Stamps,
+    stamps: StampParser,
     is_unstamped: bool,
     /// Files that have not been opened yet, the last one being next; and whether each is in order.
-    files: Vec<(Link, bool)>,
+    files: Vec<(ListedFile, bool)>,
     /// How much of the next of them counts, where not all of it does.
     limit: Option<u64>,
     reading: Option<Reading>,
@@ -44,21 +44,21 @@ pub struct Backward {
     ending: Ending,
     stamp: Option<Stamp>,
     moment: Option<Moment>,
-    place: Option<Place>,
+    place: Option<LineStart>,
     /// Bytes of lines before the range that followed each other.
     beyond_len: u64,
     notices: Vec<Notice>,
 }
 
 struct Reading {
-    link: Link,
+    link: ListedFile,
     is_ordered: bool,
     file: Rc<File>,
 }
 
 impl Backward {
     /// The lines of a range.
-    pub fn new(snapshot: &Snapshot, mut stamps: Stamps, range: Range) -> Backward {
+    pub fn new(snapshot: &Snapshot, mut stamps: StampParser, range: Range) -> Backward {
         let plan = range::plan(snapshot, &mut stamps, range);
         let files = plan.parts.into_iter().map(|part| (part.link, part.is_ordered)).collect();
         let begins_at = plan.begins_at.map(Notice::BeginsAt);
@@ -73,7 +73,7 @@ impl Backward {
     /// The lines before an offset in the file with this number, or in all of it.
     pub fn before(
         snapshot: &Snapshot,
-        stamps: Stamps,
+        stamps: StampParser,
         number: usize,
         offset: Option<u64>,
     ) -> Backward {
@@ -84,7 +84,7 @@ impl Backward {
         Backward { limit, ..Backward::of(snapshot, stamps, files.collect()) }
     }
 
-    fn of(snapshot: &Snapshot, stamps: Stamps, files: Vec<(Link, bool)>) -> Backward {
+    fn of(snapshot: &Snapshot, stamps: StampParser, files: Vec<(ListedFile, bool)>) -> Backward {
         Backward {
             directory: snapshot.directory.clone(),
             range: Range::default(),
@@ -133,7 +133,7 @@ impl Backward {
     }
 
     /// Where it starts.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &LineStart {
         self.place.as_ref().expect("a line was gone to")
     }
 
@@ -168,7 +168,7 @@ impl Backward {
     fn note_line(&mut self) {
         self.stamp = self.stamps.parse(&self.bytes[self.given.clone()]);
         let file = self.reading.as_ref().expect("a file is being read").link.file.clone();
-        self.place = Some(Place { file, offset: self.pos + self.given.start as u64 });
+        self.place = Some(LineStart { file, offset: self.pos + self.given.start as u64 });
         self.moment = match self.stamp {
             Some(stamp) => Some(stamp.moment),
             None if self.is_unstamped => None,
@@ -299,7 +299,7 @@ impl Backward {
         let Ok(text_len) = text_len(file, self.pos) else { return };
         let count = self.pos - text_len;
         if count >= ZEROS_LEN as u64 {
-            let place = Place { file: link.file.clone(), offset: text_len };
+            let place = LineStart { file: link.file.clone(), offset: text_len };
             self.notices.push(Notice::Zeros(place, count));
             self.pos = text_len;
         }
@@ -369,7 +369,7 @@ fn last_byte(file: &File) -> io::Result<Option<u8>> {
 }
 
 /// Opens a file so that it can be read anywhere. None where it is gone.
-fn open(directory: &Directory, link: &Link) -> io::Result<Option<Rc<File>>> {
+fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Rc<File>>> {
     let from_failure =
         |failure: Failure| io::Error::from(failure.errno().unwrap_or(nix::errno::Errno::EIO));
     let Some(file) = link.open(directory).map_err(from_failure)? else { return Ok(None) };

@@ -7,11 +7,11 @@
 use crate::failure::Failure;
 use crate::read::Notice;
 use crate::read::decode::Decoded;
-use crate::read::lines::{Ending, Line, Lines, Place};
+use crate::read::label_counting;
+use crate::read::lines::{BlockLines, Ending, Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
-use crate::read::offset;
-use crate::read::snapshot::{Link, Snapshot};
-use crate::read::stamp::{STAMP_LEN_MAX, Stamp, Stamps};
+use crate::read::snapshot::{ListedFile, Snapshot};
+use crate::read::stamp::{STAMP_LEN_MAX, Stamp, StampParser};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::rc::Rc;
@@ -20,10 +20,10 @@ use std::rc::Rc;
 pub struct Chain {
     directory: Rc<Directory>,
     /// Files that have not been opened yet, and where to start in each.
-    queue: VecDeque<(Link, u64)>,
+    queue: VecDeque<(ListedFile, u64)>,
     reading: Option<Reading>,
-    lines: Option<Lines>,
-    stamps: Stamps,
+    lines: Option<BlockLines>,
+    stamps: StampParser,
     stamp: Option<Stamp>,
     /// Whether what is held of an earlier file may or may not go on in this one.
     at_joint: bool,
@@ -31,13 +31,13 @@ pub struct Chain {
 }
 
 struct Reading {
-    link: Link,
+    link: ListedFile,
     decoded: Decoded,
 }
 
 impl Chain {
     /// No files yet.
-    pub fn new(directory: Rc<Directory>, stamps: Stamps) -> Chain {
+    pub fn new(directory: Rc<Directory>, stamps: StampParser) -> Chain {
         Chain {
             directory,
             queue: VecDeque::new(),
@@ -51,7 +51,7 @@ impl Chain {
     }
 
     /// All files of a directory, from the first line on.
-    pub fn of_all(snapshot: &Snapshot, stamps: Stamps) -> Chain {
+    pub fn of_all(snapshot: &Snapshot, stamps: StampParser) -> Chain {
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
         for link in &snapshot.files {
             chain.push(link.clone(), 0);
@@ -60,7 +60,7 @@ impl Chain {
     }
 
     /// Adds a file, which is read from `offset` on, counted in what it decodes to.
-    pub fn push(&mut self, link: Link, offset: u64) {
+    pub fn push(&mut self, link: ListedFile, offset: u64) {
         self.queue.push_back((link, offset));
     }
 
@@ -108,14 +108,14 @@ impl Chain {
     }
 
     /// Where that line starts.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &LineStart {
         self.lines.as_ref().expect("a line was gone to").place()
     }
 
     /// Where what has not been given out starts: behind the line gone to. None before the first file
     /// was begun.
-    pub fn rest_place(&self) -> Option<Place> {
-        self.lines.as_ref().map(Lines::rest_place)
+    pub fn rest_place(&self) -> Option<LineStart> {
+        self.lines.as_ref().map(BlockLines::rest_place)
     }
 
     /// The open file of that place, while it is the one being read.
@@ -127,7 +127,7 @@ impl Chain {
 
     /// Bytes left to be read, by the sizes of the files as they are stored.
     pub fn left_len(&self) -> u64 {
-        let len = |link: &Link, offset: u64| link.file.len.saturating_sub(offset);
+        let len = |link: &ListedFile, offset: u64| link.file.len.saturating_sub(offset);
         let queued: u64 = self.queue.iter().map(|(link, offset)| len(link, *offset)).sum();
         let reading = self.reading.as_ref().zip(self.rest_place()).map_or(0, |(reading, place)| {
             let is_in_it = reading.link.file.inode == place.file.inode;
@@ -144,7 +144,7 @@ impl Chain {
     }
 
     /// How its stamps are read.
-    pub fn stamps(&self) -> Stamps {
+    pub fn stamps(&self) -> StampParser {
         self.stamps.clone()
     }
 
@@ -197,7 +197,7 @@ impl Chain {
                 return true;
             }
         }
-        let is_there = self.lines.as_mut().is_some_and(Lines::advance);
+        let is_there = self.lines.as_mut().is_some_and(BlockLines::advance);
         if is_there {
             self.parse_stamp();
         }
@@ -254,7 +254,7 @@ impl Chain {
                         self.at_joint = !lines.rest().is_empty();
                         lines.begin_file(link.file.clone(), offset);
                     }
-                    None => self.lines = Some(Lines::new(link.file.clone(), offset)),
+                    None => self.lines = Some(BlockLines::new(link.file.clone(), offset)),
                 }
                 self.reading = Some(Reading { link, decoded });
             }
@@ -264,7 +264,11 @@ impl Chain {
     }
 
     /// Opens a file, also where somebody compressed it since it was listed. None where it is gone.
-    fn open(&mut self, link: Link, offset: u64) -> Result<Option<(Link, Decoded)>, Failure> {
+    fn open(
+        &mut self,
+        link: ListedFile,
+        offset: u64,
+    ) -> Result<Option<(ListedFile, Decoded)>, Failure> {
         let mut link = link;
         link.handle = match link.open(&self.directory)? {
             Some(handle) => Some(handle),
@@ -296,7 +300,7 @@ impl Chain {
     }
 
     fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
-        let zeros = self.lines.as_mut().and_then(Lines::take_zeros);
+        let zeros = self.lines.as_mut().and_then(BlockLines::take_zeros);
         self.notices.extend(zeros.map(|(place, count)| Notice::Zeros(place, count)));
         if is_there {
             self.parse_stamp();
@@ -320,9 +324,9 @@ impl Chain {
         let line = self.lines.as_ref().expect("a line was gone to").line().bytes;
         let (Some(stamp), Some(handle)) = (self.stamp, self.rest_handle()) else { return };
         if line[0] == b'@'
-            && let Some(counting) = offset::detect_by(stamp.moment.unix_secs, &handle)
+            && let Some(counting) = label_counting::detect_by(stamp.moment.unix_secs, &handle)
         {
-            self.stamps = Stamps::new(counting);
+            self.stamps = StampParser::new(counting);
             self.stamp = self.stamps.parse(line);
         }
     }

@@ -8,7 +8,7 @@ mod names;
 use crate::failure::Failure;
 use crate::read::Notice;
 use crate::read::snapshot::Snapshot;
-use crate::read::stamp::{Moment, Stamps};
+use crate::read::stamp::{Moment, StampParser};
 use crate::read::writer::Writer;
 
 /// Findings of one kind that are kept; more are counted only.
@@ -106,7 +106,7 @@ impl Findings {
                 }
                 // A writer that runs removes files; ranges are not asked for, and nothing is followed.
                 Notice::Gone(_)
-                | Notice::Gap(..)
+                | Notice::MissingLines(..)
                 | Notice::BeginsAt(_)
                 | Notice::Replaced(_)
                 | Notice::Truncated(_)
@@ -119,7 +119,7 @@ impl Findings {
 /// Examines a directory whose writer is known; of a file by itself, that is none, only the lines.
 pub fn examine(
     snapshot: &Snapshot,
-    stamps: &Stamps,
+    stamps: &StampParser,
     writer: Option<Writer>,
     now: Moment,
 ) -> Findings {

@@ -26,7 +26,7 @@ const COMMON_NAMES: [&str; 4] = ["main", "log", "logs", "current"];
 
 /// Where lines are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Where {
+pub enum Location {
     /// A log directory.
     Directory(PathBuf),
     /// A file by itself.
@@ -39,7 +39,7 @@ pub struct Found {
     /// What people call it: the service, or the directory.
     pub name: String,
     /// Where it is.
-    pub place: Where,
+    pub place: Location,
 }
 
 /// Finds what the operands name, each thing once and in their order; what cannot be found comes as a
@@ -77,7 +77,7 @@ impl Search {
         let path = Path::new(operand);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.add_dir(path),
-            Ok(_) => self.add(name_of_path(path), Where::File(path.to_owned())),
+            Ok(_) => self.add(name_of_path(path), Location::File(path.to_owned())),
             Err(error) => {
                 if !self.add_pattern(operand) {
                     let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
@@ -104,7 +104,7 @@ impl Search {
             Err(errno) => return self.fail(path, errno),
         };
         if are_of_log_dir(&names) {
-            return self.add(name_of_path(path), Where::Directory(path.to_owned()));
+            return self.add(name_of_path(path), Location::Directory(path.to_owned()));
         }
         let logs = logs_of_service(path);
         if !logs.is_empty() {
@@ -123,7 +123,7 @@ impl Search {
     fn add_service(&mut self, path: &Path) {
         let Ok(names) = names(path) else { return };
         if are_of_log_dir(&names) {
-            self.add(name_of_path(path), Where::Directory(path.to_owned()));
+            self.add(name_of_path(path), Location::Directory(path.to_owned()));
         } else {
             self.add_logs(&name_of_path(path), logs_of_service(path));
         }
@@ -134,13 +134,13 @@ impl Search {
         for log in logs {
             let own = name_of_path(&log);
             let name = if is_only { service.to_owned() } else { format!("{service}/{own}") };
-            self.add(name, Where::Directory(log));
+            self.add(name, Location::Directory(log));
         }
     }
 
-    fn add(&mut self, name: String, place: Where) {
+    fn add(&mut self, name: String, place: Location) {
         self.count += 1;
-        let (Where::Directory(path) | Where::File(path)) = &place;
+        let (Location::Directory(path) | Location::File(path)) = &place;
         match fs::metadata(path) {
             Ok(metadata) if !self.known.insert((metadata.dev(), metadata.ino())) => {}
             Ok(_) => self.found.push(Found { name, place }),
@@ -161,7 +161,7 @@ impl Search {
         let names: Vec<String> = self.found.iter().map(|found| found.name.clone()).collect();
         for found in &mut self.found {
             if names.iter().filter(|name| **name == found.name).count() > 1 {
-                let (Where::Directory(path) | Where::File(path)) = &found.place;
+                let (Location::Directory(path) | Location::File(path)) = &found.place;
                 found.name = path.to_string_lossy().into_owned();
             }
         }

@@ -14,10 +14,10 @@ use crate::read::Notice;
 use crate::read::anchor::{Anchor, Behind};
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, Identity, Position};
-use crate::read::lines::{Line, Place};
+use crate::read::lines::{Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
-use crate::read::snapshot::{Link, Snapshot};
-use crate::read::stamp::{Moment, Stamp, Stamps};
+use crate::read::snapshot::{ListedFile, Snapshot};
+use crate::read::stamp::{Moment, Stamp, StampParser};
 use known::Known;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -36,7 +36,7 @@ pub struct Follower {
     /// others follow it.
     last: Option<Rc<LogFile>>,
     /// Files that were opened and may hold the place of `done`.
-    opened: VecDeque<Link>,
+    opened: VecDeque<ListedFile>,
     /// Whether it was asked which file is `current` since the last read that found something.
     probed: Probed,
     /// Whether another directory had come in the place of this one when that was asked.
@@ -75,8 +75,8 @@ pub struct Taken {
 /// The place behind a line, and its file.
 #[derive(Clone, Debug)]
 struct Done {
-    place: Place,
-    link: Option<Link>,
+    place: LineStart,
+    link: Option<ListedFile>,
 }
 
 /// Whether lines are missing in front of the next one.
@@ -88,7 +88,7 @@ enum Gap {
 
 impl Follower {
     /// Starts to follow behind what was delivered.
-    pub fn new(snapshot: &Snapshot, stamps: Stamps, delivered: Position) -> Follower {
+    pub fn new(snapshot: &Snapshot, stamps: StampParser, delivered: Position) -> Follower {
         let mut follower = Follower {
             directory: snapshot.directory.clone(),
             chain: Chain::new(snapshot.directory.clone(), stamps),
@@ -144,7 +144,7 @@ impl Follower {
         match &mut self.done {
             Some(done) if Rc::ptr_eq(&done.place.file, &place.file) => done.place = place,
             done => {
-                let is_it = |link: &&Link| link.file.inode == place.file.inode;
+                let is_it = |link: &&ListedFile| link.file.inode == place.file.inode;
                 let mut link = self.opened.iter().rfind(is_it).cloned();
                 if let (Some(link), Some(handle)) = (&mut link, self.chain.rest_handle()) {
                     link.handle = Some(handle);
@@ -181,7 +181,7 @@ impl Follower {
     }
 
     /// Where that line starts.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &LineStart {
         self.chain.place()
     }
 
@@ -222,7 +222,7 @@ impl Follower {
             && (stamped.is_some() || from.is_none())
         {
             self.gap = Gap::No;
-            self.notices.push(Notice::Gap(from, stamped));
+            self.notices.push(Notice::MissingLines(from, stamped));
         }
     }
 
@@ -384,7 +384,7 @@ impl Follower {
             if let Some(number) = files.iter().position(|file| file.inode == inode) {
                 return Some(number);
             }
-            let was_empty = |link: &Link| link.file.inode == inode && is_empty(link);
+            let was_empty = |link: &ListedFile| link.file.inode == inode && is_empty(link);
             self.opened.back().filter(|link| was_empty(link))?;
             self.opened.pop_back();
             self.last = self.opened.back().map(|link| link.file.clone());
@@ -393,10 +393,10 @@ impl Follower {
 
     /// Opens files of a listing: the first of them, and those that will have other names soon. None where
     /// one has another name by now, or is gone.
-    fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<Link>>, Failure> {
+    fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<ListedFile>>, Failure> {
         let mut links = Vec::with_capacity(files.len());
         for (number, file) in files.iter().enumerate() {
-            let mut link = Link { file: file.clone(), handle: None };
+            let mut link = ListedFile { file: file.clone(), handle: None };
             if number < PINNED_MAX || file.label().is_none() {
                 let Some(handle) = self.directory.open_listed(file)? else { return Ok(None) };
                 link.handle = Some(Rc::new(handle));
@@ -406,12 +406,12 @@ impl Follower {
         Ok(Some(links))
     }
 
-    fn push_all(&mut self, files: &[Link], offset: u64) {
+    fn push_all(&mut self, files: &[ListedFile], offset: u64) {
         self.push_links(files.to_vec(), offset);
     }
 
     /// Gives files to the chain, the first one from `offset` on.
-    fn push_links(&mut self, mut links: Vec<Link>, offset: u64) {
+    fn push_links(&mut self, mut links: Vec<ListedFile>, offset: u64) {
         self.pin_last(&mut links);
         let mut offset = offset;
         for link in links {
@@ -423,13 +423,13 @@ impl Follower {
         self.forget_opened();
     }
 
-    fn push_from(&mut self, links: Vec<Link>, place: &Place) {
+    fn push_from(&mut self, links: Vec<ListedFile>, place: &LineStart) {
         let number = links.iter().position(|link| link.file.inode == place.file.inode).unwrap_or(0);
         self.push_links(links[number..].to_vec(), place.offset);
     }
 
     /// The last file is known again by its inode, which nobody else gets while it is open.
-    fn pin_last(&mut self, links: &mut Vec<Link>) {
+    fn pin_last(&mut self, links: &mut Vec<ListedFile>) {
         while let Some(last) = links.last_mut() {
             match last.open(&self.directory) {
                 Ok(None) => {
@@ -446,7 +446,7 @@ impl Follower {
     /// Lets go of the handles of files in front of the one that `done` is in.
     fn forget_opened(&mut self) {
         let Some(done) = &self.done else { return };
-        let is_older = |link: &Link| link.file.inode != done.place.file.inode;
+        let is_older = |link: &ListedFile| link.file.inode != done.place.file.inode;
         if self.opened.iter().any(|link| !is_older(link)) {
             while self.opened.front().is_some_and(is_older) {
                 self.opened.pop_front();
@@ -457,13 +457,13 @@ impl Follower {
     fn file_position(&self, done: Done) -> Option<FilePosition> {
         let handle = done.link?.open(&self.directory).ok().flatten()?;
         let identity = Identity::of(&handle).ok().flatten()?;
-        let Place { file, offset } = done.place;
+        let LineStart { file, offset } = done.place;
         Some(FilePosition { name: file.name.clone(), identity, offset })
     }
 }
 
 /// Whether nothing was ever written to a file that is held open.
-fn is_empty(link: &Link) -> bool {
+fn is_empty(link: &ListedFile) -> bool {
     let metadata = link.handle.as_ref().map(|handle| handle.metadata());
     metadata.is_some_and(|metadata| metadata.is_ok_and(|metadata| metadata.len() == 0))
 }

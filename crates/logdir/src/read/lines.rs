@@ -21,7 +21,7 @@ const ZEROS_LEN_IN_LINE: usize = 4096;
 
 /// Where a line or a piece of one stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LineStart {
     /// The file it starts in.
     pub file: Rc<LogFile>,
     /// Bytes before it in what the file decodes to.
@@ -54,7 +54,7 @@ pub struct Line<'a> {
 
 /// Holds what has been read and not yet been given out.
 #[derive(Debug)]
-pub struct Lines {
+pub struct BlockLines {
     /// Bytes from `end` on are there to be overwritten. `start <= searched <= end <= bytes.len()`.
     bytes: Vec<u8>,
     /// The first byte not given out.
@@ -68,9 +68,9 @@ pub struct Lines {
     /// What was given out last.
     given: Given,
     /// Where that starts.
-    place: Place,
+    place: LineStart,
     /// Zeros that were left out since the last call: where they start, and how many.
-    zeros: Option<(Place, u64)>,
+    zeros: Option<(LineStart, u64)>,
 }
 
 /// From `pos` on, up to the next one, the bytes are those of `file` from `offset` on.
@@ -89,11 +89,11 @@ struct Given {
     continues: bool,
 }
 
-impl Lines {
+impl BlockLines {
     /// Nothing yet, of a file that is read from `offset` on.
-    pub fn new(file: Rc<LogFile>, offset: u64) -> Lines {
-        let place = Place { file: file.clone(), offset };
-        Lines {
+    pub fn new(file: Rc<LogFile>, offset: u64) -> BlockLines {
+        let place = LineStart { file: file.clone(), offset };
+        BlockLines {
             bytes: Vec::new(),
             start: 0,
             searched: 0,
@@ -141,7 +141,7 @@ impl Lines {
     }
 
     /// Zeros in the place of text that were left out since the last call.
-    pub fn take_zeros(&mut self) -> Option<(Place, u64)> {
+    pub fn take_zeros(&mut self) -> Option<(LineStart, u64)> {
         self.zeros.take()
     }
 
@@ -166,15 +166,15 @@ impl Lines {
     }
 
     /// Where the line gone to starts.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &LineStart {
         &self.place
     }
 
     /// Where what is held starts: behind the line gone to.
-    pub fn rest_place(&self) -> Place {
+    pub fn rest_place(&self) -> LineStart {
         let origin = &self.origins[0];
         let offset = origin.offset + (self.start - origin.pos) as u64;
-        Place { file: origin.file.clone(), offset }
+        LineStart { file: origin.file.clone(), offset }
     }
 
     /// What is held.

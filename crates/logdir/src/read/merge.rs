@@ -5,7 +5,7 @@
 //! stays with the one before it.
 
 use crate::read::backward::Backward;
-use crate::read::source::Source;
+use crate::read::range_lines::RangeLines;
 use crate::read::stamp::Moment;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,7 +15,7 @@ type Turn = Reverse<(Option<Moment>, usize)>;
 
 /// Several directories, one line after the other.
 pub struct Merge {
-    sources: Vec<Source>,
+    sources: Vec<RangeLines>,
     /// Directories whose next line has been gone to, but the one in `current`.
     waiting: BinaryHeap<Turn>,
     current: Option<usize>,
@@ -23,7 +23,7 @@ pub struct Merge {
 
 impl Merge {
     /// Goes to the first line of each source.
-    pub fn new(sources: Vec<Source>) -> Merge {
+    pub fn new(sources: Vec<RangeLines>) -> Merge {
         let mut merge = Merge { sources, waiting: BinaryHeap::new(), current: None };
         for number in 0..merge.sources.len() {
             merge.wait_with(number);
@@ -52,7 +52,7 @@ impl Merge {
     }
 
     /// The source whose line was gone to.
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &RangeLines {
         &self.sources[self.number()]
     }
 
@@ -62,7 +62,7 @@ impl Merge {
     }
 
     /// All sources, by their numbers.
-    pub fn sources_mut(&mut self) -> &mut [Source] {
+    pub fn sources_mut(&mut self) -> &mut [RangeLines] {
         &mut self.sources
     }
 

@@ -6,8 +6,8 @@
 
 use crate::read::decode::{Decoded, Storage, storage};
 use crate::read::list::Directory;
-use crate::read::snapshot::{Link, Snapshot};
-use crate::read::stamp::{Moment, Stamps};
+use crate::read::snapshot::{ListedFile, Snapshot};
+use crate::read::stamp::{Moment, StampParser};
 use memchr::memchr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -48,7 +48,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Part {
     /// The file.
-    pub link: Link,
+    pub link: ListedFile,
     /// Where to begin; not always at the start of a line.
     pub offset: u64,
     /// Whether it has been shown to be in order as far as that was looked at.
@@ -85,9 +85,9 @@ impl Range {
 }
 
 /// Says where to read for a range. What cannot be read is left to whoever reads it.
-pub fn plan(snapshot: &Snapshot, stamps: &mut Stamps, range: Range) -> Plan {
+pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan {
     if range.is_all() {
-        let part = |link: &Link| Part { link: link.clone(), offset: 0, is_ordered: false };
+        let part = |link: &ListedFile| Part { link: link.clone(), offset: 0, is_ordered: false };
         return Plan { parts: snapshot.files.iter().map(part).collect(), ..Plan::default() };
     }
     let directory = &snapshot.directory;
@@ -123,7 +123,7 @@ fn plan_unstamped(snapshot: &Snapshot, range: Range) -> Plan {
     Plan { parts, is_unstamped: true, begins_at: None }
 }
 
-fn modified(link: &Link) -> Moment {
+fn modified(link: &ListedFile) -> Moment {
     let (unix_secs, nanos) = link.file.modified;
     Moment { unix_secs, nanos }
 }
@@ -131,9 +131,9 @@ fn modified(link: &Link) -> Moment {
 /// None where the file can hold nothing of the range.
 fn plan_file(
     directory: &Directory,
-    link: &Link,
+    link: &ListedFile,
     first: Option<Moment>,
-    stamps: &mut Stamps,
+    stamps: &mut StampParser,
     range: Range,
 ) -> Option<Part> {
     let whole = Part { link: link.clone(), offset: 0, is_ordered: false };
@@ -148,7 +148,7 @@ fn plan_file(
     }
     let Ok(Some(handle)) = link.open(directory) else { return Some(whole) };
     // The same file, also if it is renamed before it is read.
-    let link = Link { file: link.file.clone(), handle: Some(handle.clone()) };
+    let link = ListedFile { file: link.file.clone(), handle: Some(handle.clone()) };
     match plan_inside(&handle, first, stamps, range) {
         Ok(Inside::Nothing) => None,
         Ok(Inside::From(offset)) => Some(Part { link, offset, is_ordered: true }),
@@ -158,7 +158,11 @@ fn plan_file(
 
 /// A file beyond the range that begins with lines without stamps: they belong to the last line of the file
 /// before it.
-fn rest_of_before(directory: &Directory, link: &Link, stamps: &mut Stamps) -> Option<Part> {
+fn rest_of_before(
+    directory: &Directory,
+    link: &ListedFile,
+    stamps: &mut StampParser,
+) -> Option<Part> {
     let handle = link.open(directory).ok().flatten()?;
     let head = head(&handle, crate::read::stamp::STAMP_LEN_MAX).ok()?;
     stamps.parse(&head).is_none().then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
@@ -177,7 +181,7 @@ enum Inside {
 fn plan_inside(
     file: &File,
     first: Moment,
-    stamps: &mut Stamps,
+    stamps: &mut StampParser,
     range: Range,
 ) -> io::Result<Inside> {
     if storage(file)? != Storage::Plain {
@@ -197,7 +201,7 @@ fn plan_inside(
 }
 
 /// Somewhere before the first line that is not before `since`, and at most [`MARGIN_LEN`] before it.
-fn bisect(file: &File, len: u64, stamps: &mut Stamps, since: Moment) -> io::Result<u64> {
+fn bisect(file: &File, len: u64, stamps: &mut StampParser, since: Moment) -> io::Result<u64> {
     let (mut before, mut beyond) = (0, len);
     while beyond - before > MARGIN_LEN {
         let middle = before + (beyond - before) / 2;
@@ -214,7 +218,7 @@ fn moment_after(
     file: &File,
     pos: u64,
     end: u64,
-    stamps: &mut Stamps,
+    stamps: &mut StampParser,
 ) -> io::Result<Option<(u64, Moment)>> {
     let mut pos = pos;
     while pos < end {
@@ -233,7 +237,7 @@ fn moment_after(
 }
 
 /// The first stamp behind a newline that is behind `pos`, and where its line starts.
-fn first_stamped(block: &[u8], pos: usize, stamps: &mut Stamps) -> Option<(usize, Moment)> {
+fn first_stamped(block: &[u8], pos: usize, stamps: &mut StampParser) -> Option<(usize, Moment)> {
     let mut pos = pos;
     while let Some(len) = memchr(b'\n', &block[pos..]) {
         pos += len + 1;
@@ -249,7 +253,11 @@ fn first_bytes(bytes: &[u8]) -> &[u8] {
 }
 
 /// The first moment in a file, where it has one near its beginning.
-pub fn first_moment(directory: &Directory, link: &Link, stamps: &mut Stamps) -> Option<Moment> {
+pub fn first_moment(
+    directory: &Directory,
+    link: &ListedFile,
+    stamps: &mut StampParser,
+) -> Option<Moment> {
     let handle = link.open(directory).ok().flatten()?;
     HEAD_LENS.iter().find_map(|&len| {
         let head = head(&handle, len).ok()?;
@@ -261,7 +269,7 @@ pub fn first_moment(directory: &Directory, link: &Link, stamps: &mut Stamps) -> 
 }
 
 /// The last moment in a file, where it has one near its end.
-fn last_moment(file: &File, len: u64, stamps: &mut Stamps) -> io::Result<Option<Moment>> {
+fn last_moment(file: &File, len: u64, stamps: &mut StampParser) -> io::Result<Option<Moment>> {
     let tail = read_at(file, len.saturating_sub(PROBE_LEN as u64), PROBE_LEN)?;
     Ok(last_stamped(&tail, stamps))
 }
@@ -270,7 +278,7 @@ fn last_moment(file: &File, len: u64, stamps: &mut Stamps) -> io::Result<Option<
 pub fn last_moment_within(
     file: &File,
     tail_len: usize,
-    stamps: &mut Stamps,
+    stamps: &mut StampParser,
 ) -> io::Result<Option<Moment>> {
     let len = file.metadata()?.len();
     let mut tail_len_now = PROBE_LEN;
@@ -298,7 +306,7 @@ pub fn end_of_lines(file: &File) -> io::Result<u64> {
     Ok(0)
 }
 
-fn last_stamped(tail: &[u8], stamps: &mut Stamps) -> Option<Moment> {
+fn last_stamped(tail: &[u8], stamps: &mut StampParser) -> Option<Moment> {
     let mut lines = tail.rsplit(|&byte| byte == b'\n');
     lines.find_map(|line| stamps.parse(first_bytes(line))).map(|stamp| stamp.moment)
 }

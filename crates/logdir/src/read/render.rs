@@ -293,7 +293,7 @@ mod tests {
         let names = vec![b"web: ".to_vec()];
         let mut renderer = Renderer::new(format, Bytes::AsTheyAre, Colours::Off, names, AT);
         let mut output = Vec::new();
-        let mut stamps = crate::read::stamp::Stamps::new(crate::label::Counting::Ten);
+        let mut stamps = crate::read::stamp::StampParser::new(crate::label::Counting::Ten);
         for line in bytes.lines() {
             let line = Line { bytes: line.as_bytes(), ending: Ending::Newline, continues: false };
             renderer.append(0, line, stamps.parse(line.bytes), |_| None, &mut output);

@@ -1,8 +1,8 @@
 //! The files of a directory at one moment, open as far as they would be missed later.
 
 use crate::failure::{Failure, What};
-use crate::read::find::Where;
-use crate::read::lines::Place;
+use crate::read::find::Location;
+use crate::read::lines::LineStart;
 use crate::read::list::{Directory, LogFile, Role};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -15,12 +15,12 @@ pub struct Snapshot {
     /// The directory.
     pub directory: Rc<Directory>,
     /// Its files in the order of writing.
-    pub files: Vec<Link>,
+    pub files: Vec<ListedFile>,
 }
 
 /// A file to be read.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct ListedFile {
     /// What it is.
     pub file: Rc<LogFile>,
     /// The file itself, where it is open already.
@@ -39,10 +39,10 @@ impl Snapshot {
     }
 
     /// What was found.
-    pub fn of_place(place: &Where) -> Result<Snapshot, Failure> {
+    pub fn of_place(place: &Location) -> Result<Snapshot, Failure> {
         match place {
-            Where::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
-            Where::File(path) => {
+            Location::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
+            Location::File(path) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let parent = parent.unwrap_or(Path::new("."));
                 let name = path.file_name().unwrap_or_default();
@@ -52,7 +52,7 @@ impl Snapshot {
     }
 
     /// The number of the file that a place is in; that of the first where it is in none of these.
-    pub fn number_of(&self, place: &Place) -> usize {
+    pub fn number_of(&self, place: &LineStart) -> usize {
         self.files.iter().position(|link| link.file == place.file).unwrap_or(0)
     }
 
@@ -60,12 +60,12 @@ impl Snapshot {
     pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
         let file = directory.file(name, Role::Alone)?;
         let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
-        let link = Link { file: Rc::new(file.ok_or_else(missing)?), handle: None };
+        let link = ListedFile { file: Rc::new(file.ok_or_else(missing)?), handle: None };
         Ok(Snapshot { directory: directory.clone(), files: vec![link] })
     }
 }
 
-impl Link {
+impl ListedFile {
     /// Opens the file where it is not open yet. None where its name stands for another file by now.
     pub fn open(&self, directory: &Directory) -> Result<Option<Rc<File>>, Failure> {
         match &self.handle {
@@ -79,7 +79,7 @@ impl Link {
 fn open_unfinished(
     directory: &Directory,
     files: &[Rc<LogFile>],
-) -> Result<Option<Vec<Link>>, Failure> {
+) -> Result<Option<Vec<ListedFile>>, Failure> {
     let mut links = Vec::with_capacity(files.len());
     for file in files {
         let handle = match file.role {
@@ -90,7 +90,7 @@ fn open_unfinished(
                 Err(_) => None,
             },
         };
-        links.push(Link { file: file.clone(), handle });
+        links.push(ListedFile { file: file.clone(), handle });
     }
     Ok(Some(links))
 }

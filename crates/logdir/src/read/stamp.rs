@@ -41,7 +41,7 @@ pub struct Stamp {
 
 /// Reads the stamps of one directory.
 #[derive(Clone, Debug)]
-pub struct Stamps {
+pub struct StampParser {
     counting: Counting,
     /// Whether that is only assumed.
     is_assumed: bool,
@@ -49,15 +49,15 @@ pub struct Stamps {
     zone: Option<TimeZone>,
 }
 
-impl Stamps {
+impl StampParser {
     /// Stamps with labels that are counted like this.
-    pub fn new(counting: Counting) -> Stamps {
-        Stamps { counting, is_assumed: false, zone: None }
+    pub fn new(counting: Counting) -> StampParser {
+        StampParser { counting, is_assumed: false, zone: None }
     }
 
     /// Stamps with labels that are counted as those of daemontools, until somebody finds out.
-    pub fn assumed() -> Stamps {
-        Stamps { is_assumed: true, ..Stamps::new(Counting::Ten) }
+    pub fn assumed() -> StampParser {
+        StampParser { is_assumed: true, ..StampParser::new(Counting::Ten) }
     }
 
     /// Whether it is only assumed how labels are counted.
@@ -175,7 +175,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: Option<(i64, u32, &str)>) {
-        let mut stamps = Stamps::new(Counting::Ten);
+        let mut stamps = StampParser::new(Counting::Ten);
         stamps.zone = Some(TimeZone::fixed(jiff::tz::offset(2)));
         let found = stamps.parse(line.as_bytes());
         let found = found.map(|stamp| {
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn labels_of_s6_have_27_seconds_more() {
-        let stamp = Stamps::new(Counting::Leap).parse(b"@400000006553f10a00000001 a");
+        let stamp = StampParser::new(Counting::Leap).parse(b"@400000006553f10a00000001 a");
         assert_eq!(stamp.unwrap().moment, Moment { unix_secs: 1_699_999_973, nanos: 1 });
     }
 }

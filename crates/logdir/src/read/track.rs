@@ -7,11 +7,11 @@ use crate::read::backward::Backward;
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::read::decode::{Storage, storage};
-use crate::read::lines::{Ending, Place};
+use crate::read::lines::{Ending, LineStart};
 use crate::read::list::LogFile;
 use crate::read::range;
 use crate::read::snapshot::Snapshot;
-use crate::read::stamp::Stamps;
+use crate::read::stamp::StampParser;
 use std::rc::Rc;
 
 /// Follows the lines of a directory.
@@ -35,7 +35,7 @@ impl Track {
             return;
         }
         self.position.anchor.remember(line, chain.stamp().map(|stamp| stamp.moment));
-        let Some(Place { file, offset }) = chain.rest_place() else { return };
+        let Some(LineStart { file, offset }) = chain.rest_place() else { return };
         match &mut self.position.file {
             Some(position)
                 if position.identity.head_len == HEAD_LEN_MAX
@@ -60,7 +60,11 @@ impl Track {
 }
 
 /// The position behind which a place is the first, or which is behind every line where there is no place.
-pub fn position_before(snapshot: &Snapshot, stamps: &Stamps, place: Option<&Place>) -> Position {
+pub fn position_before(
+    snapshot: &Snapshot,
+    stamps: &StampParser,
+    place: Option<&LineStart>,
+) -> Position {
     let (number, offset) = match place {
         Some(place) => (snapshot.number_of(place), Some(place.offset)),
         None => (snapshot.files.len().saturating_sub(1), None),

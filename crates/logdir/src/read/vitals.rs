@@ -8,8 +8,8 @@ use crate::label::Counting;
 use crate::read::decode::{Storage, storage};
 use crate::read::list::Role;
 use crate::read::range;
-use crate::read::snapshot::{Link, Snapshot};
-use crate::read::stamp::{Moment, Stamps};
+use crate::read::snapshot::{ListedFile, Snapshot};
+use crate::read::stamp::{Moment, StampParser};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -63,7 +63,7 @@ pub struct Vitals {
 }
 
 /// Takes the vitals of a directory.
-pub fn vitals(snapshot: &Snapshot, stamps: &mut Stamps, now: Moment) -> Vitals {
+pub fn vitals(snapshot: &Snapshot, stamps: &mut StampParser, now: Moment) -> Vitals {
     let tail = Tail::read(snapshot);
     let directory = &snapshot.directory;
     let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).find(|link| link.file.len > 0);
@@ -118,7 +118,7 @@ impl Tail {
 
 /// At most `len_max` bytes from the end of a file, and whether that is all of it. None where the file
 /// cannot be read from its end.
-fn read_end(snapshot: &Snapshot, link: &Link, len_max: u64) -> Option<(Vec<u8>, bool)> {
+fn read_end(snapshot: &Snapshot, link: &ListedFile, len_max: u64) -> Option<(Vec<u8>, bool)> {
     if link.file.len == 0 && link.file.role != Role::Current {
         return Some((Vec::new(), true));
     }
@@ -150,7 +150,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(tail: &Tail, stamps: &mut Stamps, now: Moment) -> Seen {
+    fn of(tail: &Tail, stamps: &mut StampParser, now: Moment) -> Seen {
         let mut seen = Seen {
             convention: Convention::Unstamped,
             first: None,
@@ -234,7 +234,7 @@ mod tests {
 
     fn seen(lines: &str) -> Seen {
         let tail = Tail { bytes: lines.as_bytes().to_vec(), is_all: false };
-        Seen::of(&tail, &mut Stamps::new(Counting::Ten), NOW)
+        Seen::of(&tail, &mut StampParser::new(Counting::Ten), NOW)
     }
 
     /// Lines as old as this.

@@ -5,7 +5,7 @@
 
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, LOCK, PREVIOUS, is_complete};
-use crate::read::find::Where;
+use crate::read::find::Location;
 use crate::read::list::{Directory, Role};
 use nix::errno::Errno;
 
@@ -46,10 +46,10 @@ pub fn writer(directory: &Directory) -> Result<Writer, Failure> {
 }
 
 /// The same of what was found; a file by itself has no writer.
-pub fn of_place(place: &Where, directory: &Directory) -> Result<Option<Writer>, Failure> {
+pub fn of_place(place: &Location, directory: &Directory) -> Result<Option<Writer>, Failure> {
     match place {
-        Where::Directory(_) => writer(directory).map(Some),
-        Where::File(_) => Ok(None),
+        Location::Directory(_) => writer(directory).map(Some),
+        Location::File(_) => Ok(None),
     }
 }
 

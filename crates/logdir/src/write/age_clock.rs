@@ -26,7 +26,7 @@ pub struct AgeClock {
 impl AgeClock {
     /// The time from which ages up to `age_max` are counted.
     pub fn now(&mut self, age_max: Duration) -> Label {
-        let (now, moment) = (clock::now(), clock::moment());
+        let (now, moment) = (clock::now(), clock::instant());
         if let Some((then, seen_at)) = self.seen {
             let passed = moment.saturating_duration_since(seen_at).as_nanos();
             let gain = now.nanos_since(then).saturating_sub_unsigned(passed);
@@ -42,7 +42,7 @@ impl AgeClock {
             self.believed_at = None;
         }
         self.seen = Some((now, moment));
-        now.before(self.ahead)
+        now.minus(self.ahead)
     }
 }
 

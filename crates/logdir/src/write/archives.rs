@@ -111,7 +111,7 @@ impl Archives {
         excess: Excess,
     ) -> Result<u64, Failure> {
         self.refresh(place)?;
-        let aged = place.spec.age_max.map(|age_max| self.age_clock.now(age_max).before(age_max));
+        let aged = place.spec.age_max.map(|age_max| self.age_clock.now(age_max).minus(age_max));
         let mut removed_count = 0;
         let mut left = Vec::new();
         let mut stuck = None;
@@ -204,7 +204,7 @@ impl Archives {
     pub fn next_aged(&mut self, place: &Place) -> Option<Duration> {
         let age_max = place.spec.age_max?;
         let oldest = self.removable.iter().find_map(|archive| Label::parse(&archive.name))?;
-        let left = oldest.nanos_since(self.age_clock.now(age_max).before(age_max));
+        let left = oldest.nanos_since(self.age_clock.now(age_max).minus(age_max));
         u64::try_from(left.max(0)).ok().map(Duration::from_nanos)
     }
 
@@ -217,7 +217,7 @@ impl Archives {
     fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
         match self.read_at {
             Some(read_at)
-                if clock::moment().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
+                if clock::instant().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
             {
                 Ok(())
             }
@@ -254,7 +254,7 @@ impl Archives {
         self.is_complete = removable.len() <= REMOVABLE_MAX;
         removable.truncate(REMOVABLE_MAX);
         self.removable = removable.into();
-        self.read_at = Some(clock::moment());
+        self.read_at = Some(clock::instant());
         Ok(())
     }
 
@@ -379,7 +379,7 @@ mod tests {
                 || spec.total_max.is_some_and(|total_max| total as u64 > total_max);
             let is_aged = |name: &[u8]| {
                 let label = Label::parse(name);
-                label.zip(spec.age_max).is_some_and(|(label, age_max)| label < now.before(age_max))
+                label.zip(spec.age_max).is_some_and(|(label, age_max)| label < now.minus(age_max))
             };
             let goes = |(name, _): &&(Vec<u8>, usize)| {
                 name != spared && name < &b"@z".to_vec() && (are_too_many || is_aged(name))

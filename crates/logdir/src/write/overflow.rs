@@ -43,8 +43,8 @@ impl LogDir {
         }
         if self.place.spec.overflow == Overflow::Drop {
             self.overflow = match self.overflow {
-                Overflowing::No => Overflowing::Since(clock::moment()),
-                Overflowing::Since(since) if clock::moment() >= since + self.place.spec.pause => {
+                Overflowing::No => Overflowing::Since(clock::instant()),
+                Overflowing::Since(since) if clock::instant() >= since + self.place.spec.pause => {
                     Overflowing::Dropping
                 }
                 other => other,

@@ -46,12 +46,12 @@ impl RotationTime {
             RotateAfter::Age(age) => {
                 let passed = clock::now().nanos_since(born).max(0);
                 let passed = Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX));
-                self.look_at = clock::moment().checked_add(age.saturating_sub(passed));
+                self.look_at = clock::instant().checked_add(age.saturating_sub(passed));
             }
             RotateAfter::Aligned(length) => {
                 self.stretch = stretch(born, length);
                 self.next_stretch = None;
-                self.look_at = Some(clock::moment());
+                self.look_at = Some(clock::instant());
             }
         }
     }
@@ -70,7 +70,7 @@ impl RotationTime {
     /// Whether the file ends now.
     pub fn is_due(&mut self) -> bool {
         let Some(look_at) = self.look_at else { return false };
-        let moment = clock::moment();
+        let moment = clock::instant();
         let RotateAfter::Aligned(length) = self.rule else { return moment >= look_at };
         let now = clock::now();
         if moment < look_at && self.next_stretch.is_some_and(|next_stretch| now < next_stretch) {
@@ -83,7 +83,7 @@ impl RotationTime {
         }
         let left = until_next(now, length);
         self.stretch = present;
-        self.next_stretch = Some(now.after(left));
+        self.next_stretch = Some(now.plus(left));
         self.look_at = moment.checked_add(left.min(LOOK_EVERY));
         false
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_age_counts_what_passed_before_the_start() {
         let mut file = begun(RotateAfter::Age(HOUR));
-        file.resume(clock::now().before(HOUR - Duration::from_secs(1)));
+        file.resume(clock::now().minus(HOUR - Duration::from_secs(1)));
         assert!(!file.is_due());
         by_hand::pass(Duration::from_secs(1));
         assert!(file.is_due());
@@ -193,14 +193,14 @@ mod tests {
 
     /// Whether it ends within so long, looked at whenever it asks to be.
     fn ends_within(file: &mut RotationTime, time: Duration) -> bool {
-        let until = clock::moment() + time;
+        let until = clock::instant() + time;
         while let Some(look_at) = file.look_at().filter(|&look_at| look_at <= until) {
-            by_hand::pass(look_at.saturating_duration_since(clock::moment()));
+            by_hand::pass(look_at.saturating_duration_since(clock::instant()));
             if file.is_due() {
                 return true;
             }
         }
-        by_hand::pass(until.saturating_duration_since(clock::moment()));
+        by_hand::pass(until.saturating_duration_since(clock::instant()));
         false
     }
 

@@ -46,7 +46,7 @@ impl Timers {
             sync_after: spec.sync_after,
             sync_at: None,
             age_max: spec.age_max,
-            aged_at: spec.age_max.map(|_| clock::moment()),
+            aged_at: spec.age_max.map(|_| clock::instant()),
             rotation,
         }
     }
@@ -68,7 +68,7 @@ impl Timers {
         if let Some(sync_after) = self.sync_after
             && self.sync_at.is_none()
         {
-            self.sync_at = clock::moment().checked_add(sync_after);
+            self.sync_at = clock::instant().checked_add(sync_after);
         }
         if let Some(rotation) = &mut self.rotation
             && is_first
@@ -102,7 +102,7 @@ impl Timers {
 
     /// What is due for the keeper, if anything; it is not due again until told so.
     pub fn take_due(&mut self) -> Option<Due> {
-        let now = clock::moment();
+        let now = clock::instant();
         let is_due = |at: &mut Instant| *at <= now;
         if self.sync_at.take_if(is_due).is_some() {
             return Some(Due::Sync);
@@ -112,7 +112,7 @@ impl Timers {
 
     /// It could not be done now.
     pub fn put_off(&mut self, due: Due, time: Duration) {
-        let at = clock::moment().checked_add(time);
+        let at = clock::instant().checked_add(time);
         match due {
             Due::Sync => self.sync_at = at,
             Due::RemoveAged => self.aged_at = at,
@@ -123,6 +123,6 @@ impl Timers {
     pub fn look_for_aged(&mut self, next: Option<Duration>) {
         let longest = self.age_max.unwrap_or(LOOK_EVERY).clamp(LOOK_MIN, LOOK_EVERY);
         let wait = next.unwrap_or(longest).clamp(LOOK_MIN, longest);
-        self.aged_at = Some(clock::moment() + wait);
+        self.aged_at = Some(clock::instant() + wait);
     }
 }

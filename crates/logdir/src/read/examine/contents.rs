@@ -3,10 +3,10 @@
 use super::{Findings, Kind};
 use crate::label::{LABEL_LEN, Label};
 use crate::read::chain::Chain;
-use crate::read::lines::{Ending, Line, Place, ZEROS_LEN};
+use crate::read::lines::{Ending, Line, LineStart, ZEROS_LEN};
 use crate::read::list::LogFile;
 use crate::read::snapshot::Snapshot;
-use crate::read::stamp::{Moment, Stamp, Stamps};
+use crate::read::stamp::{Moment, Stamp, StampParser};
 use crate::read::vitals::secs_between;
 use crate::read::writer::Writer;
 use memchr::memchr_iter;
@@ -21,7 +21,7 @@ const JOINED_SECS_MAX: f64 = 86_400.0;
 /// Judges all lines of a directory.
 pub fn judge(
     snapshot: &Snapshot,
-    stamps: &Stamps,
+    stamps: &StampParser,
     writer: Option<Writer>,
     findings: &mut Findings,
 ) {
@@ -63,14 +63,14 @@ struct State {
 }
 
 impl State {
-    fn enter_file(&mut self, file: &Rc<LogFile>, stamps: &Stamps, findings: &mut Findings) {
+    fn enter_file(&mut self, file: &Rc<LogFile>, stamps: &StampParser, findings: &mut Findings) {
         if !self.file.as_ref().is_some_and(|known| Rc::ptr_eq(known, file)) {
             self.leave_file(stamps, findings);
             self.file = Some(file.clone());
         }
     }
 
-    fn judge_order(&mut self, place: &Place, moment: Moment) {
+    fn judge_order(&mut self, place: &LineStart, moment: Moment) {
         if let Some(before) = self.before.filter(|&before| moment < before) {
             let secs = secs_between(moment, before);
             let (count, first, widest) = self.steps.unwrap_or((0, place.offset, 0.0));
@@ -82,13 +82,13 @@ impl State {
         self.before = Some(moment);
     }
 
-    fn note_second(&mut self, place: &Place) {
+    fn note_second(&mut self, place: &LineStart) {
         let (count, first) = self.twice.unwrap_or((0, place.offset));
         self.twice = Some((count + 1, first));
     }
 
     /// Tells what there is to tell of a file as a whole.
-    fn leave_file(&mut self, stamps: &Stamps, findings: &mut Findings) {
+    fn leave_file(&mut self, stamps: &StampParser, findings: &mut Findings) {
         let (steps, latest, twice) = (self.steps.take(), self.latest.take(), self.twice.take());
         let Some(file) = self.file.take() else { return };
         if let Some((count, first, widest)) = steps {
@@ -113,7 +113,7 @@ impl State {
     }
 }
 
-fn judge_zeros(line: Line<'_>, place: &Place, findings: &mut Findings) {
+fn judge_zeros(line: Line<'_>, place: &LineStart, findings: &mut Findings) {
     let is_run = |pos: usize| {
         line.bytes.get(pos..pos + ZEROS_LEN).is_some_and(|run| run.iter().all(|&byte| byte == 0))
     };
@@ -125,7 +125,7 @@ fn judge_zeros(line: Line<'_>, place: &Place, findings: &mut Findings) {
 }
 
 /// Judges the end of the last line, which is that of `current` where this is there.
-fn judge_end(line: Line<'_>, place: &Place, writer: Option<Writer>, findings: &mut Findings) {
+fn judge_end(line: Line<'_>, place: &LineStart, writer: Option<Writer>, findings: &mut Findings) {
     let kind = match (line.ending, writer) {
         (Ending::Open, Some(Writer::Crashed)) => Kind::Torn,
         (Ending::Open, Some(Writer::Clean)) => Kind::MarkedWithinLine,
@@ -143,7 +143,7 @@ enum Within {
     OtherLine(usize),
 }
 
-fn label_within(line: Line<'_>, stamp: Stamp, stamps: &Stamps) -> Within {
+fn label_within(line: Line<'_>, stamp: Stamp, stamps: &StampParser) -> Within {
     for pos in memchr_iter(b'@', &line.bytes[stamp.end..]).map(|pos| pos + stamp.end) {
         let rest = &line.bytes[pos..];
         let Some(label) = Label::parse(rest).filter(|_| rest.get(LABEL_LEN) == Some(&b' ')) else {

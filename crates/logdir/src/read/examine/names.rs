@@ -8,7 +8,7 @@ use crate::format::{
 };
 use crate::label::LABEL_LEN;
 use crate::read::list::Directory;
-use crate::read::stamp::{Moment, Stamps};
+use crate::read::stamp::{Moment, StampParser};
 use crate::read::writer::{self, Writer};
 use nix::sys::stat::{FileStat, SFlag};
 use std::collections::HashSet;
@@ -44,7 +44,7 @@ enum Name {
 /// Judges all names in a directory.
 pub fn judge(
     directory: &Directory,
-    stamps: &Stamps,
+    stamps: &StampParser,
     writer: Writer,
     now: Moment,
     findings: &mut Findings,
@@ -95,7 +95,7 @@ pub fn judge(
     Ok(())
 }
 
-fn kind_of(name: &[u8], stamps: &Stamps) -> Name {
+fn kind_of(name: &[u8], stamps: &StampParser) -> Name {
     if let Some((label, code)) = parse_archive_name(name) {
         return Name::Archive(stamps.moment_of(label), code);
     }

@@ -2,7 +2,7 @@
 
 use crate::label::Label;
 use crate::read::list::LogFile;
-use crate::read::snapshot::Link;
+use crate::read::snapshot::ListedFile;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -11,15 +11,15 @@ use std::rc::Rc;
 pub struct Known {
     labels: BTreeSet<Label>,
     /// Those that had no label then. They are held open, so that nobody else gets their inodes.
-    unfinished: Vec<Link>,
+    unfinished: Vec<ListedFile>,
 }
 
 impl Known {
     /// Those of a listing, of which `links` are open as far as they have no label.
-    pub fn of<'a>(files: &[Rc<LogFile>], links: impl IntoIterator<Item = &'a Link>) -> Known {
+    pub fn of<'a>(files: &[Rc<LogFile>], links: impl IntoIterator<Item = &'a ListedFile>) -> Known {
         let unfinished: Vec<u64> =
             files.iter().filter(|file| file.label().is_none()).map(|file| file.inode).collect();
-        let is_unfinished = |link: &&Link| unfinished.contains(&link.file.inode);
+        let is_unfinished = |link: &&ListedFile| unfinished.contains(&link.file.inode);
         Known {
             labels: files.iter().filter_map(|file| file.label()).collect(),
             unfinished: links.into_iter().filter(is_unfinished).cloned().collect(),
@@ -27,7 +27,7 @@ impl Known {
     }
 
     /// Those of a snapshot.
-    pub fn of_snapshot(links: &[Link]) -> Known {
+    pub fn of_snapshot(links: &[ListedFile]) -> Known {
         let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
         Known::of(&files, links)
     }

@@ -10,9 +10,9 @@ use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, Position};
 use crate::read::follow::known::Known;
 use crate::read::follow::{Done, Follower};
-use crate::read::lines::Place;
+use crate::read::lines::LineStart;
 use crate::read::list::{Directory, LogFile, Role};
-use crate::read::snapshot::Link;
+use crate::read::snapshot::ListedFile;
 use std::rc::Rc;
 
 /// An archive may be named so much earlier than its last line says, in seconds.
@@ -20,14 +20,14 @@ const SLACK_SECS: i64 = 2;
 
 impl Follower {
     /// Goes on where a position says, in the files there are.
-    pub(super) fn resume(&mut self, files: &[Link], position: Position) {
+    pub(super) fn resume(&mut self, files: &[ListedFile], position: Position) {
         self.anchor = position.anchor;
         self.moment = self.anchor.moment;
         if let Some(file) = &position.file
             && let Some(number) = self.find_file(files, file)
         {
             let link = files[number].clone();
-            let place = Place { file: link.file.clone(), offset: file.offset };
+            let place = LineStart { file: link.file.clone(), offset: file.offset };
             self.done = Some(Done { place, link: Some(link) });
             return self.push_all(&files[number..], file.offset);
         }
@@ -41,7 +41,7 @@ impl Follower {
         // What was there when the cursor was written is not known any more.
         self.known = Known::default();
         let found = match files {
-            [Link { file, .. }] if file.role == Role::Alone => {
+            [ListedFile { file, .. }] if file.role == Role::Alone => {
                 self.find_again_in(std::slice::from_ref(file))
             }
             _ => self.find_again(),
@@ -50,8 +50,8 @@ impl Follower {
     }
 
     /// The file of a position, by its inode or, where it was compressed since, by its label.
-    fn find_file(&self, files: &[Link], wanted: &FilePosition) -> Option<usize> {
-        let by_inode = |link: &Link| {
+    fn find_file(&self, files: &[ListedFile], wanted: &FilePosition) -> Option<usize> {
+        let by_inode = |link: &ListedFile| {
             let handle = link.open(&self.directory).ok().flatten()?;
             let is_it = link.file.inode == wanted.identity.inode
                 && wanted.identity.is_that_of(&handle).ok()?
@@ -59,7 +59,7 @@ impl Follower {
             is_it.then_some(())
         };
         let label = crate::format::parse_archive_name(&wanted.name).map(|(label, _)| label);
-        let by_label = |link: &Link| {
+        let by_label = |link: &ListedFile| {
             let handle = link.open(&self.directory).ok().flatten()?;
             let is_it = label.is_some()
                 && link.file.label() == label
@@ -67,7 +67,7 @@ impl Follower {
                 && reaches(&handle, wanted.offset);
             is_it.then_some(())
         };
-        let find = |is_it: &dyn Fn(&Link) -> Option<()>| {
+        let find = |is_it: &dyn Fn(&ListedFile) -> Option<()>| {
             files.iter().position(|link| is_it(link).is_some())
         };
         find(&by_inode).or_else(|| find(&by_label))
@@ -117,7 +117,7 @@ impl Follower {
     }
 
     /// Looks for the last line delivered, where lines have stamps.
-    pub(super) fn find_anchor(&self, links: &[Link]) -> Behind {
+    pub(super) fn find_anchor(&self, links: &[ListedFile]) -> Behind {
         let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
         for link in links.iter().filter(|_| self.anchor.moment.is_some()) {
             search.push(link.clone(), 0);
@@ -141,8 +141,8 @@ impl Follower {
 }
 
 /// Whether one of these files begins as the one of a position.
-fn begins_any(wanted: &FilePosition, files: &[Link], directory: &Directory) -> bool {
-    let begins_so = |link: &Link| {
+fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory) -> bool {
+    let begins_so = |link: &ListedFile| {
         let handle = link.open(directory).ok().flatten()?;
         wanted.identity.is_head_of(&handle).ok()
     };

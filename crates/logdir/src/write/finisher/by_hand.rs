@@ -48,7 +48,7 @@ impl Finisher {
         let Some(finishing) = &mut by_hand.finishing else { return false };
         let is_stopped = by_hand.place.processors.are_stopped();
         let is_needless = is_stopped && finishing.step() == Step::RunProcessor;
-        if !is_needless && by_hand.rests_until.is_some_and(|until| clock::moment() < until) {
+        if !is_needless && by_hand.rests_until.is_some_and(|until| clock::instant() < until) {
             return false;
         }
         let work = match finishing.advance(&by_hand.place) {
@@ -68,7 +68,7 @@ impl Finisher {
             Err(failure) => {
                 by_hand.place.report(&Event::Pausing(failure));
                 by_hand.trouble.begin();
-                by_hand.rests_until = Some(clock::moment() + by_hand.place.spec.pause);
+                by_hand.rests_until = Some(clock::instant() + by_hand.place.spec.pause);
                 match finishing.step() {
                     Step::RunProcessor => Work::Running,
                     _ => Work::Pausing,

@@ -2,14 +2,14 @@
 
 use crate::read::Notice;
 use crate::read::chain::Chain;
-use crate::read::lines::{Line, Place};
+use crate::read::lines::{Line, LineStart};
 use crate::read::range::{self, MARGIN_LEN, Range};
 use crate::read::snapshot::Snapshot;
-use crate::read::stamp::{Moment, Stamp, Stamps};
+use crate::read::stamp::{Moment, Stamp, StampParser};
 use std::collections::HashSet;
 
 /// One directory, a line after the other.
-pub struct Source {
+pub struct RangeLines {
     chain: Chain,
     range: Range,
     /// Of the line gone to, or where it has no stamp of the last one that had.
@@ -22,9 +22,9 @@ pub struct Source {
     beyond_len: u64,
 }
 
-impl Source {
+impl RangeLines {
     /// The lines of a range.
-    pub fn new(snapshot: &Snapshot, mut stamps: Stamps, range: Range) -> Source {
+    pub fn new(snapshot: &Snapshot, mut stamps: StampParser, range: Range) -> RangeLines {
         let plan = range::plan(snapshot, &mut stamps, range);
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
         let mut ordered = HashSet::new();
@@ -40,7 +40,7 @@ impl Source {
         if plan.is_unstamped {
             chain.add_notice(Notice::Unstamped);
         }
-        Source {
+        RangeLines {
             chain,
             range,
             moment: None,
@@ -53,11 +53,11 @@ impl Source {
     /// The lines of a range from a place on; the first one belongs to this moment.
     pub fn from(
         snapshot: &Snapshot,
-        stamps: Stamps,
+        stamps: StampParser,
         range: Range,
-        place: &Place,
+        place: &LineStart,
         moment: Option<Moment>,
-    ) -> Source {
+    ) -> RangeLines {
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
         let number = snapshot.number_of(place);
         for (count, link) in snapshot.files[number..].iter().enumerate() {
@@ -65,7 +65,7 @@ impl Source {
         }
         // Without a moment there is nothing that the range could leave out.
         let is_unstamped = moment.is_none();
-        Source { chain, range, moment, is_unstamped, ordered: HashSet::new(), beyond_len: 0 }
+        RangeLines { chain, range, moment, is_unstamped, ordered: HashSet::new(), beyond_len: 0 }
     }
 
     /// Goes to the next line of the range. False when there is none.
@@ -119,7 +119,7 @@ impl Source {
     }
 
     /// Where that line starts.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &LineStart {
         self.chain.place()
     }
 

@@ -7,7 +7,7 @@
 use crate::label::Counting;
 use crate::read::decode::{Storage, storage};
 use crate::read::snapshot::Snapshot;
-use crate::read::stamp::Stamps;
+use crate::read::stamp::StampParser;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -48,7 +48,7 @@ pub fn detect_by(label_secs: i64, file: &File) -> Option<Counting> {
 }
 
 fn last_label_secs(tail: &[u8]) -> Option<i64> {
-    let mut stamps = Stamps::new(Counting::Ten);
+    let mut stamps = StampParser::new(Counting::Ten);
     let labelled = |line: &[u8]| stamps.parse(line).filter(|_| line[0] == b'@');
     tail.rsplit(|&byte| byte == b'\n').find_map(labelled).map(|stamp| stamp.moment.unix_secs)
 }
