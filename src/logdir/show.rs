@@ -17,7 +17,7 @@ use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::backward::Backward;
-use ::logdir::read::cursor::{Cursor, Position};
+use ::logdir::read::cursor::{CursorFile, Position};
 use ::logdir::read::find::{self, Found, Location};
 use ::logdir::read::merge::{BackwardMerge, Merge};
 use ::logdir::read::range_lines::RangeLines;
@@ -247,7 +247,7 @@ fn follow(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let options = &settings.options;
-    let mut cursor = options.cursor.as_deref().map(Cursor::open).transpose()?;
+    let mut cursor = options.cursor.as_deref().map(CursorFile::open).transpose()?;
     let known = |log: &Log| match (&cursor, &settings.after) {
         (Some(cursor), _) => cursor.position(&log.path).cloned(),
         (None, after) => after.as_ref()?.position(&log.path).cloned(),

@@ -8,25 +8,25 @@
 //! comes as a [`Notice`]. The directories may be those of multilog, daemontools-encore, s6-log, svlogd
 //! or cyclog.
 
-pub mod anchor;
 pub mod backward;
 pub mod chain;
 pub mod cursor;
 pub mod decode;
+pub mod delivered;
 pub mod examine;
 pub mod find;
 pub mod follow;
+pub mod follow_several;
 pub mod label_counting;
+pub mod last_line;
 pub mod lines;
 pub mod list;
-pub mod live;
 pub mod merge;
 pub mod range;
 pub mod range_lines;
 pub mod render;
 pub mod snapshot;
 pub mod stamp;
-pub mod track;
 pub mod vitals;
 pub mod watch;
 pub mod writer;

@@ -1,8 +1,8 @@
 //! The cursor behind each line that is shown: how far all directories are read.
 
 use ::logdir::read::chain::Chain;
-use ::logdir::read::cursor::{Position, word};
-use ::logdir::read::track::Track;
+use ::logdir::read::cursor::{Position, token};
+use ::logdir::read::delivered::DeliveredPosition;
 use std::path::PathBuf;
 
 /// Follows the lines of all directories.
@@ -14,20 +14,21 @@ pub struct Cursors {
 
 struct Directory {
     path: PathBuf,
-    track: Track,
+    delivered: DeliveredPosition,
 }
 
 impl Cursors {
     /// From these positions on, one for each path.
     pub fn new(positions: impl IntoIterator<Item = (PathBuf, Position)>) -> Cursors {
-        let directory = |(path, position)| Directory { path, track: Track::new(position) };
+        let directory =
+            |(path, position)| Directory { path, delivered: DeliveredPosition::new(position) };
         let directories: Vec<Directory> = positions.into_iter().map(directory).collect();
         Cursors { parts: vec![String::new(); directories.len()], directories }
     }
 
     /// Notes the line that the chain of this directory has gone to.
     pub fn note(&mut self, number: usize, chain: &Chain) {
-        self.directories[number].track.note(chain);
+        self.directories[number].delivered.note(chain);
         self.parts[number].clear();
     }
 
@@ -35,11 +36,11 @@ impl Cursors {
     pub fn word(&mut self) -> String {
         for (part, directory) in self.parts.iter_mut().zip(&self.directories) {
             if part.is_empty() {
-                *part = word::part(&directory.path, directory.track.position());
+                *part = token::part(&directory.path, directory.delivered.position());
             }
         }
         let mut word = String::new();
-        word::append(&self.parts, &mut word);
+        token::append(&self.parts, &mut word);
         word
     }
 }

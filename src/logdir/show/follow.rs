@@ -4,9 +4,9 @@ use crate::logdir::show::emit::{Emitter, Item};
 use crate::signals::Signals;
 use ::logdir::clock;
 use ::logdir::failure::{Failure, What};
-use ::logdir::read::cursor::Cursor;
-use ::logdir::read::follow::Taken;
-use ::logdir::read::live::{HOLD, Live, Next};
+use ::logdir::read::cursor::CursorFile;
+use ::logdir::read::follow::Delivered;
+use ::logdir::read::follow_several::{FollowSeveral, HOLD, Next};
 use ::logdir::read::range::Range;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::watch::Watch;
@@ -34,7 +34,7 @@ pub enum Until {
 /// Everything that is open while directories are followed.
 pub struct Following<'a> {
     /// The directories.
-    pub live: Live,
+    pub live: FollowSeveral,
     /// What a cursor calls each of them.
     pub paths: Vec<PathBuf>,
     /// Where lines go.
@@ -44,7 +44,7 @@ pub struct Following<'a> {
     /// How many of those that are wanted are left out first.
     pub skip_count: u64,
     /// What remembers how far they went.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<CursorFile>,
     /// When it ends.
     pub until: Until,
     /// Takes what there is to tell of a directory.
@@ -63,7 +63,7 @@ struct Unsaved {
 struct Taking {
     written_len: u64,
     number: usize,
-    taken: Taken,
+    taken: Delivered,
 }
 
 impl Unsaved {
@@ -219,7 +219,7 @@ impl Following<'_> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         let written_len = self.emitter.written_len();
         let written = unsaved.taken.into_iter().filter(|line| line.written_len <= written_len);
-        let mut last: Vec<Option<Taken>> = vec![None; self.paths.len()];
+        let mut last: Vec<Option<Delivered>> = vec![None; self.paths.len()];
         for Taking { number, taken, .. } in written {
             last[number] = Some(taken);
         }

@@ -2,7 +2,7 @@
 
 use crate::logdir::choices;
 use ::logdir::label::Counting;
-use ::logdir::read::cursor::word::Word;
+use ::logdir::read::cursor::token::Cursor;
 use ::logdir::read::range::Range;
 use ::logdir::read::render::{Format, Zone};
 use ::logdir::read::stamp::Moment;
@@ -106,7 +106,7 @@ pub struct Settings {
     /// None where it has to be found out.
     pub counting: Option<Counting>,
     /// What `--after` says.
-    pub after: Option<Word>,
+    pub after: Option<Cursor>,
     /// When the command was begun.
     pub now: Moment,
 }
@@ -131,7 +131,8 @@ impl Settings {
         }
         let no_word = |text: &String| format!("unable to understand the cursor {text}");
         let after = options.after.as_ref();
-        let after = after.map(|text| Word::parse(text).ok_or_else(|| no_word(text))).transpose()?;
+        let after =
+            after.map(|text| Cursor::parse(text).ok_or_else(|| no_word(text))).transpose()?;
         let (since, until) = (options.since.as_deref(), options.until.as_deref());
         Ok(Settings {
             range: choices::range(since, until, &now, counting)?,

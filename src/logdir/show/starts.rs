@@ -6,13 +6,13 @@ use crate::logdir::trouble::Outcome;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::cursor::Position;
+use ::logdir::read::delivered::position_before;
 use ::logdir::read::follow::Follower;
+use ::logdir::read::follow_several::{FollowSeveral, Next};
 use ::logdir::read::lines::LineStart;
-use ::logdir::read::live::{Live, Next};
 use ::logdir::read::range::{self, Range};
 use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::stamp::Moment;
-use ::logdir::read::track::position_before;
 
 /// Lines that are shown before one waits for more.
 const FOLLOW_COUNT: usize = 10;
@@ -156,11 +156,11 @@ fn position_of_new(
 }
 
 /// What follows directories from these positions on.
-pub fn live(positions: &[Position], logs: &[Log]) -> Live {
+pub fn live(positions: &[Position], logs: &[Log]) -> FollowSeveral {
     let follower = |(position, log): (&Position, &Log)| {
         Follower::new(&log.snapshot, log.stamps.clone(), position.clone())
     };
-    Live::new(positions.iter().zip(logs).map(follower).collect())
+    FollowSeveral::new(positions.iter().zip(logs).map(follower).collect())
 }
 
 /// How many lines that are wanted stand behind these positions now.

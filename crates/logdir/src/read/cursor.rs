@@ -3,12 +3,12 @@
 //! The file is replaced as a whole, and synced, so that it is the old or the new one at any moment. A
 //! lock beside it (`FILE.lock`) keeps a second reader from using it. It must not lie in a log directory.
 
-pub mod word;
+pub mod token;
 
 use crate::failure::{Failure, What};
-use crate::read::anchor::{self, Anchor};
 use crate::read::decode::Decoded;
 use crate::read::find;
+use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -32,7 +32,7 @@ pub struct Position {
     /// The file, where there is one.
     pub file: Option<FilePosition>,
     /// The last line that was delivered.
-    pub anchor: Anchor,
+    pub last_line: LastLine,
 }
 
 /// A position in a file.
@@ -64,7 +64,7 @@ impl Identity {
     pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
         let head = head(handle, HEAD_LEN_MAX)?;
         let (inode, born) = inode_and_birth(handle)?;
-        let (head_len, head_hash) = (head.len(), anchor::hash(&head));
+        let (head_len, head_hash) = (head.len(), last_line::hash(&head));
         Ok((head_len > 0).then_some(Identity { inode, born, head_len, head_hash }))
     }
 
@@ -78,7 +78,7 @@ impl Identity {
     /// Whether a file begins in the same way.
     pub fn is_head_of(&self, handle: &Rc<File>) -> io::Result<bool> {
         let head = head(handle, self.head_len)?;
-        Ok(head.len() == self.head_len && anchor::hash(&head) == self.head_hash)
+        Ok(head.len() == self.head_len && last_line::hash(&head) == self.head_hash)
     }
 }
 
@@ -99,7 +99,7 @@ fn inode_and_birth(handle: &File) -> io::Result<(u64, u128)> {
 }
 
 /// The file, locked.
-pub struct Cursor {
+pub struct CursorFile {
     path: PathBuf,
     positions: BTreeMap<PathBuf, Position>,
     saved: BTreeMap<PathBuf, Position>,
@@ -107,9 +107,9 @@ pub struct Cursor {
     _lock: Flock<File>,
 }
 
-impl Cursor {
+impl CursorFile {
     /// Takes the lock and reads the file; no file is a cursor at the beginning of everything.
-    pub fn open(path: &Path) -> Result<Cursor, Failure> {
+    pub fn open(path: &Path) -> Result<CursorFile, Failure> {
         if find::is_log_dir(directory_of(path)) {
             return Err(Failure::cursor_in_log(path_bytes(path)));
         }
@@ -135,7 +135,7 @@ impl Cursor {
             Err(error) => return Err(failure(What::Read, path, &error)),
         };
         let saved = positions.clone();
-        Ok(Cursor { path: path.to_owned(), positions, saved, _lock: lock })
+        Ok(CursorFile { path: path.to_owned(), positions, saved, _lock: lock })
     }
 
     /// How far a directory was delivered.
@@ -201,7 +201,7 @@ fn format(positions: &BTreeMap<PathBuf, Position>) -> String {
             let _ =
                 writeln!(text, "file {inode} {born} {head_len} {head_hash:016x} {offset} {name}");
         }
-        let Anchor { moment, hash, equal_count, count, .. } = &position.anchor;
+        let LastLine { moment, hash, equal_count, count, .. } = &position.last_line;
         if *count > 0 {
             let moment = match moment {
                 Some(Moment { unix_secs, nanos }) => format!("{unix_secs} {nanos}"),
@@ -230,7 +230,7 @@ fn parse(text: &str) -> Option<BTreeMap<PathBuf, Position>> {
         let position: &mut Position = positions.get_mut(last.as_ref()?)?;
         match kind {
             "file" => position.file = Some(parse_file(rest)?),
-            "line" => position.anchor = parse_anchor(rest)?,
+            "line" => position.last_line = parse_last_line(rest)?,
             _ => return None,
         }
     }
@@ -249,7 +249,7 @@ fn parse_file(text: &str) -> Option<FilePosition> {
     Some(FilePosition { name: unescape(name)?, identity, offset: offset.parse().ok()? })
 }
 
-fn parse_anchor(text: &str) -> Option<Anchor> {
+fn parse_last_line(text: &str) -> Option<LastLine> {
     let words: Vec<&str> = text.split(' ').collect();
     let [unix_secs, nanos, hash, equal_count, count] = words[..] else { return None };
     let moment = match (unix_secs, nanos) {
@@ -257,7 +257,7 @@ fn parse_anchor(text: &str) -> Option<Anchor> {
         _ => Some(Moment { unix_secs: unix_secs.parse().ok()?, nanos: nanos.parse().ok()? }),
     };
     let hash = u64::from_str_radix(hash, 16).ok()?;
-    Some(Anchor::kept(moment, hash, equal_count.parse().ok()?, count.parse().ok()?))
+    Some(LastLine::kept(moment, hash, equal_count.parse().ok()?, count.parse().ok()?))
 }
 
 fn escape(bytes: &[u8]) -> String {
@@ -305,9 +305,10 @@ pub(crate) mod tests {
             .prop_map(|(name, identity, offset)| FilePosition { name, identity, offset });
         let moment = prop::option::of((any::<i64>(), 0..1_000_000_000_u32))
             .prop_map(|moment| moment.map(|(unix_secs, nanos)| Moment { unix_secs, nanos }));
-        let anchor = (moment, any::<u64>(), 1..9_usize, 9..99_usize)
-            .prop_map(|(moment, hash, equal, count)| Anchor::kept(moment, hash, equal, count));
-        (prop::option::of(file), anchor).prop_map(|(file, anchor)| Position { file, anchor })
+        let last_line = (moment, any::<u64>(), 1..9_usize, 9..99_usize)
+            .prop_map(|(moment, hash, equal, count)| LastLine::kept(moment, hash, equal, count));
+        (prop::option::of(file), last_line)
+            .prop_map(|(file, last_line)| Position { file, last_line })
     }
 
     proptest! {

@@ -5,20 +5,20 @@
 //! another file, nothing has been left unread. Then a fresh listing says which files follow. Events of
 //! the file system are only a hint when to look; the results do not depend on them.
 
-mod known;
 mod resume;
+mod seen_files;
 
 use crate::failure::Failure;
 use crate::format::{CURRENT, Code};
 use crate::read::Notice;
-use crate::read::anchor::{Anchor, Behind};
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, Identity, Position};
+use crate::read::last_line::{Behind, LastLine};
 use crate::read::lines::{Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, Stamp, StampParser};
-use known::Known;
+use seen_files::SeenFiles;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -44,12 +44,12 @@ pub struct Follower {
     /// Whether that one is followed now, and nobody has been told.
     has_moved: bool,
     /// What was there when the directory was listed last, all of it read or about to be.
-    known: Known,
+    seen: SeenFiles,
     /// Whether the end of an interrupted file was looked at once more.
     looked_again: bool,
-    anchor: Anchor,
+    last_line: LastLine,
     /// Behind the last line delivered.
-    done: Option<Done>,
+    done: Option<Reached>,
     /// The moment of the line gone to.
     moment: Option<Moment>,
     gap: Gap,
@@ -67,14 +67,14 @@ enum Probed {
 
 /// How far lines had been delivered at some time.
 #[derive(Clone, Debug, Default)]
-pub struct Taken {
-    done: Option<Done>,
-    anchor: Anchor,
+pub struct Delivered {
+    done: Option<Reached>,
+    last_line: LastLine,
 }
 
 /// The place behind a line, and its file.
 #[derive(Clone, Debug)]
-struct Done {
+struct Reached {
     place: LineStart,
     link: Option<ListedFile>,
 }
@@ -97,9 +97,9 @@ impl Follower {
             probed: Probed::Not,
             is_replaced: false,
             has_moved: false,
-            known: Known::of_snapshot(&snapshot.files),
+            seen: SeenFiles::of_snapshot(&snapshot.files),
             looked_again: false,
-            anchor: Anchor::default(),
+            last_line: LastLine::default(),
             done: None,
             moment: None,
             gap: Gap::No,
@@ -139,7 +139,7 @@ impl Follower {
     /// Says that the line gone to has been delivered, or left out on purpose.
     pub fn take(&mut self) {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
-        self.anchor.remember(self.chain.line(), stamped);
+        self.last_line.remember(self.chain.line(), stamped);
         let Some(place) = self.chain.rest_place() else { return };
         match &mut self.done {
             Some(done) if Rc::ptr_eq(&done.place.file, &place.file) => done.place = place,
@@ -149,20 +149,20 @@ impl Follower {
                 if let (Some(link), Some(handle)) = (&mut link, self.chain.rest_handle()) {
                     link.handle = Some(handle);
                 }
-                *done = Some(Done { place, link });
+                *done = Some(Reached { place, link });
             }
         }
     }
 
     /// How far lines have been delivered, to be asked for a position later.
-    pub fn taken(&self) -> Taken {
-        Taken { done: self.done.clone(), anchor: self.anchor.to_keep() }
+    pub fn taken(&self) -> Delivered {
+        Delivered { done: self.done.clone(), last_line: self.last_line.to_keep() }
     }
 
     /// How far lines had been delivered.
-    pub fn position(&self, taken: Taken) -> Position {
+    pub fn position(&self, taken: Delivered) -> Position {
         let file = taken.done.and_then(|done| self.file_position(done));
-        Position { file, anchor: taken.anchor }
+        Position { file, last_line: taken.last_line }
     }
 
     /// The line gone to.
@@ -238,7 +238,7 @@ impl Follower {
 
     fn open_gap(&mut self) {
         if self.gap == Gap::No {
-            self.gap = Gap::After(self.anchor.moment);
+            self.gap = Gap::After(self.last_line.moment);
         }
     }
 
@@ -340,11 +340,11 @@ impl Follower {
         self.has_moved = true;
         self.opened.clear();
         self.last = None;
-        self.known = Known::of_snapshot(&snapshot.files);
-        match self.find_anchor(&snapshot.files) {
+        self.seen = SeenFiles::of_snapshot(&snapshot.files);
+        match self.find_last_line(&snapshot.files) {
             Behind::Exact(place) => self.push_from(snapshot.files, &place),
             Behind::Later(..) | Behind::Nothing => {
-                self.anchor = Anchor::default();
+                self.last_line = LastLine::default();
                 self.push_all(&snapshot.files, 0);
             }
         }
@@ -356,7 +356,7 @@ impl Follower {
         for _ in 0..TRIES_MAX {
             let Some(files) = self.directory.list_settled()? else { return Ok(false) };
             let Some(number) = self.find_last(&files) else { return self.find_again() };
-            let next = self.known.successors(&files, number);
+            let next = self.seen.successors(&files, number);
             if next.is_empty() {
                 return Ok(false);
             }
@@ -367,7 +367,7 @@ impl Follower {
             }
             if let Some(links) = self.pin(&next)? {
                 self.looked_again = false;
-                self.known = Known::of(&files, self.opened.iter().chain(&links));
+                self.seen = SeenFiles::of(&files, self.opened.iter().chain(&links));
                 self.chain.rename(files[number].clone());
                 self.push_links(links, 0);
                 return Ok(true);
@@ -454,7 +454,7 @@ impl Follower {
         }
     }
 
-    fn file_position(&self, done: Done) -> Option<FilePosition> {
+    fn file_position(&self, done: Reached) -> Option<FilePosition> {
         let handle = done.link?.open(&self.directory).ok().flatten()?;
         let identity = Identity::of(&handle).ok().flatten()?;
         let LineStart { file, offset } = done.place;

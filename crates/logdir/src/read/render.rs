@@ -70,7 +70,7 @@ pub fn prefix(name: &str, width: usize, colours: Colours) -> Vec<u8> {
             let mut shown = Vec::new();
             escape::append(name.as_bytes(), &mut shown);
             let shown = String::from_utf8_lossy(&shown).into_owned();
-            let number = crate::read::anchor::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
+            let number = crate::read::last_line::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
             let colour = NAME_COLOURS[usize::try_from(number).unwrap_or(0)];
             format!("\x1b[{colour}m{shown:<width$}\x1b[0m ").into_bytes()
         }

@@ -5,11 +5,11 @@
 //! missing then is told.
 
 use crate::failure::Failure;
-use crate::read::anchor::Behind;
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, Position};
-use crate::read::follow::known::Known;
-use crate::read::follow::{Done, Follower};
+use crate::read::follow::seen_files::SeenFiles;
+use crate::read::follow::{Follower, Reached};
+use crate::read::last_line::Behind;
 use crate::read::lines::LineStart;
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::ListedFile;
@@ -21,17 +21,17 @@ const SLACK_SECS: i64 = 2;
 impl Follower {
     /// Goes on where a position says, in the files there are.
     pub(super) fn resume(&mut self, files: &[ListedFile], position: Position) {
-        self.anchor = position.anchor;
-        self.moment = self.anchor.moment;
+        self.last_line = position.last_line;
+        self.moment = self.last_line.moment;
         if let Some(file) = &position.file
             && let Some(number) = self.find_file(files, file)
         {
             let link = files[number].clone();
             let place = LineStart { file: link.file.clone(), offset: file.offset };
-            self.done = Some(Done { place, link: Some(link) });
+            self.done = Some(Reached { place, link: Some(link) });
             return self.push_all(&files[number..], file.offset);
         }
-        if !self.anchor.is_set() {
+        if !self.last_line.is_set() {
             // Nothing was delivered, and the file that was the first then may be gone.
             if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
                 self.open_gap();
@@ -39,7 +39,7 @@ impl Follower {
             return self.push_all(files, 0);
         }
         // What was there when the cursor was written is not known any more.
-        self.known = Known::default();
+        self.seen = SeenFiles::default();
         let found = match files {
             [ListedFile { file, .. }] if file.role == Role::Alone => {
                 self.find_again_in(std::slice::from_ref(file))
@@ -87,17 +87,17 @@ impl Follower {
         if links.is_empty() {
             return Ok(false);
         }
-        self.known = Known::of(files, &links);
-        if self.anchor.moment.is_none() {
+        self.seen = SeenFiles::of(files, &links);
+        if self.last_line.moment.is_none() {
             // Nothing tells lines without stamps apart. Sending some again is better than losing them.
-            if self.anchor.is_set() {
+            if self.last_line.is_set() {
                 self.open_gap();
             }
             self.chain.skip_file();
             self.push_links(links, 0);
             return Ok(true);
         }
-        let behind = self.find_anchor(&links);
+        let behind = self.find_last_line(&links);
         self.chain.skip_file();
         match behind {
             Behind::Exact(place) => self.push_from(links, &place),
@@ -117,23 +117,23 @@ impl Follower {
     }
 
     /// Looks for the last line delivered, where lines have stamps.
-    pub(super) fn find_anchor(&self, links: &[ListedFile]) -> Behind {
+    pub(super) fn find_last_line(&self, links: &[ListedFile]) -> Behind {
         let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
-        for link in links.iter().filter(|_| self.anchor.moment.is_some()) {
+        for link in links.iter().filter(|_| self.last_line.moment.is_some()) {
             search.push(link.clone(), 0);
         }
-        self.anchor.find(&mut search)
+        self.last_line.find(&mut search)
     }
 
     /// Files that may hold the last line delivered, or later ones.
     fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
         let stamps = self.chain.stamps();
-        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.anchor.moment) {
+        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.last_line.moment) {
             (Some(label), Some(moment)) => {
                 let named = stamps.moment_of(label).unix_secs.saturating_add(SLACK_SECS);
                 named >= moment.unix_secs || file.modified.0 + SLACK_SECS >= moment.unix_secs
             }
-            (Some(label), None) => self.known.newest().is_none_or(|newest| label > newest),
+            (Some(label), None) => self.seen.newest().is_none_or(|newest| label > newest),
             (None, _) => true,
         };
         files.iter().filter(is_candidate).cloned().collect()

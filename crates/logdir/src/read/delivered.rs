@@ -2,11 +2,11 @@
 //!
 //! The system is asked only when lines come from another file.
 
-use crate::read::anchor::Anchor;
 use crate::read::backward::Backward;
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::read::decode::{Storage, storage};
+use crate::read::last_line::LastLine;
 use crate::read::lines::{Ending, LineStart};
 use crate::read::list::LogFile;
 use crate::read::range;
@@ -16,16 +16,16 @@ use std::rc::Rc;
 
 /// Follows the lines of a directory.
 #[derive(Clone, Debug)]
-pub struct Track {
+pub struct DeliveredPosition {
     position: Position,
     /// The file that the position is in, if it is of a line seen here.
     file: Option<Rc<LogFile>>,
 }
 
-impl Track {
+impl DeliveredPosition {
     /// From this position on.
-    pub fn new(position: Position) -> Track {
-        Track { position, file: None }
+    pub fn new(position: Position) -> DeliveredPosition {
+        DeliveredPosition { position, file: None }
     }
 
     /// Notes the line that a chain has gone to. One that may go on is not done.
@@ -34,7 +34,7 @@ impl Track {
         if line.ending == Ending::Open {
             return;
         }
-        self.position.anchor.remember(line, chain.stamp().map(|stamp| stamp.moment));
+        self.position.last_line.remember(line, chain.stamp().map(|stamp| stamp.moment));
         let Some(LineStart { file, offset }) = chain.rest_place() else { return };
         match &mut self.position.file {
             Some(position)
@@ -70,7 +70,10 @@ pub fn position_before(
         None => (snapshot.files.len().saturating_sub(1), None),
     };
     let mut last = Backward::before(snapshot, stamps.clone(), number, offset);
-    Position { file: file_position(snapshot, number, offset), anchor: Anchor::of_last(&mut last) }
+    Position {
+        file: file_position(snapshot, number, offset),
+        last_line: LastLine::of_last(&mut last),
+    }
 }
 
 /// The last file up to this number that is not empty, and the offset in it, or where its last line ends.

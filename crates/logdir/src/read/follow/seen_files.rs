@@ -8,28 +8,31 @@ use std::rc::Rc;
 
 /// The files of one listing.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct SeenFiles {
     labels: BTreeSet<Label>,
     /// Those that had no label then. They are held open, so that nobody else gets their inodes.
     unfinished: Vec<ListedFile>,
 }
 
-impl Known {
+impl SeenFiles {
     /// Those of a listing, of which `links` are open as far as they have no label.
-    pub fn of<'a>(files: &[Rc<LogFile>], links: impl IntoIterator<Item = &'a ListedFile>) -> Known {
+    pub fn of<'a>(
+        files: &[Rc<LogFile>],
+        links: impl IntoIterator<Item = &'a ListedFile>,
+    ) -> SeenFiles {
         let unfinished: Vec<u64> =
             files.iter().filter(|file| file.label().is_none()).map(|file| file.inode).collect();
         let is_unfinished = |link: &&ListedFile| unfinished.contains(&link.file.inode);
-        Known {
+        SeenFiles {
             labels: files.iter().filter_map(|file| file.label()).collect(),
             unfinished: links.into_iter().filter(is_unfinished).cloned().collect(),
         }
     }
 
     /// Those of a snapshot.
-    pub fn of_snapshot(links: &[ListedFile]) -> Known {
+    pub fn of_snapshot(links: &[ListedFile]) -> SeenFiles {
         let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
-        Known::of(&files, links)
+        SeenFiles::of(&files, links)
     }
 
     /// The newest archive of it.

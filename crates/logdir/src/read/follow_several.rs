@@ -13,7 +13,7 @@ pub const HOLD: Duration = Duration::from_millis(200);
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// Followed directories.
-pub struct Live {
+pub struct FollowSeveral {
     followers: Vec<Follower>,
     /// Which of them have gone to a line that has not come.
     has_line: Vec<bool>,
@@ -32,11 +32,11 @@ pub enum Next {
     Nothing,
 }
 
-impl Live {
+impl FollowSeveral {
     /// Followers, by their numbers.
-    pub fn new(followers: Vec<Follower>) -> Live {
+    pub fn new(followers: Vec<Follower>) -> FollowSeveral {
         let has_line = vec![false; followers.len()];
-        Live { followers, has_line, last: None }
+        FollowSeveral { followers, has_line, last: None }
     }
 
     /// Looks at the directories that are marked, and takes the marks away.

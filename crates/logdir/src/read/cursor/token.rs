@@ -12,8 +12,8 @@
 //! PATH is hashed, LABEL the archive's, where it is one. What is not known is empty.
 
 use crate::label::LABEL_LEN;
-use crate::read::anchor::{self, Anchor};
 use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
+use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,22 +25,22 @@ const FIELDS: usize = 12;
 
 /// What a word knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word(BTreeMap<u64, Position>);
+pub struct Cursor(BTreeMap<u64, Position>);
 
-impl Word {
+impl Cursor {
     /// Reads a word. None where it is none, or not all of it.
-    pub fn parse(word: &str) -> Option<Word> {
+    pub fn parse(word: &str) -> Option<Cursor> {
         let (version, rest) = word.split_once('-')?;
         let (check, parts) = rest.split_once('-')?;
         if version != VERSION || check != format!("{:08x}", check_of(parts)) {
             return None;
         }
-        parts.split('-').map(parse_part).collect::<Option<_>>().map(Word)
+        parts.split('-').map(parse_part).collect::<Option<_>>().map(Cursor)
     }
 
     /// How far a directory was read.
     pub fn position(&self, directory: &Path) -> Option<&Position> {
-        self.0.get(&anchor::hash(directory.as_os_str().as_bytes()))
+        self.0.get(&last_line::hash(directory.as_os_str().as_bytes()))
     }
 }
 
@@ -61,7 +61,7 @@ pub fn append(parts: &[String], to: &mut String) {
 
 /// The part of one directory.
 pub fn part(directory: &Path, position: &Position) -> String {
-    let mut part = format!("{:x}", anchor::hash(directory.as_os_str().as_bytes()));
+    let mut part = format!("{:x}", last_line::hash(directory.as_os_str().as_bytes()));
     // Writing to a string cannot fail.
     let _ = match &position.file {
         Some(FilePosition { name, identity, offset }) => {
@@ -71,7 +71,7 @@ pub fn part(directory: &Path, position: &Position) -> String {
         }
         None => write!(part, "......"),
     };
-    let Anchor { moment, hash, equal_count, count, .. } = &position.anchor;
+    let LastLine { moment, hash, equal_count, count, .. } = &position.last_line;
     let _ = match moment {
         Some(Moment { unix_secs, nanos }) => write!(part, ".{unix_secs:x}.{nanos:x}"),
         None => write!(part, ".."),
@@ -91,7 +91,7 @@ fn label_of(name: &[u8]) -> &str {
 }
 
 fn check_of(parts: &str) -> u32 {
-    let hash = anchor::hash(parts.as_bytes());
+    let hash = last_line::hash(parts.as_bytes());
     (hash ^ (hash >> 32)) as u32
 }
 
@@ -122,14 +122,14 @@ fn parse_part(part: &str) -> Option<(u64, Position)> {
             nanos: u32::from_str_radix(nanos, 16).ok()?,
         }),
     };
-    let anchor = match count {
-        "" => Anchor::default(),
+    let last_line = match count {
+        "" => LastLine::default(),
         _ => {
             let count = |text| usize::try_from(number(text)?).ok();
-            Anchor::kept(moment, number(hash)?, count(equal_count)?, count(fields[FIELDS - 1])?)
+            LastLine::kept(moment, number(hash)?, count(equal_count)?, count(fields[FIELDS - 1])?)
         }
     };
-    Some((number(path)?, Position { file, anchor }))
+    Some((number(path)?, Position { file, last_line }))
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -156,15 +156,15 @@ mod tests {
         let archive = b"@400000006553f10b00000001.s.gz";
         let identity = Identity { inode: 31, born: 32, head_len: 64, head_hash: u64::MAX };
         let file = FilePosition { name: archive.to_vec(), identity, offset: 255 };
-        let anchor = Anchor::kept(Some(Moment { unix_secs: -1, nanos: 16 }), 1, 2, 3);
-        let position = Position { file: Some(file), anchor };
+        let last_line = LastLine::kept(Some(Moment { unix_secs: -1, nanos: 16 }), 1, 2, 3);
+        let position = Position { file: Some(file), last_line };
         let word = word_of(&[("/a".into(), position), ("/b".into(), Position::default())]);
         assert_eq!(
             word,
             "1-893a9f89-7d66707b49cd92d.1f.20.40.ffffffffffffffff.ff.400000006553f10b00000001.\
              ffffffffffffffff.10.1.2.3-7d66407b49cd414..........."
         );
-        let read = Word::parse(&word).unwrap();
+        let read = Cursor::parse(&word).unwrap();
         assert_eq!(read.position(Path::new("/b")), Some(&Position::default()));
         assert_eq!(read.position(Path::new("/c")), None);
         let position = read.position(Path::new("/a")).unwrap();
@@ -178,7 +178,7 @@ mod tests {
         ) {
             let word = word_of(&positions);
             prop_assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)));
-            let read = Word::parse(&word).unwrap();
+            let read = Cursor::parse(&word).unwrap();
             let (path, mut expected) = positions.last().cloned().unwrap();
             if let Some(file) = &mut expected.file {
                 file.name = format!("@{}", label_of(&file.name)).into_bytes();
@@ -195,13 +195,13 @@ mod tests {
             let pos = pos.index(word.len());
             let mut other = word.clone();
             other.replace_range(pos..=pos, &byte);
-            prop_assert!(other == word || Word::parse(&other).is_none());
-            prop_assert!(Word::parse(&word[..pos]).is_none());
+            prop_assert!(other == word || Cursor::parse(&other).is_none());
+            prop_assert!(Cursor::parse(&word[..pos]).is_none());
         }
 
         #[test]
         fn any_text_is_read_without_panic(parts in "[ -~]{0,99}") {
-            let _ = Word::parse(&format!("1-{:08x}-{parts}", check_of(&parts)));
+            let _ = Cursor::parse(&format!("1-{:08x}-{parts}", check_of(&parts)));
         }
     }
 }

@@ -13,7 +13,7 @@ const HASHES_MAX: usize = 4096;
 
 /// What is remembered of the last line delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Anchor {
+pub struct LastLine {
     /// Its moment, or that of the last line before it with a stamp.
     pub moment: Option<Moment>,
     /// Its bytes, hashed.
@@ -37,21 +37,21 @@ pub enum Behind {
     Nothing,
 }
 
-impl Anchor {
+impl LastLine {
     /// One that was kept in a cursor.
-    pub fn kept(moment: Option<Moment>, hash: u64, equal_count: usize, count: usize) -> Anchor {
-        Anchor { moment, hash, equal_count, count, hashes: Vec::new() }
+    pub fn kept(moment: Option<Moment>, hash: u64, equal_count: usize, count: usize) -> LastLine {
+        LastLine { moment, hash, equal_count, count, hashes: Vec::new() }
     }
 
     /// As much of it as a cursor keeps.
-    pub fn to_keep(&self) -> Anchor {
-        Anchor::kept(self.moment, self.hash, self.equal_count, self.count)
+    pub fn to_keep(&self) -> LastLine {
+        LastLine::kept(self.moment, self.hash, self.equal_count, self.count)
     }
 
     /// That of the last line, from there on backward; of none where there is no line.
-    pub fn of_last(lines: &mut Backward) -> Anchor {
+    pub fn of_last(lines: &mut Backward) -> LastLine {
         if !lines.advance() {
-            return Anchor::default();
+            return LastLine::default();
         }
         let (moment, hash_of_last) = (lines.moment(), hash(lines.line().bytes));
         let (mut equal_count, mut count) = (1, 1);
@@ -60,7 +60,7 @@ impl Anchor {
             equal_count += usize::from(hash(lines.line().bytes) == hash_of_last);
             count += 1;
         }
-        Anchor::kept(moment, hash_of_last, equal_count, count)
+        LastLine::kept(moment, hash_of_last, equal_count, count)
     }
 
     /// Whether a line was delivered.
