@@ -24,7 +24,7 @@ const LOGGERS: [&str; 4] = ["multilog", "svlogd", "s6-log", "cyclog"];
 /// Names of directories that say nothing about whose log it is.
 const COMMON_NAMES: [&str; 4] = ["main", "log", "logs", "current"];
 
-/// Where lines are.
+/// A log directory, or a single file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A log directory.
