@@ -174,7 +174,7 @@ impl OpenSinks {
                 target => target,
             };
             if let Target::Log(log) = target {
-                self.logs[log].tell(lines);
+                self.logs[log].report_status(lines);
             }
         }
     }

@@ -13,9 +13,10 @@ mod finisher;
 mod gap;
 mod keeper;
 mod lock;
+mod locked_dir;
 mod open;
 mod overflow;
-mod place;
+
 mod processor;
 mod queue;
 mod recover;
@@ -36,10 +37,10 @@ use finish::Finishing;
 use finisher::Finisher;
 use gap::Gap;
 use keeper::{Chore, Keeper, Report};
+use locked_dir::LockedDir;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use overflow::Overflowing;
-use place::Place;
 use queue::Queue;
 use rotate::Rotation;
 use std::io;
@@ -54,7 +55,7 @@ const DIRECT_MIN: usize = 16 * 1024;
 /// A log directory that is open for writing.
 #[derive(Debug)]
 pub struct LogDir {
-    place: Arc<Place>,
+    place: Arc<LockedDir>,
     current: Arc<Current>,
     /// The sync of a full `current` that waits for the file before it, where that has begun.
     ahead: Option<SyncAhead>,
@@ -119,7 +120,7 @@ impl LogDir {
     /// Writes what can be written, and goes on with a rotation that is under way.
     pub fn flush(&mut self) {
         self.take_up();
-        self.tend();
+        self.run_due();
         self.write_queue();
         if self.gap.is_some() && self.can_end_gap() {
             self.end_gap();
@@ -142,12 +143,13 @@ impl LogDir {
 
     /// Tells how the directory is, in one line (multilog(8), USR1), after so many lines have come. Archives
     /// are counted beside the loop, or not at all where something else is under way there.
-    pub fn tell(&mut self, lines_come: u64) {
+    pub fn report_status(&mut self, lines_come: u64) {
         let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
         let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
         let can_count = self.end == End::Open && !self.keeper.is_busy();
-        if !can_count || self.keeper.begin(&self.place, Chore::Tell(text.clone())).is_err() {
-            keeper::tell(&self.place, &text, None);
+        if !can_count || self.keeper.begin(&self.place, Chore::ReportStatus(text.clone())).is_err()
+        {
+            keeper::report_status(&self.place, &text, None);
         }
     }
 
@@ -256,9 +258,9 @@ impl LogDir {
     }
 
     /// Hears what the keeper has done, and does what is due.
-    fn tend(&mut self) {
+    fn run_due(&mut self) {
         if let Some(report) = self.keeper.take_report() {
-            self.hear(report);
+            self.on_report(report);
         }
         if self.end != End::Open || self.timers.are_none() {
             return;
@@ -281,7 +283,7 @@ impl LogDir {
         }
     }
 
-    fn hear(&mut self, report: Report) {
+    fn on_report(&mut self, report: Report) {
         match report {
             Report::Synced | Report::Told => {}
             // Lines that come can still be made safe, in a new file.

@@ -6,7 +6,7 @@ use crate::failure::{Failure, What};
 use crate::format::{ArchiveKey, Code, archive_key, archive_name, is_removable};
 use crate::label::Label;
 use crate::write::age_clock::AgeClock;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl Archives {
     /// link and unlink left both. A link that a backup program made elsewhere is no such name.
     pub fn publish(
         &mut self,
-        place: &Place,
+        place: &LockedDir,
         file: &[u8],
         code: Code,
     ) -> Result<Option<Vec<u8>>, Failure> {
@@ -106,7 +106,7 @@ impl Archives {
     /// for ever.
     pub fn prune(
         &mut self,
-        place: &Place,
+        place: &LockedDir,
         spared: Option<&[u8]>,
         excess: Excess,
     ) -> Result<u64, Failure> {
@@ -162,7 +162,7 @@ impl Archives {
     /// Takes the oldest one off the list that has to go. `left` have been tried.
     fn take_oldest(
         &mut self,
-        place: &Place,
+        place: &LockedDir,
         left: &[Archive],
         excess: Excess,
         aged: Option<Label>,
@@ -201,7 +201,7 @@ impl Archives {
     }
 
     /// How long it takes until the oldest archive is too old, if there is one and `k` is given.
-    pub fn next_aged(&mut self, place: &Place) -> Option<Duration> {
+    pub fn next_aged(&mut self, place: &LockedDir) -> Option<Duration> {
         let age_max = place.spec.age_max?;
         let oldest = self.removable.iter().find_map(|archive| Label::parse(&archive.name))?;
         let left = oldest.nanos_since(self.age_clock.now(age_max).minus(age_max));
@@ -209,12 +209,12 @@ impl Archives {
     }
 
     /// How many archives there are, and how many bytes they have.
-    pub fn count(&mut self, place: &Place) -> Result<(u64, u64), Failure> {
+    pub fn count(&mut self, place: &LockedDir) -> Result<(u64, u64), Failure> {
         self.read_with_sizes(place, true)?;
         Ok((self.count, self.bytes))
     }
 
-    fn refresh(&mut self, place: &Place) -> Result<(), Failure> {
+    fn refresh(&mut self, place: &LockedDir) -> Result<(), Failure> {
         match self.read_at {
             Some(read_at)
                 if clock::instant().saturating_duration_since(read_at) < LISTING_AGE_MAX =>
@@ -225,11 +225,11 @@ impl Archives {
         }
     }
 
-    fn read(&mut self, place: &Place) -> Result<(), Failure> {
+    fn read(&mut self, place: &LockedDir) -> Result<(), Failure> {
         self.read_with_sizes(place, place.spec.total_max.is_some())
     }
 
-    fn read_with_sizes(&mut self, place: &Place, with_sizes: bool) -> Result<(), Failure> {
+    fn read_with_sizes(&mut self, place: &LockedDir, with_sizes: bool) -> Result<(), Failure> {
         self.read_at = None;
         let mut names = Vec::new();
         let listing = place.dir.each_name(|name| {
@@ -272,7 +272,7 @@ impl Archives {
 }
 
 /// One that is gone meanwhile has none.
-fn size_of(place: &Place, name: &[u8]) -> Result<u64, Failure> {
+fn size_of(place: &LockedDir, name: &[u8]) -> Result<u64, Failure> {
     let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
     Ok(stat.map_or(0, |stat| stat.size))
 }
@@ -283,7 +283,7 @@ fn moment(key: &ArchiveKey) -> Option<Label> {
 
 /// Links, or renames where the file system has no links for this file: another user's (protected hard
 /// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
-fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
+fn give_name(place: &LockedDir, file: &[u8], name: &[u8]) -> Result<(), Errno> {
     match place.dir.link(file, name) {
         Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
         answer => return answer,
@@ -295,7 +295,7 @@ fn give_name(place: &Place, file: &[u8], name: &[u8]) -> Result<(), Errno> {
 }
 
 /// The name of the archive that is this very file, if one is.
-pub fn find(place: &Place, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Failure> {
+pub fn find(place: &LockedDir, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Failure> {
     let mut names = Vec::new();
     let listing = place.dir.each_name(|name| {
         if archive_key(name).is_some() {
@@ -313,7 +313,7 @@ pub fn find(place: &Place, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Fail
     Ok(None)
 }
 
-fn warn_of_clock(place: &Place, name: &[u8]) {
+fn warn_of_clock(place: &LockedDir, name: &[u8]) {
     place.report(&Event::ClockBehind { place: place.name().to_vec(), name: name.to_vec() });
 }
 
@@ -398,15 +398,16 @@ mod tests {
     }
 
     /// The place, and its directory on the model.
-    fn place(spec: &Settings) -> (Place, ModelDir) {
+    fn place(spec: &Settings) -> (LockedDir, ModelDir) {
         by_hand::begin();
         let model = Model::empty();
         let place =
-            Place::open(&Dir::Model(model.root()), spec, &crate::event::told::reporter()).unwrap();
+            LockedDir::open(&Dir::Model(model.root()), spec, &crate::event::told::reporter())
+                .unwrap();
         (place, model.root().dir(b"d").unwrap())
     }
 
-    fn finish(place: &Place, dir: &ModelDir, size: usize) -> Vec<u8> {
+    fn finish(place: &LockedDir, dir: &ModelDir, size: usize) -> Vec<u8> {
         dir.put(PREVIOUS, 0o744, &vec![b'x'; size]);
         let mut archives = place.archives();
         let name = archives.publish(place, PREVIOUS, Code::Safe).unwrap().unwrap();

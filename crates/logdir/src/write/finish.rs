@@ -10,7 +10,7 @@ use crate::failure::{Failure, What};
 use crate::format::{Code, MODE_COMPLETE, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED};
 use crate::write::archives::Excess;
 use crate::write::current::Current;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use crate::write::processor::{self, Outcome};
 use crate::write::replace::{self, Replacing};
 use crate::write::sync_ahead::SyncAhead;
@@ -121,7 +121,7 @@ impl Finishing {
 
     /// Does the next step. One that fails is the next step again, except where its work has to be
     /// done anew.
-    pub fn advance(&mut self, place: &Place) -> Result<(), Failure> {
+    pub fn advance(&mut self, place: &LockedDir) -> Result<(), Failure> {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
@@ -180,7 +180,7 @@ impl Finishing {
 
     /// A failed fsync is not tried again: the kernel may have dropped what it could not write, and
     /// would now answer that all is well. The archive then says that it is not whole.
-    fn sync_previous(&mut self, place: &Place) -> Step {
+    fn sync_previous(&mut self, place: &LockedDir) -> Step {
         let ahead = self.ahead.take().and_then(SyncAhead::wait);
         match ahead.unwrap_or_else(|| self.previous.sync()) {
             Ok(()) => {
@@ -199,18 +199,18 @@ impl Finishing {
         }
     }
 
-    fn mark_previous(&mut self, place: &Place) -> Result<Step, Failure> {
+    fn mark_previous(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         let marked = self.previous.set_mode(MODE_COMPLETE);
         marked.map_err(|errno| place.failure(What::SetMode, PREVIOUS, errno))?;
         Ok(if place.spec.processor.is_some() { Step::RunProcessor } else { Step::Publish })
     }
 
-    fn sync_processed(&mut self, place: &Place) -> Result<Step, Failure> {
+    fn sync_processed(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         self.processed = Some(self.sync_output(place, PROCESSED)?);
         Ok(Step::SyncNewstate)
     }
 
-    fn sync_newstate(&mut self, place: &Place) -> Result<Step, Failure> {
+    fn sync_newstate(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         self.sync_output(place, NEWSTATE)?;
         Ok(match self.waits {
             Waits::Waited => Step::Replace(Replacing::RemovePrevious),
@@ -220,7 +220,7 @@ impl Finishing {
 
     /// Syncs what the processor wrote, and makes it if the processor removed it (0.76 does). Where
     /// that fails the processor has to write it again.
-    fn sync_output(&mut self, place: &Place, name: &[u8]) -> Result<File, Failure> {
+    fn sync_output(&mut self, place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
         let opened = place.dir.open(name, For::Appending(MODE_PRIVATE));
         let output = opened.map_err(|errno| place.failure(What::Create, name, errno))?;
         output.sync().map_err(|errno| {
@@ -230,7 +230,7 @@ impl Finishing {
         Ok(output)
     }
 
-    fn mark_processed(&mut self, place: &Place) -> Result<Step, Failure> {
+    fn mark_processed(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         if let Some(processed) = &self.processed {
             let marked = processed.set_mode(MODE_COMPLETE);
             marked.map_err(|errno| place.failure(What::SetMode, PROCESSED, errno))?;
@@ -238,7 +238,7 @@ impl Finishing {
         Ok(Step::SyncMark)
     }
 
-    fn replace(&mut self, replacing: Replacing, place: &Place) -> Result<Step, Failure> {
+    fn replace(&mut self, replacing: Replacing, place: &LockedDir) -> Result<Step, Failure> {
         let (Some(processed), Some(unfinished)) = (&self.processed, &self.archive) else {
             return Ok(Step::Done);
         };
@@ -259,14 +259,14 @@ impl Finishing {
         Step::RemoveOutput
     }
 
-    fn tell_waiting(&self, place: &Place) {
+    fn tell_waiting(&self, place: &LockedDir) {
         if self.waits == Waits::Waiting {
             place.report(&Event::ProcessorStopped { place: place.name().to_vec() });
         }
     }
 
     /// Without its mark on disk, recovery would throw `processed` away after a power cut.
-    fn sync_mark(&mut self, place: &Place) -> Result<Step, Failure> {
+    fn sync_mark(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         self.sync_output(place, PROCESSED)?;
         Ok(Step::RemovePrevious)
     }
@@ -289,10 +289,10 @@ mod tests {
     }
 
     /// A directory in the middle of a rotation: `previous` is full, `current` is new.
-    fn rotated(dir: &Path, processor: Option<&str>) -> (Place, File) {
+    fn rotated(dir: &Path, processor: Option<&str>) -> (LockedDir, File) {
         let start = Dir::start().unwrap();
-        let place =
-            Place::open(&start, &spec(dir, processor), &crate::event::told::reporter()).unwrap();
+        let place = LockedDir::open(&start, &spec(dir, processor), &crate::event::told::reporter())
+            .unwrap();
         let append = |name: &str, text: &str| {
             fs::write(dir.join(name), text).unwrap();
             let file = place.dir.open(name.as_bytes(), For::Appending(MODE_PARTIAL)).unwrap();

@@ -10,7 +10,7 @@ use crate::pause::Trouble;
 use crate::wake::Wake;
 use crate::write::finish::{Finishing, Step};
 use crate::write::keeper;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -93,7 +93,7 @@ impl Finisher {
     }
 
     /// Makes sure that there is a thread. The error is that of starting one.
-    pub fn prepare(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+    pub fn prepare(&mut self, place: &Arc<LockedDir>) -> Result<(), Failure> {
         #[cfg(test)]
         if place.dir.is_model() {
             return self.prepare_by_hand(place);
@@ -144,7 +144,7 @@ impl Drop for Finisher {
     }
 }
 
-fn finish_files(shared: &Shared, place: &Place, wake: &Wake) {
+fn finish_files(shared: &Shared, place: &LockedDir, wake: &Wake) {
     let mut removed_for_room = 0;
     while let Some(mut finishing) = take_up(shared) {
         let mut trouble = Trouble::default();

@@ -8,7 +8,7 @@ use crate::format::CURRENT;
 use crate::wake::Wake;
 use crate::write::archives::Excess;
 use crate::write::current::Current;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,7 +28,7 @@ pub enum Chore {
     /// The oldest archives go, since the disk is full.
     MakeRoom,
     /// Somebody asked how the directory is; archives are counted and the rest is known.
-    Tell(String),
+    ReportStatus(String),
 }
 
 /// How it came out.
@@ -76,7 +76,7 @@ impl Keeper {
     }
 
     /// Begins something. Must not be busy. The error is that of starting a thread.
-    pub fn begin(&mut self, place: &Arc<Place>, chore: Chore) -> Result<(), Failure> {
+    pub fn begin(&mut self, place: &Arc<LockedDir>, chore: Chore) -> Result<(), Failure> {
         assert!(!self.is_busy);
         #[cfg(test)]
         if place.dir.is_model() {
@@ -90,7 +90,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn start(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+    fn start(&mut self, place: &Arc<LockedDir>) -> Result<(), Failure> {
         let (chores, to_do) = channel::<Chore>();
         let (done, reports) = channel();
         let (place, wake) = (Arc::clone(place), self.wake.clone());
@@ -123,7 +123,7 @@ impl Keeper {
 }
 
 /// Does one thing. `removed_for_room` is as [`has_made_room`] left it.
-fn perform(place: &Place, chore: Chore, removed_for_room: &mut u64) -> Report {
+fn perform(place: &LockedDir, chore: Chore, removed_for_room: &mut u64) -> Report {
     match chore {
         Chore::Sync(current) => match current.sync() {
             Ok(()) => Report::Synced,
@@ -144,16 +144,16 @@ fn perform(place: &Place, chore: Chore, removed_for_room: &mut u64) -> Report {
             Report::NextAged(archives.next_aged(place))
         }
         Chore::MakeRoom => Report::MadeRoom(has_made_room(place, removed_for_room)),
-        Chore::Tell(text) => {
+        Chore::ReportStatus(text) => {
             let count = place.archives().count(place);
-            tell(place, &text, count.ok());
+            report_status(place, &text, count.ok());
             Report::Told
         }
     }
 }
 
 /// Tells how the directory is: `text`, the archives where they could be counted, and the last trouble.
-pub fn tell(place: &Place, text: &str, archives: Option<(u64, u64)>) {
+pub fn report_status(place: &LockedDir, text: &str, archives: Option<(u64, u64)>) {
     let archives = archives.map_or_else(
         || "not counted now".to_owned(),
         |(count, bytes)| format!("{count} files {bytes} bytes"),
@@ -166,7 +166,7 @@ pub fn tell(place: &Place, text: &str, archives: Option<(u64, u64)>) {
 /// Removes archives for a full disk, where `N` allows it, and says so. Tells whether there may be room now:
 /// whether more have been removed since the start than `removed_count`, which is brought up to date. Whoever
 /// finds none to remove may have met the disk just before the other thread made room.
-pub fn has_made_room(place: &Place, removed_count: &mut u64) -> bool {
+pub fn has_made_room(place: &LockedDir, removed_count: &mut u64) -> bool {
     if place.spec.number_min.is_none() {
         return false;
     }
@@ -186,19 +186,23 @@ mod by_hand {
 
     use super::{Chore, Keeper, Report, perform};
     use crate::failure::{Failure, What};
-    use crate::write::place::Place;
+    use crate::write::locked_dir::LockedDir;
     use std::sync::Arc;
 
     #[derive(Debug, Default)]
     pub struct ByHand {
-        place: Option<Arc<Place>>,
+        place: Option<Arc<LockedDir>>,
         chore: Option<Chore>,
         removed_for_room: u64,
         pub report: Option<Report>,
     }
 
     impl Keeper {
-        pub fn begin_by_hand(&mut self, place: &Arc<Place>, chore: Chore) -> Result<(), Failure> {
+        pub fn begin_by_hand(
+            &mut self,
+            place: &Arc<LockedDir>,
+            chore: Chore,
+        ) -> Result<(), Failure> {
             if self.by_hand.place.is_none() {
                 let started = place.dir.start_thread();
                 started.map_err(|errno| place.failure_here(What::Thread, errno))?;
@@ -234,8 +238,8 @@ mod tests {
         let _alone = crate::faults::alone();
         let home = tempfile::tempdir().unwrap();
         let spec = Settings { number_min: Some(1), ..Settings::new(home.path()) };
-        let place =
-            Place::open(&Dir::start().unwrap(), &spec, &crate::event::told::reporter()).unwrap();
+        let place = LockedDir::open(&Dir::start().unwrap(), &spec, &crate::event::told::reporter())
+            .unwrap();
         let add = |number: u32| {
             fs::write(home.path().join(format!("@40000000{number:016x}.s")), "a\n").unwrap();
             place.archives().forget();

@@ -17,7 +17,7 @@ use crate::write::figures::Figures;
 use crate::write::finish::Finishing;
 use crate::write::finisher::Finisher;
 use crate::write::keeper::Keeper;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use crate::write::queue::Queue;
 use crate::write::timers::Timers;
 use nix::errno::Errno;
@@ -36,7 +36,7 @@ impl LogDir {
         wake: &Wake,
         reporter: &Reporter,
     ) -> Result<LogDir, Failure> {
-        let place = Place::open(start, spec, reporter)?;
+        let place = LockedDir::open(start, spec, reporter)?;
         let [current, previous, processed, _, _] = look(&place)?;
         let found = found_as(forget_published(&place, current)?);
         let (previous, processed) = (found_as(previous), found_as(processed));
@@ -87,7 +87,7 @@ fn takes_up(spec: &Settings) -> bool {
 
 /// Opens `current` for appending and says that it is being written. It has mode 0600 until then if
 /// it is new, as in 0.76.
-pub fn current(place: &Place, what: What) -> Result<File, Failure> {
+pub fn current(place: &LockedDir, what: What) -> Result<File, Failure> {
     let opened = place.dir.open(CURRENT, For::Appending(MODE_PRIVATE));
     let current = opened.map_err(|errno| place.failure(what, CURRENT, errno))?;
     let marked = current.set_mode(MODE_PARTIAL);
@@ -109,7 +109,7 @@ fn found_as(stat: Option<Stat>) -> Found {
 /// What is no regular file can only be moved by whoever put it there: a directory has the bit that would
 /// say complete, a link would lead out of the directory, a FIFO would swallow lines. Nothing is touched
 /// before.
-fn look(place: &Place) -> Result<[Option<Stat>; 5], Failure> {
+fn look(place: &LockedDir) -> Result<[Option<Stat>; 5], Failure> {
     let names = [
         (CURRENT, What::Append),
         (PREVIOUS, What::Read),
@@ -128,7 +128,7 @@ fn look(place: &Place) -> Result<[Option<Stat>; 5], Failure> {
 
 /// A `current` that is an archive as well must not grow: its name goes. A power cut leaves one where the
 /// archive's name reached the disk and the renaming before it did not.
-fn forget_published(place: &Place, current: Option<Stat>) -> Result<Option<Stat>, Failure> {
+fn forget_published(place: &LockedDir, current: Option<Stat>) -> Result<Option<Stat>, Failure> {
     match current {
         Some(stat) if stat.links > 1 && archives::find(place, stat.identity)?.is_some() => {
             place.remove(CURRENT)?;
@@ -139,7 +139,7 @@ fn forget_published(place: &Place, current: Option<Stat>) -> Result<Option<Stat>
 }
 
 /// Does one step. A file that is taken up is finished when the logger runs.
-fn perform(place: &Place, step: Step) -> Result<Option<Finishing>, Failure> {
+fn perform(place: &LockedDir, step: Step) -> Result<Option<Finishing>, Failure> {
     match step {
         Step::Forget(name) => {
             let _ = place.dir.remove(name);
@@ -163,7 +163,7 @@ fn perform(place: &Place, step: Step) -> Result<Option<Finishing>, Failure> {
 }
 
 /// Names a whole `previous`, if it has no name yet, and keeps it for its processor.
-fn take_up(place: &Place) -> Result<Option<Finishing>, Failure> {
+fn take_up(place: &LockedDir) -> Result<Option<Finishing>, Failure> {
     let unfinished = match place.archives().publish(place, PREVIOUS, Code::Unfinished)? {
         Some(name) => Some(name),
         None => archive_of_previous(place)?,
@@ -183,7 +183,7 @@ fn take_up(place: &Place) -> Result<Option<Finishing>, Failure> {
     Ok(None)
 }
 
-fn archive_of_previous(place: &Place) -> Result<Option<Vec<u8>>, Failure> {
+fn archive_of_previous(place: &LockedDir) -> Result<Option<Vec<u8>>, Failure> {
     let stat = place.dir.stat(PREVIOUS);
     match stat.map_err(|errno| place.failure(What::Stat, PREVIOUS, errno))? {
         Some(stat) => archives::find(place, stat.identity),

@@ -7,7 +7,7 @@ use crate::disk::{File, For};
 use crate::failure::{Failure, What};
 use crate::format::{MODE_PARTIAL, NEWSTATE, PREVIOUS, PROCESSED, STATE};
 use crate::sys::spawn::ProcessorFiles;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -85,7 +85,7 @@ impl State {
 }
 
 /// Runs the processor to its end.
-pub fn run(place: &Place) -> Result<Outcome, Failure> {
+pub fn run(place: &LockedDir) -> Result<Outcome, Failure> {
     if place.processors.are_stopped() {
         return Ok(Outcome::Stopped);
     }
@@ -124,7 +124,7 @@ pub fn run(place: &Place) -> Result<Outcome, Failure> {
 }
 
 /// Whether there is no room behind the output of a processor that failed; it goes in any case.
-fn is_disk_full(place: &Place) -> bool {
+fn is_disk_full(place: &LockedDir) -> bool {
     let output = place.dir.open(PROCESSED, For::Appending(MODE_PARTIAL));
     match output.and_then(|output| output.write(&[0; BLOCK_LEN])) {
         Ok(written) => written < BLOCK_LEN,
@@ -132,13 +132,13 @@ fn is_disk_full(place: &Place) -> bool {
     }
 }
 
-fn open(place: &Place, name: &[u8], purpose: For, what: What) -> Result<File, Failure> {
+fn open(place: &LockedDir, name: &[u8], purpose: For, what: What) -> Result<File, Failure> {
     place.dir.open(name, purpose).map_err(|errno| place.failure(what, name, errno))
 }
 
 /// An empty file that the processor fills. It is always a new one: what has the name may carry the bit
 /// that says complete, or be an archive too.
-fn create(place: &Place, name: &[u8]) -> Result<File, Failure> {
+fn create(place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
     place.remove(name)?;
     let file = open(place, name, For::Replacing(MODE_PARTIAL), What::Create)?;
     file.set_mode(MODE_PARTIAL).map_err(|errno| place.failure(What::SetMode, name, errno))?;
@@ -146,7 +146,7 @@ fn create(place: &Place, name: &[u8]) -> Result<File, Failure> {
 }
 
 /// `state`, made if somebody removed it; 0.76 cannot run its processor then, for ever.
-fn open_state(place: &Place) -> Result<File, Failure> {
+fn open_state(place: &LockedDir) -> Result<File, Failure> {
     match place.dir.open(STATE, For::Reading) {
         Ok(file) => Ok(file),
         Err(Errno::ENOENT) => {

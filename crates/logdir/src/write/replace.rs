@@ -8,7 +8,7 @@
 use crate::disk::File;
 use crate::failure::{Failure, What};
 use crate::format::{MODE_COMPLETE, NEWSTATE, PREVIOUS, PROCESSED, STATE, safe_name};
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 
 /// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Replacing {
     /// Does this step on the archive `unfinished`, and tells the next. None when all are done.
     pub fn advance(
         self,
-        place: &Place,
+        place: &LockedDir,
         processed: &File,
         unfinished: &[u8],
     ) -> Result<Option<Replacing>, Failure> {
@@ -87,7 +87,7 @@ impl Replacing {
 }
 
 /// What the processor wants to remember is what the next one reads.
-pub fn keep_state(place: &Place) -> Result<(), Failure> {
+pub fn keep_state(place: &LockedDir) -> Result<(), Failure> {
     let renamed = place.rename(NEWSTATE, STATE);
     renamed.map_err(|errno| place.failure_here(What::RenameState, errno))
 }

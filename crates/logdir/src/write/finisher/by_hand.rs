@@ -8,14 +8,14 @@ use crate::failure::{Failure, What};
 use crate::pause::Trouble;
 use crate::write::finish::{Finishing, Step};
 use crate::write::keeper;
-use crate::write::place::Place;
+use crate::write::locked_dir::LockedDir;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What the thread would hold.
 #[derive(Debug)]
 pub struct ByHand {
-    place: Arc<Place>,
+    place: Arc<LockedDir>,
     finishing: Option<Finishing>,
     trouble: Trouble,
     rests_until: Option<Instant>,
@@ -23,7 +23,7 @@ pub struct ByHand {
 }
 
 impl Finisher {
-    pub fn prepare_by_hand(&mut self, place: &Arc<Place>) -> Result<(), Failure> {
+    pub fn prepare_by_hand(&mut self, place: &Arc<LockedDir>) -> Result<(), Failure> {
         if self.by_hand.is_none() {
             let started = place.dir.start_thread();
             started.map_err(|errno| place.failure_here(What::Thread, errno))?;

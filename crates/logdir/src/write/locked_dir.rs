@@ -23,19 +23,19 @@ const SLOW_SYNC: Duration = Duration::from_millis(1);
 
 /// The directory, its settings and its lock, which lasts as long as anybody works here.
 #[derive(Debug)]
-pub struct Place {
+pub struct LockedDir {
     /// The directory.
     pub dir: Dir,
     /// Its name and settings.
     pub spec: Settings,
     /// The clock stands behind the newest archive.
-    pub clock_behind: Told,
+    pub clock_behind: OnceUntilOver,
     /// There are archives that cannot be removed.
-    pub archives_stuck: Told,
+    pub archives_stuck: OnceUntilOver,
     /// The disk refuses to confirm contents.
-    pub contents_unsynced: Told,
+    pub contents_unsynced: OnceUntilOver,
     /// The disk refuses to confirm names.
-    pub names_unsynced: Told,
+    pub names_unsynced: OnceUntilOver,
     /// Those that finish its files.
     pub processors: Processors,
     /// The disk took long to confirm names.
@@ -49,10 +49,10 @@ pub struct Place {
 
 /// Whether something that lasts has been told already, so that it is told once.
 #[derive(Debug, Default)]
-pub struct Told(AtomicBool);
+pub struct OnceUntilOver(AtomicBool);
 
-impl Told {
-    /// True for the first call since the beginning or since [`Told::forget`].
+impl OnceUntilOver {
+    /// True for the first call since the beginning or since [`OnceUntilOver::forget`].
     pub fn is_news(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
     }
@@ -63,9 +63,9 @@ impl Told {
     }
 }
 
-impl Place {
+impl LockedDir {
     /// Makes the directory if need be, opens it and takes its lock.
-    pub fn open(start: &Dir, spec: &Settings, reporter: &Reporter) -> Result<Place, Failure> {
+    pub fn open(start: &Dir, spec: &Settings, reporter: &Reporter) -> Result<LockedDir, Failure> {
         // As in 0.76 a directory that cannot be made shows in the next call.
         if start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok() {
             sync_parent(start, &spec.dir);
@@ -75,13 +75,13 @@ impl Place {
             .open_dir(&spec.dir)
             .map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         let lock = Lock::take(&dir, name)?;
-        Ok(Place {
+        Ok(LockedDir {
             dir,
             spec: spec.clone(),
-            clock_behind: Told::default(),
-            archives_stuck: Told::default(),
-            contents_unsynced: Told::default(),
-            names_unsynced: Told::default(),
+            clock_behind: OnceUntilOver::default(),
+            archives_stuck: OnceUntilOver::default(),
+            contents_unsynced: OnceUntilOver::default(),
+            names_unsynced: OnceUntilOver::default(),
             processors: Processors::default(),
             is_slow: AtomicBool::new(false),
             archives: Mutex::default(),
