@@ -1,0 +1,179 @@
+//! Long messages in numbered parts: each part is a message of RFC 5424 of its own, at most so many bytes
+//! long with its header, and carries an element `[ID id="..." part="2" parts="17"]`. The texts of the
+//! parts with one `id`, in order, are the text.
+
+use crate::syslog::structured_data::Element;
+use crate::syslog::{Header, append_rfc5424};
+use std::fmt;
+
+/// Bytes of text that a part must have room for. Fewer would make thousands of parts of headers.
+const ROOM_MIN: usize = 16;
+/// Bytes of `\x0a`, which stands for a newline, and of `\x00`.
+const ESCAPED_LEN: usize = 4;
+/// Digits of the number of parts; more parts than that do not fit in memory.
+const DIGITS_MAX: u32 = 9;
+
+/// A message, long or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The header; each part has it.
+    pub header: Header<'a>,
+    /// The structured data; each part has it.
+    pub elements: &'a [Element<'a>],
+    /// The SD-ID of the element that parts have besides; not the id of another element, since ids
+    /// are unique in a message (RFC 5424 section 6.3.2).
+    pub part_sd_id: &'a str,
+    /// The name of this message; its parts share it, and other messages have another.
+    pub id: &'a [u8],
+    /// The text.
+    pub text: &'a [u8],
+}
+
+/// The bound leaves too little room for text beside the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// The smallest bound that would do, in bytes.
+    pub len_min: usize,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "header and structured data need messages of at least {} bytes", self.len_min)
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+/// The messages to be sent for one message: itself, or its parts.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    message: Message<'a>,
+    /// Bytes of escaped text in each part but the last.
+    room_len: usize,
+    /// Text of the parts from `number` on.
+    rest: &'a [u8],
+    /// Number of the next part, from 1.
+    number: u32,
+    count: u32,
+}
+
+impl<'a> Parts<'a> {
+    /// Divides a message into the fewest parts of at most `len_max` bytes, header included. The same
+    /// message gives the same parts each time. A character of UTF-8 is not cut.
+    ///
+    /// # Errors
+    ///
+    /// If the message is too long and its header leaves no room for text.
+    pub fn new(message: Message<'a>, len_max: usize) -> Result<Parts<'a>, NoRoom> {
+        let parts =
+            |room_len, count| Parts { message, room_len, rest: message.text, number: 1, count };
+        if header_len(&message, None) + 1 + escaped_len(message.text) <= len_max {
+            return Ok(parts(usize::MAX, 1));
+        }
+        for digit_count in 1..=DIGITS_MAX {
+            let widest = 10_u32.pow(digit_count) - 1;
+            let header_len = header_len(&message, Some((widest, widest))) + 1;
+            if header_len + ROOM_MIN > len_max {
+                return Err(NoRoom { len_min: header_len + ROOM_MIN });
+            }
+            let room_len = len_max - header_len;
+            if let Some(count) = part_count(message.text, room_len, widest) {
+                return Ok(parts(room_len, count));
+            }
+        }
+        unreachable!("a text of {} bytes has fewer parts than bytes", message.text.len())
+    }
+
+    /// The number of messages, at least 1.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Appends the next message; false, and nothing is appended, if there is none.
+    pub fn append_next(&mut self, output: &mut Vec<u8>) -> bool {
+        if self.number > self.count {
+            return false;
+        }
+        let (text, rest) = self.rest.split_at(prefix_len(self.rest, self.room_len));
+        let part = (self.count > 1).then_some((self.number, self.count));
+        append_message(&self.message, part, text, output);
+        self.rest = rest;
+        self.number += 1;
+        true
+    }
+}
+
+/// How many parts a text has; `None` if more than `count_max`.
+fn part_count(text: &[u8], room_len: usize, count_max: u32) -> Option<u32> {
+    let mut rest = text;
+    let mut count = 0;
+    while !rest.is_empty() {
+        count += 1;
+        if count > count_max {
+            return None;
+        }
+        rest = &rest[prefix_len(rest, room_len)..];
+    }
+    Some(count)
+}
+
+/// How many bytes of a text are a part whose escaped text has at most `room_len` bytes.
+fn prefix_len(text: &[u8], room_len: usize) -> usize {
+    if text.len() <= room_len / ESCAPED_LEN {
+        return text.len();
+    }
+    let mut left_len = room_len;
+    let fits = |byte: &&u8| {
+        let len = escaped_byte_len(**byte);
+        let fits = len <= left_len;
+        left_len = left_len.saturating_sub(len);
+        fits
+    };
+    char_boundary(text, text.iter().take_while(fits).count())
+}
+
+/// The start of the character of UTF-8 that `len` would cut, or `len`.
+fn char_boundary(text: &[u8], len: usize) -> usize {
+    let is_continuation = |pos: usize| text[pos] & 0xc0 == 0x80;
+    if len == text.len() {
+        return len;
+    }
+    // A character has at most three bytes after its first.
+    let start = (len.saturating_sub(3)..=len).rev().find(|pos| !is_continuation(*pos));
+    start.filter(|start| *start > 0 && (*start == len || text[*start] >= 0xc0)).unwrap_or(len)
+}
+
+fn escaped_byte_len(byte: u8) -> usize {
+    if matches!(byte, b'\n' | 0) { ESCAPED_LEN } else { 1 }
+}
+
+fn escaped_len(text: &[u8]) -> usize {
+    text.len() + memchr::memchr2_iter(b'\n', 0, text).count() * (ESCAPED_LEN - 1)
+}
+
+/// The length of all before the space and the text.
+fn header_len(message: &Message<'_>, part: Option<(u32, u32)>) -> usize {
+    let mut header = Vec::new();
+    append_message(message, part, b"", &mut header);
+    header.len()
+}
+
+/// Appends the message with this text: the whole, or part (number, count).
+fn append_message(
+    message: &Message<'_>,
+    part: Option<(u32, u32)>,
+    text: &[u8],
+    output: &mut Vec<u8>,
+) {
+    let Some((number, count)) = part else {
+        return append_rfc5424(&message.header, message.elements, text, output);
+    };
+    let (number, count) = (number.to_string(), count.to_string());
+    let params = [("id", message.id), ("part", number.as_bytes()), ("parts", count.as_bytes())];
+    let mut elements = message.elements.to_vec();
+    elements.push(Element { id: message.part_sd_id, params: &params });
+    append_rfc5424(&message.header, &elements, text, output);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Structured data (RFC 5424 section 6.3): `[ID NAME="VALUE" ...]`, written and read.
+
+use super::escape::append_hex;
+use std::borrow::Cow;
+
+/// Bytes of an id or of a parameter's name (RFC 5424 section 6.3.2: SD-NAME).
+pub const NAME_LEN_MAX: usize = 32;
+
+/// An element to be written: an id and parameters, names with their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element<'a> {
+    /// The id, such as `timeQuality` or `name@32473`.
+    pub id: &'a str,
+    /// Names and values, in order.
+    pub params: &'a [(&'a str, &'a [u8])],
+}
+
+/// If this is an SD-NAME: 1 to 32 printable ASCII bytes without `=`, space, `]` and `"`.
+pub fn is_name(name: &[u8]) -> bool {
+    (1..=NAME_LEN_MAX).contains(&name.len()) && name.iter().all(|byte| is_name_byte(*byte))
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"')
+}
+
+/// Appends elements, or `-` if there is none (RFC 5424 section 6.3.1). Elements follow each other
+/// without a space.
+pub fn append(elements: &[Element<'_>], output: &mut Vec<u8>) {
+    if elements.is_empty() {
+        output.push(b'-');
+    }
+    for element in elements {
+        output.push(b'[');
+        append_name(element.id, output);
+        for (name, value) in element.params {
+            append_param(name, value, output);
+        }
+        output.push(b']');
+    }
+}
+
+/// Appends a space, name and value.
+fn append_param(name: &str, value: &[u8], output: &mut Vec<u8>) {
+    output.push(b' ');
+    append_name(name, output);
+    output.extend_from_slice(b"=\"");
+    append_value(value, output);
+    output.push(b'"');
+}
+
+/// Appends at most 32 bytes of a name; `_` takes the place of a byte that names cannot have.
+fn append_name(name: &str, output: &mut Vec<u8>) {
+    if name.is_empty() {
+        output.push(b'_');
+    }
+    for byte in name.bytes().take(NAME_LEN_MAX) {
+        output.push(if is_name_byte(byte) { byte } else { b'_' });
+    }
+}
+
+/// Appends a value. A backslash stands before `"`, `\` and `]`, and before nothing else (section
+/// 6.3.3). A value is UTF-8: other bytes, and control characters, become the text `\xNN`, whose
+/// backslash is escaped too.
+fn append_value(value: &[u8], output: &mut Vec<u8>) {
+    for chunk in value.utf8_chunks() {
+        for byte in chunk.valid().bytes() {
+            match byte {
+                b'"' | b'\\' | b']' => output.extend_from_slice(&[b'\\', byte]),
+                0..=0x1f | 0x7f => append_escaped_hex(byte, output),
+                _ => output.push(byte),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| append_escaped_hex(*byte, output));
+    }
+}
+
+fn append_escaped_hex(byte: u8, output: &mut Vec<u8>) {
+    output.push(b'\\');
+    append_hex(byte, output);
+}
+
+/// The length of the structured data at the start of `bytes`: `-`, or elements. `None` if it is neither.
+pub(super) fn len_of(bytes: &[u8]) -> Option<usize> {
+    if bytes.first() == Some(&b'-') {
+        return Some(1);
+    }
+    let mut len = 0;
+    while bytes.get(len) == Some(&b'[') {
+        len += element_len(&bytes[len..])?;
+    }
+    (len > 0).then_some(len)
+}
+
+/// The length of an element, both brackets included.
+fn element_len(bytes: &[u8]) -> Option<usize> {
+    let mut pos = 1 + name_len(bytes.get(1..)?)?;
+    loop {
+        match bytes.get(pos)? {
+            b']' => return Some(pos + 1),
+            b' ' => pos = param_end(bytes, pos + 1)?,
+            _ => return None,
+        }
+    }
+}
+
+/// The length of the name at the start; longer ones than the RFC allows are read too.
+fn name_len(bytes: &[u8]) -> Option<usize> {
+    let len = bytes.iter().take_while(|byte| is_name_byte(**byte)).count();
+    (len > 0).then_some(len)
+}
+
+/// Where the parameter that starts at `start` ends.
+fn param_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let equals = start + name_len(bytes.get(start..)?)?;
+    let value = bytes.get(equals..)?.strip_prefix(b"=\"")?;
+    Some(equals + 2 + value_len(value)? + 1)
+}
+
+/// The length of a value up to its closing quote.
+fn value_len(bytes: &[u8]) -> Option<usize> {
+    let mut pos = 0;
+    loop {
+        pos += memchr::memchr2(b'"', b'\\', bytes.get(pos..)?)?;
+        if bytes[pos] == b'"' {
+            return Some(pos);
+        }
+        pos += 2;
+    }
+}
+
+/// The value of a parameter in structured data, as in [`Message`](super::Message): of the first element
+/// with this id that has the parameter.
+pub fn param<'a>(structured_data: &'a [u8], id: &str, name: &str) -> Option<Cow<'a, [u8]>> {
+    let of_id = params(structured_data).filter(|param| param.id == id.as_bytes());
+    of_id.into_iter().find(|param| param.name == name.as_bytes()).map(|param| param.value())
+}
+
+/// Each parameter in structured data, in order.
+pub fn params(structured_data: &[u8]) -> Params<'_> {
+    Params { rest: structured_data, id: b"" }
+}
+
+/// A parameter that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// The id of its element.
+    pub id: &'a [u8],
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its value as sent, escapes included.
+    pub escaped: &'a [u8],
+}
+
+impl<'a> Param<'a> {
+    /// The value without escapes. A backslash before any other byte is a backslash (RFC 5424 section
+    /// 6.3.3).
+    pub fn value(&self) -> Cow<'a, [u8]> {
+        if memchr::memchr(b'\\', self.escaped).is_none() {
+            return Cow::Borrowed(self.escaped);
+        }
+        let mut value = Vec::with_capacity(self.escaped.len());
+        let mut rest = self.escaped;
+        while let Some((&byte, after)) = rest.split_first() {
+            match after {
+                [escaped @ (b'"' | b'\\' | b']'), after @ ..] if byte == b'\\' => {
+                    value.push(*escaped);
+                    rest = after;
+                }
+                _ => {
+                    value.push(byte);
+                    rest = after;
+                }
+            }
+        }
+        Cow::Owned(value)
+    }
+}
+
+/// The parameters of structured data. Ends early where the bytes are no structured data.
+#[derive(Clone, Debug)]
+pub struct Params<'a> {
+    rest: &'a [u8],
+    id: &'a [u8],
+}
+
+impl<'a> Iterator for Params<'a> {
+    type Item = Param<'a>;
+
+    fn next(&mut self) -> Option<Param<'a>> {
+        loop {
+            match self.rest {
+                [b'[', after @ ..] => (self.id, self.rest) = after.split_at(name_len(after)?),
+                [b']', after @ ..] => self.rest = after,
+                [b' ', after @ ..] => {
+                    let end = param_end(after, 0)?;
+                    let (name, value) = after.split_at(name_len(after)?);
+                    let escaped = &value[2..end - name.len() - 1];
+                    self.rest = &after[end..];
+                    return Some(Param { id: self.id, name, escaped });
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
