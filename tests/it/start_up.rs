@@ -1,8 +1,11 @@
 //! Command line and start-up (behaviour 1 and 2).
 
 use crate::peers::peer;
-use crate::support::{Home, differs, numbers, program, unstamped, wait_until};
+use crate::support::{Home, differs, is_original, numbers, program, unstamped, wait_until};
+use crate::trouble::SmallDisk;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -264,4 +267,47 @@ fn descriptors_are_closed_on_exec_and_the_lock_is_an_flock() {
     let taken = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock);
     assert!(taken.is_err());
     logger.end().check(0, "");
+}
+
+#[test]
+fn the_holder_on_another_file_system_is_not_named() {
+    let homes = [Home::new(), Home::new()];
+    let disks = homes.each_ref().map(SmallDisk::mount);
+    if disks.iter().any(Option::is_none) {
+        return;
+    }
+    // Both directories are new on a new file system, and have the same inodes.
+    let mut loggers = homes.each_ref().map(|home| home.spawn(&["./disk/d"]));
+    for (logger, home) in loggers.iter_mut().zip(&homes) {
+        logger.write(b"a\n");
+        wait_until("a line", || home.read("disk/d/current") == b"a\n");
+    }
+    let inode = |home: &Home| std::fs::metadata(home.path("disk/d/lock")).expect("a lock").ino();
+    assert_eq!(inode(&homes[0]), inode(&homes[1]));
+    for (logger, home) in loggers.iter().zip(&homes) {
+        let dir = home.path("disk/d");
+        let ended = Home::new().run(&[dir.as_os_str()], b"");
+        let reason = format!("already in use by process {}\n", logger.pid());
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(is_original() || stderr.ends_with(&reason), "{stderr}");
+    }
+    drop(loggers);
+}
+
+/// No destructor may fail: closing the descriptor unlocks.
+#[test]
+fn a_lock_that_cannot_be_given_up_ends_nothing() {
+    let Some(strace) = peer("strace") else { return };
+    for when in
+        ["flock:error=ENOLCK:when=2", "flock:error=EINTR:when=1", "flock:error=EINTR:when=2"]
+    {
+        let home = Home::new();
+        let program = program();
+        let inject = format!("inject={when}");
+        let options = ["-f", "-qq", "-o", "trace", "-e", &inject].map(OsStr::new);
+        let arguments = [&options[..], &[program.as_os_str(), OsStr::new("./d")]].concat();
+        let ended = home.run_of(&strace, &arguments, b"a\n");
+        assert_eq!((ended.status.code(), ended.signal()), (Some(0), None), "{when}: {ended:?}");
+        assert_eq!(home.read("d/current"), b"a\n");
+    }
 }

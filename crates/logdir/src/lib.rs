@@ -25,6 +25,7 @@ pub mod settings;
 
 // What both sides stand on.
 pub mod disk;
+pub mod lock_table;
 pub mod pause;
 pub mod sys;
 pub mod wake;

@@ -6,11 +6,11 @@
 use crate::failure::{Failure, What};
 use crate::format::{self, CURRENT, Code, PREVIOUS, PROCESSED};
 use crate::label::{LABEL_LEN, Label};
-use crate::read::writer::Identity;
+use crate::lock_table::Identity;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor, stat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, stat};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -163,11 +163,7 @@ impl Directory {
     /// Which file of the system a name stands for, without opening it.
     pub fn identity(&self, name: &[u8]) -> Result<Option<Identity>, Failure> {
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
-            Ok(stat) => Ok(Some(Identity {
-                major: major(stat.st_dev),
-                minor: minor(stat.st_dev),
-                inode: stat.st_ino,
-            })),
+            Ok(stat) => Ok(Some(Identity::of(stat.st_dev, stat.st_ino))),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(self.failure(What::Stat, name, errno)),
         }

@@ -1,45 +1,90 @@
 //! The lock of a log directory: one writer at a time, whichever logger of the family it is.
 //!
-//! Daemontools, svlogd and setlock take an flock on the file `lock`, s6-log a record lock; the two do
-//! not see each other, so both are taken. The record lock is bound to the open file, not to the
-//! process, and is so kept whatever else this process opens and closes.
+//! Daemontools, svlogd and setlock take an flock on the file `lock`, s6-log a record lock. Neither kind
+//! excludes the other, so both are taken. The record lock is bound to the open file, not to the process, and
+//! so nothing else that this process opens and closes gives it up. Closing the file gives up both: nothing is
+//! unlocked by a call that could fail.
 
 use crate::disk::{Dir, For};
 use crate::failure::{Failure, What};
 use crate::format::{LOCK, MODE_PRIVATE};
+use crate::lock_table::{self, Holder, Identity};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+use nix::fcntl::{FcntlArg, fcntl};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
+
+/// How long a lock that another process holds is tried for. A logger that was killed may have left a child
+/// between fork and exec, which holds a copy of its lock for a moment.
+const PATIENCE: Duration = Duration::from_millis(500);
+const TRY_EVERY: Duration = Duration::from_millis(5);
 
 /// Both locks, held until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _flock: Flock<OwnedFd>,
+    _file: File,
 }
 
 impl Lock {
-    /// Takes both locks of the directory without waiting. `name` is the directory as the user
-    /// named it.
+    /// Takes both locks of the directory. `name` is the directory as the user named it.
+    ///
+    /// # Errors
+    /// Another process holds a lock and keeps it, or a lock cannot be asked for.
     pub fn take(dir: &Dir, name: &[u8]) -> Result<Lock, Failure> {
         let failure = |errno| Failure::new(What::Lock, name, errno);
         let file = dir.open(LOCK, For::Appending(MODE_PRIVATE)).map_err(failure)?;
-        let inode = file.stat().map_err(failure)?.identity.1;
-        let flock = match Flock::lock(OwnedFd::from(file), FlockArg::LockExclusiveNonblock) {
-            Ok(flock) => flock,
-            Err((_, Errno::EAGAIN)) => return Err(Failure::in_use(name, flock_holder(inode))),
-            Err((_, errno)) => return Err(failure(errno)),
-        };
-        let mut whole_file = record_lock();
-        match fcntl(flock.as_fd(), FcntlArg::F_OFD_SETLK(&whole_file)) {
-            Ok(_) => Ok(Lock { _flock: flock }),
+        let (device, inode) = file.stat().map_err(failure)?.identity;
+        let file = File::from(OwnedFd::from(file));
+        let mut tries_left = PATIENCE.as_millis() / TRY_EVERY.as_millis();
+        loop {
+            match try_both(&file, Identity::of(device, inode)).map_err(failure)? {
+                None => return Ok(Lock { _file: file }),
+                Some(holder) if tries_left == 0 => return Err(Failure::in_use(name, holder.pid())),
+                Some(_) => {
+                    tries_left -= 1;
+                    thread::sleep(TRY_EVERY);
+                }
+            }
+        }
+    }
+}
+
+/// Takes both locks, or returns the process that has one.
+fn try_both(file: &File, identity: Identity) -> Result<Option<Holder>, Errno> {
+    if !try_flock(file)? {
+        let holder = lock_table::holder(identity).ok().flatten();
+        return Ok(Some(holder.unwrap_or(Holder::Unnamed)));
+    }
+    let mut whole_file = record_lock();
+    loop {
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole_file)) {
+            Ok(_) => return Ok(None),
+            Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN | Errno::EACCES) => {
-                let asked = fcntl(flock.as_fd(), FcntlArg::F_OFD_GETLK(&mut whole_file));
-                let holder = asked.ok().map(|_| whole_file.l_pid).filter(|&pid| pid > 0);
-                Err(Failure::in_use(name, holder))
+                let asked = fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut whole_file));
+                let pid = asked.ok().map(|_| whole_file.l_pid).filter(|&pid| pid > 0);
+                return Ok(Some(pid.map_or(Holder::Unnamed, Holder::Process)));
             }
             // A file system without record locks cannot be in use by s6-log either.
-            Err(Errno::EINVAL | Errno::ENOLCK | Errno::EOPNOTSUPP) => Ok(Lock { _flock: flock }),
-            Err(errno) => Err(failure(errno)),
+            Err(Errno::EINVAL | Errno::ENOLCK | Errno::EOPNOTSUPP) => return Ok(None),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Takes an flock without waiting. False if another process has it.
+fn try_flock(file: &File) -> Result<bool, Errno> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
+            }
         }
     }
 }
@@ -55,34 +100,29 @@ fn record_lock() -> libc::flock {
     }
 }
 
-/// Whoever holds an flock on the file, by the kernel's table of locks, which has lines such as
-/// `1: FLOCK  ADVISORY  WRITE 2011 fe:00:10010700 0 EOF`.
-fn flock_holder(inode: u64) -> Option<i32> {
-    find_flock(&std::fs::read_to_string("/proc/locks").ok()?, inode)
-}
-
-fn find_flock(table: &str, inode: u64) -> Option<i32> {
-    table.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|&word| word != "FLOCK").skip(3);
-        let pid = words.next()?.parse().ok().filter(|&pid| pid > 0)?;
-        let file = words.next()?;
-        (file.rsplit(':').next()?.parse() == Ok(inode)).then_some(pid)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::find_flock;
+    use super::*;
+    use std::time::Instant;
 
+    /// A logger that was killed may leave a child that holds its lock for a moment.
     #[test]
-    fn the_holder_of_an_flock_is_found_by_inode() {
-        let table = "1: POSIX  ADVISORY  WRITE 7 fe:00:42 0 EOF\n\
-                     2: FLOCK  ADVISORY  WRITE 2011 fe:00:42 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  WRITE 2012 fe:00:42 0 EOF\n\
-                     3: FLOCK  ADVISORY  WRITE 0 fe:00:43 0 EOF\n";
-        assert_eq!(find_flock(table, 42), Some(2011));
-        assert_eq!(find_flock(table, 43), None);
-        assert_eq!(find_flock(table, 44), None);
-        assert_eq!(find_flock("", 42), None);
+    fn a_lock_that_is_given_up_after_a_moment_is_taken() {
+        let _alone = crate::faults::alone();
+        let home = tempfile::tempdir().unwrap();
+        let path = std::ffi::OsString::from(home.path());
+        let dir = Dir::start().unwrap().open_dir(&path).unwrap();
+        let first = Lock::take(&dir, b"d").unwrap();
+        let begin = Instant::now();
+        let giver = thread::spawn(move || {
+            thread::sleep(TRY_EVERY * 4);
+            drop(first);
+        });
+        let second = Lock::take(&dir, b"d");
+        assert!(second.is_ok() && begin.elapsed() >= TRY_EVERY * 4, "{second:?}");
+        giver.join().unwrap();
+        let refused = Lock::take(&dir, b"d").unwrap_err().to_string();
+        let reason = format!("already in use by process {}", std::process::id());
+        assert_eq!(refused, format!("unable to lock directory d: {reason}"));
     }
 }
