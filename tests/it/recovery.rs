@@ -62,6 +62,27 @@ fn a_complete_processed_replaces_previous() {
     check(files, &[("@.s", 0o744), ("@.u", 0o644), STATE], b"p\nc\n");
 }
 
+/// A power cut lost the removal of `processed`, and kept the rotation after it.
+#[test]
+fn a_processed_that_is_an_archive_replaces_nothing() {
+    differs("a_processed_that_is_an_archive_replaces_nothing", || {
+        for current in [0o644, 0o744] {
+            let archive = "@400000003b9aca000000000a.s";
+            let home = home_with(&[
+                (archive, b"a\n", 0o744),
+                ("previous", b"p\n", 0o744),
+                ("current", b"c\n", current),
+                ("state", b"", 0o644),
+            ]);
+            let archive = home.path(format!("d/{archive}"));
+            fs::hard_link(archive, home.path("d/processed")).expect("a link");
+            home.run(&["!tr a-z A-Z", "./d"], b"n\n").check(0, "");
+            assert_eq!(home.contents("d"), b"a\nP\nc\nn\n");
+            assert!(!home.path("d/processed").exists());
+        }
+    });
+}
+
 #[test]
 fn an_incomplete_processed_is_thrown_away() {
     let files: Files =

@@ -41,6 +41,9 @@ pub enum Step {
     SyncMark,
     /// `previous` goes.
     RemovePrevious,
+    /// fsync of the directory before `processed` is an archive: recovery takes a `previous` beside such a
+    /// `processed` for a later file.
+    SyncPreviousGone,
     /// `newstate` becomes `state`.
     KeepState,
     /// The finished file gets its name.
@@ -51,6 +54,9 @@ pub enum Step {
     Replace(Replacing),
     /// The finished file loses its working name.
     RemoveFinished,
+    /// fsync of the directory after `processed` was removed: a power cut must not bring it back beside the
+    /// next `previous`, for which recovery would take it.
+    SyncForgotten,
     /// The oldest archives go.
     Prune,
     /// There is an archive, and nothing is left to do.
@@ -147,6 +153,10 @@ impl Finishing {
             Step::SyncMark => self.sync_mark(place)?,
             Step::RemovePrevious => {
                 place.remove(PREVIOUS)?;
+                Step::SyncPreviousGone
+            }
+            Step::SyncPreviousGone => {
+                place.sync_names();
                 Step::KeepState
             }
             Step::KeepState => {
@@ -167,6 +177,10 @@ impl Finishing {
             Step::Replace(replacing) => self.replace(replacing, place)?,
             Step::RemoveFinished => {
                 place.remove(self.finished.0)?;
+                if self.finished.0 == PROCESSED { Step::SyncForgotten } else { Step::Prune }
+            }
+            Step::SyncForgotten => {
+                place.sync_names();
                 Step::Prune
             }
             Step::Prune => {
@@ -359,6 +373,6 @@ mod tests {
         let _alone = crate::faults::alone();
         assert_eq!((0..).take_while(|&count| check_crash_after(count, None)).count(), 6);
         let copy = Some("cat; echo seen >&5");
-        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 14);
+        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 16);
     }
 }

@@ -38,9 +38,15 @@ impl LogDir {
     ) -> Result<LogDir, Failure> {
         let place = LockedDir::open(start, spec, reporter)?;
         let [current, previous, processed, _, _] = look(&place)?;
-        let found = found_as(forget_published(&place, current)?);
-        let (previous, processed) = (found_as(previous), found_as(processed));
+        let kept = [
+            forget_published(&place, CURRENT, current)?,
+            previous,
+            forget_published(&place, PROCESSED, processed)?,
+        ];
+        let has_forgotten = kept != [current, previous, processed];
+        let [found, previous, processed] = kept.map(found_as);
         let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
+        let has_changed = has_forgotten || !steps.is_empty();
         let mut waiting = None;
         for step in steps {
             waiting = perform(&place, step)?.or(waiting);
@@ -49,7 +55,9 @@ impl LogDir {
         if found == Found::Complete {
             // Or else a power cut could leave it with more in it and still marked as complete.
             current.sync().map_err(|errno| place.failure(What::Sync, CURRENT, errno))?;
-        } else {
+        }
+        if has_changed {
+            // A working name that is used again must not be taken for the one that was removed here.
             place.sync_names();
         }
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
@@ -126,15 +134,22 @@ fn look(place: &LockedDir) -> Result<[Option<Stat>; 5], Failure> {
     Ok(stats)
 }
 
-/// A `current` that is an archive as well must not grow: its name goes. A power cut leaves one where the
-/// archive's name reached the disk and the renaming before it did not.
-fn forget_published(place: &LockedDir, current: Option<Stat>) -> Result<Option<Stat>, Failure> {
-    match current {
+/// Removes the working name of a file that is an archive already.
+///
+/// After a power cut a removed name can be back, beside names that were given later. A `current` of this
+/// kind must not grow. A `processed` of this kind was made from an earlier `previous`: the `previous` that is
+/// there now holds other lines.
+fn forget_published(
+    place: &LockedDir,
+    name: &'static [u8],
+    stat: Option<Stat>,
+) -> Result<Option<Stat>, Failure> {
+    match stat {
         Some(stat) if stat.links > 1 && archives::find(place, stat.identity)?.is_some() => {
-            place.remove(CURRENT)?;
+            place.remove(name)?;
             Ok(None)
         }
-        Some(_) | None => Ok(current),
+        Some(_) | None => Ok(stat),
     }
 }
 
