@@ -18,6 +18,7 @@ use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::backward::Backward;
 use ::logdir::read::cursor::{CursorFile, Position};
+use ::logdir::read::delivery::Scope;
 use ::logdir::read::find::{self, Found, Location};
 use ::logdir::read::merge::{BackwardMerge, Merge};
 use ::logdir::read::range_lines::RangeLines;
@@ -26,7 +27,7 @@ use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::StampParser;
 use cursors::Cursors;
 use emit::{Emitter, Form, Item};
-use follow::{Following, Until};
+use follow::{Acknowledges, Following, Until};
 use output::Output;
 use progress::Progress;
 use settings::Settings;
@@ -247,7 +248,7 @@ fn follow(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let options = &settings.options;
-    let mut cursor = options.cursor.as_deref().map(CursorFile::open).transpose()?;
+    let cursor = options.cursor.as_deref().map(CursorFile::open).transpose()?;
     let known = |log: &Log| match (&cursor, &settings.after) {
         (Some(cursor), _) => cursor.position(&log.path).cloned(),
         (None, after) => after.as_ref()?.position(&log.path).cloned(),
@@ -257,27 +258,23 @@ fn follow(
         true => Starts::behind(known, logs, settings, emitter, outcome)?,
         false => Starts::afresh(logs, settings, emitter, outcome)?,
     };
-    let paths: Vec<PathBuf> = logs.iter().map(|log| log.path.clone()).collect();
-    if let Some(cursor) = &mut cursor {
-        // What is left out in front of the first lines is so the next time too.
-        for (path, position) in paths.iter().zip(&starts.positions) {
-            cursor.set(path, position.clone());
-        }
-    }
     give_cursors(emitter, logs, settings, || starts.positions.clone());
-    let until = if options.follow { Until::Asked } else { Until::Done };
-    let mut tell_one = |number: usize, notices: Vec<Notice>, emitter: &mut Emitter| {
+    let acknowledges = if cursor.is_some() { Acknowledges::Written } else { Acknowledges::Taken };
+    let (until, scope) = match options.follow {
+        true => (Until::Asked, Scope::Endless),
+        false => (Until::Done, Scope::Existing),
+    };
+    let mut report = |number: usize, notices: Vec<Notice>, emitter: &mut Emitter| {
         tell(outcome, &logs[number].name, notices, emitter);
     };
     Following {
-        live: starts::live(&starts.positions, logs),
-        paths,
+        follow: starts::follow(&starts.positions, logs, cursor, scope),
         emitter,
         range: settings.range,
         skip_count: starts.skip_count,
-        cursor,
+        acknowledges,
         until,
-        tell: &mut tell_one,
+        report: &mut report,
     }
     .run()
 }

@@ -33,6 +33,11 @@ pub mod wake;
 pub mod read;
 pub mod write;
 
+// What a consumer of lines needs.
+pub use read::cursor::line_id::LineId;
+pub use read::cursor::token::Cursor;
+pub use read::delivery::{Delivery, Follow, Scope, Start, Ticket, Window};
+
 // Everything fails once, on a disk in memory.
 #[cfg(test)]
 #[path = "../faults/main.rs"]

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod cursor;
 pub mod decode;
 pub mod delivered;
+pub mod delivery;
 pub mod examine;
 pub mod find;
 pub mod follow;

@@ -1,26 +1,20 @@
 //! Lines as they come, or those since the last time: the part of `logdir show` that has a memory.
 
+use crate::logdir::choices;
 use crate::logdir::show::emit::{Emitter, Item};
 use crate::signals::Signals;
-use ::logdir::clock;
 use ::logdir::failure::{Failure, What};
-use ::logdir::read::cursor::CursorFile;
-use ::logdir::read::follow::Delivered;
-use ::logdir::read::follow_several::{FollowSeveral, HOLD, Next};
+use ::logdir::read::Notice;
+use ::logdir::read::delivery::{Delivery, Follow, Ticket};
+use ::logdir::read::follow_several::HOLD;
 use ::logdir::read::range::Range;
-use ::logdir::read::stamp::Moment;
-use ::logdir::read::watch::Watch;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-/// The cursor is written when so many lines have come since, or so much time has passed.
-const CHECKPOINT_LINES: u64 = 1000;
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,67 +28,55 @@ pub enum Until {
 /// Everything that is open while directories are followed.
 pub struct Following<'a> {
     /// The directories.
-    pub live: FollowSeveral,
-    /// What a cursor calls each of them.
-    pub paths: Vec<PathBuf>,
-    /// Where lines go.
+    pub follow: Follow,
+    /// Where lines are written.
     pub emitter: &'a mut Emitter,
     /// Which of them.
     pub range: Range,
     /// How many of those that are wanted are left out first.
     pub skip_count: u64,
-    /// What remembers how far they went.
-    pub cursor: Option<CursorFile>,
+    /// When a line is acknowledged.
+    pub acknowledges: Acknowledges,
     /// When it ends.
     pub until: Until,
-    /// Takes what there is to tell of a directory.
-    pub tell: &'a mut dyn FnMut(usize, Vec<::logdir::read::Notice>, &mut Emitter),
+    /// Reports what was noticed in a directory.
+    pub report: &'a mut dyn FnMut(usize, Vec<Notice>, &mut Emitter),
 }
 
-/// Lines that have been taken since the cursor was written.
-struct Unsaved {
-    count: u64,
-    since: Instant,
-    /// What the cursor would say behind each of them; at most [`CHECKPOINT_LINES`].
-    taken: Vec<Taking>,
+/// When a line is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledges {
+    /// When it is written out, because a cursor is kept.
+    Written,
+    /// At once, because nobody asks.
+    Taken,
 }
 
-/// A line that was taken: it is delivered when so many bytes have been written out.
-struct Taking {
-    written_len: u64,
-    number: usize,
-    taken: Delivered,
-}
-
-impl Unsaved {
-    fn new() -> Unsaved {
-        Unsaved { count: 0, since: Instant::now(), taken: Vec::new() }
-    }
-}
+/// Lines that will be acknowledged when this many bytes have been written out, in this order.
+type Unwritten = VecDeque<(u64, Ticket)>;
 
 impl Following<'_> {
     /// Follows until the end. Whatever was written by then is in the cursor.
     pub fn run(mut self) -> Result<(), Failure> {
         let signals = self.listen()?;
-        let mut watch = self.watch();
-        let mut marks = vec![true; self.paths.len()];
-        self.emitter.begin(|| self.live.left_len());
-        let mut unsaved = Unsaved::new();
+        let mut unwritten = Unwritten::new();
+        self.emitter.begin(|| self.follow.left_len());
         loop {
             // Asked before looking, so that what was written until then is seen.
             let is_over = self.left_of_range() == Some(Duration::ZERO);
             if is_over {
-                marks.fill(true);
+                self.follow.look_at_all();
             }
-            self.live.look(&mut marks);
-            let wait = self.take_lines(&mut unsaved, signals.as_deref())?;
+            self.take_lines(&mut unwritten, signals.as_deref())?;
             match self.until {
                 Until::Asked => self.emitter.flush()?,
                 Until::Done => self.emitter.finish()?,
             }
-            self.tell_all();
-            let (Some(signals), Some(watch)) = (&signals, &mut watch) else { break };
-            self.watch_moved(watch);
+            self.ack_written(&mut unwritten);
+            self.report_all();
+            let Some(signals) = signals.as_deref().filter(|_| self.until == Until::Asked) else {
+                break;
+            };
             if signals.take().to_end {
                 self.end_line();
                 break;
@@ -102,21 +84,19 @@ impl Following<'_> {
             if self.emitter.is_stopped() || is_over {
                 break;
             }
-            if unsaved.since.elapsed() >= CHECKPOINT_INTERVAL {
-                self.save(&mut unsaved)?;
-            }
-            if !wait_for(signals, watch, self.wait_limit(wait, &unsaved)) {
+            self.follow.checkpoint()?;
+            if !self.wait(signals) {
                 break;
             }
-            watch.mark(&mut marks);
         }
         self.emitter.flush()?;
-        self.save(&mut unsaved)
+        self.ack_written(&mut unwritten);
+        self.follow.save()
     }
 
     /// Collects signals where something is to be done before they end the program.
     fn listen(&mut self) -> Result<Option<Rc<Signals>>, Failure> {
-        if self.until == Until::Done && self.cursor.is_none() {
+        if self.until == Until::Done && self.acknowledges == Acknowledges::Taken {
             return Ok(None);
         }
         let signals = Rc::new(collect_signals()?);
@@ -124,126 +104,123 @@ impl Following<'_> {
         Ok(Some(signals))
     }
 
-    fn watch(&mut self) -> Option<Watch> {
-        let directories = self.live.followers_mut().iter().map(|follower| follower.directory());
-        (self.until == Until::Asked).then(|| Watch::new(directories))
-    }
-
-    /// Watches the directories that have come in the place of others.
-    fn watch_moved(&mut self, watch: &mut Watch) {
-        for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
-            if follower.take_moved() {
-                watch.replace(number, follower.directory());
-            }
-        }
-    }
-
-    /// Makes room for the prompt of a shell that nothing tells of INT.
+    /// Makes room for the prompt of a shell that does not get INT.
     fn end_line(&self) {
         if std::io::stdout().is_terminal() {
             crate::message::end_line();
         }
     }
 
-    /// Takes all lines that are there, and says how long the next one has to wait.
+    /// Takes all lines that are there, unless somebody asks to end before.
     fn take_lines(
         &mut self,
-        unsaved: &mut Unsaved,
+        unwritten: &mut Unwritten,
         signals: Option<&Signals>,
-    ) -> Result<Option<Duration>, Failure> {
+    ) -> Result<(), Failure> {
         loop {
-            let now = (self.until == Until::Asked).then(|| moment_of(clock::now()));
-            match self.live.next(now) {
-                Next::Nothing => return Ok(None),
-                Next::Wait(left) => return Ok(Some(left)),
-                Next::Line(number) => {
-                    let line_len = self.live.follower(number).line().bytes.len();
-                    self.take_line(number, unsaved)?;
-                    if self.emitter.is_due(line_len)
-                        && !self.emitter.look(|| self.live.left_len())?
-                    {
-                        return Ok(None);
-                    }
+            let Some(delivery) = self.follow.next() else {
+                let is_full = self.follow.is_full();
+                if !is_full || !self.make_room(unwritten, signals)? {
+                    return Ok(());
                 }
+                continue;
+            };
+            let (ticket, line_len) = (delivery.ticket, delivery.line.bytes.len());
+            take_line(self.range, &mut self.skip_count, self.emitter, &delivery)?;
+            match self.acknowledges {
+                Acknowledges::Written => unwritten.push_back((self.emitter.taken_len(), ticket)),
+                Acknowledges::Taken => self.follow.ack(ticket),
+            }
+            let is_due = self.emitter.is_due(line_len);
+            if is_due && !self.emitter.look(|| self.follow.left_len())? {
+                return Ok(());
             }
             if self.emitter.is_stopped() {
-                return Ok(None);
-            }
-            if unsaved.count >= CHECKPOINT_LINES {
-                self.emitter.flush()?;
-                if self.emitter.is_stopped() {
-                    return Ok(None);
-                }
-                self.save(unsaved)?;
-                if signals.is_some_and(is_asked) {
-                    return Ok(None);
-                }
+                return Ok(());
             }
         }
     }
 
-    fn take_line(&mut self, number: usize, unsaved: &mut Unsaved) -> Result<(), Failure> {
-        let follower = self.live.follower(number);
-        let (line, stamp, place) = (follower.line(), follower.stamp(), follower.place());
-        let item = Item { number, line, stamp, place, chain: Some(follower.chain()) };
-        if self.range.holds_line(follower.moment()) {
-            if self.skip_count == 0 {
-                self.emitter.take(item)?;
-            } else {
-                self.skip_count -= u64::from(!line.continues && self.emitter.wants(item));
-                self.emitter.skip(item);
-            }
+    /// Writes out what was taken, since no line is given out before. False if somebody asks to end.
+    fn make_room(
+        &mut self,
+        unwritten: &mut Unwritten,
+        signals: Option<&Signals>,
+    ) -> Result<bool, Failure> {
+        self.emitter.flush()?;
+        self.ack_written(unwritten);
+        if self.emitter.is_stopped() {
+            return Ok(false);
         }
-        self.live.take(number);
-        unsaved.count += 1;
-        if self.cursor.is_some() {
-            let written_len = self.emitter.taken_len();
-            let taken = self.live.follower(number).taken();
-            unsaved.taken.push(Taking { written_len, number, taken });
-        }
-        Ok(())
+        self.follow.checkpoint()?;
+        Ok(!signals.is_some_and(is_asked))
     }
 
-    fn tell_all(&mut self) {
-        for (number, follower) in self.live.followers_mut().iter_mut().enumerate() {
-            let notices = follower.take_notices();
-            if !notices.is_empty() {
-                (self.tell)(number, notices, self.emitter);
-            }
-        }
-    }
-
-    /// Writes the cursor: how far lines were taken that have been written to standard output.
-    fn save(&mut self, unsaved: &mut Unsaved) -> Result<(), Failure> {
-        let unsaved = std::mem::replace(unsaved, Unsaved::new());
-        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+    fn ack_written(&mut self, unwritten: &mut Unwritten) {
         let written_len = self.emitter.written_len();
-        let written = unsaved.taken.into_iter().filter(|line| line.written_len <= written_len);
-        let mut last: Vec<Option<Delivered>> = vec![None; self.paths.len()];
-        for Taking { number, taken, .. } in written {
-            last[number] = Some(taken);
+        while let Some(&(len, ticket)) = unwritten.front()
+            && len <= written_len
+        {
+            self.follow.ack(ticket);
+            unwritten.pop_front();
         }
-        for (number, taken) in last.into_iter().enumerate() {
-            if let Some(taken) = taken {
-                cursor.set(&self.paths[number], self.live.follower(number).position(taken));
-            }
-        }
-        cursor.save()
     }
 
-    fn wait_limit(&self, wait: Option<Duration>, unsaved: &Unsaved) -> Option<Duration> {
-        let checkpoint = (self.cursor.is_some() && unsaved.count > 0)
-            .then(|| CHECKPOINT_INTERVAL.saturating_sub(unsaved.since.elapsed()));
-        wait.into_iter().chain(checkpoint).chain(self.left_of_range()).min()
+    fn report_all(&mut self) {
+        for (number, notice) in self.follow.take_notices() {
+            (self.report)(number, vec![notice], self.emitter);
+        }
+    }
+
+    /// Waits until something has happened, or it is time to look. False where nobody reads any more.
+    fn wait(&self, signals: &Signals) -> bool {
+        let stdout = std::io::stdout();
+        let mut ready = vec![
+            PollFd::new(stdout.as_fd(), PollFlags::empty()),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        ready.extend(self.follow.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let wait = self.follow.deadline().saturating_duration_since(Instant::now());
+        let wait = wait.min(self.left_of_range().unwrap_or(Duration::MAX));
+        // Rounded up, or the last millisecond would be spent asking.
+        let wait = wait.saturating_add(Duration::from_micros(999));
+        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+        match poll(&mut ready, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            // It is looked again after a while in any case.
+            Err(_) => return true,
+        }
+        let is_broken =
+            ready[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+        !is_broken
     }
 
     /// How long lines of the range may still come. A line may be written a little later than it was
     /// stamped.
     fn left_of_range(&self) -> Option<Duration> {
         let end = self.range.until?.to_nanos() + HOLD.as_nanos().cast_signed();
-        let left = (end - moment_of(clock::now()).to_nanos()).max(0);
+        let left = (end - choices::now().to_nanos()).max(0);
         Some(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
     }
+}
+
+fn take_line(
+    range: Range,
+    skip_count: &mut u64,
+    emitter: &mut Emitter,
+    delivery: &Delivery,
+) -> Result<(), Failure> {
+    let Delivery { directory, line, stamp, moment, place, chain, .. } = *delivery;
+    let item = Item { number: directory, line, stamp, place, chain: Some(chain) };
+    if !range.holds_line(moment) {
+        return Ok(());
+    }
+    if *skip_count == 0 {
+        return emitter.take(item);
+    }
+    *skip_count -= u64::from(!line.continues && emitter.wants(item));
+    emitter.skip(item);
+    Ok(())
 }
 
 /// Whether a signal waits to be taken.
@@ -254,30 +231,4 @@ fn is_asked(signals: &Signals) -> bool {
 
 fn collect_signals() -> Result<Signals, Failure> {
     Signals::collect().map_err(|errno| Failure::new(What::Events, "", errno))
-}
-
-/// Waits until something has happened, or it is time to look. False where nobody reads any more.
-fn wait_for(signals: &Signals, watch: &Watch, limit: Option<Duration>) -> bool {
-    let stdout = std::io::stdout();
-    let mut ready = vec![
-        PollFd::new(stdout.as_fd(), PollFlags::empty()),
-        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-    ];
-    ready.extend(watch.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-    let wait = limit.map_or(watch.timeout(), |limit| limit.min(watch.timeout()));
-    // Rounded up, or the last millisecond would be spent asking.
-    let wait = wait + Duration::from_micros(999);
-    let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
-    match poll(&mut ready, timeout) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        // It is looked again after a while in any case.
-        Err(_) => return true,
-    }
-    let is_broken = ready[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
-    !is_broken
-}
-
-fn moment_of(label: ::logdir::label::Label) -> Moment {
-    let (unix_secs, nanos) = label.to_unix();
-    Moment { unix_secs, nanos }
 }

@@ -5,13 +5,13 @@ use crate::logdir::show::{Log, Settings, backward, tell};
 use crate::logdir::trouble::Outcome;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
-use ::logdir::read::cursor::Position;
+use ::logdir::read::cursor::{CursorFile, Position};
 use ::logdir::read::delivered::position_before;
-use ::logdir::read::follow::Follower;
-use ::logdir::read::follow_several::{FollowSeveral, Next};
+use ::logdir::read::delivery::{
+    Delivery, Follow, Scope, StartedDirectory, first_place, place_since,
+};
 use ::logdir::read::lines::LineStart;
 use ::logdir::read::range::{self, Range};
-use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::stamp::Moment;
 
 /// Lines that are shown before one waits for more.
@@ -61,7 +61,8 @@ pub fn positions_before(
 ) -> Vec<Position> {
     let position = |(log, first): (&Log, &Option<First>)| {
         let place = first.as_ref().map(|(place, _)| place.clone());
-        let place = place.or_else(|| place_since(log, settings.range.until?));
+        let place =
+            place.or_else(|| place_since(&log.snapshot, &log.stamps, settings.range.until?));
         position_before(&log.snapshot, &log.stamps, place.as_ref())
     };
     logs.iter().zip(firsts).map(position).collect()
@@ -70,22 +71,10 @@ pub fn positions_before(
 /// How far a directory was shown before the first line of the range, whether that is there or not.
 pub fn position_before_range(log: &Log, range: Range) -> Position {
     let place = match range.since {
-        Some(since) => place_since(log, since),
-        None => first_place(log),
+        Some(since) => place_since(&log.snapshot, &log.stamps, since),
+        None => first_place(&log.snapshot),
     };
     position_before(&log.snapshot, &log.stamps, place.as_ref())
-}
-
-/// The first line from a moment on.
-fn place_since(log: &Log, since: Moment) -> Option<LineStart> {
-    let range = Range { since: Some(since), until: None };
-    let mut source = RangeLines::new(&log.snapshot, log.stamps.clone(), range);
-    source.advance().then(|| source.place().clone())
-}
-
-fn first_place(log: &Log) -> Option<LineStart> {
-    let link = log.snapshot.files.first()?;
-    Some(LineStart { file: link.file.clone(), offset: 0 })
 }
 
 /// Where following begins in each directory, and how many lines that are wanted are left out then.
@@ -113,7 +102,7 @@ impl Starts {
         let shown_count = settings.options.lines.map_or(u64::MAX, |count| count as u64);
         let skip_count = match shown_count {
             u64::MAX => 0,
-            _ => count_behind(&positions, logs, settings, emitter)?.saturating_sub(shown_count),
+            _ => count_after(&positions, logs, settings, emitter)?.saturating_sub(shown_count),
         };
         Ok(Starts { positions, skip_count })
     }
@@ -156,35 +145,40 @@ fn position_of_new(
 }
 
 /// What follows directories from these positions on.
-pub fn live(positions: &[Position], logs: &[Log]) -> FollowSeveral {
-    let follower = |(position, log): (&Position, &Log)| {
-        Follower::new(&log.snapshot, log.stamps.clone(), position.clone())
+pub fn follow(
+    positions: &[Position],
+    logs: &[Log],
+    cursor: Option<CursorFile>,
+    scope: Scope,
+) -> Follow {
+    let started = |(position, log): (&Position, &Log)| StartedDirectory {
+        path: log.path.clone(),
+        snapshot: log.snapshot.clone(),
+        stamps: log.stamps.clone(),
+        position: position.clone(),
     };
-    FollowSeveral::new(positions.iter().zip(logs).map(follower).collect())
+    Follow::of(positions.iter().zip(logs).map(started).collect(), cursor, scope)
 }
 
-/// How many lines that are wanted stand behind these positions now.
-fn count_behind(
+/// How many lines that are wanted are after these positions now.
+fn count_after(
     positions: &[Position],
     logs: &[Log],
     settings: &Settings,
     emitter: &mut Emitter,
 ) -> Result<u64, Failure> {
-    let mut live = live(positions, logs);
-    live.look(&mut vec![true; logs.len()]);
+    let mut follow = follow(positions, logs, None, Scope::Existing);
     let mut count = 0;
-    emitter.begin(|| live.left_len());
-    while let Next::Line(number) = live.next(None) {
-        let follower = live.follower(number);
-        let line = follower.line();
-        let text_pos = follower.stamp().map_or(0, |stamp| stamp.end);
+    emitter.begin(|| follow.left_len());
+    while let Some(Delivery { line, stamp, moment, ticket, .. }) = follow.next() {
+        let text_pos = stamp.map_or(0, |stamp| stamp.end);
         let is_wanted = !line.continues
-            && settings.range.holds_line(follower.moment())
+            && settings.range.holds_line(moment)
             && emitter.is_wanted(&line.bytes[text_pos..]);
         count += u64::from(is_wanted);
         let line_len = line.bytes.len();
-        live.take(number);
-        if emitter.is_due(line_len) && !emitter.look(|| live.left_len())? {
+        follow.ack(ticket);
+        if emitter.is_due(line_len) && !emitter.look(|| follow.left_len())? {
             break;
         }
     }

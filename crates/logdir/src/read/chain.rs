@@ -125,6 +125,12 @@ impl Chain {
         link.handle.clone().filter(|_| link.file.inode == place.file.inode)
     }
 
+    /// The open file itself, while it is the one being read.
+    pub fn handle_of(&self, file: &LogFile) -> Option<Rc<File>> {
+        let link = &self.reading.as_ref()?.link;
+        link.handle.clone().filter(|_| link.file.inode == file.inode)
+    }
+
     /// Bytes left to be read, by the sizes of the files as they are stored.
     pub fn left_len(&self) -> u64 {
         let len = |link: &ListedFile, offset: u64| link.file.len.saturating_sub(offset);

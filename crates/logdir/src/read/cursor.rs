@@ -3,6 +3,7 @@
 //! The file is replaced as a whole, and synced, so that it is the old or the new one at any moment. A
 //! lock beside it (`FILE.lock`) keeps a second reader from using it. It must not lie in a log directory.
 
+pub mod line_id;
 pub mod token;
 
 use crate::failure::{Failure, What};
@@ -62,10 +63,18 @@ pub struct Identity {
 impl Identity {
     /// That of an open file. None where it is empty.
     pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
+        Ok(Identity::with_first_line(handle)?.map(|(identity, _)| identity))
+    }
+
+    /// The identity of an open file, and the hash of its first line as far as that is in the first
+    /// [`HEAD_LEN_MAX`] bytes. None if the file is empty.
+    pub fn with_first_line(handle: &Rc<File>) -> io::Result<Option<(Identity, u64)>> {
         let head = head(handle, HEAD_LEN_MAX)?;
         let (inode, born) = inode_and_birth(handle)?;
         let (head_len, head_hash) = (head.len(), last_line::hash(&head));
-        Ok((head_len > 0).then_some(Identity { inode, born, head_len, head_hash }))
+        let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let identity = Identity { inode, born, head_len, head_hash };
+        Ok((head_len > 0).then_some((identity, last_line::hash(first_line))))
     }
 
     /// Whether a file is the same one, perhaps longer by now.

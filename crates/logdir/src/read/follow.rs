@@ -12,7 +12,8 @@ use crate::failure::Failure;
 use crate::format::{CURRENT, Code};
 use crate::read::Notice;
 use crate::read::chain::Chain;
-use crate::read::cursor::{FilePosition, Identity, Position};
+use crate::read::cursor::line_id::LineId;
+use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::read::last_line::{Behind, LastLine};
 use crate::read::lines::{Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
@@ -35,7 +36,7 @@ pub struct Follower {
     /// The last file that the chain was given. When it has been read and is not `current` any more,
     /// others follow it.
     last: Option<Rc<LogFile>>,
-    /// Files that were opened and may hold the place of `done`.
+    /// Files that were opened and may hold the place of `reached`.
     opened: VecDeque<ListedFile>,
     /// Whether it was asked which file is `current` since the last read that found something.
     probed: Probed,
@@ -48,8 +49,10 @@ pub struct Follower {
     /// Whether the end of an interrupted file was looked at once more.
     looked_again: bool,
     last_line: LastLine,
-    /// Behind the last line delivered.
-    done: Option<Reached>,
+    /// After the last line given out.
+    reached: Option<Reached>,
+    /// The file in which that line started.
+    line_file: Option<Rc<ReadFile>>,
     /// The moment of the line gone to.
     moment: Option<Moment>,
     gap: Gap,
@@ -65,18 +68,39 @@ enum Probed {
     Final,
 }
 
-/// How far lines had been delivered at some time.
+/// The position after a line, without the names and handles that a [`Position`] is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Delivered {
-    done: Option<Reached>,
+    reached: Option<Reached>,
     last_line: LastLine,
 }
 
-/// The place behind a line, and its file.
+impl Delivered {
+    /// As a cursor keeps it.
+    pub fn position(self) -> Position {
+        let file = self.reached.and_then(|Reached { place, file }| {
+            let ReadFile { identity, .. } = *file?;
+            let name = place.file.name.clone();
+            Some(FilePosition { name, identity, offset: place.offset })
+        });
+        Position { file, last_line: self.last_line }
+    }
+}
+
+/// The place after a line, and its file.
 #[derive(Clone, Debug)]
 struct Reached {
     place: LineStart,
-    link: Option<ListedFile>,
+    /// None if the system did not say what file it is, or nothing is in it.
+    file: Option<Rc<ReadFile>>,
+}
+
+/// What tells a file from others, read when lines of it were given out.
+#[derive(Clone, Copy, Debug)]
+struct ReadFile {
+    identity: Identity,
+    /// Hash of its first line, or of the first bytes of that. It is the same each time the file is read.
+    first_line_hash: u64,
 }
 
 /// Whether lines are missing in front of the next one.
@@ -100,7 +124,8 @@ impl Follower {
             seen: SeenFiles::of_snapshot(&snapshot.files),
             looked_again: false,
             last_line: LastLine::default(),
-            done: None,
+            reached: None,
+            line_file: None,
             moment: None,
             gap: Gap::No,
             notices: Vec::new(),
@@ -136,33 +161,53 @@ impl Follower {
         }
     }
 
-    /// Says that the line gone to has been delivered, or left out on purpose.
+    /// Notes that the line gone to is given out. Following is resumed after it where its file is gone.
     pub fn take(&mut self) {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
         self.last_line.remember(self.chain.line(), stamped);
+        let start = self.chain.place().file.clone();
+        let start = self.read_file(&start);
+        self.line_file = start;
         let Some(place) = self.chain.rest_place() else { return };
-        match &mut self.done {
-            Some(done) if Rc::ptr_eq(&done.place.file, &place.file) => done.place = place,
-            done => {
-                let is_it = |link: &&ListedFile| link.file.inode == place.file.inode;
-                let mut link = self.opened.iter().rfind(is_it).cloned();
-                if let (Some(link), Some(handle)) = (&mut link, self.chain.rest_handle()) {
-                    link.handle = Some(handle);
-                }
-                *done = Some(Reached { place, link });
+        let file = self.read_file(&place.file);
+        self.reached = Some(Reached { place, file });
+    }
+
+    /// How far lines have been given out.
+    pub fn delivered(&self) -> Delivered {
+        Delivered { reached: self.reached.clone(), last_line: self.last_line.to_keep() }
+    }
+
+    /// An id of the line that was given out last, by which a receiver recognizes a line that it is sent
+    /// again.
+    pub fn line_id(&self) -> LineId {
+        let offset = self.chain.place().offset;
+        let moment = self.chain.stamp().map(|stamp| stamp.moment);
+        let file = self.line_file.as_deref();
+        match (moment, file) {
+            (Some(moment), file) => {
+                let hash = file.map_or(0, |file| file.first_line_hash);
+                LineId::stamped(hash, offset, moment)
             }
+            (None, Some(file)) => LineId::unstamped(file.first_line_hash, &file.identity, offset),
+            (None, None) => LineId::of_text(self.chain.line().bytes, offset),
         }
     }
 
-    /// How far lines have been delivered, to be asked for a position later.
-    pub fn taken(&self) -> Delivered {
-        Delivered { done: self.done.clone(), last_line: self.last_line.to_keep() }
-    }
-
-    /// How far lines had been delivered.
-    pub fn position(&self, taken: Delivered) -> Position {
-        let file = taken.done.and_then(|done| self.file_position(done));
-        Position { file, last_line: taken.last_line }
+    /// What tells the file of a line from others. The system is asked once for each file, but as long as
+    /// only a few bytes are in it.
+    fn read_file(&self, file: &Rc<LogFile>) -> Option<Rc<ReadFile>> {
+        let known = self.reached.as_ref().filter(|reached| Rc::ptr_eq(&reached.place.file, file));
+        if let Some(known) = known.and_then(|reached| reached.file.as_ref())
+            && known.identity.head_len == HEAD_LEN_MAX
+        {
+            return Some(known.clone());
+        }
+        let opened = self.opened.iter().rfind(|link| link.file.inode == file.inode);
+        let open = || opened?.open(&self.directory).ok()?;
+        let handle = self.chain.handle_of(file).or_else(open)?;
+        let (identity, first_line_hash) = Identity::with_first_line(&handle).ok()??;
+        Some(Rc::new(ReadFile { identity, first_line_hash }))
     }
 
     /// The line gone to.
@@ -443,22 +488,15 @@ impl Follower {
         }
     }
 
-    /// Lets go of the handles of files in front of the one that `done` is in.
+    /// Lets go of the handles of files before the one that `reached` is in.
     fn forget_opened(&mut self) {
-        let Some(done) = &self.done else { return };
-        let is_older = |link: &ListedFile| link.file.inode != done.place.file.inode;
+        let Some(reached) = &self.reached else { return };
+        let is_older = |link: &ListedFile| link.file.inode != reached.place.file.inode;
         if self.opened.iter().any(|link| !is_older(link)) {
             while self.opened.front().is_some_and(is_older) {
                 self.opened.pop_front();
             }
         }
-    }
-
-    fn file_position(&self, done: Reached) -> Option<FilePosition> {
-        let handle = done.link?.open(&self.directory).ok().flatten()?;
-        let identity = Identity::of(&handle).ok().flatten()?;
-        let LineStart { file, offset } = done.place;
-        Some(FilePosition { name: file.name.clone(), identity, offset })
     }
 }
 

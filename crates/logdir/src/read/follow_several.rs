@@ -86,12 +86,23 @@ impl FollowSeveral {
         &mut self.followers
     }
 
-    /// Says that the line of this directory has come, and goes to its next one.
-    pub fn take(&mut self, number: usize) {
+    /// Adds a directory, which gets the next number.
+    pub fn add(&mut self, follower: Follower) {
+        self.followers.push(follower);
+        self.has_line.push(false);
+    }
+
+    /// Notes that the line of this directory is given out. It stays there until [`FollowSeveral::go_on`].
+    pub fn give(&mut self, number: usize) -> &Follower {
         let follower = &mut self.followers[number];
         follower.take();
-        self.has_line[number] = follower.advance();
         self.last = Some(number);
+        follower
+    }
+
+    /// Goes to the next line of a directory after [`FollowSeveral::give`].
+    pub fn go_on(&mut self, number: usize) {
+        self.has_line[number] = self.followers[number].advance();
     }
 }
 

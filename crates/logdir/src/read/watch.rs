@@ -46,7 +46,8 @@ impl Watch {
         self.add(number, directory);
     }
 
-    fn add(&mut self, number: usize, directory: &Directory) {
+    /// Watches one more directory by this number.
+    pub fn add(&mut self, number: usize, directory: &Directory) {
         let events = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVE
@@ -64,15 +65,16 @@ impl Watch {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// How long there is nothing to look at unless something happens.
-    pub fn timeout(&self) -> Duration {
-        self.next_sweep.saturating_duration_since(Instant::now())
+    /// When all directories are looked at, whether something happens before or not.
+    pub fn next_sweep(&self) -> Instant {
+        self.next_sweep
     }
 
     /// Marks the directories that should be looked at now.
     pub fn mark(&mut self, marks: &mut [bool]) {
-        if self.timeout().is_zero() {
-            self.next_sweep = Instant::now() + SWEEP_INTERVAL;
+        let now = Instant::now();
+        if self.next_sweep <= now {
+            self.next_sweep = now + SWEEP_INTERVAL;
             marks.fill(true);
         }
         let Some(inotify) = &self.inotify else { return };

@@ -16,7 +16,7 @@ use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -38,9 +38,25 @@ impl Cursor {
         parts.split('-').map(parse_part).collect::<Option<_>>().map(Cursor)
     }
 
+    /// The cursor of these directories.
+    pub fn of<'a>(positions: impl IntoIterator<Item = (&'a Path, &'a Position)>) -> Cursor {
+        let positions = positions.into_iter();
+        Cursor(positions.map(|(path, position)| (path_hash(path), position.clone())).collect())
+    }
+
     /// How far a directory was read.
     pub fn position(&self, directory: &Path) -> Option<&Position> {
-        self.0.get(&last_line::hash(directory.as_os_str().as_bytes()))
+        self.0.get(&path_hash(directory))
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> =
+            self.0.iter().map(|(path_hash, position)| part_of(*path_hash, position)).collect();
+        let mut word = String::new();
+        append(&parts, &mut word);
+        f.write_str(&word)
     }
 }
 
@@ -61,7 +77,15 @@ pub fn append(parts: &[String], to: &mut String) {
 
 /// The part of one directory.
 pub fn part(directory: &Path, position: &Position) -> String {
-    let mut part = format!("{:x}", last_line::hash(directory.as_os_str().as_bytes()));
+    part_of(path_hash(directory), position)
+}
+
+fn path_hash(directory: &Path) -> u64 {
+    last_line::hash(directory.as_os_str().as_bytes())
+}
+
+fn part_of(path_hash: u64, position: &Position) -> String {
+    let mut part = format!("{path_hash:x}");
     // Writing to a string cannot fail.
     let _ = match &position.file {
         Some(FilePosition { name, identity, offset }) => {

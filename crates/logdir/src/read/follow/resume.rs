@@ -28,7 +28,7 @@ impl Follower {
         {
             let link = files[number].clone();
             let place = LineStart { file: link.file.clone(), offset: file.offset };
-            self.done = Some(Reached { place, link: Some(link) });
+            self.reached = Some(Reached { place, file: None });
             return self.push_all(&files[number..], file.offset);
         }
         if !self.last_line.is_set() {
