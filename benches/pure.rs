@@ -8,10 +8,11 @@ use divan::{Bencher, black_box};
 use logdir::label::{Counting, Label, Stamps};
 use logdir::stamp::Stamper;
 use multilog::filter::tai64nlocal::Converter;
-use multilog::lines::{Lines, Sinks};
-use multilog::pattern;
-use multilog::script::{self, Script};
-use multilog::select::Selector;
+use multilog::logger::stamps::Stamps as ScriptStamps;
+use script::Script;
+use script::lines::{Lines, Sinks};
+use script::pattern;
+use script::select::Selector;
 use std::ffi::OsString;
 
 #[expect(dead_code, reason = "nothing is fed to a pipe here")]
@@ -51,13 +52,14 @@ fn parse(arguments: &[impl AsRef<str>]) -> Script {
 }
 
 fn run(bencher: Bencher, arguments: &[impl AsRef<str>], block: &[u8]) {
-    let mut lines = Lines::new(&parse(arguments));
+    let script = parse(arguments);
+    let (mut lines, mut stamps) = (Lines::new(&script), ScriptStamps::new(script.stamp));
     bencher.counter(BytesCount::of_slice(block)).bench_local(|| {
-        lines.set_clock(Label::from_unix(START, 0));
+        stamps.set_clock(Label::from_unix(START, 0));
         let mut taken = 0;
         while taken < block.len() {
             let end = block.len().min(taken + BLOCK_LEN);
-            taken += lines.take(black_box(&block[taken..end]), &mut Nowhere);
+            taken += stamps.take(&mut lines, black_box(&block[taken..end]), &mut Nowhere);
         }
         taken
     });

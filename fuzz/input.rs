@@ -5,8 +5,8 @@
 //! later; [`REPEAT`], two bytes for the count and one more stand for that one so many times.
 
 use crate::model::Read;
-use logdir::label::{Label, NANOS_PER_SEC};
-use multilog::script::{self, Script};
+use crate::stamps::{Label, NANOS_PER_SEC};
+use script::Script;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 

@@ -3,13 +3,13 @@
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
+pub mod directory;
 mod engine;
 mod explain;
 mod input;
 mod sink;
+pub mod stamps;
 
-use crate::lines::Lines;
-use crate::script::{self, Script};
 use crate::signals::Signals;
 use crate::sys::{ready, startup};
 use ::logdir::wake::Wake;
@@ -18,7 +18,10 @@ use input::Input;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::write;
+use script::Script;
+use script::lines::Lines;
 use sink::OpenSinks;
+use stamps::Stamps;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -114,7 +117,8 @@ fn open(script: &Script) -> Result<Engine, Failure> {
         // Whoever does not listen any more need not be told.
         let _ = write(fd, b"\n");
     }
-    Ok(Engine { input: Input::new(), lines: Lines::new(script), sinks, signals, wake })
+    let (lines, stamps) = (Lines::new(script), Stamps::new(script.stamp));
+    Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake })
 }
 
 fn take_ready_fd(fd: i32) -> Result<OwnedFd, Failure> {

@@ -2,7 +2,5 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(test)]
-pub mod fnmatch;
 pub mod ready;
 pub mod startup;

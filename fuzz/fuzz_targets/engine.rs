@@ -10,23 +10,27 @@ use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
 use logdir::disk::Dir;
 use logdir::event::Reporter;
-use logdir::label::{Label, STAMP_LEN};
 use logdir::settings::Settings;
-use logdir::stamp::{StampFormat, Stamper, Stamping};
 use logdir::wake::Wake;
 use logdir::write::LogDir;
-use multilog::lines::{HANDED_MAX, Lines, Sinks};
-use multilog::script::{Action, Script};
+use multilog::logger::directory;
 use real_dir::Home;
+use script::lines::{HANDED_MAX, Lines, Sinks};
+use script::stamper::{NoStamps, Stamper};
+use script::{Action, Script, StampFormat};
+use stamps::Stamping;
 use std::io::Write;
 
 #[path = "../input.rs"]
 mod input;
-#[path = "../../src/lines/tests/model.rs"]
+#[path = "../../crates/script/src/lines/tests/model.rs"]
 #[allow(dead_code, reason = "only what it expects is needed")]
 mod model;
 #[path = "../real_dir.rs"]
 mod real_dir;
+#[path = "../../crates/script/src/lines/tests/stamps.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod stamps;
 
 /// Directories are made and removed for each input.
 const LOG_COUNT_MAX: usize = 3;
@@ -44,37 +48,41 @@ enum Between {
 fuzz_target!(|input: &[u8]| {
     let Some((&first, input)) = input.split_first() else { return };
     let Some((script, rest)) = parse_script(input) else { return };
-    if script.logs.len() > LOG_COUNT_MAX {
+    let home = Home::new();
+    let logs = log_settings(&script, &home);
+    if logs.iter().flatten().count() > LOG_COUNT_MAX {
         return;
     }
-    let home = Home::new();
-    let mut script = script;
-    for (number, log) in script.logs.iter_mut().enumerate() {
-        // No processor: it would be run.
-        *log = Settings {
+    let reads = parse_reads(rest);
+    run(&script, &logs, &reads, first);
+    for (log, given) in logs.iter().zip(model::expected(&script, &reads)) {
+        if let Some(log) = log {
+            check(log, &given.bytes, first % 4);
+        }
+    }
+});
+
+/// The settings of each sink that is a log directory, each in a place of its own.
+fn log_settings(script: &Script, home: &Home) -> Vec<Option<Settings>> {
+    let sinks = script.actions.iter().filter(|action| action.is_sink()).enumerate();
+    let settings = sinks.map(|(number, action)| {
+        let Action::Log { dir, settings, .. } = action else { return None };
+        let log = directory::settings(dir, settings, script.stamp.is_some());
+        Some(Settings {
             dir: home.path(&format!("d{number}")).into(),
             size_max: log.size_max.min(SIZE_MAX),
+            // It would be run.
             processor: None,
             code: b"s".to_vec(),
             // The lines that are there have to be the last ones, by `n` alone.
             total_max: None,
             age_max: None,
             rotate_after: None,
-            ..log.clone()
-        };
-    }
-    let reads = parse_reads(rest);
-    run(&script, &reads, first);
-    let given = model::expected(&script, &reads);
-    let is_sink = |action: &&Action| {
-        !matches!(action, Action::Select(_) | Action::Deselect(_) | Action::SelectRest)
-    };
-    for (action, given) in script.actions.iter().filter(is_sink).zip(given) {
-        if let Action::Log(log) = action {
-            check(&script.logs[*log], &given.bytes, first % 4);
-        }
-    }
-});
+            ..log
+        })
+    });
+    settings.collect()
+}
 
 /// Log directories as sinks, by the number of the sink.
 struct Logs(Vec<Option<LogDir>>);
@@ -89,31 +97,27 @@ impl Sinks for Logs {
     }
 }
 
-fn open(script: &Script) -> Logs {
+fn open(settings: &[Option<Settings>]) -> Logs {
     let start = Dir::start().expect("a working directory");
     let wake = Wake::new().expect("a wake");
     let open = |spec| LogDir::open(&start, spec, &wake, &Reporter::new(|_| ())).expect("it opens");
-    let sink = |action: &Action| match action {
-        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
-        Action::Alert | Action::Stdout | Action::Status(_) => Some(None),
-        Action::Log(log) => Some(Some(open(&script.logs[*log]))),
-    };
-    Logs(script.actions.iter().filter_map(sink).collect())
+    Logs(settings.iter().map(|settings| settings.as_ref().map(open)).collect())
 }
 
 fn close(logs: Logs) {
     logs.0.into_iter().flatten().for_each(real_dir::close);
 }
 
-fn run(script: &Script, reads: &[model::Read], first: u8) {
+fn run(script: &Script, settings: &[Option<Settings>], reads: &[model::Read], first: u8) {
     let mut lines = Lines::new(script);
-    let mut logs = open(script);
+    let mut stamping = Stamping::new(script.stamp);
+    let mut logs = open(settings);
     let mut block = Vec::new();
     for (number, read) in reads.iter().enumerate() {
-        lines.set_clock(read.now);
+        stamping.set_clock(read.now);
         block.extend_from_slice(&read.bytes);
         while !block.is_empty() {
-            match lines.take(&block, &mut logs) {
+            match stamping.take(&mut lines, &block, &mut logs) {
                 0 => break,
                 taken => drop(block.drain(..taken)),
             }
@@ -124,11 +128,11 @@ fn run(script: &Script, reads: &[model::Read], first: u8) {
             Between::Rotate => logs.0.iter_mut().flatten().for_each(LogDir::rotate),
             Between::Restart => {
                 close(logs);
-                logs = open(script);
+                logs = open(settings);
             }
         }
     }
-    lines.end(&block, &mut logs);
+    stamping.end(&mut lines, &block, &mut logs);
     close(logs);
 }
 

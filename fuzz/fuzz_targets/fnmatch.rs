@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::expression::Expression;
+use script::expression::Expression;
 use std::ffi::CString;
 
 /// The C library goes back at every star and takes too long for more.

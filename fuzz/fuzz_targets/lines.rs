@@ -6,15 +6,17 @@
 
 use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
-use logdir::label::{Label, STAMP_LEN};
-use logdir::stamp::{StampFormat, Stamper, Stamping};
-use multilog::lines::{HANDED_MAX, Lines, Sinks};
-use multilog::script::{Action, Script};
+use script::lines::{HANDED_MAX, Lines, Sinks};
+use script::stamper::{NoStamps, Stamper};
+use script::{Action, Script, StampFormat};
 
 #[path = "../input.rs"]
 mod input;
-#[path = "../../src/lines/tests/model.rs"]
+#[path = "../../crates/script/src/lines/tests/model.rs"]
 mod model;
+#[path = "../../crates/script/src/lines/tests/stamps.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod stamps;
 
 fuzz_target!(|input: &[u8]| {
     let Some((script, rest)) = parse_script(input) else { return };

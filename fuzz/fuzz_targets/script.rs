@@ -2,10 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use logdir::settings::{NUMBER_DEFAULT, NUMBER_MIN, SIZE_DEFAULT, SIZE_MIN};
-use logdir::stamp::StampFormat;
-use multilog::pattern::{Language, Pattern};
-use multilog::script::{self, Action, Script};
+use script::pattern::{Language, Pattern};
+use script::{Action, Script, StampFormat};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -13,8 +11,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 #[derive(Debug, PartialEq, Eq)]
 struct Log<'a> {
     dir: &'a [u8],
-    size: u64,
-    number: u64,
+    size: Option<u64>,
+    number: Option<u64>,
     processor: Option<&'a [u8]>,
 }
 
@@ -33,68 +31,82 @@ fuzz_target!(|input: &[u8]| {
     assert!(ignored.len() + lines.iter().filter(known).count() <= lines.len());
     // What is put in front of it changes nothing but the stamp.
     let again = script::parse(&[&["@".into()], &arguments[..]].concat());
-    let (mut again, _) = again.expect("the same patterns");
-    for (again, log) in again.logs.iter_mut().zip(&script.logs) {
-        again.is_stamped = log.is_stamped;
-    }
+    let (again, _) = again.expect("the same patterns");
     assert_eq!(Script { stamp: script.stamp, ..again }, script);
 });
 
+/// An action without what holds for it.
+#[derive(Debug, PartialEq, Eq)]
+enum Plain<'a> {
+    Select(Pattern),
+    Deselect(Pattern),
+    SelectRest,
+    Alert,
+    Stdout,
+    Status(&'a [u8]),
+    Log(&'a [u8]),
+}
+
+fn plain(action: &Action) -> Plain<'_> {
+    match action {
+        Action::Select(pattern) => Plain::Select(pattern.clone()),
+        Action::Deselect(pattern) => Plain::Deselect(pattern.clone()),
+        Action::SelectRest => Plain::SelectRest,
+        Action::Alert { .. } => Plain::Alert,
+        Action::Stdout { .. } => Plain::Stdout,
+        Action::Status { file, .. } => Plain::Status(file.as_bytes()),
+        Action::Log { dir, .. } => Plain::Log(dir.as_bytes()),
+    }
+}
+
 fn check_actions(script: &Script, lines: &[&[u8]]) {
-    let (mut actions, mut statuses, mut log_count) = (Vec::new(), Vec::new(), 0);
+    let mut actions = Vec::new();
     let mut language = Language::Stars;
     let pattern = |language, text| Pattern::new(language, text).expect("it was taken");
     for line in lines {
         let Some((letter, rest)) = line.split_first() else { continue };
         match letter {
-            b'+' => actions.push(Action::Select(pattern(language, rest))),
-            b'-' => actions.push(Action::Deselect(pattern(language, rest))),
+            b'+' => actions.push(Plain::Select(pattern(language, rest))),
+            b'-' => actions.push(Plain::Deselect(pattern(language, rest))),
             b'S' if rest.is_empty() => language = Language::Stars,
             b'F' if rest.is_empty() => language = Language::Fnmatch,
             b'X' if rest.is_empty() => language = Language::Regex,
-            b'f' if rest.is_empty() => actions.push(Action::SelectRest),
-            b'e' => actions.push(Action::Alert),
-            b'1' if rest.is_empty() => actions.push(Action::Stdout),
-            b'=' => {
-                actions.push(Action::Status(statuses.len()));
-                statuses.push(OsStr::from_bytes(rest));
-            }
-            b'.' | b'/' => {
-                actions.push(Action::Log(log_count));
-                log_count += 1;
-            }
+            b'f' if rest.is_empty() => actions.push(Plain::SelectRest),
+            b'e' => actions.push(Plain::Alert),
+            b'1' if rest.is_empty() => actions.push(Plain::Stdout),
+            b'=' => actions.push(Plain::Status(rest)),
+            b'.' | b'/' => actions.push(Plain::Log(line)),
             _ => {}
         }
     }
-    assert_eq!(script.actions, actions);
-    assert_eq!(script.statuses, statuses);
+    assert_eq!(script.actions.iter().map(plain).collect::<Vec<_>>(), actions);
     let is_stamped = lines[0].starts_with(b"t");
     assert_eq!(script.stamp == Some(StampFormat::Tai64n), is_stamped);
 }
 
 fn check_logs(script: &Script, lines: &[&[u8]]) {
     let mut expected = Vec::new();
-    let (mut size, mut number, mut processor) = (SIZE_DEFAULT, NUMBER_DEFAULT, None);
+    let (mut size, mut number, mut processor) = (None, None, None);
     for line in lines {
         let Some((letter, rest)) = line.split_first() else { continue };
         match letter {
-            b's' => size = slow_size(rest).max(SIZE_MIN),
-            b'n' => number = slow_number(rest).0.max(NUMBER_MIN),
+            b's' => size = Some(slow_size(rest)),
+            b'n' => number = Some(slow_number(rest).0),
             b'!' => processor = Some(rest),
             b'.' | b'/' => expected.push(Log { dir: line, size, number, processor }),
             _ => {}
         }
     }
-    let found: Vec<Log> = script
-        .logs
-        .iter()
-        .map(|log| Log {
-            dir: log.dir.as_bytes(),
-            size: log.size_max,
-            number: log.number_max,
-            processor: log.processor.as_deref().map(OsStr::as_bytes),
-        })
-        .collect();
+    let found = script.actions.iter().filter_map(|action| match action {
+        Action::Log { dir, settings, .. } => Some(Log {
+            dir: dir.as_bytes(),
+            size: settings.size,
+            number: settings.number,
+            processor: settings.processor.as_deref().map(OsStr::as_bytes),
+        }),
+        _ => None,
+    });
+    let found: Vec<Log> = found.collect();
     assert_eq!(found, expected);
 }
 

@@ -4,9 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::pattern::{Language, Pattern};
-use multilog::script::Action;
-use multilog::select::{HEAD_MAX, Selector};
+use script::Action;
+use script::head::HEAD_MAX;
+use script::pattern::{Language, Pattern};
+use script::select::Selector;
+use script::settings::InForce;
 
 fuzz_target!(|input: &[u8]| {
     let mut lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
@@ -26,12 +28,13 @@ fuzz_target!(|input: &[u8]| {
             actions.push(Action::Deselect(pattern));
         }
     }
-    actions.extend([Action::Alert, Action::SelectRest, Action::Log(0)]);
+    let in_force = InForce::default();
+    actions.extend([in_force.alert(), Action::SelectRest, in_force.log("./d".as_ref())]);
     let mut selector = Selector::new(&actions);
     // Lines before it must not matter, nor that it has come before.
     for line in [last, b"", &last[last.len() / 2..], last] {
-        let way = selector.judge(&line[..line.len().min(HEAD_MAX)], 0);
-        let taken = (way.heads.contains(&0), way.bytes.contains(&1));
+        let route = selector.judge(&line[..line.len().min(HEAD_MAX)], 0);
+        let taken = (route.heads.contains(&0), route.bytes.contains(&1));
         if line == last {
             assert_eq!(taken, (selected, !selected));
         }

@@ -4,7 +4,6 @@
 //! Whatever was read has been written before more is read, so that a line, and a part of a line,
 //! comes out at once. What becomes of the bytes is the filter's business.
 
-use crate::buffers;
 use crate::message;
 use crate::signals::Signals;
 use crate::sys::startup;
@@ -12,6 +11,7 @@ use ::logdir::failure::{Failure, What};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
+use script::buffers;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;

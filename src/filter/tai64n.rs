@@ -2,13 +2,13 @@
 
 use crate::filter::copy::{self, Filter};
 use crate::message;
-use crate::newlines::Newlines;
 use crate::options;
 use crate::sys::startup;
 use ::logdir::clock;
 use ::logdir::label::{Label, Stamps};
 use ::logdir::stamp::Stamper as _;
 use argh::FromArgs;
+use script::newlines::Newlines;
 use std::process::ExitCode;
 
 const PROGRAM: &str = "tai64n";

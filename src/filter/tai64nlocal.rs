@@ -8,7 +8,6 @@
 
 use crate::filter::copy::{self, Filter};
 use crate::message;
-use crate::newlines::Newlines;
 use crate::options;
 use crate::sys::startup;
 use ::logdir::calendar::{Calendar, Conversion};
@@ -17,6 +16,7 @@ use ::logdir::leap_seconds;
 use ::logdir::stamp;
 use ::logdir::sys::local_time::{self, LocalTime};
 use argh::FromArgs;
+use script::newlines::Newlines;
 use std::process::ExitCode;
 
 /// `@` and digits beyond this many bytes are no stamp, and not kept in memory until they end. 0.76 has

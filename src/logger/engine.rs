@@ -3,9 +3,9 @@
 
 mod grace;
 
-use crate::lines::Lines;
 use crate::logger::input::{Got, Input};
 use crate::logger::sink::OpenSinks;
+use crate::logger::stamps::Stamps;
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use crate::signals::Signals;
 use crate::sys::startup;
@@ -15,6 +15,7 @@ use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use grace::Grace;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use script::lines::Lines;
 use std::array::from_fn;
 use std::io::stderr;
 use std::os::fd::AsFd;
@@ -30,6 +31,8 @@ pub struct Engine {
     pub input: Input,
     /// The line engine of the script.
     pub lines: Lines,
+    /// The stamps of the script.
+    pub stamps: Stamps,
     /// The sinks of the script.
     pub sinks: OpenSinks,
     /// The signals that are answered.
@@ -136,7 +139,7 @@ impl Engine {
             if !self.sinks.have_room() {
                 return false;
             }
-            match self.lines.take(self.input.block(), &mut self.sinks) {
+            match self.stamps.take(&mut self.lines, self.input.block(), &mut self.sinks) {
                 0 => break,
                 taken => self.input.consume(taken),
             }
@@ -150,7 +153,7 @@ impl Engine {
             if !self.sinks.have_room() {
                 return false;
             }
-            self.lines.end(self.input.block(), &mut self.sinks);
+            self.stamps.end(&mut self.lines, self.input.block(), &mut self.sinks);
             self.input.consume(self.input.block().len());
         }
         true
@@ -162,7 +165,7 @@ impl Engine {
             Phase::ToLineEnd | Phase::Ending => self.input.read_byte(),
         };
         match got {
-            Got::Bytes => self.lines.set_clock(clock::now()),
+            Got::Bytes => self.stamps.set_clock(clock::now()),
             Got::Nothing => {}
             Got::End => return Phase::Ending,
             Got::Failed(errno) => {

@@ -3,13 +3,17 @@
 //! Reads lines from stdin, if it is no terminal, and tells what becomes of them. Opens no log, no status
 //! file and no lock.
 
-use crate::look::{Look, Shower, StatusSize};
+use crate::logger::directory;
+use crate::logger::stamps::Stamps;
 use crate::message::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
-use crate::pattern::Pattern;
-use crate::script::{Action, Ignored, Script, User};
 use ::logdir::clock;
 use ::logdir::settings::{MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
-use ::logdir::stamp::{StampFormat, Stamper, Stamping};
+use script::action::AppliesTo;
+use script::parse::Ignored;
+use script::pattern::Pattern;
+use script::presentation::{Presentation, Presenter, StatusSize};
+use script::{Action, Script, StampFormat};
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::io::{BufRead, IsTerminal, stdin};
 use std::os::unix::ffi::OsStrExt;
@@ -39,18 +43,29 @@ fn actions(script: &Script) -> String {
         let words = "writes a newline to that descriptor when everything is open, and closes it";
         append(&mut text, format_args!("d{fd}: {words}\n"));
     }
-    let mut looks = script.looks.iter();
     for action in &script.actions {
         let words = match action {
             Action::Select(pattern) => format!("selects {}", pattern_words(pattern)),
             Action::Deselect(pattern) => format!("deselects {}", pattern_words(pattern)),
             Action::SelectRest => "selects exactly the lines that nothing has taken yet".to_owned(),
-            Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
-                let look = looks.next().cloned().unwrap_or_default();
-                format!("{}{}", sink_words(script, action, &look), look_words(&look))
+            Action::Alert { len_max, presentation } => {
+                let words =
+                    format!("writes selected lines to standard error, {len_max} bytes of each");
+                words + &presentation_words(presentation)
+            }
+            Action::Stdout { presentation } => {
+                let words = "writes selected lines to standard output";
+                words.to_owned() + &presentation_words(presentation)
+            }
+            Action::Status { file, size, presentation } => {
+                status_words(file, *size) + &presentation_words(presentation)
+            }
+            Action::Log { dir, settings, presentation } => {
+                let settings = directory::settings(dir, settings, script.stamp.is_some());
+                log_words(&settings) + &presentation_words(presentation)
             }
         };
-        append(&mut text, format_args!("{}: {words}\n", name(script, action)));
+        append(&mut text, format_args!("{}: {words}\n", name(action)));
     }
     text
 }
@@ -75,24 +90,13 @@ fn pattern_words(pattern: &Pattern) -> &'static str {
     }
 }
 
-fn sink_words(script: &Script, action: &Action, look: &Look) -> String {
-    match action {
-        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => String::new(),
-        Action::Alert => {
-            format!("writes selected lines to standard error, {} bytes of each", look.alert_max)
-        }
-        Action::Stdout => "writes selected lines to standard output".to_owned(),
-        Action::Status(status) => {
-            let file = shown(script.statuses[*status].as_bytes());
-            let size = match look.status_size {
-                StatusSize::Original => "padded to 1001 bytes".to_owned(),
-                StatusSize::Padded(len) => format!("cut or padded to {len} bytes"),
-                StatusSize::AsLine => "as long as it is".to_owned(),
-            };
-            format!("keeps the last selected line in {file}, {size}")
-        }
-        Action::Log(log) => log_words(&script.logs[*log]),
-    }
+fn status_words(file: &OsStr, size: StatusSize) -> String {
+    let size = match size {
+        StatusSize::Original => "padded to 1001 bytes".to_owned(),
+        StatusSize::Padded(len) => format!("cut or padded to {len} bytes"),
+        StatusSize::AsLine => "as long as it is".to_owned(),
+    };
+    format!("keeps the last selected line in {}, {size}", shown(file.as_bytes()))
 }
 
 /// Every setting of a directory that is not the usual one, and what it takes on disk.
@@ -205,52 +209,48 @@ fn age_words(age: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-fn look_words(look: &Look) -> String {
+fn presentation_words(presentation: &Presentation) -> String {
     let mut words = String::new();
-    if !look.prefix.is_empty() {
-        append(&mut words, format_args!("; with '{} ' in front", shown(&look.prefix)));
+    if !presentation.prefix.is_empty() {
+        append(&mut words, format_args!("; with '{} ' in front", shown(&presentation.prefix)));
     }
-    if look.is_escaped {
+    if presentation.is_escaped {
         words.push_str("; control characters as escapes");
     }
     words
 }
 
 /// The action as it was written.
-fn name(script: &Script, action: &Action) -> String {
+fn name(action: &Action) -> String {
     match action {
         Action::Select(pattern) => format!("+{}", shown(pattern.text())),
         Action::Deselect(pattern) => format!("-{}", shown(pattern.text())),
         Action::SelectRest => "f".to_owned(),
-        Action::Alert => "e".to_owned(),
-        Action::Stdout => "1".to_owned(),
-        Action::Status(status) => format!("={}", shown(script.statuses[*status].as_bytes())),
-        Action::Log(log) => shown(script.logs[*log].dir.as_bytes()),
+        Action::Alert { .. } => "e".to_owned(),
+        Action::Stdout { .. } => "1".to_owned(),
+        Action::Status { file, .. } => format!("={}", shown(file.as_bytes())),
+        Action::Log { dir, .. } => shown(dir.as_bytes()),
     }
 }
 
 /// What cannot be meant so.
 fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
     let mut warnings: Vec<String> = ignored.iter().map(|ignored| shown(&ignored.text())).collect();
-    let is_sink = |action: &Action| match action {
-        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => false,
-        Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => true,
-    };
-    let used = script.actions.iter().rposition(is_sink).map_or(0, |last| last + 1);
+    let used = script.actions.iter().rposition(Action::is_sink).map_or(0, |last| last + 1);
     if used == 0 {
         warnings.push("lines go nowhere: there is no directory, no =, no e and no 1".to_owned());
     }
     for action in &script.actions[used..] {
-        let name = name(script, action);
+        let name = name(action);
         warnings.push(format!("{name} has no effect: nothing takes lines behind it"));
     }
     for unused in &script.unused {
-        let missing = match unused.user {
-            User::Pattern => "there is no pattern",
-            User::Alert => "there is no e",
-            User::Status => "there is no =",
-            User::Log => "there is no directory",
-            User::Sink => "nothing takes lines",
+        let missing = match unused.applies_to {
+            AppliesTo::Pattern => "there is no pattern",
+            AppliesTo::Alert => "there is no e",
+            AppliesTo::Status => "there is no =",
+            AppliesTo::Log => "there is no directory",
+            AppliesTo::Sink => "nothing takes lines",
         };
         let argument = shown(unused.argument.as_bytes());
         warnings.push(format!("{argument} has no effect: {missing} behind it"));
@@ -260,23 +260,36 @@ fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
             && let Some(stamp) = script.stamp
             && !can_match(pattern, stamp)
         {
-            let name = name(script, action);
+            let name = name(action);
             warnings.push(format!(
                 "{name} matches no line, since each begins with a stamp: begin it with '* '"
             ));
         }
     }
-    for (number, log) in script.logs.iter().enumerate() {
-        let same = |other: &&Settings| {
-            Path::new(&other.dir).components().eq(Path::new(&log.dir).components())
-        };
-        if script.logs[..number].iter().find(same).is_some() {
-            let dir = shown(log.dir.as_bytes());
+    let dirs: Vec<&OsString> = script.actions.iter().filter_map(dir).collect();
+    for (number, dir) in dirs.iter().enumerate() {
+        let is_same =
+            |other: &&OsString| Path::new(other).components().eq(Path::new(dir).components());
+        if dirs[..number].iter().copied().any(|other| is_same(&other)) {
+            let dir = shown(dir.as_bytes());
             warnings
                 .push(format!("{dir} is named twice: the second one cannot lock the directory"));
         }
     }
     warnings
+}
+
+/// The log directory of an action, if it is one.
+fn dir(action: &Action) -> Option<&OsString> {
+    match action {
+        Action::Log { dir, .. } => Some(dir),
+        Action::Select(_)
+        | Action::Deselect(_)
+        | Action::SelectRest
+        | Action::Alert { .. }
+        | Action::Stdout { .. }
+        | Action::Status { .. } => None,
+    }
 }
 
 /// Whether a pattern begins as a line with this stamp can.
@@ -303,13 +316,13 @@ fn lines(script: &Script) -> bool {
     if stdin.is_terminal() {
         return true;
     }
-    let mut stamping = Stamping::new(script.stamp);
-    stamping.set_clock(clock::now());
+    let mut stamps = Stamps::new(script.stamp);
+    stamps.set_clock(clock::now());
     let mut line = Vec::new();
     let mut input = stdin.lock();
     while input.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        if !message::print(&fate(script, &mut stamping, text)) {
+        if !message::print(&fate(script, &mut stamps, text)) {
             return false;
         }
         line.clear();
@@ -319,13 +332,9 @@ fn lines(script: &Script) -> bool {
 
 /// A line, and for each sink whether it takes it and which action has said so: none, where no pattern
 /// matches, and then the line is selected, as every line is at first.
-fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
+fn fate(script: &Script, stamps: &mut Stamps, line: &[u8]) -> String {
     let mut head = Vec::new();
-    match stamping {
-        Stamping::Off => {}
-        Stamping::Labels(stamps) => stamps.append_to(&mut head),
-        Stamping::Dates(stamps) => stamps.append_to(&mut head),
-    }
+    stamps.append_to(&mut head);
     let stamp_len = head.len();
     head.extend_from_slice(line);
     head.truncate(script.head_max());
@@ -340,13 +349,16 @@ fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
                 }
             }
             Action::SelectRest => (selected, by) = (!is_taken, Some(action)),
-            Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
+            Action::Alert { .. }
+            | Action::Stdout { .. }
+            | Action::Status { .. }
+            | Action::Log { .. } => {
                 let verdict = if selected { "takes it" } else { "does not" };
                 let reason = by.map_or_else(
                     || "no pattern before it matches".to_owned(),
-                    |by| format!("{} decides", name(script, by)),
+                    |by| format!("{} decides", name(by)),
                 );
-                let sink = name(script, action);
+                let sink = name(action);
                 append(&mut text, format_args!("  {sink} {verdict}: {reason}\n"));
                 is_taken |= selected;
             }
@@ -357,11 +369,11 @@ fn fate(script: &Script, stamping: &mut Stamping, line: &[u8]) -> String {
 
 /// Bytes as a terminal may be given them.
 fn shown(bytes: &[u8]) -> String {
-    let look = Look { is_escaped: true, ..Look::default() };
+    let presentation = Presentation { is_escaped: true, ..Presentation::default() };
     let mut shown = Vec::new();
     for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         shown.extend_from_slice(if number > 0 { b"\\x0a" } else { b"" });
-        shown.extend(Shower::new(look.clone(), false).line(line));
+        shown.extend(Presenter::new(presentation.clone(), false).line(line));
     }
     String::from_utf8_lossy(&shown).into_owned()
 }

@@ -4,13 +4,13 @@
 //! read only after poll(2) said that there is something. What was not read stays on it for whoever
 //! comes next.
 
-use crate::buffers;
-use crate::lines::BLOCK_MAX;
-use crate::select::LONG_HEAD_MAX;
 use crate::sys::startup;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::read;
+use script::buffers;
+use script::head::LONG_HEAD_MAX;
+use script::lines::BLOCK_MAX;
 use std::io::{Stdin, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
 

@@ -4,10 +4,8 @@ mod alert;
 mod output;
 mod status;
 
-use crate::lines::{HANDED_MAX, Sinks};
-use crate::look::{Look, Shower};
+use crate::logger::directory;
 use crate::message;
-use crate::script::{Action, Script};
 use ::logdir::disk::Dir;
 use ::logdir::event::Reporter;
 use ::logdir::failure::Failure;
@@ -16,6 +14,9 @@ use ::logdir::write::{Closed, LogDir};
 use alert::Alerts;
 use nix::sys::signal::Signal;
 use output::Output;
+use script::lines::{HANDED_MAX, Sinks};
+use script::presentation::{Presenter, StatusSize, append_alert};
+use script::{Action, Script};
 use status::StatusFile;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -25,8 +26,6 @@ use std::time::Instant;
 pub struct OpenSinks {
     /// What each sink is, by its number in the script.
     targets: Vec<Target>,
-    /// How each sink shows lines.
-    looks: Vec<Look>,
     /// The sinks that do not show lines as they are.
     shown: Vec<Shown>,
     alerts: Alerts,
@@ -37,9 +36,17 @@ pub struct OpenSinks {
 
 #[derive(Clone, Copy, Debug)]
 enum Target {
-    Alert,
+    /// Alerts of at most `len_max` bytes of a line.
+    Alert {
+        len_max: usize,
+    },
     Stdout,
-    Status(usize),
+    /// A status file, by its number in `statuses`.
+    Status {
+        number: usize,
+        size: StatusSize,
+    },
+    /// A log directory, by its number in `logs`.
     Log(usize),
     /// Any of them, by its number in `shown`.
     Shown(usize),
@@ -48,7 +55,7 @@ enum Target {
 /// A sink that does not show lines as they are.
 #[derive(Debug)]
 struct Shown {
-    shower: Shower,
+    presenter: Presenter,
     target: Target,
     /// Shown, and waiting for room in a log directory; empty before a call of the line engine.
     held: Vec<u8>,
@@ -63,29 +70,22 @@ impl OpenSinks {
         wake: &Wake,
         reporter: &Reporter,
     ) -> Result<OpenSinks, Failure> {
-        let (statuses, status_of) = open_statuses(start, script, reporter)?;
-        let alert_count = script.actions.iter().filter(|&action| *action == Action::Alert).count();
-        let mut shown = Vec::new();
-        let targets = script.actions.iter().filter_map(|action| target(action, &status_of));
-        let targets = targets.zip(&script.looks).map(|(target, look)| {
-            if look.is_plain() {
-                return target;
-            }
-            let shower = Shower::new(look.clone(), script.stamp.is_some());
-            shown.push(Shown { shower, target, held: Vec::new() });
-            Target::Shown(shown.len() - 1)
-        });
+        let (targets, statuses) = open_statuses(start, script, reporter)?;
+        let alert_count =
+            targets.iter().filter(|target| matches!(target, Target::Alert { .. })).count();
+        let is_stdout_used = targets.iter().any(|target| matches!(target, Target::Stdout));
         let mut sinks = OpenSinks {
-            targets: targets.collect(),
-            looks: script.looks.clone(),
-            shown,
+            targets,
+            shown: Vec::new(),
             alerts: Alerts::new(alert_count),
-            output: Output::new(script.actions.contains(&Action::Stdout), reporter),
+            output: Output::new(is_stdout_used, reporter),
             statuses,
             logs: Vec::new(),
         };
-        for spec in &script.logs {
-            match LogDir::open(start, spec, wake, reporter) {
+        for action in &script.actions {
+            let Action::Log { dir, settings, presentation: _ } = action else { continue };
+            let settings = directory::settings(dir, settings, script.stamp.is_some());
+            match LogDir::open(start, &settings, wake, reporter) {
                 Ok(log) => sinks.logs.push(log),
                 Err(failure) => {
                     sinks.logs.into_iter().for_each(LogDir::leave);
@@ -93,7 +93,21 @@ impl OpenSinks {
                 }
             }
         }
+        sinks.add_presenters(script);
         Ok(sinks)
+    }
+
+    /// Puts a presenter before each sink that does not show lines as they are.
+    fn add_presenters(&mut self, script: &Script) {
+        let presentations = script.actions.iter().filter_map(Action::presentation);
+        for (target, presentation) in self.targets.iter_mut().zip(presentations) {
+            if !presentation.is_plain() {
+                let presenter = Presenter::new(presentation.clone(), script.stamp.is_some());
+                let shown = Target::Shown(self.shown.len());
+                let target = std::mem::replace(target, shown);
+                self.shown.push(Shown { presenter, target, held: Vec::new() });
+            }
+        }
     }
 
     /// Whether every sink has room for what one call of the line engine may hand to it. Makes room
@@ -249,20 +263,19 @@ impl OpenSinks {
 
 impl Sinks for OpenSinks {
     fn head(&mut self, sink: usize, head: &[u8]) {
-        let look = &self.looks[sink];
         match self.targets[sink] {
-            Target::Alert => self.alerts.add(head, look),
-            Target::Status(status) => self.statuses[status].show(head, look.status_size),
+            Target::Alert { len_max } => self.alerts.add(head, len_max),
+            Target::Status { number, size } => self.statuses[number].show(head, size),
             Target::Shown(shown) => {
-                let Shown { shower, target, held: _ } = &mut self.shown[shown];
+                let Shown { presenter, target, held: _ } = &mut self.shown[shown];
                 match *target {
-                    Target::Alert => {
+                    Target::Alert { len_max } => {
                         let mut alert = Vec::new();
-                        look.append_alert(head, &mut alert);
-                        shower.push(&alert, self.alerts.held());
+                        append_alert(head, len_max, &mut alert);
+                        presenter.push(&alert, self.alerts.held());
                     }
-                    Target::Status(status) => {
-                        self.statuses[status].show(&shower.line(head), look.status_size);
+                    Target::Status { number, size } => {
+                        self.statuses[number].show(&presenter.line(head), size);
                     }
                     Target::Stdout | Target::Log(_) | Target::Shown(_) => {}
                 }
@@ -277,43 +290,46 @@ impl Sinks for OpenSinks {
             Target::Stdout => self.output.add(sink, bytes),
             Target::Shown(number) => {
                 let shown = &mut self.shown[number];
-                shown.shower.push(bytes, &mut shown.held);
+                shown.presenter.push(bytes, &mut shown.held);
                 if matches!(shown.target, Target::Stdout) {
                     self.output.add(sink, &shown.held);
                     shown.held.clear();
                 }
             }
-            Target::Alert | Target::Status(_) => {}
+            Target::Alert { .. } | Target::Status { .. } => {}
         }
     }
 }
 
-/// Opens every status file, and tells which of them each name of the script is. A file that is named
-/// twice is one, so that it shows the line that came last, whichever name took it.
+/// Opens every status file, and returns with them what each sink of the script is. A file that is named twice
+/// is opened once, so that it shows the last line whichever name took it.
 fn open_statuses(
     start: &Dir,
     script: &Script,
     reporter: &Reporter,
-) -> Result<(Vec<StatusFile>, Vec<usize>), Failure> {
-    let mut statuses: Vec<StatusFile> = Vec::with_capacity(script.statuses.len());
-    let mut status_of = Vec::with_capacity(script.statuses.len());
-    for name in &script.statuses {
-        let opened = StatusFile::open(start, name, reporter)?;
-        let same = statuses.iter().position(|status| status.is_same_file(&opened));
-        status_of.push(same.unwrap_or(statuses.len()));
-        if same.is_none() {
-            statuses.push(opened);
-        }
+) -> Result<(Vec<Target>, Vec<StatusFile>), Failure> {
+    let mut statuses: Vec<StatusFile> = Vec::new();
+    let mut targets = Vec::new();
+    let mut log_count = 0;
+    for action in &script.actions {
+        targets.push(match action {
+            Action::Select(_) | Action::Deselect(_) | Action::SelectRest => continue,
+            Action::Alert { len_max, .. } => Target::Alert { len_max: *len_max },
+            Action::Stdout { .. } => Target::Stdout,
+            Action::Status { file, size, .. } => {
+                let opened = StatusFile::open(start, file, reporter)?;
+                let same = statuses.iter().position(|status| status.is_same_file(&opened));
+                let number = same.unwrap_or(statuses.len());
+                if same.is_none() {
+                    statuses.push(opened);
+                }
+                Target::Status { number, size: *size }
+            }
+            Action::Log { .. } => {
+                log_count += 1;
+                Target::Log(log_count - 1)
+            }
+        });
     }
-    Ok((statuses, status_of))
-}
-
-fn target(action: &Action, status_of: &[usize]) -> Option<Target> {
-    match action {
-        Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
-        Action::Alert => Some(Target::Alert),
-        Action::Stdout => Some(Target::Stdout),
-        Action::Status(status) => Some(Target::Status(status_of[*status])),
-        Action::Log(log) => Some(Target::Log(*log)),
-    }
+    Ok((targets, statuses))
 }

@@ -3,11 +3,10 @@
 
 use crate::manual::{blocks, examples, items};
 use crate::support::{Home, Logger, is_original, numbers, wait_until};
-use logdir::settings::Settings;
-use logdir::stamp::StampFormat;
-use multilog::look::Look;
-use multilog::script::{self, Action, Script};
 use nix::sys::signal::Signal;
+use script::presentation::{ALERT_MAX, Presentation, StatusSize};
+use script::settings::{Overflow, RotateAfter, Settings};
+use script::{Action, Script, StampFormat};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -224,10 +223,10 @@ fn tag_of_action(action: &Action) -> &'static str {
         Action::Select(_) => "Cm + Ns Ar pattern",
         Action::Deselect(_) => "Cm - Ns Ar pattern",
         Action::SelectRest => "Cm f",
-        Action::Alert => "Cm e",
-        Action::Stdout => "Cm 1",
-        Action::Status(_) => "Cm = Ns Ar file",
-        Action::Log(_) => "Pa ./dir , Pa /dir",
+        Action::Alert { .. } => "Cm e",
+        Action::Stdout { .. } => "Cm 1",
+        Action::Status { .. } => "Cm = Ns Ar file",
+        Action::Log { .. } => "Pa ./dir , Pa /dir",
     }
 }
 
@@ -240,14 +239,11 @@ fn tag_of_stamp(stamp: StampFormat) -> &'static str {
     }
 }
 
-/// The settings of a directory that are not the usual ones. A new one does not compile without a line here.
-fn tags_of_log(spec: &Settings) -> Vec<&'static str> {
-    let usual = Settings::new("");
+/// The settings of a directory. A new one does not compile without a line here.
+fn tags_of_settings(settings: &Settings) -> Vec<&'static str> {
     let Settings {
-        dir: _,
-        is_stamped: _,
-        size_max,
-        number_max,
+        size,
+        number,
         processor,
         margin,
         pause,
@@ -257,59 +253,64 @@ fn tags_of_log(spec: &Settings) -> Vec<&'static str> {
         number_min,
         sync_after,
         rotate_after,
-        queue_max,
-        overflow,
-    } = spec;
-    let rotation = match rotate_after {
-        None => None,
-        Some(logdir::settings::RotateAfter::Age(_)) => Some("Cm R Ns Ar age"),
-        Some(logdir::settings::RotateAfter::Aligned(_)) => Some("Cm R@ Ns Ar age"),
-    };
-    let queue = match overflow {
-        logdir::settings::Overflow::HoldBack => "Cm q Ns Ar size",
-        logdir::settings::Overflow::Drop => "Cm q Ns Ar size Ns Cm :drop",
-    };
-    let changed = [
-        (*size_max != usual.size_max, "Cm s Ns Ar size"),
-        (*number_max != usual.number_max, "Cm n Ns Ar number"),
-        (*processor != usual.processor, "Cm \\&! Ns Ar processor"),
-        (*margin != usual.margin, "Cm l Ns Ar size"),
-        (*pause != usual.pause, "Cm r Ns Ar millis"),
-        (*code != usual.code, "Cm w Ns Ar code"),
-        (*total_max != usual.total_max, "Cm S Ns Ar total"),
-        (*age_max != usual.age_max, "Cm k Ns Ar age"),
-        (*number_min != usual.number_min, "Cm N Ns Ar number"),
-        (*sync_after != usual.sync_after, "Cm y Ns Ar seconds"),
-        (*queue_max != usual.queue_max, queue),
+        queue,
+    } = settings;
+    let rotation = rotate_after.map(|rotation| match rotation {
+        RotateAfter::Age(_) => "Cm R Ns Ar age",
+        RotateAfter::Aligned(_) => "Cm R@ Ns Ar age",
+    });
+    let queue = queue.map(|(_, overflow)| match overflow {
+        Overflow::HoldBack => "Cm q Ns Ar size",
+        Overflow::Drop => "Cm q Ns Ar size Ns Cm :drop",
+    });
+    let set = [
+        (size.is_some(), "Cm s Ns Ar size"),
+        (number.is_some(), "Cm n Ns Ar number"),
+        (processor.is_some(), "Cm \\&! Ns Ar processor"),
+        (margin.is_some(), "Cm l Ns Ar size"),
+        (pause.is_some(), "Cm r Ns Ar millis"),
+        (code.is_some(), "Cm w Ns Ar code"),
+        (total_max.is_some(), "Cm S Ns Ar total"),
+        (age_max.is_some(), "Cm k Ns Ar age"),
+        (number_min.is_some(), "Cm N Ns Ar number"),
+        (sync_after.is_some(), "Cm y Ns Ar seconds"),
     ];
-    changed
-        .into_iter()
-        .filter(|(is_changed, _)| *is_changed)
-        .map(|(_, tag)| tag)
-        .chain(rotation)
-        .collect()
+    let set = set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, tag)| tag);
+    set.chain(rotation).chain(queue).collect()
 }
 
-/// The same for how a sink shows lines.
-fn tags_of_look(look: &Look) -> Vec<&'static str> {
-    let usual = Look::default();
-    let Look { prefix, is_escaped, alert_max, status_size } = look;
-    let changed = [
-        (*prefix != usual.prefix, "Cm p Ns Ar text"),
-        (*is_escaped, "Cm c"),
-        (*alert_max != usual.alert_max, "Cm E Ns Ar size"),
-        (*status_size != usual.status_size, "Cm ^ Ns Ar size"),
-    ];
-    changed.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, tag)| tag).collect()
+/// How a sink shows lines. A new way does not compile without a line here.
+fn tags_of_presentation(presentation: &Presentation) -> Vec<&'static str> {
+    let Presentation { prefix, is_escaped } = presentation;
+    let set = [(!prefix.is_empty(), "Cm p Ns Ar text"), (*is_escaped, "Cm c")];
+    set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, tag)| tag).collect()
+}
+
+/// What an action uses, as the manual names it.
+fn tags_of_action(action: &Action) -> Vec<&'static str> {
+    let mut tags = vec![tag_of_action(action)];
+    tags.extend(action.presentation().into_iter().flat_map(tags_of_presentation));
+    match action {
+        Action::Alert { len_max, .. } if *len_max != ALERT_MAX => tags.push("Cm E Ns Ar size"),
+        Action::Status { size, .. } if *size != StatusSize::Original => {
+            tags.push("Cm ^ Ns Ar size");
+        }
+        Action::Log { settings, .. } => tags.extend(tags_of_settings(settings)),
+        Action::Select(_)
+        | Action::Deselect(_)
+        | Action::SelectRest
+        | Action::Alert { .. }
+        | Action::Stdout { .. }
+        | Action::Status { .. } => {}
+    }
+    tags
 }
 
 /// What a script uses, as the manual names it.
 fn tags_of(script: &Script) -> BTreeSet<&'static str> {
-    let Script { stamp, actions, logs, statuses: _, looks, ready_fd, unused: _ } = script;
-    let mut tags: BTreeSet<&str> = actions.iter().map(tag_of_action).collect();
+    let Script { stamp, actions, ready_fd, unused: _ } = script;
+    let mut tags: BTreeSet<&str> = actions.iter().flat_map(tags_of_action).collect();
     tags.extend(stamp.map(tag_of_stamp));
-    tags.extend(logs.iter().flat_map(tags_of_log));
-    tags.extend(looks.iter().flat_map(tags_of_look));
     tags.extend(ready_fd.map(|_| "Cm d Ns Ar fd"));
     tags
 }

@@ -9,6 +9,7 @@ mod differential;
 mod explain;
 mod files;
 mod filters;
+mod fnmatch;
 mod follow;
 mod handover;
 mod hostile;

@@ -17,6 +17,9 @@ pub const NUMBER_DEFAULT: u64 = 10;
 /// A file ends with the first line that ends within this many bytes of its size, without `l`.
 pub const MARGIN_DEFAULT: u64 = 2000;
 
+/// The shortest retry delay; below it nothing would be done but trying again.
+pub const PAUSE_MIN: Duration = Duration::from_millis(50);
+
 /// What a directory holds in memory at most, in bytes, without `q`: two of what the line engine hands on at
 /// once.
 pub const QUEUE_MIN: usize = 128 * 1024;

@@ -4,11 +4,11 @@
 //! that it has room, and what it has no room for is held, bounded.
 
 use crate::filter::copy::PIPE_PIECE_MAX;
-use crate::lines::HANDED_MAX;
-use crate::look::Look;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
+use script::lines::HANDED_MAX;
+use script::presentation::append_alert;
 use std::io::{Stderr, stderr};
 use std::os::fd::AsFd;
 
@@ -34,9 +34,9 @@ impl Alerts {
         Alerts { stderr: stderr(), held: Vec::new(), batch_max, is_stuck: false, are_lost: false }
     }
 
-    /// Takes the head of a line.
-    pub fn add(&mut self, head: &[u8], look: &Look) {
-        look.append_alert(head, &mut self.held);
+    /// Takes the head of a line, of which `len_max` bytes are shown.
+    pub fn add(&mut self, head: &[u8], len_max: usize) {
+        append_alert(head, len_max, &mut self.held);
     }
 
     /// Where an alert that is shown otherwise goes; it must end in its only newline.

@@ -6,7 +6,6 @@
 //! does a full disk, where stdout is a file. A reader that has gone is told of once.
 
 use crate::filter::copy::PIPE_PIECE_MAX;
-use crate::lines::HANDED_MAX;
 use crate::message;
 use crate::sys::startup;
 use ::logdir::clock;
@@ -17,6 +16,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
+use script::lines::HANDED_MAX;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};

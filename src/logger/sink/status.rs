@@ -1,6 +1,5 @@
 //! A status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
 
-use crate::look::StatusSize;
 use ::logdir::disk::{Dir, For};
 use ::logdir::event::{Reporter, Work};
 use ::logdir::failure::{Failure, What};
@@ -9,6 +8,7 @@ use ::logdir::pause::{PAUSE, Pause};
 use nix::errno::Errno;
 use nix::sys::uio::pwrite;
 use nix::unistd::ftruncate;
+use script::presentation::StatusSize;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;

@@ -1,20 +1,111 @@
-//! Settings: what holds for the directories and the other sinks behind it, and what values it takes.
+//! Settings: what applies to the directories and the other sinks after it, and which values it takes.
 //!
-//! A letter that 0.76 has is read as 0.76 reads it, whatever follows. The others are settings only where
-//! their value is well formed; what merely begins with the letter is no action, as in 0.76.
+//! A letter of 0.76 is read as 0.76 reads it, whatever follows. The other letters are settings only with a
+//! well formed value; anything else that begins with such a letter is no action, as in 0.76. Numbers are kept as
+//! they were written: who opens a directory knows the smallest ones and the values where nothing is set.
 
-use crate::look::{Look, PREFIX_MAX, StatusSize};
-use crate::select::LONG_HEAD_MAX;
-use ::logdir::settings::{NUMBER_MIN, Overflow, QUEUE_MIN, RotateAfter, SIZE_MIN, Settings};
-use std::ffi::OsStr;
+use crate::action::Action;
+use crate::head::LONG_HEAD_MAX;
+use crate::presentation::{ALERT_MAX, PREFIX_MAX, Presentation, StatusSize};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-/// The shortest pause after trouble: below it nothing but trying again would be done.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
 const DAY: Duration = Duration::from_secs(86_400);
 /// The longest ending of an archive, in bytes: a name may have 255, 26 of which are the label and the dot.
 const CODE_MAX: usize = 200;
+
+/// What a script sets for a log directory. `None` is the value of 0.76.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of a file at most (`s`); may be less than a directory takes.
+    pub size: Option<u64>,
+    /// Files at most, `current` among them (`n`); may be less than a directory takes.
+    pub number: Option<u64>,
+    /// The command that gets each finished file (`!`).
+    pub processor: Option<OsString>,
+    /// A file ends at the first line that ends within this many bytes of its size (`l`).
+    pub margin: Option<u64>,
+    /// The delay before a failed step is tried again (`r`); may be less than a directory takes.
+    pub pause: Option<Duration>,
+    /// The ending of a finished file, after the dot (`w`).
+    pub code: Option<Vec<u8>>,
+    /// Bytes of all archives at most (`S`).
+    pub total_max: Option<u64>,
+    /// Archives older than this are removed (`k`).
+    pub age_max: Option<Duration>,
+    /// Archives that stay when the disk is full (`N`).
+    pub number_min: Option<u64>,
+    /// `current` is synced this long after a line (`y`).
+    pub sync_after: Option<Duration>,
+    /// When `current` ends for its age (`R`).
+    pub rotate_after: Option<RotateAfter>,
+    /// Memory for lines that cannot be written (`q`), and what happens when it is full.
+    pub queue: Option<(usize, Overflow)>,
+}
+
+/// When a file ends for its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotateAfter {
+    /// This long after its first byte.
+    Age(Duration),
+    /// At each multiple of this length since local midnight: a part of a day, or whole days.
+    Aligned(Duration),
+}
+
+/// What happens to lines when a queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// They stay in the pipe.
+    HoldBack,
+    /// They are dropped and counted.
+    Drop,
+}
+
+/// The settings that apply to the next sink.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    settings: Settings,
+    presentation: Presentation,
+    alert_max: usize,
+    status_size: StatusSize,
+}
+
+impl Default for InForce {
+    /// The values of 0.76.
+    fn default() -> InForce {
+        InForce {
+            settings: Settings::default(),
+            presentation: Presentation::default(),
+            alert_max: ALERT_MAX,
+            status_size: StatusSize::Original,
+        }
+    }
+}
+
+impl InForce {
+    /// `e` with what is set.
+    pub fn alert(&self) -> Action {
+        Action::Alert { len_max: self.alert_max, presentation: self.presentation.clone() }
+    }
+
+    /// `1` with what is set.
+    pub fn stdout(&self) -> Action {
+        Action::Stdout { presentation: self.presentation.clone() }
+    }
+
+    /// `=` with what is set.
+    pub fn status(&self, file: &OsStr) -> Action {
+        let (file, presentation) = (file.to_owned(), self.presentation.clone());
+        Action::Status { file, size: self.status_size, presentation }
+    }
+
+    /// A log directory with what is set.
+    pub fn log(&self, dir: &OsStr) -> Action {
+        let (dir, settings) = (dir.to_owned(), Box::new(self.settings.clone()));
+        Action::Log { dir, settings, presentation: self.presentation.clone() }
+    }
+}
 
 /// What came of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +119,21 @@ pub enum Setting {
 }
 
 /// Takes an argument that may be a setting.
-pub fn set(settings: &mut Settings, look: &mut Look, argument: &[u8]) -> Setting {
+pub fn set(in_force: &mut InForce, argument: &[u8]) -> Setting {
     let Some((letter, value)) = argument.split_first() else { return Setting::Unknown };
+    let settings = &mut in_force.settings;
     match letter {
-        b's' => settings.size_max = parse_file_size(value).max(SIZE_MIN),
-        b'n' => settings.number_max = parse_number(value).max(NUMBER_MIN),
+        b's' => settings.size = Some(parse_file_size(value)),
+        b'n' => settings.number = Some(parse_number(value)),
         b'!' => settings.processor = Some(OsStr::from_bytes(value).to_owned()),
-        _ => return set_new(settings, look, *letter, value),
+        _ => return set_new(in_force, *letter, value),
     }
     Setting::Taken
 }
 
 /// The letters that 0.76 does not have.
-fn set_new(settings: &mut Settings, look: &mut Look, letter: u8, value: &[u8]) -> Setting {
+fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
+    let InForce { settings, presentation, alert_max, status_size } = in_force;
     let (done, needs) = match letter {
         b'S' if value.is_empty() => return Setting::Unknown,
         b'S' => (
@@ -60,39 +153,41 @@ fn set_new(settings: &mut Settings, look: &mut Look, letter: u8, value: &[u8]) -
             "R needs an age, such as 7d; R@ a part of a day, or whole days",
         ),
         b'q' => (
-            parse_queue(value).map(|(queue_max, overflow)| {
-                (settings.queue_max, settings.overflow) = (queue_max, overflow);
-            }),
+            parse_queue(value).map(|queue| settings.queue = Some(queue)),
             "q needs a size in bytes, with or without :drop",
         ),
         b'y' => {
             (parse_age(value).map(|age| settings.sync_after = unless_zero(age)), "y needs seconds")
         }
-        b'l' => (parse_size(value).map(|size| settings.margin = size), "l needs a size in bytes"),
-        b'r' => (parse_pause(value).map(|pause| settings.pause = pause), "r needs milliseconds"),
+        b'l' => {
+            (parse_size(value).map(|size| settings.margin = Some(size)), "l needs a size in bytes")
+        }
+        b'r' => {
+            (parse_pause(value).map(|pause| settings.pause = Some(pause)), "r needs milliseconds")
+        }
         b'w' => (
-            parse_code(value).map(|code| settings.code = code),
+            parse_code(value).map(|code| settings.code = Some(code)),
             "w needs the ending of finished files, without a slash and not u",
         ),
         b'E' => (
             parse_shown(value)
-                .map(|size| look.alert_max = if size == 0 { LONG_HEAD_MAX } else { size }),
+                .map(|size| *alert_max = if size == 0 { LONG_HEAD_MAX } else { size }),
             "E needs a size of up to 8192 bytes",
         ),
         b'^' => (
             parse_shown(value).map(|size| {
-                look.status_size =
+                *status_size =
                     if size == 0 { StatusSize::AsLine } else { StatusSize::Padded(size) };
             }),
             "^ needs a size of up to 8192 bytes",
         ),
         b'p' => (
-            parse_prefix(value).map(|prefix| look.prefix = prefix),
+            parse_prefix(value).map(|prefix| presentation.prefix = prefix),
             "p takes up to 200 bytes without a newline",
         ),
-        // One that is well formed is no setting.
+        // A well formed `d` is no setting.
         b'd' => (None, "d needs a descriptor, at least 3"),
-        b'c' => (value.is_empty().then(|| look.is_escaped = true), "c has nothing behind it"),
+        b'c' => (value.is_empty().then(|| presentation.is_escaped = true), "c takes no value"),
         _ => return Setting::Unknown,
     };
     match done {
@@ -189,7 +284,7 @@ fn parse_queue(text: &[u8]) -> Option<(usize, Overflow)> {
         None => (text, Overflow::HoldBack),
     };
     let size = usize::try_from(parse_size(size)?).unwrap_or(usize::MAX);
-    Some((size.max(QUEUE_MIN), overflow))
+    Some((size, overflow))
 }
 
 /// 0 takes a limit back.
@@ -198,7 +293,7 @@ fn unless_zero<T: Default + PartialEq>(value: T) -> Option<T> {
 }
 
 fn parse_pause(text: &[u8]) -> Option<Duration> {
-    parse_count(text).map(|millis| Duration::from_millis(millis).max(PAUSE_MIN))
+    parse_count(text).map(Duration::from_millis)
 }
 
 /// How much of a line is shown: no more than is ever looked at.
@@ -224,16 +319,15 @@ mod tests {
 
     #[track_caller]
     fn check(argument: &str, expected: Setting, change: impl FnOnce(&mut Settings)) {
-        let (mut found, mut changed) = (Settings::new("./d"), Settings::new("./d"));
-        let mut look = Look::default();
+        let (mut found, mut changed) = (InForce::default(), Settings::default());
         change(&mut changed);
-        assert_eq!(set(&mut found, &mut look, argument.as_bytes()), expected, "{argument}");
-        assert_eq!(found, changed, "{argument}");
+        assert_eq!(set(&mut found, argument.as_bytes()), expected, "{argument}");
+        assert_eq!(found.settings, changed, "{argument}");
     }
 
     #[track_caller]
-    fn check_size(argument: &str, size_max: u64) {
-        check(argument, Setting::Taken, |spec| spec.size_max = size_max);
+    fn check_size(argument: &str, size: u64) {
+        check(argument, Setting::Taken, |found| found.size = Some(size));
     }
 
     #[track_caller]
@@ -245,20 +339,20 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_in_0_76_but_for_one_letter_behind_them() {
-        check_size("s", 4096);
-        check_size("s0", 4096);
-        check_size("s4095", 4096);
+        check_size("s", 0);
+        check_size("s0", 0);
+        check_size("s4095", 4095);
         check_size("s4097", 4097);
         check_size("s5k", 5120);
-        check_size("s1k", 4096);
+        check_size("s1k", 1024);
         check_size("s3m", 3 << 20);
         check_size("s2g", 2 << 30);
         check_size("s6000x", 6000);
         check_size("s6000kb", 6000);
         check_size("s6000K", 6000);
         check_size("s6000 k", 6000);
-        check_size("s 9000", 4096);
-        check_size("sk", 4096);
+        check_size("s 9000", 0);
+        check_size("sk", 0);
         check_size("s16777216", 16_777_216);
         check_size("s99999999999999999999999", u64::MAX);
         check_size("s99999999999999999999g", u64::MAX);
@@ -266,22 +360,22 @@ mod tests {
 
     #[test]
     fn the_letters_of_the_family_take_well_formed_values_only() {
-        check("l0", Setting::Taken, |spec| spec.margin = 0);
-        check("l4k", Setting::Taken, |spec| spec.margin = 4096);
-        check("r2000", Setting::Taken, |spec| spec.pause = Duration::from_secs(2));
-        check("r49", Setting::Taken, |spec| spec.pause = PAUSE_MIN);
-        check("wgz", Setting::Taken, |spec| spec.code = b"gz".to_vec());
-        check("ws.zst", Setting::Taken, |spec| spec.code = b"s.zst".to_vec());
+        check("l0", Setting::Taken, |set| set.margin = Some(0));
+        check("l4k", Setting::Taken, |set| set.margin = Some(4096));
+        check("r2000", Setting::Taken, |set| set.pause = Some(Duration::from_secs(2)));
+        check("r0", Setting::Taken, |set| set.pause = Some(Duration::ZERO));
+        check("wgz", Setting::Taken, |set| set.code = Some(b"gz".to_vec()));
+        check("ws.zst", Setting::Taken, |set| set.code = Some(b"s.zst".to_vec()));
         check_refused(&["l", "l5x", "l5kb"], "l needs a size in bytes");
         check_refused(&["r", "r5s", "r5k"], "r needs milliseconds");
-        check("S5m", Setting::Taken, |spec| spec.total_max = Some(5 << 20));
+        check("S5m", Setting::Taken, |set| set.total_max = Some(5 << 20));
         check("S0", Setting::Taken, |_| {});
-        check("N3", Setting::Taken, |spec| spec.number_min = Some(3));
+        check("N3", Setting::Taken, |set| set.number_min = Some(3));
         check("N0", Setting::Taken, |_| {});
         for (value, secs) in [("7", 7), ("7s", 7), ("7m", 420), ("7h", 25_200), ("7d", 604_800)] {
             let age = Some(Duration::from_secs(secs));
-            check(&format!("k{value}"), Setting::Taken, |spec| spec.age_max = age);
-            check(&format!("y{value}"), Setting::Taken, |spec| spec.sync_after = age);
+            check(&format!("k{value}"), Setting::Taken, |set| set.age_max = age);
+            check(&format!("y{value}"), Setting::Taken, |set| set.sync_after = age);
         }
         check("k0d", Setting::Taken, |_| {});
         let hour = Duration::from_secs(3600);
@@ -291,13 +385,13 @@ mod tests {
             ("R@1d", RotateAfter::Aligned(hour * 24)),
             ("R@48h", RotateAfter::Aligned(hour * 48)),
         ] {
-            check(argument, Setting::Taken, |spec| spec.rotate_after = Some(rotation));
+            check(argument, Setting::Taken, |set| set.rotate_after = Some(rotation));
         }
         check("R0", Setting::Taken, |_| {});
         check("R@0", Setting::Taken, |_| {});
-        check("q1m", Setting::Taken, |spec| spec.queue_max = 1 << 20);
-        check("q0", Setting::Taken, |_| {});
-        check("q5:drop", Setting::Taken, |spec| spec.overflow = Overflow::Drop);
+        check("q1m", Setting::Taken, |set| set.queue = Some((1 << 20, Overflow::HoldBack)));
+        check("q0", Setting::Taken, |set| set.queue = Some((0, Overflow::HoldBack)));
+        check("q5:drop", Setting::Taken, |set| set.queue = Some((5, Overflow::Drop)));
         check_refused(
             &["R", "R@", "R@36h", "R5w", "R@1h5"],
             "R needs an age, such as 7d; R@ a part of a day, or whole days",
@@ -306,8 +400,8 @@ mod tests {
             &["q", "q5:", "q:drop", "q5:hold"],
             "q needs a size in bytes, with or without :drop",
         );
-        check("k99999999999999999999d", Setting::Taken, |spec| {
-            spec.age_max = Some(Duration::from_secs(u64::MAX));
+        check("k99999999999999999999d", Setting::Taken, |set| {
+            set.age_max = Some(Duration::from_secs(u64::MAX));
         });
         check_refused(&["S5x", "S5kb"], "S needs a size in bytes");
         check_refused(&["k", "k5w", "k5dd"], "k needs an age, such as 30d");

@@ -288,7 +288,8 @@ fn columns(bytes: impl Iterator<Item = u8>) -> (Box<[u16; 256]>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::{PATTERN_HEAD_MAX as HEAD_MAX, matches};
+    use crate::head::HEAD_MAX;
+    use crate::pattern::matches;
     use proptest::prelude::*;
 
     /// The last pattern of each group that matches.

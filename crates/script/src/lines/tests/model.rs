@@ -1,12 +1,11 @@
 //! The line engine as multilog(8) tells it: all input is read, split into lines, and every action is
 //! done on every line in turn. And the real one, fed as the event loop feeds it.
 //!
-//! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file too, so what it uses of the crate it
-//! takes from the module around it.
+//! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file too, so everything it uses of the crate
+//! comes from the module around it.
 
-use super::{
-    Action, HANDED_MAX, Label, Lines, STAMP_LEN, Script, Sinks, StampFormat, Stamper, Stamping,
-};
+use super::stamps::{Label, Stamping, stamp_len, stamp_text};
+use super::{Action, HANDED_MAX, Lines, Script, Sinks, StampFormat};
 
 /// A piece of input and the moment at which it was read. Moments do not go back, and have ten digits
 /// of seconds.
@@ -37,12 +36,12 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
                 Action::Select(pattern) => selected |= pattern.matches(head, stamp_len),
                 Action::Deselect(pattern) => selected &= !pattern.matches(head, stamp_len),
                 Action::SelectRest => selected = !was_taken,
-                Action::Alert | Action::Status(_) => {
+                Action::Alert { .. } | Action::Status { .. } => {
                     given[sink].heads.extend(selected.then(|| head.to_vec()));
                     was_taken |= selected;
                     sink += 1;
                 }
-                Action::Stdout | Action::Log(_) => {
+                Action::Stdout { .. } | Action::Log { .. } => {
                     let ended = [line.as_slice(), b"\n"].concat();
                     was_taken |= selected;
                     given[sink].bytes.extend(if selected { ended } else { Default::default() });
@@ -60,14 +59,15 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
 pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
     let text_max = script.head_max() - stamp_len(script.stamp);
     let mut lines = Lines::new(script);
+    let mut stamping = Stamping::new(script.stamp);
     let mut sinks = Recorder::new(sink_count(script), script.head_max());
     let mut block = Vec::new();
     let mut begun_len = 0;
     for read in reads {
-        lines.set_clock(read.now);
+        stamping.set_clock(read.now);
         block.extend_from_slice(&read.bytes);
         while !block.is_empty() {
-            let taken = lines.take(&block, &mut sinks);
+            let taken = stamping.take(&mut lines, &block, &mut sinks);
             sinks.check_call();
             if taken == 0 {
                 break;
@@ -81,7 +81,7 @@ pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
         assert_eq!(block.len(), if begun_len < text_max { begun_len } else { 0 });
         assert_eq!(lines.is_in_line(&block), begun_len > 0);
     }
-    lines.end(&block, &mut sinks);
+    stamping.end(&mut lines, &block, &mut sinks);
     sinks.check_call();
     for (given, &count) in sinks.given.iter().zip(lines.counts()) {
         assert_eq!(given.bytes.iter().filter(|&&byte| byte == b'\n').count() as u64, count);
@@ -114,35 +114,8 @@ fn lines(stamp: Option<StampFormat>, reads: &[Read]) -> Vec<Vec<u8>> {
     lines
 }
 
-/// The only stamp of a stream that begins at the moment.
-fn stamp_text(stamp: Option<StampFormat>, moment: Label) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut stamping = Stamping::new(stamp);
-    stamping.set_clock(moment);
-    match &mut stamping {
-        Stamping::Off => {}
-        Stamping::Labels(stamps) => stamps.append_to(&mut text),
-        Stamping::Dates(stamps) => stamps.append_to(&mut text),
-    }
-    assert_eq!(text.len(), stamp_len(stamp));
-    text
-}
-
-fn stamp_len(stamp: Option<StampFormat>) -> usize {
-    match stamp {
-        None => 0,
-        Some(StampFormat::Tai64n) => STAMP_LEN,
-        Some(StampFormat::Unix) => "1700000000.000000 ".len(),
-        Some(StampFormat::Utc) => "2023-11-14T22:13:20.000000000Z ".len(),
-        Some(StampFormat::Local) => "2023-11-14T22:13:20.000000000+00:00 ".len(),
-    }
-}
-
 fn sink_count(script: &Script) -> usize {
-    let is_rule = |action: &&Action| {
-        matches!(action, Action::Select(_) | Action::Deselect(_) | Action::SelectRest)
-    };
-    script.actions.len() - script.actions.iter().filter(is_rule).count()
+    script.actions.iter().filter(|action| action.is_sink()).count()
 }
 
 /// Keeps everything that sinks are given.

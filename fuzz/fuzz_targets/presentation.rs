@@ -3,26 +3,30 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use multilog::look::{Look, Shower};
+use script::presentation::{Presentation, Presenter};
 
 fuzz_target!(|input: &[u8]| {
     let [piece_len, flags, input @ ..] = input else { return };
     let (is_escaped, is_stamped) = (flags & 1 != 0, flags & 2 != 0);
     let prefix = if flags & 4 != 0 { b"web:".to_vec() } else { Vec::new() };
-    let look = Look { prefix, is_escaped, ..Look::default() };
+    let presentation = Presentation { prefix, is_escaped };
     let mut stream = input.to_vec();
     stream.push(b'\n');
-    let mut shower = Shower::new(look.clone(), is_stamped);
+    let mut presenter = Presenter::new(presentation.clone(), is_stamped);
     let mut shown = Vec::new();
     for piece in stream.chunks(usize::from(*piece_len).max(1)) {
-        shower.push(piece, &mut shown);
+        presenter.push(piece, &mut shown);
     }
     // A stamp ends at the first space, which may be lines behind; the stream goes on as text there.
-    let expected = if is_stamped { slow_stamped(&look, &stream) } else { slow(&look, &stream) };
+    let expected = if is_stamped {
+        slow_stamped(&presentation, &stream)
+    } else {
+        slow(&presentation, &stream)
+    };
     assert_eq!(shown.escape_ascii().to_string(), expected.escape_ascii().to_string());
 });
 
-fn slow_stamped(look: &Look, stream: &[u8]) -> Vec<u8> {
+fn slow_stamped(presentation: &Presentation, stream: &[u8]) -> Vec<u8> {
     let mut shown = Vec::new();
     let mut rest = stream;
     while let Some(space) = rest.iter().position(|&byte| byte == b' ') {
@@ -30,7 +34,7 @@ fn slow_stamped(look: &Look, stream: &[u8]) -> Vec<u8> {
         let line =
             behind.iter().position(|&byte| byte == b'\n').map_or(behind.len(), |end| end + 1);
         shown.extend_from_slice(stamp);
-        shown.extend(slow(look, &behind[..line]));
+        shown.extend(slow(presentation, &behind[..line]));
         rest = &behind[line..];
     }
     shown.extend_from_slice(rest);
@@ -38,13 +42,13 @@ fn slow_stamped(look: &Look, stream: &[u8]) -> Vec<u8> {
 }
 
 /// Lines without stamps.
-fn slow(look: &Look, lines: &[u8]) -> Vec<u8> {
+fn slow(presentation: &Presentation, lines: &[u8]) -> Vec<u8> {
     let mut shown = Vec::new();
     for line in lines.split_inclusive(|&byte| byte == b'\n') {
-        if !look.prefix.is_empty() {
-            shown.extend_from_slice(&[&look.prefix[..], b" "].concat());
+        if !presentation.prefix.is_empty() {
+            shown.extend_from_slice(&[&presentation.prefix[..], b" "].concat());
         }
-        if !look.is_escaped {
+        if !presentation.is_escaped {
             shown.extend_from_slice(line);
             continue;
         }

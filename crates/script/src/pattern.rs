@@ -1,10 +1,8 @@
 //! One pattern, in any of the three languages, and how the star patterns of 0.76 match.
 
 use crate::expression::{BadExpression, Expression};
+use crate::head::seen_by_patterns;
 use memchr::memchr;
-
-/// The first so many bytes of a line, stamp included, are what a pattern of 0.76 sees (multilog(8)).
-pub const PATTERN_HEAD_MAX: usize = 1000;
 
 /// In which language patterns are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +41,8 @@ impl Pattern {
     /// stamp and the space behind it.
     pub fn matches(&self, head: &[u8], stamp_len: usize) -> bool {
         match self {
-            Pattern::Stars(pattern) => matches(pattern, seen(head)),
-            Pattern::Fnmatch(pattern) => pattern.matches(seen(head)),
+            Pattern::Stars(pattern) => matches(pattern, seen_by_patterns(head)),
+            Pattern::Fnmatch(pattern) => pattern.matches(seen_by_patterns(head)),
             Pattern::Regex(expression) => expression.matches(&head[stamp_len..]),
         }
     }
@@ -65,11 +63,6 @@ impl Pattern {
             Pattern::Fnmatch(expression) | Pattern::Regex(expression) => expression.text(),
         }
     }
-}
-
-/// What a pattern sees of a line that is judged by more.
-pub fn seen(head: &[u8]) -> &[u8] {
-    &head[..head.len().min(PATTERN_HEAD_MAX)]
 }
 
 /// Whether `pattern` matches the whole of `line`.

@@ -1,4 +1,5 @@
-//! fnmatch(3) of the C library, which tests compare our patterns with.
+//! fnmatch(3) of the C library.
+#![allow(unsafe_code, reason = "the C library is what is compared with")]
 
 use std::ffi::CString;
 

@@ -1,41 +1,26 @@
-//! How a sink shows lines: a prefix behind the stamp (`p`), control characters and bytes that are no
-//! UTF-8 as escapes (`c`), so many bytes of them (`E`, `^`). Pure. Patterns see lines as they came.
+//! How a sink shows lines: a prefix after the stamp (`p`), control characters and bytes that are no
+//! UTF-8 as escapes (`c`), the length of an alert and of a status file (`E`, `^`). Patterns see lines as they
+//! arrived.
 //!
-//! A stream may be cut anywhere, also inside a letter; what comes out does not depend on it.
+//! A stream may be cut anywhere, even inside a character; the output does not depend on it.
 
-use crate::select::HEAD_MAX;
+use crate::head::HEAD_MAX;
 use memchr::memchr;
 use std::str::from_utf8;
 
-/// Bytes of a prefix at most, so that a block of empty lines cannot become any size.
+/// Bytes of a prefix at most, so that it cannot make empty lines arbitrarily long.
 pub const PREFIX_MAX: usize = 200;
 
 /// Bytes of a line in an alert without `E`.
 pub const ALERT_MAX: usize = 200;
 
-/// How one sink shows lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// What is put, with a space, behind the stamp; nothing if empty. At most [`PREFIX_MAX`] bytes.
+/// How one sink shows lines. The default shows them unchanged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presentation {
+    /// Written, with a space, after the stamp; nothing if empty. At most [`PREFIX_MAX`] bytes.
     pub prefix: Vec<u8>,
-    /// Whether what could drive a terminal is written as escapes.
+    /// True if control characters and invalid UTF-8 are written as escapes.
     pub is_escaped: bool,
-    /// Bytes of a line in an alert (`E`).
-    pub alert_max: usize,
-    /// The size of a status file (`^`).
-    pub status_size: StatusSize,
-}
-
-impl Default for Look {
-    /// That of 0.76.
-    fn default() -> Look {
-        Look {
-            prefix: Vec::new(),
-            is_escaped: false,
-            alert_max: ALERT_MAX,
-            status_size: StatusSize::Original,
-        }
-    }
 }
 
 /// How many bytes a status file has.
@@ -50,89 +35,88 @@ pub enum StatusSize {
 }
 
 impl StatusSize {
-    /// The status of a line, filled up so that nothing of a longer one can be left behind it.
+    /// Bytes of a line that a status shows.
+    pub fn line_max(self) -> usize {
+        match self {
+            StatusSize::Original => HEAD_MAX,
+            StatusSize::Padded(len) => len,
+            StatusSize::AsLine => usize::MAX,
+        }
+    }
+
+    /// The status of a line, padded with newlines so that nothing of a longer one before it stays.
     pub fn status(self, line: &[u8]) -> Vec<u8> {
-        let (line_max, len) = match self {
-            StatusSize::Original => (HEAD_MAX, HEAD_MAX + 1),
-            StatusSize::Padded(len) => (len, len),
-            StatusSize::AsLine => (line.len(), line.len() + 1),
+        let len = match self {
+            StatusSize::Original => HEAD_MAX + 1,
+            StatusSize::Padded(len) => len,
+            StatusSize::AsLine => line.len() + 1,
         };
-        let mut status = line[..line.len().min(line_max)].to_vec();
+        let mut status = line[..line.len().min(self.line_max())].to_vec();
         status.resize(len, b'\n');
         status
     }
 }
 
-impl Look {
-    /// Whether lines are shown as they are.
+impl Presentation {
+    /// True if lines are shown as they are.
     pub fn is_plain(&self) -> bool {
         self.prefix.is_empty() && !self.is_escaped
     }
+}
 
-    /// How many bytes of a line are looked at to make an alert or a status of it. Behind those of an alert
-    /// one more tells whether dots follow.
-    pub fn head_len(&self) -> usize {
-        match self.status_size {
-            StatusSize::Original => self.alert_max + 1,
-            StatusSize::Padded(len) => len.max(self.alert_max + 1),
-            StatusSize::AsLine => usize::MAX,
-        }
+/// Appends the alert of a line: at most `len_max` bytes of it, dots if it is longer, and a newline.
+pub fn append_alert(line: &[u8], len_max: usize, alert: &mut Vec<u8>) {
+    let shown = &line[..line.len().min(len_max)];
+    alert.extend_from_slice(shown);
+    if shown.len() < line.len() {
+        alert.extend_from_slice(b"...");
     }
-
-    /// Appends the alert that a line makes: as many bytes as are wanted, and dots where there are more.
-    pub fn append_alert(&self, line: &[u8], alert: &mut Vec<u8>) {
-        let shown = &line[..line.len().min(self.alert_max)];
-        alert.extend_from_slice(shown);
-        if shown.len() < line.len() {
-            alert.extend_from_slice(b"...");
-        }
-        alert.push(b'\n');
-    }
+    alert.push(b'\n');
 }
 
 /// Shows one stream of lines.
 #[derive(Debug)]
-pub struct Shower {
-    look: Look,
+pub struct Presenter {
+    presentation: Presentation,
     is_stamped: bool,
-    place: Place,
+    part: LinePart,
     /// The beginning of a letter whose end has not come; at most three bytes.
     letter: Vec<u8>,
 }
 
 /// Where in a line the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum LinePart {
     LineStart,
     Stamp,
     Text,
 }
 
-impl Shower {
+impl Presenter {
     /// The stream begins with a line. `is_stamped` tells whether each has a stamp, which ends at the
     /// first space.
-    pub fn new(look: Look, is_stamped: bool) -> Shower {
-        Shower { look, is_stamped, place: Place::LineStart, letter: Vec::new() }
+    pub fn new(presentation: Presentation, is_stamped: bool) -> Presenter {
+        Presenter { presentation, is_stamped, part: LinePart::LineStart, letter: Vec::new() }
     }
 
     /// Appends to `output` what is shown for the next piece of the stream, newlines included.
     pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
         let mut rest = piece;
         while !rest.is_empty() {
-            rest = match self.place {
-                Place::LineStart => {
+            rest = match self.part {
+                LinePart::LineStart => {
                     self.begin_line(output);
                     rest
                 }
-                Place::Stamp => self.copy_stamp(rest, output),
-                Place::Text => self.show_text(rest, output),
+                LinePart::Stamp => self.copy_stamp(rest, output),
+                LinePart::Text => self.show_text(rest, output),
             };
         }
     }
 
     /// What is shown for a whole line, given and returned without its newline.
     pub fn line(&mut self, line: &[u8]) -> Vec<u8> {
-        assert!(self.place == Place::LineStart);
+        assert!(self.part == LinePart::LineStart);
         let mut shown = Vec::with_capacity(line.len() + PREFIX_MAX);
         self.push(line, &mut shown);
         self.push(b"\n", &mut shown);
@@ -142,18 +126,18 @@ impl Shower {
 
     fn begin_line(&mut self, output: &mut Vec<u8>) {
         if self.is_stamped {
-            self.place = Place::Stamp;
+            self.part = LinePart::Stamp;
         } else {
             self.begin_text(output);
         }
     }
 
     fn begin_text(&mut self, output: &mut Vec<u8>) {
-        if !self.look.prefix.is_empty() {
-            output.extend_from_slice(&self.look.prefix);
+        if !self.presentation.prefix.is_empty() {
+            output.extend_from_slice(&self.presentation.prefix);
             output.push(b' ');
         }
-        self.place = Place::Text;
+        self.part = LinePart::Text;
     }
 
     fn copy_stamp<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
@@ -169,7 +153,7 @@ impl Shower {
     fn show_text<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
         let newline = memchr(b'\n', rest);
         let (text, behind) = rest.split_at(newline.unwrap_or(rest.len()));
-        if self.look.is_escaped {
+        if self.presentation.is_escaped {
             self.escape(text, output);
         } else {
             output.extend_from_slice(text);
@@ -180,7 +164,7 @@ impl Shower {
                 // A letter ends with its line.
                 self.escape_letter(output);
                 output.push(b'\n');
-                self.place = Place::LineStart;
+                self.part = LinePart::LineStart;
                 &behind[1..]
             }
         }
@@ -243,18 +227,18 @@ mod tests {
     use proptest::prelude::*;
 
     /// The obvious way: line by line, letter by letter.
-    fn slow(look: &Look, is_stamped: bool, input: &[u8]) -> Vec<u8> {
+    fn slow(presentation: &Presentation, is_stamped: bool, input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         for line in input.split_inclusive(|&byte| byte == b'\n') {
             let text_pos =
                 if is_stamped { line.iter().position(|&byte| byte == b' ') } else { None };
             let (stamp, text) = line.split_at(text_pos.map_or(0, |pos| pos + 1));
             output.extend_from_slice(stamp);
-            if !look.prefix.is_empty() {
-                output.extend_from_slice(&[&look.prefix[..], b" "].concat());
+            if !presentation.prefix.is_empty() {
+                output.extend_from_slice(&[&presentation.prefix[..], b" "].concat());
             }
             let text = text.strip_suffix(b"\n").unwrap_or(text);
-            if look.is_escaped {
+            if presentation.is_escaped {
                 for chunk in text.utf8_chunks() {
                     for letter in chunk.valid().chars() {
                         if letter.is_control() && letter != '\t' {
@@ -279,23 +263,23 @@ mod tests {
         output
     }
 
-    fn look(prefix: &str, is_escaped: bool) -> Look {
-        Look { prefix: prefix.into(), is_escaped, ..Look::default() }
+    fn presentation(prefix: &str, is_escaped: bool) -> Presentation {
+        Presentation { prefix: prefix.into(), is_escaped }
     }
 
-    fn shown(look: &Look, is_stamped: bool, pieces: &[&[u8]]) -> Vec<u8> {
-        let mut shower = Shower::new(look.clone(), is_stamped);
+    fn shown(presentation: &Presentation, is_stamped: bool, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut presenter = Presenter::new(presentation.clone(), is_stamped);
         let mut output = Vec::new();
-        pieces.iter().for_each(|piece| shower.push(piece, &mut output));
+        pieces.iter().for_each(|piece| presenter.push(piece, &mut output));
         output
     }
 
     #[track_caller]
     fn check(prefix: &str, is_escaped: bool, input: &[u8], expected: &str) {
-        let look = look(prefix, is_escaped);
+        let presentation = presentation(prefix, is_escaped);
         for piece_len in 1..=input.len() {
             let pieces: Vec<&[u8]> = input.chunks(piece_len).collect();
-            let shown = shown(&look, false, &pieces);
+            let shown = shown(&presentation, false, &pieces);
             assert_eq!(
                 shown.escape_ascii().to_string(),
                 expected.as_bytes().escape_ascii().to_string()
@@ -330,8 +314,8 @@ mod tests {
 
     #[test]
     fn a_prefix_stands_behind_the_stamp() {
-        let look = look("web:", true);
-        let shown = shown(&look, true, &[b"@4000", b"00 a\x1b", b" b\n@", b"1 ", b"\n"]);
+        let presentation = presentation("web:", true);
+        let shown = shown(&presentation, true, &[b"@4000", b"00 a\x1b", b" b\n@", b"1 ", b"\n"]);
         assert_eq!(shown, b"@400000 web: a\\x1b b\n@1 web: \n");
     }
 
@@ -339,7 +323,7 @@ mod tests {
     fn alerts_are_cut_and_statuses_padded() {
         let alert = |alert_max, line: &[u8]| {
             let mut alert = Vec::new();
-            Look { alert_max, ..Look::default() }.append_alert(line, &mut alert);
+            append_alert(line, alert_max, &mut alert);
             alert
         };
         assert_eq!(alert(3, b"abc"), b"abc\n");
@@ -358,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_line_is_shown_without_its_newline() {
-        let mut shower = Shower::new(look("p", true), false);
-        assert_eq!(shower.line(b"a\xc3"), b"p a\\xc3");
-        assert_eq!(shower.line(b""), b"p ");
+        let mut presenter = Presenter::new(presentation("p", true), false);
+        assert_eq!(presenter.line(b"a\xc3"), b"p a\\xc3");
+        assert_eq!(presenter.line(b""), b"p ");
     }
 
     proptest! {
@@ -382,7 +366,7 @@ mod tests {
             ),
             cuts in prop::collection::vec(0..7_usize, 0..20),
         ) {
-            let look = look(prefix, is_escaped);
+            let presentation = presentation(prefix, is_escaped);
             let stamp: &[u8] = if is_stamped { b"@4 " } else { b"" };
             let input: Vec<u8> =
                 lines.iter().flat_map(|line| [stamp, line, b"\n"].concat()).collect();
@@ -394,8 +378,8 @@ mod tests {
                 rest = behind;
             }
             pieces.push(rest);
-            let expected = slow(&look, is_stamped, &input);
-            let shown = shown(&look, is_stamped, &pieces);
+            let expected = slow(&presentation, is_stamped, &input);
+            let shown = shown(&presentation, is_stamped, &pieces);
             prop_assert_eq!(shown.escape_ascii().to_string(), expected.escape_ascii().to_string());
         }
     }

@@ -5,17 +5,11 @@
 //! matches the line is what it was for the sink before. Where all patterns are stars this is done once
 //! for all lines that they do not tell apart.
 
+use crate::action::Action;
 use crate::automaton::Automaton;
-use crate::pattern::{self, PATTERN_HEAD_MAX, Pattern};
-use crate::script::Action;
+use crate::head::{LONG_HEAD_MAX, seen_by_patterns};
+use crate::pattern::Pattern;
 use std::collections::BTreeMap;
-
-/// The first so many bytes of a line, stamp included, decide about it where nothing asks for more
-/// (multilog(8)).
-pub const HEAD_MAX: usize = PATTERN_HEAD_MAX;
-
-/// The same where something asks for more: what s6-log takes for a line.
-pub const LONG_HEAD_MAX: usize = 8192;
 
 /// How it is decided for one sink whether it takes a line.
 #[derive(Debug)]
@@ -23,28 +17,28 @@ enum Segment {
     /// There is no pattern since the sink before: as for that.
     Same,
     /// Whatever the line.
-    Always(bool),
+    Alroutes(bool),
     /// By patterns, and whether each selects.
     Rules(Vec<(bool, Pattern)>),
     /// By what is behind `f`, from whether no sink before this one takes the line.
     Rest(Box<Segment>),
 }
 
-/// So many ways that lines go are remembered.
-const WAYS_MAX: usize = 1000;
+/// So many routes that lines go are remembered.
+const ROUTES_MAX: usize = 1000;
 
 /// Which sinks take a line, by their number in the script.
 #[derive(Debug)]
-pub struct Way {
+pub struct Route {
     /// Those that are shown its head: alerts and status files.
     pub heads: Vec<usize>,
     /// Those that are given its bytes: stdout and log directories.
     pub bytes: Vec<usize>,
-    /// Where this is the same the bytes go to the same sinks.
-    pub course: u64,
+    /// Routes whose bytes go to the same sinks have equal ids.
+    pub route_id: u64,
 }
 
-impl Way {
+impl Route {
     /// Whether no sink takes the line.
     pub fn is_nowhere(&self) -> bool {
         self.heads.is_empty() && self.bytes.is_empty()
@@ -65,21 +59,21 @@ pub struct Selector {
     segments: Vec<(Segment, Wants)>,
     /// What tells lines apart, where all patterns are stars.
     automaton: Option<Automaton>,
-    ways: Ways,
-    /// The way of the line that was judged last.
+    routes: Routes,
+    /// The route of the line that was judged last.
     last: usize,
 }
 
-/// The ways that lines went, by number.
+/// The routes that lines went, by number.
 #[derive(Debug, Default)]
-struct Ways {
-    all: Vec<Way>,
+struct Routes {
+    all: Vec<Route>,
     /// The number of each by which sinks take the line.
     numbers: BTreeMap<Vec<bool>, u16>,
     /// Where it is decided about a line.
     taken: Vec<bool>,
-    /// The next new course.
-    course: u64,
+    /// The next new route_id.
+    route_id: u64,
 }
 
 impl Selector {
@@ -104,8 +98,8 @@ impl Selector {
                     rules.clear();
                     continue;
                 }
-                Action::Alert | Action::Status(_) => Wants::Head,
-                Action::Stdout | Action::Log(_) => Wants::Bytes,
+                Action::Alert { .. } | Action::Status { .. } => Wants::Head,
+                Action::Stdout { .. } | Action::Log { .. } => Wants::Bytes,
             };
             let segment = Segment::new(&rules);
             segments.push((if is_rest { segment.of_rest() } else { segment }, wants));
@@ -113,13 +107,13 @@ impl Selector {
             rules.clear();
         }
         let automaton = automaton(&segments);
-        Selector { segments, automaton, ways: Ways::default(), last: 0 }
+        Selector { segments, automaton, routes: Routes::default(), last: 0 }
     }
 
     /// The same for a script that puts labels before its lines, if the text behind them is enough to
     /// judge by; patterns are rarely about the label. The lines need not be put together for it, and those
     /// that nobody takes never are. Only for scripts whose patterns are stars, and lines of which no more than
-    /// [`HEAD_MAX`] bytes are looked at.
+    /// [`HEAD_MAX`](crate::head::HEAD_MAX) bytes are looked at.
     pub fn behind_label(actions: &[Action]) -> Option<Selector> {
         let mut behind = Vec::new();
         for action in actions {
@@ -127,10 +121,10 @@ impl Selector {
                 Action::Select(pattern) => (pattern, Action::Select),
                 Action::Deselect(pattern) => (pattern, Action::Deselect),
                 Action::SelectRest
-                | Action::Alert
-                | Action::Stdout
-                | Action::Status(_)
-                | Action::Log(_) => {
+                | Action::Alert { .. }
+                | Action::Stdout { .. }
+                | Action::Status { .. }
+                | Action::Log { .. } => {
                     behind.push(action.clone());
                     continue;
                 }
@@ -158,32 +152,32 @@ impl Selector {
     /// Decides about a line from its first bytes, at most [`LONG_HEAD_MAX`]. Its stamp and the space behind
     /// it are `stamp_len` of them.
     #[inline]
-    pub fn judge(&mut self, head: &[u8], stamp_len: usize) -> &Way {
+    pub fn judge(&mut self, head: &[u8], stamp_len: usize) -> &Route {
         assert!(head.len() <= LONG_HEAD_MAX);
-        let Selector { segments, automaton, ways, last } = self;
-        let mut judge = || ways.number(segments, head, stamp_len);
+        let Selector { segments, automaton, routes, last } = self;
+        let mut judge = || routes.number(segments, head, stamp_len);
         let found = match automaton {
-            Some(automaton) => automaton.find(pattern::seen(head), &mut judge),
+            Some(automaton) => automaton.find(seen_by_patterns(head), &mut judge),
             None => None,
         };
         *last = usize::from(found.unwrap_or_else(judge));
-        if ways.all.len() > WAYS_MAX {
+        if routes.all.len() > ROUTES_MAX {
             self.forget_others();
         }
-        self.way()
+        self.route()
     }
 
-    /// The way of the line that was judged last.
-    pub fn way(&self) -> &Way {
-        &self.ways.all[self.last]
+    /// The route of the line that was judged last.
+    pub fn route(&self) -> &Route {
+        &self.routes.all[self.last]
     }
 
-    /// Forgets every way but that of the last line.
+    /// Forgets every route but that of the last line.
     #[cold]
     fn forget_others(&mut self) {
-        let last = self.ways.all.swap_remove(self.last);
-        let course = self.ways.course;
-        self.ways = Ways { all: vec![last], course, ..Ways::default() };
+        let last = self.routes.all.swap_remove(self.last);
+        let route_id = self.routes.route_id;
+        self.routes = Routes { all: vec![last], route_id, ..Routes::default() };
         self.last = 0;
         if let Some(automaton) = &mut self.automaton {
             automaton.forget();
@@ -191,8 +185,8 @@ impl Selector {
     }
 }
 
-impl Ways {
-    /// The number of the way of a line.
+impl Routes {
+    /// The number of the route of a line.
     fn number(&mut self, segments: &[(Segment, Wants)], head: &[u8], stamp_len: usize) -> u16 {
         self.taken.clear();
         let mut selected = true;
@@ -210,14 +204,14 @@ impl Ways {
         };
         let number = self.all.len() as u16;
         let (heads, bytes) = (takers(Wants::Head), takers(Wants::Bytes));
-        let course = match self.all.iter().find(|way| way.bytes == bytes) {
-            Some(way) => way.course,
+        let route_id = match self.all.iter().find(|route| route.bytes == bytes) {
+            Some(route) => route.route_id,
             None => {
-                self.course += 1;
-                self.course
+                self.route_id += 1;
+                self.route_id
             }
         };
-        self.all.push(Way { heads, bytes, course });
+        self.all.push(Route { heads, bytes, route_id });
         self.numbers.insert(self.taken.clone(), number);
         number
     }
@@ -267,7 +261,7 @@ impl Segment {
         let rules = &rules[first..];
         match rules {
             [] => return Segment::Same,
-            [(selects, pattern)] if pattern.is_any_line() => return Segment::Always(*selects),
+            [(selects, pattern)] if pattern.is_any_line() => return Segment::Alroutes(*selects),
             [_, ..] => {}
         }
         let owned = rules.iter().map(|&(selects, pattern)| (selects, pattern.clone()));
@@ -277,7 +271,7 @@ impl Segment {
     /// The same behind `f`.
     fn of_rest(self) -> Segment {
         match self {
-            Segment::Always(_) => self,
+            Segment::Alroutes(_) => self,
             Segment::Same | Segment::Rules(_) | Segment::Rest(_) => Segment::Rest(Box::new(self)),
         }
     }
@@ -285,7 +279,7 @@ impl Segment {
     /// Its patterns.
     fn rules(&self) -> &[(bool, Pattern)] {
         match self {
-            Segment::Same | Segment::Always(_) => &[],
+            Segment::Same | Segment::Alroutes(_) => &[],
             Segment::Rules(rules) => rules,
             Segment::Rest(behind) => behind.rules(),
         }
@@ -294,7 +288,7 @@ impl Segment {
     /// Whether it says the same of every line, as far as the segments before it do.
     fn is_constant(&self) -> bool {
         match self {
-            Segment::Same | Segment::Always(_) => true,
+            Segment::Same | Segment::Alroutes(_) => true,
             Segment::Rules(_) => false,
             Segment::Rest(behind) => behind.is_constant(),
         }
@@ -305,7 +299,7 @@ impl Segment {
     fn decide(&self, head: &[u8], stamp_len: usize, before: bool, taken: &[bool]) -> bool {
         match self {
             Segment::Same => before,
-            Segment::Always(selected) => *selected,
+            Segment::Alroutes(selected) => *selected,
             Segment::Rules(rules) => {
                 let decisive =
                     rules.iter().rev().find(|(_, pattern)| pattern.matches(head, stamp_len));
@@ -320,7 +314,16 @@ impl Segment {
 mod tests {
     use super::*;
     use crate::pattern::Language;
+    use crate::settings::InForce;
     use proptest::prelude::*;
+
+    fn log() -> Action {
+        InForce::default().log("./d".as_ref())
+    }
+
+    fn alert() -> Action {
+        InForce::default().alert()
+    }
 
     /// The order of multilog(8): every action in turn.
     fn slow(actions: &[Action], head: &[u8], stamp_len: usize) -> Vec<bool> {
@@ -331,9 +334,10 @@ mod tests {
                 Action::Select(pattern) => selected |= pattern.matches(head, stamp_len),
                 Action::Deselect(pattern) => selected &= !pattern.matches(head, stamp_len),
                 Action::SelectRest => selected = !taken.contains(&true),
-                Action::Alert | Action::Stdout | Action::Status(_) | Action::Log(_) => {
-                    taken.push(selected)
-                }
+                Action::Alert { .. }
+                | Action::Stdout { .. }
+                | Action::Status { .. }
+                | Action::Log { .. } => taken.push(selected),
             }
         }
         taken
@@ -345,9 +349,11 @@ mod tests {
 
     fn judge(selector: &mut Selector, head: &[u8], stamp_len: usize) -> Vec<bool> {
         let sink_count = selector.sink_count();
-        let way = selector.judge(head, stamp_len);
-        assert!(!way.heads.iter().any(|sink| way.bytes.contains(sink)));
-        (0..sink_count).map(|sink| way.heads.contains(&sink) || way.bytes.contains(&sink)).collect()
+        let route = selector.judge(head, stamp_len);
+        assert!(!route.heads.iter().any(|sink| route.bytes.contains(sink)));
+        (0..sink_count)
+            .map(|sink| route.heads.contains(&sink) || route.bytes.contains(&sink))
+            .collect()
     }
 
     fn any_pattern() -> impl Strategy<Value = Pattern> {
@@ -367,8 +373,8 @@ mod tests {
         (0..9usize, any_pattern()).prop_map(|(kind, pattern)| match kind {
             0..2 => Action::Select(pattern),
             2..4 => Action::Deselect(pattern),
-            4..6 => Action::Alert,
-            6..8 => Action::Log(0),
+            4..6 => alert(),
+            6..8 => log(),
             _ => Action::SelectRest,
         })
     }
@@ -401,7 +407,7 @@ mod tests {
     #[track_caller]
     fn check_behind_label(pattern: &str, expected: Asks) {
         assert_eq!(asks_of(pattern.as_bytes()), expected);
-        let actions = [Action::Deselect(stars(pattern.as_bytes())), Action::Log(0)];
+        let actions = [Action::Deselect(stars(pattern.as_bytes())), log()];
         let mut behind = Selector::behind_label(&actions);
         assert_eq!(behind.is_none(), expected == Asks::Label);
         for text in ["", " ", "x", "x y", "*", "a*", "@", "4", " x"] {
@@ -434,18 +440,18 @@ mod tests {
 
     #[test]
     fn a_script_without_patterns_takes_everything() {
-        assert_eq!(fast(&[Action::Alert, Action::Log(0)], b"line", 0), [true, true]);
-        assert!(Selector::new(&[Action::Deselect(stars(b"*")), Action::Log(0)]).is_constant());
-        assert!(!Selector::new(&[Action::Deselect(stars(b"a")), Action::Log(0)]).is_constant());
+        assert_eq!(fast(&[alert(), log()], b"line", 0), [true, true]);
+        assert!(Selector::new(&[Action::Deselect(stars(b"*")), log()]).is_constant());
+        assert!(!Selector::new(&[Action::Deselect(stars(b"a")), log()]).is_constant());
     }
 
     #[test]
-    fn more_ways_than_are_remembered() {
+    fn more_routes_than_are_remembered() {
         let sink = |sink: u8| {
             [
                 Action::Deselect(stars(b"*")),
                 Action::Select(stars(&[b'*', b'a' + sink, b'*'])),
-                Action::Log(0),
+                log(),
             ]
         };
         let actions: Vec<Action> = (0..11).flat_map(sink).collect();
@@ -454,7 +460,7 @@ mod tests {
             let letters = (0..11).filter(|sink| number >> sink & 1 == 1).map(|sink| b'a' + sink);
             let line: Vec<u8> = letters.collect();
             assert_eq!(judge(&mut selector, &line, 0), slow(&actions, &line, 0));
-            assert!(selector.ways.all.len() <= WAYS_MAX + 1);
+            assert!(selector.routes.all.len() <= ROUTES_MAX + 1);
         }
     }
 
@@ -462,16 +468,16 @@ mod tests {
     fn the_rest_is_what_no_sink_has_taken() {
         let rest = [
             Action::Deselect(stars(b"b*")),
-            Action::Alert,
+            alert(),
             Action::Select(stars(b"*")),
             Action::SelectRest,
-            Action::Log(0),
+            log(),
             Action::SelectRest,
-            Action::Log(1),
+            log(),
         ];
         assert_eq!(fast(&rest, b"a", 0), [true, false, false]);
         assert_eq!(fast(&rest, b"b", 0), [false, true, false]);
-        let first = [Action::SelectRest, Action::Log(0)];
+        let first = [Action::SelectRest, log()];
         assert_eq!(fast(&first, b"a", 0), [true]);
         assert!(Selector::new(&first).is_constant());
     }

@@ -4,7 +4,7 @@
 //! A star pattern never goes back, so what it still asks of a line is told by one place in it, and
 //! patterns that begin alike stand at the same place.
 
-use crate::pattern::PATTERN_HEAD_MAX as HEAD_MAX;
+use crate::head::HEAD_MAX;
 use std::sync::Arc;
 
 /// The longest text of a shortcut, in bytes: what is compared at once.

@@ -1,0 +1,103 @@
+//! What a script sets for a log directory, as crate `logdir` takes it: values that are not set are its
+//! defaults, and values below its limits become these.
+
+use ::logdir::settings::{self, NUMBER_MIN, PAUSE_MIN, QUEUE_MIN, SIZE_MIN};
+use script::settings::{Overflow, RotateAfter, Settings};
+use std::ffi::OsStr;
+
+/// The settings that a directory is opened with.
+pub fn settings(dir: &OsStr, set: &Settings, is_stamped: bool) -> settings::Settings {
+    // Exhaustive, so that no setting of a script is forgotten here.
+    let Settings {
+        size,
+        number,
+        processor,
+        margin,
+        pause,
+        code,
+        total_max,
+        age_max,
+        number_min,
+        sync_after,
+        rotate_after,
+        queue,
+    } = set.clone();
+    let usual = settings::Settings::new(dir);
+    let (queue_max, overflow) = match queue {
+        None => (usual.queue_max, usual.overflow),
+        Some((size, Overflow::HoldBack)) => (size.max(QUEUE_MIN), settings::Overflow::HoldBack),
+        Some((size, Overflow::Drop)) => (size.max(QUEUE_MIN), settings::Overflow::Drop),
+    };
+    settings::Settings {
+        size_max: size.map_or(usual.size_max, |size| size.max(SIZE_MIN)),
+        number_max: number.map_or(usual.number_max, |number| number.max(NUMBER_MIN)),
+        processor,
+        margin: margin.unwrap_or(usual.margin),
+        pause: pause.map_or(usual.pause, |pause| pause.max(PAUSE_MIN)),
+        code: code.unwrap_or(usual.code),
+        total_max,
+        age_max,
+        number_min,
+        sync_after,
+        rotate_after: rotate_after.map(|rotation| match rotation {
+            RotateAfter::Age(age) => settings::RotateAfter::Age(age),
+            RotateAfter::Aligned(length) => settings::RotateAfter::Aligned(length),
+        }),
+        queue_max,
+        overflow,
+        is_stamped,
+        dir: usual.dir,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use script::Action;
+    use std::ffi::OsString;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn check(arguments: &[&str], change: impl FnOnce(&mut settings::Settings)) {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let (script, _) = script::parse(&arguments).expect("a good script");
+        let Some(Action::Log { dir, settings: set, .. }) = script.actions.last() else {
+            panic!("{arguments:?} ends in no directory");
+        };
+        let mut expected = settings::Settings::new("./d");
+        change(&mut expected);
+        assert_eq!(settings(dir, set, false), expected, "{arguments:?}");
+    }
+
+    #[test]
+    fn nothing_set_is_what_0_76_does() {
+        check(&["./d"], |_| {});
+    }
+
+    #[test]
+    fn small_values_become_the_smallest_that_work() {
+        let smallest = |found: &mut settings::Settings| {
+            (found.size_max, found.number_max) = (SIZE_MIN, NUMBER_MIN);
+            found.pause = PAUSE_MIN;
+        };
+        check(&["s0", "n0", "r0", "q0", "./d"], smallest);
+        check(&["s4095", "n1", "r49", "q131071", "./d"], smallest);
+        check(&["s4096", "n2", "r50", "q131072", "./d"], smallest);
+    }
+
+    #[test]
+    fn every_setting_arrives() {
+        let script = "s5000 n3 !gzip l9 r2000 wgz S5m k30d N3 y7s R@1h q1m:drop ./d";
+        check(&script.split(' ').collect::<Vec<_>>(), |found| {
+            (found.size_max, found.number_max) = (5000, 3);
+            found.processor = Some("gzip".into());
+            (found.margin, found.pause) = (9, Duration::from_secs(2));
+            (found.code, found.total_max) = (b"gz".to_vec(), Some(5 << 20));
+            found.age_max = Some(Duration::from_secs(30 * 86_400));
+            (found.number_min, found.sync_after) = (Some(3), Some(Duration::from_secs(7)));
+            let hour = Duration::from_secs(3600);
+            found.rotate_after = Some(settings::RotateAfter::Aligned(hour));
+            (found.queue_max, found.overflow) = (1 << 20, settings::Overflow::Drop);
+        });
+    }
+}
