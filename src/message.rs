@@ -59,6 +59,15 @@ pub fn failed(failure: &Failure) {
     warn(&failure.text(""));
 }
 
+/// Explains how a user gets access to the log directories of others.
+pub fn access_hint() {
+    tell(
+        "info",
+        b"for access, root gives the directories to a group of yours: \
+          chgrp GROUP DIR, chmod 2750 DIR",
+    );
+}
+
 /// Tells of anything else. Any bytes, since it may name files.
 pub fn warn(text: &[u8]) {
     tell("warning", text);

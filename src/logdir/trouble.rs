@@ -23,6 +23,9 @@ impl Outcome {
         for failure in failures {
             if !self.told.contains(failure) {
                 message::failed(failure);
+                if failure.is_of_access() && !self.told.iter().any(Failure::is_of_access) {
+                    message::access_hint();
+                }
                 self.told.push(failure.clone());
             }
             self.has_trouble = true;

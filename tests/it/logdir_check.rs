@@ -271,6 +271,6 @@ fn what_cannot_be_read_is_trouble() {
     let ended = check(&home, &["main"]);
     assert!(ended.stderr.contains("compressed contents"), "{}", ended.stderr);
     assert_eq!(ended.status.code(), Some(2));
-    let nowhere = check(&home, &["nowhere"]);
-    nowhere.check(2, "", "logdir: warning: unable to read nowhere: file does not exist\n");
+    let nowhere = check(&home, &["./nowhere"]);
+    nowhere.check(2, "", "logdir: warning: unable to read ./nowhere: file does not exist\n");
 }

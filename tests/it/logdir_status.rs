@@ -185,8 +185,8 @@ fn unstamped_and_compressed_directories_tell_what_they_can() {
 #[test]
 fn what_cannot_be_found_is_trouble() {
     let home = Home::new();
-    let ended = status(&home, &["nowhere"]);
-    ended.check(2, "", "logdir: warning: unable to read nowhere: file does not exist\n");
+    let ended = status(&home, &["./nowhere"]);
+    ended.check(2, "", "logdir: warning: unable to read ./nowhere: file does not exist\n");
     assert!(!Path::new(&home.path("nowhere")).exists());
     status(&home, &["--label", "12"]).check(
         2,

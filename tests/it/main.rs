@@ -9,6 +9,7 @@ mod differential;
 mod explain;
 mod files;
 mod filters;
+mod finding;
 mod fnmatch;
 mod follow;
 mod handover;

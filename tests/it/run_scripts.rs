@@ -2,7 +2,10 @@
 //! init of `docs/containers.md`; stubs stand in for the services and for accounts that do not exist
 //! here. The scripts run as they are. What multilog does to a log is tested elsewhere.
 
+use crate::filters;
+use crate::finding;
 use crate::peers::peer;
+use crate::show::LOGDIR;
 use crate::support::{DEADLINE, program, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
@@ -215,6 +218,36 @@ impl Sandbox {
         kill(pid, signal).expect("kill");
     }
 
+    /// Checks that `logdir` finds the logs of the running services under these names: as root, who sees
+    /// what the loggers have open, and as the account of the logs, who has to read the scripts.
+    #[track_caller]
+    fn assert_found(&self, expected: &[&str]) {
+        self.install_program(Path::new(LOGDIR), "logdir");
+        let (uid, gid) = account_ids();
+        let (uid, gid) = (uid.to_string(), gid.to_string());
+        let as_account = ["setpriv", "--reuid", &uid, "--regid", &gid, "--clear-groups"];
+        for user in [&["env"][..], &as_account] {
+            let logdir = |arguments: &[&str]| {
+                let mut command = filters::command(user[0]);
+                command.args(&user[1..]).arg(self.path("bin/logdir")).args(arguments);
+                command.arg(self.path("service"));
+                filters::run(command, b"")
+            };
+            let ended = logdir(&["status", "--json"]);
+            assert_eq!(ended.stderr, "", "{user:?}");
+            assert_eq!(finding::names(&ended), expected, "{user:?}");
+            for command in ["show", "rate", "check"] {
+                let ended = logdir(&[command]);
+                assert_eq!(ended.stderr, "", "{command} {user:?}");
+                let text = String::from_utf8_lossy(&ended.stdout).into_owned();
+                assert!(!text.is_empty(), "{command} {user:?}");
+                // A single directory needs no name before its lines.
+                let are_named = expected.iter().all(|name| text.contains(name));
+                assert!(are_named || expected.len() == 1, "{command} {user:?}: {text}");
+            }
+        }
+    }
+
     #[track_caller]
     fn wait_for_lines(&self, log: &Path, expected: &[String]) {
         let deadline = Instant::now() + DEADLINE;
@@ -349,6 +382,7 @@ fn qmail_send_keeps_every_line_and_alerts_what_is_not_routine() {
     let modes = ["main", "main/current", "main/lock", "alert", "alert/current", "status"];
     let modes = modes.map(|name| mode(&files.join(name)));
     assert_eq!(modes, [0o700, 0o644, 0o600, 0o700, 0o644, 0o600]);
+    sandbox.assert_found(&["qmail-send/alert", "qmail-send/main"]);
 }
 
 /// The process number svstat gives for a service.
@@ -430,6 +464,7 @@ fn qmail_smtpd_listens_only_with_rcpthosts() {
          as 0 for {uid}"
     );
     wait_until("it listens", || last() == expected);
+    sandbox.assert_found(&["qmail-smtpd"]);
     assert_owned_by_the_log_account(&sandbox.log("qmail-smtpd"));
 }
 
@@ -445,6 +480,7 @@ fn qmail_pop3d_asks_for_the_password_before_the_mail() {
          qmail-popup mail.example.org checkpassword qmail-pop3d Maildir as 0 for none";
     sandbox.wait_for_lines(&sandbox.log("qmail-pop3d").join("main"), &[expected.to_owned()]);
     assert_owned_by_the_log_account(&sandbox.log("qmail-pop3d"));
+    sandbox.assert_found(&["qmail-pop3d"]);
 }
 
 /// A daemon template, up: both its streams are logged, and both processes have their accounts.
@@ -455,6 +491,7 @@ fn check_daemon_is_logged(sandbox: &Sandbox, service: &str) -> PathBuf {
     let expected = [format!("exampled --foreground as {uid}"), "and this to stderr".to_owned()];
     sandbox.wait_for_lines(&log, &expected);
     assert_owned_by_the_log_account(&sandbox.log(service));
+    sandbox.assert_found(&[service]);
     log
 }
 

@@ -128,10 +128,10 @@ fn a_line_over_several_files_is_one_and_a_torn_one_is_told() {
 fn what_cannot_be_found_or_understood_is_trouble() {
     let home = Home::new();
     home.make_dir("empty");
-    show(&home, &["nowhere"]).check(
+    show(&home, &["./nowhere"]).check(
         2,
         "",
-        "logdir: warning: unable to read nowhere: file does not exist\n",
+        "logdir: warning: unable to read ./nowhere: file does not exist\n",
     );
     show(&home, &["empty"]).check(
         2,

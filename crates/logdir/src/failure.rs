@@ -121,6 +121,8 @@ pub enum Cause {
     Damaged,
     /// What was compressed ends too early.
     CutShort,
+    /// A reason in words.
+    Because(String),
     /// Nothing more is known.
     Untold,
 }
@@ -136,6 +138,7 @@ impl fmt::Display for Cause {
             Cause::InLogDirectory => f.write_str("readers do not write into log directories"),
             Cause::Damaged => f.write_str("compressed contents are damaged"),
             Cause::CutShort => f.write_str("compressed contents end too early"),
+            Cause::Because(why) => f.write_str(why),
             Cause::Untold => Ok(()),
         }
     }
@@ -188,6 +191,21 @@ impl Failure {
         Failure { what: What::FindLog, place: place.into(), cause: Cause::Untold }
     }
 
+    /// No log directory in `place`, for this reason.
+    pub fn no_log_because(place: impl Into<Vec<u8>>, why: String) -> Failure {
+        Failure { what: What::FindLog, place: place.into(), cause: Cause::Because(why) }
+    }
+
+    /// A file that cannot be read, for this reason.
+    pub fn unreadable_because(place: impl Into<Vec<u8>>, why: String) -> Failure {
+        Failure { what: What::Read, place: place.into(), cause: Cause::Because(why) }
+    }
+
+    /// True if the user may not do it.
+    pub fn is_of_access(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EACCES))
+    }
+
     /// A failure to get the lock of the directory `place`.
     pub fn in_use(place: impl Into<Vec<u8>>, pid: Option<i32>) -> Failure {
         Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(pid) }
@@ -218,6 +236,7 @@ impl Failure {
             | Cause::InLogDirectory
             | Cause::Damaged
             | Cause::CutShort
+            | Cause::Because(_)
             | Cause::Untold => None,
         }
     }

@@ -1,7 +1,12 @@
-//! From what a user names to log directories: a log directory, the directory of a service, one with
-//! many services in it, a pattern, a file.
+//! From what a user names to log directories: a log directory, the directory of a service, a service by
+//! its name, a directory with many services in it, a pattern, a file.
 //!
-//! It looks at names, and into the `run` scripts of loggers, which tell where they log to.
+//! What cannot be read or resolved is a failure, never left out in silence: a monitor must not call
+//! healthy what it cannot see.
+
+mod running;
+mod script;
+mod service;
 
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, parse_archive_name};
@@ -9,20 +14,27 @@ use nix::errno::Errno;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Where services are, where nobody says it. The first that exists counts.
-pub const SCAN_DIRS: [&str; 3] = ["/service", "/etc/service", "/run/service"];
+/// The scan directories of the supervisors, as systems and packages set them up: daemontools, runit (Debian,
+/// Void, Artix), FreeBSD's ports of both, s6 and s6-overlay, 66. `$SVDIR` comes before them.
+pub const SCAN_DIRS: [&str; 7] = [
+    "/service",
+    "/etc/service",
+    "/var/service",
+    "/run/service",
+    "/run/runit/service",
+    "/etc/runit/runsvdir/current",
+    "/run/66/scandir/0",
+];
+/// The variable that names runit's scan directory for `sv`.
+const SCAN_DIR_VARIABLE: &str = "SVDIR";
 
-/// A `run` script is not read beyond this.
-const SCRIPT_LEN_MAX: u64 = 64 * 1024;
-/// The loggers whose arguments name log directories.
-const LOGGERS: [&str; 4] = ["multilog", "svlogd", "s6-log", "cyclog"];
-/// Names of directories that say nothing about whose log it is.
-const COMMON_NAMES: [&str; 4] = ["main", "log", "logs", "current"];
+/// Directories that are named alike in every service and so identify none.
+const COMMON_NAMES: [&str; 5] = ["main", "log", "logs", "files", "current"];
 
 /// A log directory, or a single file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +48,27 @@ pub enum Location {
 /// Something to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What people call it: the service, or the directory.
+    /// The name of the service or of the directory.
     pub name: String,
     /// Where it is.
     pub place: Location,
 }
 
-/// Finds what the operands name, each thing once and in their order; what cannot be found comes as a
-/// failure beside it. Without operands, the services of this machine.
+/// Finds the log directories and files that the operands name, each of them once and in order, and
+/// reports what could not be found or read. Without operands it finds the services of this machine.
 pub fn find(operands: &[OsString]) -> (Vec<Found>, Vec<Failure>) {
-    let mut search = Search::default();
+    find_among(operands, scan_dirs())
+}
+
+/// The scan directories to try, in this order.
+fn scan_dirs() -> Vec<PathBuf> {
+    let variable = std::env::var_os(SCAN_DIR_VARIABLE).filter(|dir| !dir.is_empty());
+    let dirs = SCAN_DIRS.iter().map(PathBuf::from);
+    variable.map(PathBuf::from).into_iter().chain(dirs).collect()
+}
+
+fn find_among(operands: &[OsString], scan_dirs: Vec<PathBuf>) -> (Vec<Found>, Vec<Failure>) {
+    let mut search = Search { scan_dirs, ..Search::default() };
     for operand in operands {
         search.add_operand(operand);
     }
@@ -57,20 +80,43 @@ pub fn find(operands: &[OsString]) -> (Vec<Found>, Vec<Failure>) {
 
 #[derive(Default)]
 struct Search {
+    scan_dirs: Vec<PathBuf>,
     found: Vec<Found>,
     failures: Vec<Failure>,
-    /// Device and inode of what was found, which may have many names.
+    /// Device and inode of each log directory that was found, which may have many names.
     known: HashSet<(u64, u64)>,
-    /// How often anything was found, also once more.
+    /// Log directories that were found, known ones included.
     count: usize,
 }
 
 impl Search {
     fn add_services_of_machine(&mut self) {
-        match SCAN_DIRS.iter().find(|dir| Path::new(dir).is_dir()) {
-            Some(dir) => self.add_operand(OsStr::new(dir)),
-            None => self.fail(Path::new(SCAN_DIRS[0]), Errno::ENOENT),
+        let existing: Vec<PathBuf> = self.existing_scan_dirs();
+        for dir in &existing {
+            self.add_children(dir);
         }
+        if existing.is_empty() {
+            let places = self.places();
+            self.failures.push(Failure::new(What::FindLog, places, Errno::ENOENT));
+        } else if self.count == 0 && self.failures.is_empty() {
+            let places = list(&existing);
+            self.failures.push(Failure::no_log(places));
+        }
+    }
+
+    /// Scan directories, each of them once: one is often a link to another.
+    fn existing_scan_dirs(&self) -> Vec<PathBuf> {
+        let mut known = HashSet::new();
+        let is_new_dir = |dir: &&PathBuf| {
+            let metadata = fs::metadata(dir).ok().filter(fs::Metadata::is_dir);
+            metadata.is_some_and(|metadata| known.insert((metadata.dev(), metadata.ino())))
+        };
+        self.scan_dirs.iter().filter(is_new_dir).cloned().collect()
+    }
+
+    /// All places that are tried for services, for messages.
+    fn places(&self) -> Vec<u8> {
+        list(&self.scan_dirs)
     }
 
     fn add_operand(&mut self, operand: &OsStr) {
@@ -79,60 +125,123 @@ impl Search {
             Ok(metadata) if metadata.is_dir() => self.add_dir(path),
             Ok(_) => self.add(name_of_path(path), Location::File(path.to_owned())),
             Err(error) => {
-                if !self.add_pattern(operand) {
-                    let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-                    self.fail(path, errno);
+                let errno = errno_of(&error);
+                let is_missing = errno == Errno::ENOENT;
+                if self.add_pattern(operand) || (is_missing && self.add_named(path)) {
+                    return;
                 }
+                self.fail_operand(path, errno);
             }
         }
     }
 
-    /// Takes a name that stands for nothing as a pattern. False where it matches nothing either.
+    fn fail_operand(&mut self, path: &Path, errno: Errno) {
+        if errno == Errno::ENOENT && is_relative_name(path) {
+            let mut why = b"file does not exist, and no service of this name is in ".to_vec();
+            why.extend(self.places());
+            let why = String::from_utf8_lossy(&why).into_owned();
+            self.failures.push(Failure::unreadable_because(path_bytes(path), why));
+        } else {
+            self.fail(path, errno);
+        }
+    }
+
+    /// Adds all that a pattern matches. False if there is none, or if it is no pattern.
     fn add_pattern(&mut self, operand: &OsStr) -> bool {
         let Some(Ok(paths)) = operand.to_str().map(glob::glob) else { return false };
         let mut matched = false;
-        for path in paths.flatten() {
+        for path in paths {
             matched = true;
-            self.add_operand(path.as_os_str());
+            match path {
+                Ok(path) => self.add_operand(path.as_os_str()),
+                Err(error) => self.fail(error.path(), errno_of(error.error())),
+            }
+        }
+        matched
+    }
+
+    /// Adds services by a name or pattern, `web`, or one log of a service, `qmail-send/alert`, as
+    /// `logdir` itself shows these names.
+    fn add_named(&mut self, name: &Path) -> bool {
+        if !is_relative_name(name) {
+            return false;
+        }
+        let service = name.components().next().map(|first| PathBuf::from(first.as_os_str()));
+        let service = service.unwrap_or_default();
+        let is_all = service.as_path() == name;
+        let mut matched = false;
+        for dir in self.existing_scan_dirs() {
+            let Some(pattern) = dir.join(&service).to_str().map(str::to_owned) else { continue };
+            for path in glob::glob(&pattern).into_iter().flatten().flatten() {
+                let mut search = Search::default();
+                search.add_dir(&path);
+                let is_wanted = |found: &Found| is_all || name == Path::new(&found.name);
+                search.found.retain(is_wanted);
+                if is_all || !search.found.is_empty() {
+                    matched = true;
+                    self.failures.append(&mut search.failures);
+                }
+                for found in search.found {
+                    self.add(found.name, found.place);
+                }
+            }
         }
         matched
     }
 
     fn add_dir(&mut self, path: &Path) {
+        match classify(path) {
+            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned())),
+            Err(errno) => self.fail(path, errno),
+            Ok(false) => {
+                let service::Logs { dirs, failures, .. } = service::logs(path);
+                if !dirs.is_empty() || !failures.is_empty() {
+                    self.failures.extend(failures);
+                    return self.add_logs(&name_of_path(path), dirs);
+                }
+                let before = (self.count, self.failures.len());
+                self.add_children(path);
+                if (self.count, self.failures.len()) == before {
+                    self.failures.push(Failure::no_log(path_bytes(path)));
+                }
+            }
+        }
+    }
+
+    /// Adds the log directories and services in a directory.
+    fn add_children(&mut self, path: &Path) {
         let names = match names(path) {
             Ok(names) => names,
             Err(errno) => return self.fail(path, errno),
         };
-        if are_of_log_dir(&names) {
-            return self.add(name_of_path(path), Location::Directory(path.to_owned()));
-        }
-        let logs = logs_of_service(path);
-        if !logs.is_empty() {
-            return self.add_logs(&name_of_path(path), logs);
-        }
-        let count = self.count;
-        for name in names.iter().filter(|name| !name.as_bytes().starts_with(b".")) {
-            self.add_service(&path.join(name));
-        }
-        if self.count == count {
-            self.failures.push(Failure::no_log(path.as_os_str().as_bytes()));
+        for name in names {
+            if !name.as_bytes().starts_with(b".") && !is_of_supervisor(&name) {
+                self.add_child(&path.join(name));
+            }
         }
     }
 
-    /// Adds what is in a directory of many, where that is a log directory or a service.
-    fn add_service(&mut self, path: &Path) {
-        let Ok(names) = names(path) else { return };
-        if are_of_log_dir(&names) {
-            self.add(name_of_path(path), Location::Directory(path.to_owned()));
-        } else {
-            self.add_logs(&name_of_path(path), logs_of_service(path));
+    fn add_child(&mut self, path: &Path) {
+        match classify(path) {
+            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned())),
+            Ok(false) => {
+                let service::Logs { dirs, failures, .. } = service::logs(path);
+                self.failures.extend(failures);
+                self.add_logs(&name_of_path(path), dirs);
+            }
+            Err(Errno::ENOTDIR) => {}
+            // Removed since it was listed; a link that leads nowhere is still there.
+            Err(Errno::ENOENT) if fs::symlink_metadata(path).is_err() => {}
+            Err(errno) => self.fail(path, errno),
         }
     }
 
+    /// Adds the log directories of a service: by the name of the service if there is one, with their own
+    /// names behind it if there are several.
     fn add_logs(&mut self, service: &str, logs: Vec<PathBuf>) {
         let is_only = logs.len() == 1;
         for log in logs {
-            let own = name_of_path(&log);
+            let own = log.file_name().unwrap_or_default().to_string_lossy();
             let name = if is_only { service.to_owned() } else { format!("{service}/{own}") };
             self.add(name, Location::Directory(log));
         }
@@ -145,18 +254,17 @@ impl Search {
             Ok(metadata) if !self.known.insert((metadata.dev(), metadata.ino())) => {}
             Ok(_) => self.found.push(Found { name, place }),
             Err(error) => {
-                let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
                 let path = path.clone();
-                self.fail(&path, errno);
+                self.fail(&path, errno_of(&error));
             }
         }
     }
 
     fn fail(&mut self, path: &Path, errno: Errno) {
-        self.failures.push(Failure::new(What::Read, path.as_os_str().as_bytes(), errno));
+        self.failures.push(failure_at(path, errno));
     }
 
-    /// Gives things of the same name their whole paths instead.
+    /// Gives logs with the same name their whole paths instead.
     fn finish(mut self) -> (Vec<Found>, Vec<Failure>) {
         let names: Vec<String> = self.found.iter().map(|found| found.name.clone()).collect();
         for found in &mut self.found {
@@ -169,7 +277,17 @@ impl Search {
     }
 }
 
-/// Whether these are the names in a log directory.
+/// True for `web` and `qmail-send/alert`, false for `./web` and `/service/web`.
+fn is_relative_name(path: &Path) -> bool {
+    path.components().all(|component| matches!(component, Component::Normal(_)))
+}
+
+fn list(paths: &[PathBuf]) -> Vec<u8> {
+    let paths: Vec<&[u8]> = paths.iter().map(|path| path.as_os_str().as_bytes()).collect();
+    paths.join(&b", "[..])
+}
+
+/// True if these are the names in a log directory.
 fn are_of_log_dir(names: &[OsString]) -> bool {
     names
         .iter()
@@ -177,75 +295,44 @@ fn are_of_log_dir(names: &[OsString]) -> bool {
         .any(|name| name == CURRENT || parse_archive_name(name).is_some())
 }
 
-/// Where a service, or the logger in its `log`, logs to.
-fn logs_of_service(service: &Path) -> Vec<PathBuf> {
-    let log = service.join("log");
-    let mut logs = logs_of_script(&log);
-    if logs.is_empty() {
-        logs = logs_below(&log);
-    }
-    if logs.is_empty() {
-        logs = logs_of_script(service);
-    }
-    logs
+/// Tells log directories from others. The error is that of reading the names in it.
+fn classify(path: &Path) -> Result<bool, Errno> {
+    names(path).map(|names| are_of_log_dir(&names))
 }
 
-/// The log directories that the script `run` of a logger names.
-fn logs_of_script(dir: &Path) -> Vec<PathBuf> {
-    let mut script = Vec::new();
-    let read = fs::File::open(dir.join("run"))
-        .and_then(|file| file.take(SCRIPT_LEN_MAX).read_to_end(&mut script));
-    let Ok(_) = read else { return Vec::new() };
-    let script = String::from_utf8_lossy(&script).replace("\\\n", " ");
-    let mut logs = Vec::new();
-    for line in script.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-        let arguments = words.skip_while(|word| !is_logger(word)).skip(1);
-        for argument in arguments {
-            let log = dir.join(argument);
-            if looks_like_path(argument) && is_log_dir(&log) && !logs.contains(&log) {
-                logs.push(log);
-            }
-        }
-    }
-    logs
+/// True for the private directories of a supervisor, which only root may read.
+fn is_of_supervisor(name: &OsStr) -> bool {
+    name == "supervise" || name == "event"
 }
 
-fn is_logger(word: &str) -> bool {
-    LOGGERS.contains(&word.rsplit('/').next().unwrap_or_default())
-}
-
-/// svlogd and cyclog take any name for a directory; of the others only these are ones.
-fn looks_like_path(argument: &str) -> bool {
-    !argument.starts_with(['-', '+', '!', '=', '$'])
-}
-
-/// `log` itself, or the directories in it.
-fn logs_below(log: &Path) -> Vec<PathBuf> {
-    if is_log_dir(log) {
-        return vec![log.to_owned()];
-    }
-    let names = names(log).unwrap_or_default();
-    names.iter().map(|name| log.join(name)).filter(|path| is_log_dir(path)).collect()
-}
-
-/// Whether a path is that of a log directory, as far as its names can be read.
+/// True if a path leads to a log directory that can be read.
 pub fn is_log_dir(path: &Path) -> bool {
-    names(path).is_ok_and(|names| are_of_log_dir(&names))
+    classify(path) == Ok(true)
 }
 
 /// The names in a directory, in order.
 fn names(dir: &Path) -> Result<Vec<OsString>, Errno> {
-    let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(errno)? {
-        names.push(entry.map_err(errno)?.file_name());
+    for entry in fs::read_dir(dir).map_err(|error| errno_of(&error))? {
+        names.push(entry.map_err(|error| errno_of(&error))?.file_name());
     }
     names.sort_unstable();
     Ok(names)
 }
 
-/// The last part of a path that says whose log it is.
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+fn failure_at(path: &Path, errno: Errno) -> Failure {
+    Failure::new(What::Read, path_bytes(path), errno)
+}
+
+fn path_bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// The last part of a path that identifies a service.
 fn name_of_path(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let parts: Vec<&OsStr> = absolute
