@@ -4,6 +4,7 @@
 mod actions;
 mod ages;
 mod cursors;
+mod dates;
 mod delivery;
 mod differential;
 mod explain;

@@ -4,7 +4,7 @@
 //! between the two and no leap seconds, always. The `tai64` crate counts 37 in its conversions from the
 //! clock and has announced 37 for all, so tests compare with its bytes only.
 
-use crate::leap_seconds;
+use crate::time::leap_seconds;
 use std::time::Duration;
 
 /// Bytes of a label: `@` and 24 digits.

@@ -9,12 +9,11 @@
 //! archive), [`settings`], [`disk`] (one system call each), [`write`], [`read`]. The writer and the reader
 //! share the description of the directory and import nothing from each other.
 
-// Moments: labels, the other stamps, and the clock.
-pub mod calendar;
+// Moments: labels, the other stamps, dates of a zone, and the clock.
 pub mod clock;
 pub mod label;
-pub mod leap_seconds;
 pub mod stamp;
+pub mod time;
 
 // What a directory is, and what can be said about one.
 pub mod escape;

@@ -26,6 +26,8 @@ pub mod merge;
 pub mod range;
 pub mod range_lines;
 pub mod render;
+pub mod separator;
+pub mod set_back;
 pub mod snapshot;
 pub mod stamp;
 pub mod vitals;

@@ -2,11 +2,9 @@
 //! are dates, written and read. TAI64N labels, which nearly every script asks for, are made in
 //! `label.rs`.
 
-use crate::calendar;
 use crate::label::{Label, STAMP_LEN, Stamps, nanos_ahead};
 use crate::sys::local_time::{self, LocalTime};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use crate::time::{Civil, Zone, calendar};
 use std::io::Write;
 
 /// What a script puts in front of each line.
@@ -25,8 +23,11 @@ pub enum StampFormat {
 /// A moment as `2026-11-20T08:15:02.123456789Z`, if its year is one that RFC 3339 has.
 pub fn format_utc(label: Label) -> Option<String> {
     let (unix_secs, nanos) = label.to_unix();
-    let moment = Timestamp::new(unix_secs, i32::try_from(nanos).ok()?).ok()?;
-    Some(format!("{moment:.9}")).filter(|text| !text.starts_with('-'))
+    let time = Zone::Utc.at(unix_secs)?.civil();
+    let Civil { year, month, day, hour, minute, second } = time;
+    (0..=9999).contains(&year).then(|| {
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+    })
 }
 
 /// Makes the stamps of one stream, each a moment after the last one.
@@ -212,9 +213,6 @@ impl Stamper for DateStamps {
 /// Bytes of the longest date that [`parse_date`] reads, the space behind it included.
 pub const DATE_LEN_MAX: usize = OFFSET_DATE.len();
 
-/// What seconds are counted from.
-const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
-
 /// How the stamps of `Tutc` and `Tlocal` look; 0 stands for any digit, + for either sign.
 const UTC_DATE: &[u8] = b"0000-00-00T00:00:00.000000000Z ";
 const OFFSET_DATE: &[u8] = b"0000-00-00T00:00:00.000000000+00:00 ";
@@ -242,23 +240,20 @@ pub fn parse_date(line: &[u8]) -> Option<(i64, u32, usize)> {
     let len = [UTC_DATE.len(), OFFSET_DATE.len()].into_iter().find(|&len| {
         line.get(..len).is_some_and(|text| text[len - 1] == b' ' && may_be_date(text))
     })?;
-    let number = |from: usize, len: usize| -> i64 {
-        line[from..from + len].iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
+    let number = |from: usize, len: usize| -> u32 {
+        line[from..from + len].iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
     };
-    // At most 99.
-    let two = |from: usize| number(from, 2) as i8;
-    let (year, month, day) = (number(0, 4) as i16, two(5), two(8));
-    let minute = DateTime::new(year, month, day, two(11), two(14), 0, 0).ok()?;
-    let second = number(17, 2);
     let east_secs = match line[UTC_DATE.len() - 2] {
-        b'+' => (number(30, 2) * 60 + number(33, 2)) * 60,
-        b'-' => -(number(30, 2) * 60 + number(33, 2)) * 60,
+        b'+' => i64::from((number(30, 2) * 60 + number(33, 2)) * 60),
+        b'-' => -i64::from((number(30, 2) * 60 + number(33, 2)) * 60),
         _ => 0,
     };
-    let unix_secs = minute.duration_since(EPOCH).as_secs() + second - east_secs;
-    let nanos = u32::try_from(number(20, 9)).ok()?;
-    // A leap second is written as the 60th.
-    (second <= 60).then_some((unix_secs, nanos, len))
+    let date = [number(0, 4), number(5, 2), number(8, 2)];
+    let minute = Civil::new(date, [number(11, 2), number(14, 2), 0])?;
+    let utc = Civil::from_secs(minute.secs() - east_secs)?;
+    let second = u8::try_from(number(17, 2)).ok().filter(|&second| second <= 60)?;
+    let moments = Zone::Utc.moments(Civil { second, ..utc })?;
+    Some((moments.usual(), number(20, 9), len))
 }
 
 fn has_whole_minutes(time: &LocalTime) -> bool {
@@ -323,11 +318,11 @@ mod tests {
     fn moments_are_written_where_their_year_has_four_digits() {
         let written = |unix_secs, nanos| format_utc(Label::from_unix(unix_secs, nanos));
         let first = "0000-01-01T00:00:00.000000000Z";
-        let last = "9999-12-30T21:59:59.999999999Z";
+        let last = "9999-12-31T23:59:59.999999999Z";
         assert_eq!(written(-62_167_219_200, 0).as_deref(), Some(first));
         assert_eq!(written(-62_167_219_201, 999_999_999), None);
         assert_eq!(written(1_700_000_000, 10).as_deref(), Some("2023-11-14T22:13:20.000000010Z"));
-        assert_eq!(written(253_402_207_199, 999_999_999).as_deref(), Some(last));
+        assert_eq!(written(253_402_300_799, 999_999_999).as_deref(), Some(last));
         assert_eq!(written(253_402_300_800, 0), None);
         assert_eq!(written(i64::MAX, 0), None);
     }
@@ -349,7 +344,7 @@ mod tests {
         check_date("2025-11-20T09:15:02.123456789+01:00 x", Some((1_763_626_502, 123_456_789)));
         check_date("2025-11-20T02:45:02.123456789-05:30 ", Some((1_763_626_502, 123_456_789)));
         check_date("2000-02-29T00:00:00.000000005Z ", Some((951_782_400, 5)));
-        check_date("2016-12-31T23:59:60.000000000Z ", Some((1_483_228_800, 0)));
+        check_date("2016-12-31T23:59:60.000000000Z ", Some((1_483_228_799, 0)));
         check_date("9999-12-31T23:59:59.999999999Z ", Some((253_402_300_799, 999_999_999)));
     }
 

@@ -9,6 +9,8 @@ use crate::read::decode::{Decoded, Storage, storage};
 use crate::read::lines::{Ending, LINE_LEN_MAX, Line, LineStart, ZEROS_LEN};
 use crate::read::list::{Directory, Role};
 use crate::read::range::{self, MARGIN_LEN, Range};
+use crate::read::separator::FileSeparator;
+use crate::read::set_back::SetBack;
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, Stamp, StampParser};
 use memchr::memrchr;
@@ -45,6 +47,8 @@ pub struct Backward {
     stamp: Option<Stamp>,
     moment: Option<Moment>,
     place: Option<LineStart>,
+    separator: FileSeparator,
+    set_back: SetBack,
     /// Bytes of lines before the range that followed each other.
     beyond_len: u64,
     notices: Vec<Notice>,
@@ -101,6 +105,8 @@ impl Backward {
             stamp: None,
             moment: None,
             place: None,
+            separator: FileSeparator::default(),
+            set_back: SetBack::new(snapshot.clone()),
             beyond_len: 0,
             notices: Vec::new(),
         }
@@ -166,9 +172,20 @@ impl Backward {
     }
 
     fn note_line(&mut self) {
-        self.stamp = self.stamps.parse(&self.bytes[self.given.clone()]);
-        let file = self.reading.as_ref().expect("a file is being read").link.file.clone();
-        self.place = Some(LineStart { file, offset: self.pos + self.given.start as u64 });
+        let reading = self.reading.as_ref().expect("a file is being read");
+        let handle = reading.file.clone();
+        let file = reading.link.file.clone();
+        let place = LineStart { file, offset: self.pos + self.given.start as u64 };
+        let line = &self.bytes[self.given.clone()];
+        self.stamp = self.stamps.parse(line);
+        if self.stamp.is_some_and(Stamp::is_local_date) {
+            if self.separator.update(line, &place, Some(handle), &mut self.stamps) {
+                self.stamp = self.stamps.parse(line);
+            }
+            let stamp = self.stamp;
+            self.stamp = stamp.map(|stamp| self.set_back.resolve(stamp, &place, &self.stamps));
+        }
+        self.place = Some(place);
         self.moment = match self.stamp {
             Some(stamp) => Some(stamp.moment),
             None if self.is_unstamped => None,
@@ -314,7 +331,9 @@ impl Backward {
                 if (start > 0 || self.pos == 0)
                     && let Some(stamp) = self.stamps.parse(&self.bytes[start..end - 1])
                 {
-                    return Some(stamp.moment);
+                    let file = self.reading.as_ref()?.link.file.clone();
+                    let place = LineStart { file, offset: self.pos + start as u64 };
+                    return Some(self.set_back.resolve(stamp, &place, &self.stamps).moment);
                 }
                 if start == 0 {
                     break;
@@ -335,7 +354,10 @@ impl Backward {
         }
         self.files.iter().rev().find_map(|(link, _)| {
             let file = open(&self.directory, link).ok().flatten()?;
-            range::last_moment_within(&file, LOOK_BACK_LEN, &mut self.stamps).ok().flatten()
+            let found = range::last_stamp_within(&file, LOOK_BACK_LEN, &mut self.stamps);
+            let (offset, stamp) = found.ok().flatten()?;
+            let place = LineStart { file: link.file.clone(), offset };
+            Some(self.set_back.resolve(stamp, &place, &self.stamps).moment)
         })
     }
 }

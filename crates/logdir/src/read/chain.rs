@@ -10,8 +10,9 @@ use crate::read::decode::Decoded;
 use crate::read::label_counting;
 use crate::read::lines::{BlockLines, Ending, Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
+use crate::read::separator::FileSeparator;
 use crate::read::snapshot::{ListedFile, Snapshot};
-use crate::read::stamp::{STAMP_LEN_MAX, Stamp, StampParser};
+use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::rc::Rc;
@@ -25,6 +26,9 @@ pub struct Chain {
     lines: Option<BlockLines>,
     stamps: StampParser,
     stamp: Option<Stamp>,
+    /// The moment of the last line that had a stamp.
+    before: Option<Moment>,
+    separator: FileSeparator,
     /// Whether what is held of an earlier file may or may not go on in this one.
     at_joint: bool,
     notices: Vec<Notice>,
@@ -45,6 +49,8 @@ impl Chain {
             lines: None,
             stamps,
             stamp: None,
+            before: None,
+            separator: FileSeparator::default(),
             at_joint: false,
             notices: Vec::new(),
         }
@@ -57,6 +63,11 @@ impl Chain {
             chain.push(link.clone(), 0);
         }
         chain
+    }
+
+    /// Says of which moment the line before the first one is, or the first one itself.
+    pub fn begin_after(&mut self, moment: Option<Moment>) {
+        self.before = moment;
     }
 
     /// Adds a file, which is read from `offset` on, counted in what it decodes to.
@@ -318,10 +329,24 @@ impl Chain {
     }
 
     fn parse_stamp(&mut self) {
-        let line = self.lines.as_ref().expect("a line was gone to").line();
-        self.stamp = if line.continues { None } else { self.stamps.parse(line.bytes) };
+        let lines = self.lines.as_ref().expect("a line was gone to");
+        let (line, handle) = (lines.line(), self.rest_handle());
+        let parse = |stamps: &mut StampParser| match line.continues {
+            true => None,
+            false => stamps.parse(line.bytes),
+        };
+        self.stamp = parse(&mut self.stamps);
+        if self.stamp.is_some_and(Stamp::is_local_date)
+            && self.separator.update(line.bytes, lines.place(), handle, &mut self.stamps)
+        {
+            self.stamp = parse(&mut self.stamps);
+        }
         if self.stamps.is_assumed() {
             self.find_counting();
+        }
+        if let Some(stamp) = &mut self.stamp {
+            *stamp = stamp.after(self.before);
+            self.before = Some(stamp.moment);
         }
     }
 

@@ -68,6 +68,15 @@ pub fn storage(file: &File) -> io::Result<Storage> {
     })
 }
 
+/// The first bytes of the contents, at most this many.
+pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    if let Some(decoded) = Decoded::new(file.clone(), 0)? {
+        decoded.take(len as u64).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
 impl Decoded {
     /// The contents of a file, from `offset` on, which counts decoded bytes. None where they end before
     /// that.

@@ -4,15 +4,15 @@
 //! bisection. Files that contradict themselves, because the clock was set back, are read from the
 //! beginning.
 
-use crate::read::decode::{Decoded, Storage, storage};
+use crate::read::decode::{self, Storage, storage};
 use crate::read::list::Directory;
 use crate::read::snapshot::{ListedFile, Snapshot};
-use crate::read::stamp::{Moment, StampParser};
-use memchr::memchr;
+use crate::read::stamp::{Moment, Stamp, StampParser};
+use crate::time::{Moments, Zone};
+use memchr::{memchr, memrchr};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
 
 /// A file may be named and written so much earlier than the last line in it says, in seconds.
 const SLACK_SECS: i64 = 2;
@@ -76,6 +76,14 @@ impl Range {
         self.until.is_some_and(|until| moment >= until)
     }
 
+    /// The range with all of the hours in it that the local clock shows twice, if it begins or ends in them:
+    /// only the order of their lines tells which of two moments a line is of.
+    fn with_repeated_hours(self) -> Range {
+        let before = |moment| around_repeated(moment).map_or(moment, |(before, _)| before);
+        let after = |moment| around_repeated(moment).map_or(moment, |(_, after)| after);
+        Range { since: self.since.map(before), until: self.until.map(after) }
+    }
+
     /// Whether anything from `first` to `last` may be in it.
     fn touches(&self, first: Option<Moment>, last: Option<Moment>) -> bool {
         let begins_in_time = first.is_none_or(|first| !self.is_before(first));
@@ -91,22 +99,34 @@ pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan
         return Plan { parts: snapshot.files.iter().map(part).collect(), ..Plan::default() };
     }
     let directory = &snapshot.directory;
-    let firsts: Vec<Option<Moment>> =
-        snapshot.files.iter().map(|link| first_moment(directory, link, stamps)).collect();
+    let firsts: Vec<Option<Stamp>> =
+        snapshot.files.iter().map(|link| first_stamp(directory, link, stamps)).collect();
     if firsts.iter().all(Option::is_none) {
         return plan_unstamped(snapshot, range);
     }
-    let oldest = firsts.iter().flatten().next().copied();
+    let oldest = firsts.iter().flatten().next().map(|stamp| stamp.moment);
     let begins_at = oldest.filter(|&oldest| range.since.is_some_and(|since| since < oldest));
+    let has_local_dates = firsts.iter().flatten().any(|stamp| stamp.is_local_date());
+    let range = if has_local_dates { range.with_repeated_hours() } else { range };
     let mut parts = Vec::new();
     let mut is_before_in_range = false;
-    for (link, &first) in snapshot.files.iter().zip(&firsts) {
+    for (link, first) in snapshot.files.iter().zip(&firsts) {
+        let first = first.map(|stamp| stamp.moment);
         let part = plan_file(directory, link, first, stamps, range)
             .or_else(|| is_before_in_range.then(|| rest_of_before(directory, link, stamps))?);
         is_before_in_range = part.is_some();
         parts.extend(part);
     }
     Plan { parts, is_unstamped: false, begins_at }
+}
+
+/// If the local date of a moment is that of two moments, some moment before the first of all such dates, and
+/// some moment after the last.
+fn around_repeated(moment: Moment) -> Option<(Moment, Moment)> {
+    let date = Zone::Local.at(moment.unix_secs)?.civil();
+    let Moments::Twice { earlier, later } = Zone::Local.moments(date)? else { return None };
+    let at = |unix_secs| Moment { unix_secs, nanos: 0 };
+    Some((at(earlier - (later - earlier)), at(later + (later - earlier))))
 }
 
 /// Whole files, by when they were written.
@@ -164,7 +184,7 @@ fn rest_of_before(
     stamps: &mut StampParser,
 ) -> Option<Part> {
     let handle = link.open(directory).ok().flatten()?;
-    let head = head(&handle, crate::read::stamp::STAMP_LEN_MAX).ok()?;
+    let head = decode::head(&handle, crate::read::stamp::STAMP_LEN_MAX).ok()?;
     stamps.parse(&head).is_none().then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
 }
 
@@ -223,8 +243,8 @@ fn moment_after(
     let mut pos = pos;
     while pos < end {
         let block = read_at(file, pos, PROBE_LEN)?;
-        if let Some((line_pos, moment)) = first_stamped(&block, 0, stamps) {
-            return Ok(Some((pos + line_pos as u64, moment)));
+        if let Some((line_pos, stamp)) = first_stamped(&block, 0, stamps) {
+            return Ok(Some((pos + line_pos as u64, stamp.moment)));
         }
         // A stamp that the block cut is in the next one.
         let step = block.len().saturating_sub(crate::read::stamp::STAMP_LEN_MAX);
@@ -237,12 +257,12 @@ fn moment_after(
 }
 
 /// The first stamp behind a newline that is behind `pos`, and where its line starts.
-fn first_stamped(block: &[u8], pos: usize, stamps: &mut StampParser) -> Option<(usize, Moment)> {
+fn first_stamped(block: &[u8], pos: usize, stamps: &mut StampParser) -> Option<(usize, Stamp)> {
     let mut pos = pos;
     while let Some(len) = memchr(b'\n', &block[pos..]) {
         pos += len + 1;
         if let Some(stamp) = stamps.parse(first_bytes(&block[pos..])) {
-            return Some((pos, stamp.moment));
+            return Some((pos, stamp));
         }
     }
     None
@@ -258,35 +278,45 @@ pub fn first_moment(
     link: &ListedFile,
     stamps: &mut StampParser,
 ) -> Option<Moment> {
+    first_stamp(directory, link, stamps).map(|stamp| stamp.moment)
+}
+
+fn first_stamp(
+    directory: &Directory,
+    link: &ListedFile,
+    stamps: &mut StampParser,
+) -> Option<Stamp> {
     let handle = link.open(directory).ok().flatten()?;
     HEAD_LENS.iter().find_map(|&len| {
-        let head = head(&handle, len).ok()?;
-        match stamps.parse(first_bytes(&head)) {
-            Some(stamp) => Some(stamp.moment),
-            None => first_stamped(&head, 0, stamps).map(|(_, moment)| moment),
-        }
+        let head = decode::head(&handle, len).ok()?;
+        stamps
+            .parse(first_bytes(&head))
+            .or_else(|| first_stamped(&head, 0, stamps).map(|(_, stamp)| stamp))
     })
 }
 
 /// The last moment in a file, where it has one near its end.
 fn last_moment(file: &File, len: u64, stamps: &mut StampParser) -> io::Result<Option<Moment>> {
     let tail = read_at(file, len.saturating_sub(PROBE_LEN as u64), PROBE_LEN)?;
-    Ok(last_stamped(&tail, stamps))
+    Ok(last_stamped(&tail, stamps).map(|(_, stamp)| stamp.latest()))
 }
 
-/// The last moment in a file, where it has one in so many bytes at its end.
-pub fn last_moment_within(
+/// The last stamp in a file, if there is one in this many bytes at its end, and the offset of its line.
+pub fn last_stamp_within(
     file: &File,
     tail_len: usize,
     stamps: &mut StampParser,
-) -> io::Result<Option<Moment>> {
+) -> io::Result<Option<(u64, Stamp)>> {
     let len = file.metadata()?.len();
     let mut tail_len_now = PROBE_LEN;
     loop {
-        let tail = read_at(file, len.saturating_sub(tail_len_now as u64), tail_len_now)?;
-        let found = last_stamped(&tail, stamps);
-        if found.is_some() || tail_len_now >= tail_len || tail.len() as u64 >= len {
-            return Ok(found);
+        let start = len.saturating_sub(tail_len_now as u64);
+        let tail = read_at(file, start, tail_len_now)?;
+        if let Some((pos, stamp)) = last_stamped(&tail, stamps) {
+            return Ok(Some((start + pos as u64, stamp)));
+        }
+        if tail_len_now >= tail_len || tail.len() as u64 >= len {
+            return Ok(None);
         }
         tail_len_now *= 4;
     }
@@ -298,7 +328,7 @@ pub fn end_of_lines(file: &File) -> io::Result<u64> {
     while end > 0 {
         let start = end.saturating_sub(MARGIN_LEN);
         let block = read_at(file, start, usize::try_from(end - start).unwrap_or(0))?;
-        if let Some(pos) = memchr::memrchr(b'\n', &block) {
+        if let Some(pos) = memrchr(b'\n', &block) {
             return Ok(start + pos as u64 + 1);
         }
         end = start;
@@ -306,17 +336,16 @@ pub fn end_of_lines(file: &File) -> io::Result<u64> {
     Ok(0)
 }
 
-fn last_stamped(tail: &[u8], stamps: &mut StampParser) -> Option<Moment> {
-    let mut lines = tail.rsplit(|&byte| byte == b'\n');
-    lines.find_map(|line| stamps.parse(first_bytes(line))).map(|stamp| stamp.moment)
-}
-
-fn head(handle: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    if let Some(decoded) = Decoded::new(handle.clone(), 0)? {
-        decoded.take(len as u64).read_to_end(&mut head)?;
+/// The last stamped line, and where it starts.
+fn last_stamped(tail: &[u8], stamps: &mut StampParser) -> Option<(usize, Stamp)> {
+    let mut end = tail.len();
+    loop {
+        let start = memrchr(b'\n', &tail[..end]).map_or(0, |pos| pos + 1);
+        if let Some(stamp) = stamps.parse(first_bytes(&tail[start..end])) {
+            return Some((start, stamp));
+        }
+        end = start.checked_sub(1)?;
     }
-    Ok(head)
 }
 
 fn read_at(file: &File, pos: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -59,6 +59,7 @@ impl RangeLines {
         moment: Option<Moment>,
     ) -> RangeLines {
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
+        chain.begin_after(moment);
         let number = snapshot.number_of(place);
         for (count, link) in snapshot.files[number..].iter().enumerate() {
             chain.push(link.clone(), if count == 0 { place.offset } else { 0 });

@@ -1,10 +1,12 @@
 //! Lines as people read them: whose they are, when they were, and what they say.
 
-use crate::calendar::Calendar;
 use crate::escape;
 use crate::read::lines::{Ending, Line};
 use crate::read::stamp::{Moment, Stamp};
 use crate::sys::local_time;
+use crate::time::calendar::Calendar;
+
+pub use crate::time::Zone;
 
 /// What becomes of stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +25,6 @@ pub enum Format {
     Delta,
     /// What they are.
     Raw,
-}
-
-/// Whose time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// That of the machine, or of `TZ`.
-    Local,
-    /// Universal time.
-    Utc,
 }
 
 /// Whether bytes that a terminal obeys are shown as escapes.

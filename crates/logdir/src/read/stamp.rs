@@ -4,39 +4,55 @@
 //! A date that the logged program wrote itself in one of these forms counts too: it tells the time just
 //! as well.
 
-use crate::label::{Counting, LABEL_LEN, Label, NANOS_PER_SEC};
+use crate::label::{Counting, LABEL_LEN, Label};
+use crate::read::separator::{SPACE_DATE_LEN, Separator};
 use crate::stamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use crate::time::{Civil, Zone, ZoneReader};
+
+pub use crate::time::Moment;
 
 /// No stamp is longer, its spaces included.
 pub const STAMP_LEN_MAX: usize = stamp::DATE_LEN_MAX;
 
-/// A moment: what lines are ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment {
-    /// Seconds since 1970.
-    pub unix_secs: i64,
-    /// Nanoseconds below 10^9.
-    pub nanos: u32,
-}
-
-impl Moment {
-    /// Nanoseconds since 1970.
-    pub fn to_nanos(self) -> i128 {
-        i128::from(self.unix_secs) * i128::from(NANOS_PER_SEC) + i128::from(self.nanos)
-    }
-}
-
 /// A stamp at the start of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The moment it tells.
+    /// The moment it is of; the earlier one where its clock showed the same date twice.
     pub moment: Moment,
+    /// The later one where its clock showed the same date twice.
+    pub later: Option<Moment>,
     /// Bytes of the stamp itself.
     pub len: usize,
-    /// Bytes of it and what separates it from the text.
+    /// Bytes of the stamp and what separates it from the text.
     pub end: usize,
+}
+
+impl Stamp {
+    fn new(moment: Moment, len: usize, end: usize) -> Stamp {
+        Stamp { moment, later: None, len, end }
+    }
+
+    /// The stamp of a line that was written after a line of this moment. A file is in the order of writing,
+    /// so a step back where the clock showed each date twice means that the clock had been set back.
+    #[must_use]
+    pub fn after(self, before: Option<Moment>) -> Stamp {
+        match (self.later, before) {
+            (Some(later), Some(before)) if self.moment < before => {
+                Stamp { moment: later, later: None, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether it is a date of the local zone, which may be that of two moments.
+    pub fn is_local_date(self) -> bool {
+        self.len == SPACE_DATE_LEN
+    }
+
+    /// The last moment that it may be of.
+    pub fn latest(self) -> Moment {
+        self.later.unwrap_or(self.moment)
+    }
 }
 
 /// Reads the stamps of one directory.
@@ -45,17 +61,26 @@ pub struct StampParser {
     counting: Counting,
     /// Whether that is only assumed.
     is_assumed: bool,
-    /// The zone of s6-log's dates. Looked up when the first of them is met.
-    zone: Option<TimeZone>,
+    separator: Separator,
+    /// Dates of s6-log.
+    local: ZoneReader,
+    /// Dates of svlogd.
+    utc: ZoneReader,
 }
 
 impl StampParser {
-    /// Stamps with labels that are counted like this.
+    /// A parser of labels that are counted like this.
     pub fn new(counting: Counting) -> StampParser {
-        StampParser { counting, is_assumed: false, zone: None }
+        StampParser {
+            counting,
+            is_assumed: false,
+            separator: Separator::Unknown,
+            local: ZoneReader::new(Zone::Local),
+            utc: ZoneReader::new(Zone::Utc),
+        }
     }
 
-    /// Stamps with labels that are counted as those of daemontools, until somebody finds out.
+    /// A parser of labels that are counted as daemontools does, until more is known.
     pub fn assumed() -> StampParser {
         StampParser { is_assumed: true, ..StampParser::new(Counting::Ten) }
     }
@@ -70,13 +95,18 @@ impl StampParser {
         self.counting
     }
 
+    /// Says how dates are separated from the text in the file that is parsed from here on.
+    pub fn set_separator(&mut self, separator: Separator) {
+        self.separator = separator;
+    }
+
     /// The moment a label stands for.
     pub fn moment_of(&self, label: Label) -> Moment {
         let (unix_secs, nanos) = label.to_unix_by(self.counting);
         Moment { unix_secs, nanos }
     }
 
-    /// The stamp at the start of a line, or of the first bytes of one.
+    /// The stamp at the start of a line, or of the first bytes of a line.
     pub fn parse(&mut self, line: &[u8]) -> Option<Stamp> {
         match *line.first()? {
             b'@' => self.parse_label(line),
@@ -90,50 +120,54 @@ impl StampParser {
     fn parse_label(&self, line: &[u8]) -> Option<Stamp> {
         let moment = self.moment_of(Label::parse(line)?);
         match line.get(LABEL_LEN) {
-            None => Some(Stamp { moment, len: LABEL_LEN, end: LABEL_LEN }),
-            Some(b' ') => Some(Stamp { moment, len: LABEL_LEN, end: LABEL_LEN + 1 }),
+            None => Some(Stamp::new(moment, LABEL_LEN, LABEL_LEN)),
+            Some(b' ') => Some(Stamp::new(moment, LABEL_LEN, LABEL_LEN + 1)),
             Some(_) => None,
         }
     }
 
-    /// `YYYY-MM-DD` and the time: behind `_` or `T` five decimals and universal time (svlogd), behind a
-    /// space nine decimals and local time (s6-log).
+    /// `YYYY-MM-DD` and the time: after `_` or `T` five decimals and UTC (svlogd), after a space nine
+    /// decimals and local time (s6-log, tai64nlocal).
     fn parse_date(&mut self, line: &[u8]) -> Option<Stamp> {
-        let [year, month, day] = numbers(line.get(..10)?, [4, 2, 2], b'-')?;
-        let [hour, minute, second] = numbers(line.get(11..19)?, [2, 2, 2], b':')?;
+        let date = numbers(line.get(..10)?, [4, 2, 2], b'-')?;
+        let time = numbers(line.get(11..19)?, [2, 2, 2], b':')?;
         let decimals_len = if line[10] == b' ' { 9 } else { 5 };
         let len = 20 + decimals_len;
         let decimals = number(line.get(20..len)?)?;
         if line[19] != b'.' || line.get(len).is_some_and(|&byte| byte != b' ') {
             return None;
         }
-        // A leap second is the second before it, as in labels that are counted with them.
-        let date = DateTime::new(
-            i16::try_from(year).ok()?,
-            i8::try_from(month).ok()?,
-            i8::try_from(day).ok()?,
-            i8::try_from(hour).ok()?,
-            i8::try_from(minute).ok()?,
-            i8::try_from(second.min(59 + u32::from(second > 60))).ok()?,
-            0,
-        )
-        .ok()?;
-        let zone = match line[10] {
-            b'_' | b'T' => &TimeZone::UTC,
-            b' ' => self.zone.get_or_insert_with(TimeZone::system),
+        let civil = Civil::new(date, time)?;
+        let moments = match line[10] {
+            b'_' | b'T' => self.utc.moments(civil)?,
+            b' ' => self.local.moments(civil)?,
             _ => return None,
         };
-        let unix_secs = zone.to_timestamp(date).ok()?.as_second();
         let nanos = decimals * 10_u32.pow(9 - decimals_len as u32);
-        let spaces = line[len..].iter().take(2).take_while(|&&byte| byte == b' ').count();
-        Some(Stamp { moment: Moment { unix_secs, nanos }, len, end: len + spaces })
+        let spaces_count = line[len..].iter().take(3).take_while(|&&byte| byte == b' ').count();
+        let spaces_len = match line[10] {
+            b' ' => self.separator.len(spaces_count),
+            _ => spaces_count.min(1),
+        };
+        let at = |unix_secs| Moment { unix_secs, nanos };
+        let later = moments.later().map(at);
+        Some(Stamp { later, ..Stamp::new(at(moments.usual()), len, len + spaces_len) })
     }
+}
+
+/// The moment of a text that is a stamp of any writer, and nothing else: what `--since` takes. Where a clock
+/// showed the date twice, it is the earlier moment.
+pub fn parse_time_like_a_stamp(text: &[u8], counting: Counting) -> Option<Moment> {
+    // The dates of multilog are read together with the space after them.
+    let line = [text, b" "].concat();
+    let stamp = StampParser::new(counting).parse(&line)?;
+    (stamp.len == text.len()).then_some(stamp.moment)
 }
 
 /// What `Tutc` and `Tlocal` of multilog write.
 fn parse_rfc3339(line: &[u8]) -> Option<Stamp> {
     let (unix_secs, nanos, end) = stamp::parse_date(line)?;
-    Some(Stamp { moment: Moment { unix_secs, nanos }, len: end - 1, end })
+    Some(Stamp::new(Moment { unix_secs, nanos }, end - 1, end))
 }
 
 /// daemontools-encore's `seconds.micros`, as long as they were and will be from 2001 to 2286.
@@ -144,7 +178,7 @@ fn parse_seconds(line: &[u8]) -> Option<Stamp> {
         return None;
     }
     let moment = Moment { unix_secs: unix_secs.into(), nanos: micros * 1000 };
-    Some(Stamp { moment, len: LEN, end: line.len().min(LEN + 1) })
+    Some(Stamp::new(moment, LEN, line.len().min(LEN + 1)))
 }
 
 /// Decimal numbers of these lengths with `between` between them, and nothing else.
@@ -176,7 +210,6 @@ mod tests {
     #[track_caller]
     fn check(line: &str, expected: Option<(i64, u32, &str)>) {
         let mut stamps = StampParser::new(Counting::Ten);
-        stamps.zone = Some(TimeZone::fixed(jiff::tz::offset(2)));
         let found = stamps.parse(line.as_bytes());
         let found = found.map(|stamp| {
             assert!(stamp.end - stamp.len <= 2 && stamp.end <= STAMP_LEN_MAX);
@@ -193,10 +226,55 @@ mod tests {
         check("2023-11-14T22:13:20.00001 a", Some((1_700_000_000, 10_000, "a")));
         check("2023-11-14T22:13:20.000000001Z a", Some((1_700_000_000, 1, "a")));
         check("2023-11-15T00:13:20.000000001+02:00 a", Some((1_700_000_000, 1, "a")));
-        check("2023-11-15 00:13:20.123456789  a", Some((1_700_000_000, 123_456_789, "a")));
         check("1700000000.000042 a", Some((1_700_000_000, 42_000, "a")));
         check("1700000000.000042", Some((1_700_000_000, 42_000, "")));
         check("2016-12-31_23:59:60.00000 a", Some((1_483_228_799, 0, "a")));
+    }
+
+    /// A moment as s6-log writes it in the zone of the test.
+    fn local_date(moment: Moment) -> String {
+        let Civil { year, month, day, hour, minute, second } =
+            Zone::Local.at(moment.unix_secs).unwrap().civil();
+        let nanos = moment.nanos;
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09}")
+    }
+
+    const AT: Moment = Moment { unix_secs: 1_700_000_000, nanos: 123_456_789 };
+
+    #[test]
+    fn dates_with_a_space_are_local_time() {
+        let expected = |text| Some((AT.unix_secs, AT.nanos, text));
+        check(&format!("{}  a", local_date(AT)), expected("a"));
+        check(&format!("{} a", local_date(AT)), expected("a"));
+        check(&format!("{}   a", local_date(AT)), expected("  a"));
+        check(&local_date(AT), expected(""));
+        check(&format!("{}x", local_date(AT)), None);
+    }
+
+    #[test]
+    fn a_step_back_means_the_later_of_two_moments() {
+        let at = |unix_secs| Moment { unix_secs, nanos: 0 };
+        let stamp = Stamp { moment: at(100), later: Some(at(3700)), len: 0, end: 0 };
+        assert_eq!(stamp.after(None).moment, at(100));
+        assert_eq!(stamp.after(Some(at(100))).moment, at(100));
+        assert_eq!(stamp.after(Some(at(101))).moment, at(3700));
+        assert_eq!(Stamp { later: None, ..stamp }.after(Some(at(101))).moment, at(100));
+    }
+
+    #[test]
+    fn stamps_are_times_by_themselves() {
+        let parsed = |text: &str| parse_time_like_a_stamp(text.as_bytes(), Counting::Ten);
+        let whole = |nanos| Some(Moment { unix_secs: 1_700_000_000, nanos });
+        assert_eq!(parsed("@400000006553f10a00000001"), whole(1));
+        assert_eq!(parsed("2023-11-14_22:13:20.12345"), whole(123_450_000));
+        assert_eq!(parsed("2023-11-14T22:13:20.12345"), whole(123_450_000));
+        assert_eq!(parsed("2023-11-14T22:13:20.000000001Z"), whole(1));
+        assert_eq!(parsed("2023-11-15T00:13:20.000000001+02:00"), whole(1));
+        assert_eq!(parsed("1700000000.000042"), whole(42_000));
+        assert_eq!(parsed(&local_date(AT)), Some(AT));
+        for text in ["", "2023-11-14", "02:10", "1700000000", "1700000000.000042 ", "-2h"] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Local time by the C library, which alone knows every form of TZ that 0.76 understands.
 
+use crate::time::Civil;
+
 /// A moment in local time, as `localtime(3)` gives it; month and day count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
@@ -15,8 +17,16 @@ pub struct LocalTime {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
-    /// How far it is ahead of universal time, in seconds.
+    /// How far it is ahead of UTC, in seconds.
     pub east_secs: i64,
+}
+
+impl LocalTime {
+    /// The date and the time of day without the offset.
+    pub fn civil(&self) -> Civil {
+        let &LocalTime { year, month, day, hour, minute, second, east_secs: _ } = self;
+        Civil { year, month, day, hour, minute, second }
+    }
 }
 
 unsafe extern "C" {
@@ -37,7 +47,7 @@ pub fn local(unix_secs: i64) -> Option<LocalTime> {
     convert(unix_secs, libc::localtime_r)
 }
 
-/// The universal time of a moment in seconds since 1970, or none where the year does not fit.
+/// The UTC date of a moment in seconds since 1970, or none where the year does not fit.
 pub fn universal(unix_secs: i64) -> Option<LocalTime> {
     convert(unix_secs, libc::gmtime_r)
 }

@@ -1,0 +1,70 @@
+//! Which of two moments a date is of that a clock showed twice, for readers that do not begin at the first
+//! line.
+//!
+//! Only the order of the lines tells it, so the lines of those hours are read forward once, up to the first
+//! line that was written after the clock had been set back.
+
+use crate::read::lines::LineStart;
+use crate::read::range::Range;
+use crate::read::range_lines::RangeLines;
+use crate::read::snapshot::Snapshot;
+use crate::read::stamp::{Moment, Stamp, StampParser};
+
+/// The changes of the clock among the files of a directory.
+pub struct SetBack {
+    snapshot: Snapshot,
+    /// The change that was looked at last.
+    known: Option<Change>,
+}
+
+/// One change.
+struct Change {
+    /// Dates that were shown twice have their earlier moment in here.
+    hours: Range,
+    /// The first line after the change: the number of its file, and where it starts. `None` if there is no
+    /// such line.
+    first: Option<(usize, u64)>,
+}
+
+impl SetBack {
+    /// Nothing is known yet of these files.
+    pub fn new(snapshot: Snapshot) -> SetBack {
+        SetBack { snapshot, known: None }
+    }
+
+    /// The stamp of the line that starts here, with the moment it is of.
+    pub fn resolve(&mut self, stamp: Stamp, place: &LineStart, stamps: &StampParser) -> Stamp {
+        let Some(later) = stamp.later else { return stamp };
+        let is_known = self.known.as_ref().is_some_and(|known| known.hours.holds(stamp.moment));
+        if !is_known {
+            self.known = Some(self.find(stamp.moment, later, stamps));
+        }
+        let first = self.known.as_ref().and_then(|known| known.first);
+        let here = (self.snapshot.number_of(place), place.offset);
+        match first.is_some_and(|first| here >= first) {
+            true => Stamp { moment: later, later: None, ..stamp },
+            false => stamp,
+        }
+    }
+
+    fn find(&self, earlier: Moment, later: Moment, stamps: &StampParser) -> Change {
+        let shift_secs = later.unix_secs - earlier.unix_secs;
+        let hours = Range {
+            since: Some(Moment { unix_secs: earlier.unix_secs - shift_secs, nanos: 0 }),
+            until: Some(Moment { unix_secs: later.unix_secs + shift_secs, nanos: 0 }),
+        };
+        let mut raw = stamps.clone();
+        let mut lines = RangeLines::new(&self.snapshot, stamps.clone(), hours);
+        let mut first = None;
+        while first.is_none() && lines.advance() {
+            let is_later = lines.stamp().is_some_and(|stamp| {
+                raw.parse(lines.line().bytes).and_then(|raw| raw.later) == Some(stamp.moment)
+            });
+            if is_later {
+                let place = lines.place();
+                first = Some((self.snapshot.number_of(place), place.offset));
+            }
+        }
+        Change { hours, first }
+    }
+}
