@@ -66,6 +66,16 @@ pub enum Event {
     Broken(Fault),
 }
 
+/// A message that was sent and not reported with [`Event::Acknowledged`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unacknowledged {
+    /// As given to [`Client::send`].
+    pub id: u64,
+    /// If the server answered 200 while an older message is not acknowledged. The next session need
+    /// not send this message again.
+    pub is_stored: bool,
+}
+
 /// What a server did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -203,10 +213,10 @@ impl Client {
         }
     }
 
-    /// The ids that were sent and are not acknowledged, in order. All others up to the last one sent
-    /// are stored, also those that wait for [`Event::Acknowledged`] since an older one is not.
-    pub fn unacknowledged(&self) -> impl Iterator<Item = u64> {
-        self.sent.iter().filter(|sent| sent.fate != Fate::Acknowledged).map(|sent| sent.id)
+    /// The messages that were sent and not reported with [`Event::Acknowledged`], in order.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = Unacknowledged> {
+        let is_stored = |sent: &Sent| sent.fate == Fate::Acknowledged;
+        self.sent.iter().map(move |sent| Unacknowledged { id: sent.id, is_stored: is_stored(sent) })
     }
 
     /// If the session is over: it sends and reads nothing more.

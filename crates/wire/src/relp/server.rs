@@ -378,14 +378,14 @@ impl Request {
     }
 }
 
-/// What a client has to offer. A missing version is accepted and any number is answered with 0, as
-/// librelp does.
+/// What a client has to offer: the command `syslog`, as librelp demands. A missing version is accepted
+/// and any number is answered with 0, as librelp does, measured.
 fn check_offers(offers: Option<Offers>) -> Result<Offers, Fault> {
     let offers = offers.ok_or(Fault::Offers)?;
     match (offers.version, offers.has_syslog) {
         (Version::Invalid, _) => Err(Fault::Version),
-        (_, Some(false)) => Err(Fault::NoSyslog),
-        (Version::Missing | Version::Number(_), Some(true) | None) => Ok(offers),
+        (_, Some(false) | None) => Err(Fault::NoSyslog),
+        (Version::Missing | Version::Number(_), Some(true)) => Ok(offers),
     }
 }
 

@@ -42,8 +42,9 @@ fn sent(ids: &[u64]) -> Client {
     client
 }
 
+/// The ids that the next session has to send.
 fn unacknowledged(client: &Client) -> Vec<u64> {
-    client.unacknowledged().collect()
+    client.unacknowledged().filter(|sent| !sent.is_stored).map(|sent| sent.id).collect()
 }
 
 fn acknowledged(ids: &[u64]) -> Vec<Event> {
@@ -123,6 +124,8 @@ fn no_id_after_a_refused_message_is_reported() {
     let found = events(&mut client, &answers);
     assert_eq!(found, [Event::Acknowledged { id: 10 }, refused(500, "cannot store")]);
     assert_eq!(unacknowledged(&client), [11]);
+    let kept = [(11, false), (12, true)].map(|(id, is_stored)| Unacknowledged { id, is_stored });
+    assert!(client.unacknowledged().eq(kept));
     assert!(!client.is_over());
     let mut client = sent(&[11]);
     assert_eq!(events(&mut client, &rsp(2, "300 hmm")), [refused(300, "hmm")]);

@@ -186,12 +186,14 @@ fn offers_decide_if_a_session_opens() {
     check_open("relp_version=0\ncommands=syslog", "opened ", None);
     check_open("relp_version=1\ncommands=syslog,eventlog\nfuture=x", "opened ", None);
     check_open("commands=syslog", "opened ", None);
-    check_open("", "opened ", None);
-    check_open(
-        "relp_version=0\ncommands=foo",
-        "the client does not offer the command syslog",
-        Some("500 required command not supported by client"),
-    );
+    for offers in ["", "relp_version=0", "relp_version=0\ncommands=foo", "relp_version=0\ncommands"]
+    {
+        check_open(
+            offers,
+            "the client does not offer the command syslog",
+            Some("500 required command not supported by client"),
+        );
+    }
     check_open(
         "relp_version=x\ncommands=syslog",
         "the client asks for a relp_version that is no number",
