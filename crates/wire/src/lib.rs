@@ -11,10 +11,13 @@
 //! | [`parts`] | long messages in numbered parts |
 //! | [`relp`] | RELP, client and server |
 //! | [`socklog`] | the prefix that socklog writes before a message |
+//! | `otlp` | the JSON body of OTLP/HTTP (feature `otlp`) |
 #![forbid(unsafe_code)]
 
 mod buffer;
 pub mod frame;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod parts;
 pub mod relp;
 pub mod socklog;

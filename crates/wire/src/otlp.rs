@@ -1,0 +1,340 @@
+//! The body of a request to `/v1/logs` of OTLP/HTTP in JSON, and the answers to it.
+//!
+//! The writer makes JSON itself: the form is fixed, a record is appended without allocation, and no
+//! step can fail. Answers may be any JSON, which `serde_json` reads.
+
+use crate::buffer::append_decimal;
+use crate::syslog::{Severity, UnixTime};
+
+/// Bytes of a server's message that are kept.
+const MESSAGE_LEN_MAX: usize = 256;
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A value of OTLP (`AnyValue`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Text of UTF-8: `stringValue`.
+    String(&'a str),
+    /// Other bytes: `bytesValue`, in base64.
+    Bytes(&'a [u8]),
+    /// A number: `intValue`, in decimal digits as a string.
+    Int(i64),
+}
+
+impl<'a> Value<'a> {
+    /// Bytes as a string if they are UTF-8, otherwise as bytes: neither is changed.
+    pub fn from_bytes(bytes: &'a [u8]) -> Value<'a> {
+        match str::from_utf8(bytes) {
+            Ok(text) => Value::String(text),
+            Err(_) => Value::Bytes(bytes),
+        }
+    }
+}
+
+/// A name and its value.
+pub type Attribute<'a> = (&'a str, Value<'a>);
+
+/// A log record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// When the event happened: `timeUnixNano`, all nine digits of a fraction.
+    pub time: Option<UnixTime>,
+    /// When it was seen: `observedTimeUnixNano`.
+    pub observed_time: Option<UnixTime>,
+    /// Written as number and text.
+    pub severity: Option<Severity>,
+    /// The line.
+    pub body: Value<'a>,
+    /// Names and values, in order.
+    pub attributes: &'a [Attribute<'a>],
+}
+
+/// The body of a request while records are appended.
+///
+/// Memory is the caller's to bound: see [`len`](Request::len).
+#[derive(Clone, Debug)]
+pub struct Request {
+    body: Vec<u8>,
+    /// The scope as JSON, which each resource repeats.
+    scope: Vec<u8>,
+    record_count: usize,
+    has_resource: bool,
+    /// If the resource has a record already.
+    has_record: bool,
+}
+
+impl Request {
+    /// A request without records, of a scope with this name and version.
+    pub fn new(scope_name: &str, scope_version: &str) -> Request {
+        let mut scope = b"{\"name\":".to_vec();
+        append_string(scope_name, &mut scope);
+        scope.extend_from_slice(b",\"version\":");
+        append_string(scope_version, &mut scope);
+        scope.push(b'}');
+        Request {
+            body: b"{\"resourceLogs\":[".to_vec(),
+            scope,
+            record_count: 0,
+            has_resource: false,
+            has_record: false,
+        }
+    }
+
+    /// Begins the records of a resource with these attributes, such as `service.name`.
+    pub fn begin_resource(&mut self, attributes: &[Attribute<'_>]) {
+        if self.has_resource {
+            self.body.extend_from_slice(b"]}]},");
+        }
+        self.body.extend_from_slice(b"{\"resource\":{\"attributes\":");
+        append_attributes(attributes, &mut self.body);
+        self.body.extend_from_slice(b"},\"scopeLogs\":[{\"scope\":");
+        self.body.extend_from_slice(&self.scope);
+        self.body.extend_from_slice(b",\"logRecords\":[");
+        self.has_resource = true;
+        self.has_record = false;
+    }
+
+    /// Appends a record of the resource that was begun last; without one, of a resource without
+    /// attributes.
+    pub fn push(&mut self, record: &Record<'_>) {
+        if !self.has_resource {
+            self.begin_resource(&[]);
+        }
+        if self.has_record {
+            self.body.push(b',');
+        }
+        append_record(record, &mut self.body);
+        self.has_record = true;
+        self.record_count += 1;
+    }
+
+    /// How many records it has.
+    pub fn record_count(&self) -> usize {
+        self.record_count
+    }
+
+    /// Bytes of the body so far.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// If it has no record.
+    pub fn is_empty(&self) -> bool {
+        self.record_count == 0
+    }
+
+    /// The body, to be sent with `Content-Type: application/json`.
+    pub fn finish(mut self) -> Vec<u8> {
+        if self.has_resource {
+            self.body.extend_from_slice(b"]}]}");
+        }
+        self.body.extend_from_slice(b"]}");
+        self.body
+    }
+}
+
+fn append_record(record: &Record<'_>, output: &mut Vec<u8>) {
+    output.push(b'{');
+    if let Some(time) = record.time {
+        append_time("timeUnixNano", time, output);
+    }
+    if let Some(time) = record.observed_time {
+        append_time("observedTimeUnixNano", time, output);
+    }
+    if let Some(severity) = record.severity {
+        output.extend_from_slice(b"\"severityNumber\":");
+        append_decimal(severity_number(severity).into(), output);
+        output.extend_from_slice(b",\"severityText\":\"");
+        output.extend_from_slice(severity.name().as_bytes());
+        output.extend_from_slice(b"\",");
+    }
+    output.extend_from_slice(b"\"body\":");
+    append_value(record.body, output);
+    if !record.attributes.is_empty() {
+        output.extend_from_slice(b",\"attributes\":");
+        append_attributes(record.attributes, output);
+    }
+    output.push(b'}');
+}
+
+/// The number that the data model of OpenTelemetry gives a severity of syslog (Logs Data Model, appendix
+/// B).
+fn severity_number(severity: Severity) -> u8 {
+    match severity {
+        Severity::Emerg => 21,
+        Severity::Alert => 19,
+        Severity::Crit => 18,
+        Severity::Err => 17,
+        Severity::Warning => 13,
+        Severity::Notice => 10,
+        Severity::Info => 9,
+        Severity::Debug => 5,
+    }
+}
+
+/// Appends a time and a comma. It is an unsigned number of 64 bits, as a string (protobuf's JSON); 0
+/// means unknown, and so does a time before 1970 or after 2554.
+fn append_time(name: &str, time: UnixTime, output: &mut Vec<u8>) {
+    let secs = u64::try_from(time.secs).ok().and_then(|secs| secs.checked_mul(NANOS_PER_SEC));
+    let nanos = secs.and_then(|nanos| nanos.checked_add(time.nanos.into())).unwrap_or(0);
+    append_string(name, output);
+    output.extend_from_slice(b":\"");
+    append_decimal(nanos, output);
+    output.extend_from_slice(b"\",");
+}
+
+fn append_attributes(attributes: &[Attribute<'_>], output: &mut Vec<u8>) {
+    output.push(b'[');
+    for (pos, (name, value)) in attributes.iter().enumerate() {
+        if pos > 0 {
+            output.push(b',');
+        }
+        output.extend_from_slice(b"{\"key\":");
+        append_string(name, output);
+        output.extend_from_slice(b",\"value\":");
+        append_value(*value, output);
+        output.push(b'}');
+    }
+    output.push(b']');
+}
+
+fn append_value(value: Value<'_>, output: &mut Vec<u8>) {
+    match value {
+        Value::String(text) => {
+            output.extend_from_slice(b"{\"stringValue\":");
+            append_string(text, output);
+        }
+        Value::Bytes(bytes) => {
+            output.extend_from_slice(b"{\"bytesValue\":\"");
+            append_base64(bytes, output);
+            output.push(b'"');
+        }
+        Value::Int(number) => {
+            output.extend_from_slice(b"{\"intValue\":\"");
+            if number < 0 {
+                output.push(b'-');
+            }
+            append_decimal(number.unsigned_abs(), output);
+            output.push(b'"');
+        }
+    }
+    output.push(b'}');
+}
+
+/// Appends a string of JSON (RFC 8259 section 7).
+fn append_string(text: &str, output: &mut Vec<u8>) {
+    output.push(b'"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (pos, &byte) in bytes.iter().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        output.extend_from_slice(&bytes[start..pos]);
+        start = pos + 1;
+        match byte {
+            b'"' | b'\\' => output.extend_from_slice(&[b'\\', byte]),
+            b'\t' => output.extend_from_slice(b"\\t"),
+            _ => {
+                output.extend_from_slice(b"\\u00");
+                output.push(HEX[usize::from(byte >> 4)]);
+                output.push(HEX[usize::from(byte & 15)]);
+            }
+        }
+    }
+    output.extend_from_slice(&bytes[start..]);
+    output.push(b'"');
+}
+
+/// Appends bytes in base64 with padding (RFC 4648 section 4).
+fn append_base64(bytes: &[u8], output: &mut Vec<u8>) {
+    for group in bytes.chunks(3) {
+        let byte = |pos: usize| u32::from(group.get(pos).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = BASE64[(bits >> (18 - 6 * place) & 63) as usize];
+            output.push(if place <= group.len() { digit } else { b'=' });
+        }
+    }
+}
+
+/// What a server says in an answer of success.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Success {
+    /// Records that were rejected for good: they must not be sent again (OTLP, partial success).
+    pub rejected_count: u64,
+    /// Why, or a warning if none is rejected; printable, possibly empty.
+    pub message: String,
+}
+
+/// Reads the body of an answer with a status of 2xx. An empty body, which some servers send with 204,
+/// rejects nothing.
+///
+/// # Errors
+///
+/// If the body is not the JSON of OTLP, with its beginning: what the server accepted is unknown then.
+pub fn parse_success(body: &[u8]) -> Result<Success, NotOtlp> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Success::default());
+    }
+    let not_otlp = || NotOtlp { body: printable(&String::from_utf8_lossy(body)) };
+    let answer: serde_json::Value = serde_json::from_slice(body).map_err(|_| not_otlp())?;
+    let partial = match answer.as_object().ok_or_else(not_otlp)?.get("partialSuccess") {
+        None | Some(serde_json::Value::Null) => return Ok(Success::default()),
+        Some(partial) => partial.as_object().ok_or_else(not_otlp)?,
+    };
+    let rejected_count = match partial.get("rejectedLogRecords") {
+        None => 0,
+        Some(count) => parse_count(count).ok_or_else(not_otlp)?,
+    };
+    let message = partial.get("errorMessage").and_then(serde_json::Value::as_str);
+    Ok(Success { rejected_count, message: printable(message.unwrap_or_default()) })
+}
+
+/// An integer of 64 bits is a string in protobuf's JSON; a number is accepted too.
+fn parse_count(count: &serde_json::Value) -> Option<u64> {
+    count.as_u64().or_else(|| count.as_str()?.parse().ok())
+}
+
+/// The answer is not the JSON of OTLP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotOtlp {
+    /// The beginning of the body, printable.
+    pub body: String,
+}
+
+impl std::fmt::Display for NotOtlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the server answered something that is not OTLP: {}", self.body)
+    }
+}
+
+impl std::error::Error for NotOtlp {}
+
+/// The reason in the body of an answer of failure: the `message` of its status (OTLP/HTTP, failures), or
+/// the beginning of the body. Printable, possibly empty.
+pub fn failure_message(body: &[u8]) -> String {
+    let status: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let message = status.as_ref().and_then(|status| status.get("message")?.as_str());
+    match message {
+        Some(message) => printable(message),
+        None => printable(String::from_utf8_lossy(body).trim()),
+    }
+}
+
+/// At most [`MESSAGE_LEN_MAX`] bytes of text from a server, without control characters.
+fn printable(text: &str) -> String {
+    let mut message = String::new();
+    for char in text.chars() {
+        if message.len() + char.len_utf8() > MESSAGE_LEN_MAX {
+            break;
+        }
+        message.push(if char.is_control() { ' ' } else { char });
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;
