@@ -7,7 +7,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,19 +39,14 @@ fn is_gone(pid: Pid) -> bool {
     kill(pid, None) == Err(Errno::ESRCH) || stat.contains(") Z ")
 }
 
-/// The file waits as `previous` and as an archive.
+/// The file waits as a whole archive with `.u`.
 #[track_caller]
 fn check_waiting(home: &Home) {
-    let entries: Vec<String> = home.entries("d").into_iter().map(|(name, _)| name).collect();
-    let expected = ["@.u", "current", "lock", "pids", "previous", "state"];
-    assert_eq!(entries, expected, "no output is left");
-    let archive = home.archives("d").remove(0);
-    let inode = |name: &str| fs::metadata(home.path(Path::new("d").join(name))).expect("it").ino();
-    assert_eq!(inode(&archive), inode("previous"));
-    assert_eq!(home.read("d/previous"), b"a\n");
-    assert_eq!(home.mode("d/previous"), 0o744);
-    assert_eq!(home.read("d/current"), b"b\n");
-    assert_eq!(home.mode("d/current"), 0o744);
+    let expected =
+        [("@.u", 0o744), ("current", 0o744), ("lock", 0o600), ("pids", 0o644), ("state", 0o644)];
+    let expected = expected.map(|(name, mode)| (name.to_owned(), mode));
+    assert_eq!(home.entries("d"), expected, "no output is left");
+    assert_eq!(home.contents("d"), b"a\nb\n");
 }
 
 #[test]
@@ -119,6 +113,73 @@ fn what_waits_is_taken_up_at_the_next_start() {
     });
 }
 
+/// A logger that was stopped while many full files waited for a processor that hangs.
+fn many_waiting(home: &Home) -> usize {
+    let mut logger = home.spawn(&["s4096", "n1000", HANG, "./d"]);
+    logger.write(&numbers(1, 10_000));
+    wait_until("a full current", || {
+        home.path("d/pids").exists() && home.read("d/current").len() >= 2096
+    });
+    logger.signal_and_wait(Signal::SIGTERM);
+    logger.signal(Signal::SIGTERM);
+    let ended = logger.wait();
+    let waiting: Vec<String> = home.archives("d");
+    let warning = format!(
+        "multilog: warning: stopped the processor in ./d, {} files wait for the next start\n",
+        waiting.len()
+    );
+    ended.check(0, &warning);
+    assert!(waiting.len() >= 9 && waiting.iter().all(|name| name.ends_with(".u")), "{waiting:?}");
+    waiting.len()
+}
+
+#[test]
+fn every_file_that_waits_is_processed_in_its_place() {
+    differs("every_file_that_waits_is_processed_in_its_place", || {
+        let home = Home::in_memory();
+        let count = many_waiting(&home);
+        let logged = home.contents("d");
+        let names = home.archives("d");
+        let count_runs = "!read n <&4; echo $((n+1)) | tee /dev/fd/5; cat";
+        home.run(&["s4096", "n1000", count_runs, "./d"], b"").check(0, "");
+        let safe: Vec<String> = names.iter().map(|name| name.replace(".u", ".s")).collect();
+        assert_eq!(home.archives("d"), safe);
+        let mut unprocessed = Vec::new();
+        for (run, name) in (1..).zip(&safe) {
+            let file = home.read(Path::new("d").join(name));
+            let lines = file.strip_prefix(format!("{run}\n").as_bytes()).expect("in this order");
+            unprocessed.extend_from_slice(lines);
+            assert_eq!(home.mode(Path::new("d").join(name)), 0o744);
+        }
+        unprocessed.extend(home.read("d/current"));
+        assert_eq!(unprocessed, logged);
+        assert_eq!(home.read("d/state"), format!("{count}\n").as_bytes());
+    });
+}
+
+/// They wait as often as they have to, and what is removed meanwhile is not missed.
+#[test]
+fn files_that_wait_go_on_waiting() {
+    differs("every_file_that_waits_is_processed_in_its_place", || {
+        let home = Home::in_memory();
+        let count = many_waiting(&home);
+        fs::remove_file(home.path("d").join(&home.archives("d")[3])).expect("one that waits");
+        fs::remove_file(home.path("d/pids")).expect("the first processor's");
+        let logger = home.spawn(&["n1000", HANG, "./d"]);
+        wait_until("the processor", || home.path("d/pids").exists());
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        let warning = format!(
+            "multilog: warning: stopped the processor in ./d, {} files wait for the next start\n",
+            count - 1
+        );
+        logger.wait().check(0, &warning);
+        home.run(&["n1000", "!cat", "./d"], b"").check(0, "");
+        assert!(home.archives("d").iter().all(|name| name.ends_with(".s")));
+        assert_eq!(home.archives("d").len(), count - 1);
+    });
+}
+
 #[test]
 fn the_original_takes_over_what_waits() {
     let Some(original) = peer("multilog") else { return };
@@ -128,7 +189,7 @@ fn the_original_takes_over_what_waits() {
         logger.signal_and_wait(Signal::SIGTERM);
         logger.signal(Signal::SIGTERM);
         logger.wait().check(0, STOPPED);
-        // It goes on in a clean `current`, and replaces `previous` at its first rotation.
+        // It goes on in a clean `current`.
         let script = ["s4096", "n1000", "!cat", "./d"];
         home.run_of(&original, &script, &numbers(1, 3000)).check(0, "");
         assert_eq!(home.contents("d"), [b"a\nb\n".to_vec(), numbers(1, 3000)].concat());
@@ -176,8 +237,6 @@ fn what_is_held_for_a_full_current_is_written_when_a_processor_is_stopped() {
         let mut left = Vec::new();
         reader.read_to_end(&mut left).expect("a pipe");
         feeder.join().expect("the feeder").expect("all is read");
-        // What waits has two names.
-        fs::remove_file(home.path("d/previous")).expect("one that waits");
         let logged = home.contents("d");
         assert!(logged.len() > 50_000, "held lines were written");
         assert_eq!([logged, left].concat(), numbers(1, 60_000));

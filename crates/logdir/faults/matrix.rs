@@ -24,8 +24,7 @@ const ERRNOS: [Errno; 7] = [
 ];
 
 /// What the first run tells at its end.
-const STOPPED: &str =
-    "Warning: stopped the processor in ./copied, its file waits for the next start";
+const STOPPED: &str = "Warning: stopped the processor in ./copied, 2 files wait for the next start";
 
 /// How often a service is started again before it counts as hung.
 const START_MAX: usize = 5;

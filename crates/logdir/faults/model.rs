@@ -15,7 +15,7 @@
 
 use super::{For, Stat};
 use crate::clock;
-use crate::format::{NEWSTATE, PREVIOUS, PROCESSED, STATE, archive_key, is_complete};
+use crate::format::{NEWSTATE, PROCESSED, STATE, archive_key, is_complete};
 use crate::label::Label;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -148,6 +148,8 @@ struct Disk {
     removed: Vec<Archive>,
     /// Archives whose contents and name are promised to be on disk.
     promised: Vec<Archive>,
+    /// The file that a processor was given last.
+    input: Option<usize>,
     /// Bytes appended in each directory.
     written: BTreeMap<usize, usize>,
 }
@@ -443,6 +445,7 @@ impl ModelDir {
         disk.stat(inode).refuse_others()?;
         match purpose {
             For::Replacing(_) => disk.truncate(inode),
+            For::Reading if name != STATE => disk.input = Some(inode),
             For::Reading | For::Appending(_) | For::Overwriting => {}
         }
         Ok(ModelFile { disk: self.disk.clone(), dir: self.inode, inode })
@@ -521,7 +524,7 @@ impl ModelDir {
         self.disk.enter(Call::StartThread).map(drop)
     }
 
-    /// Copies `previous` behind a line that tells what it remembers: the number of lines that went
+    /// Copies its input behind a line that tells what it remembers: the number of lines that went
     /// before. Stops in the middle where it fails.
     pub fn run_processor(&self) -> Result<ExitStatus, Errno> {
         let (mut disk, _) = self.disk.enter(Call::RunProcessor)?;
@@ -529,8 +532,8 @@ impl ModelDir {
         let state = file(&disk, STATE)?;
         let before = String::from_utf8(disk.contents(state).clone()).unwrap();
         let before: u64 = before.parse().unwrap_or(0);
-        let previous = file(&disk, PREVIOUS)?;
-        let lines = disk.contents(previous).clone();
+        let input = disk.input.ok_or(Errno::EBADF)?;
+        let lines = disk.contents(input).clone();
         let count = lines.iter().filter(|&&byte| byte == b'\n').count() as u64;
         let processed = file(&disk, PROCESSED)?;
         disk.contents(processed).extend(format!("#{before}\n").bytes());

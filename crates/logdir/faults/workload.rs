@@ -167,10 +167,12 @@ fn drive(model: &Model, input: &[u8], seed: u64) -> Outcome {
             logs.advance();
         }
         by_hand::pass(Duration::from_millis(300));
+        if seed == 0 && read > input.len() / 2 {
+            // From here on every full file waits for the next run.
+            logs.0.iter().for_each(|log| log.stop_processor(Signal::SIGTERM));
+        }
     }
     if !model.is_stopped() && seed == 0 {
-        // Its file waits for the next run.
-        logs.0.iter().for_each(|log| log.stop_processor(Signal::SIGTERM));
         logs.0.iter_mut().for_each(LogDir::rotate);
     }
     end(model, &mut logs)

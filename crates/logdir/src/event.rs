@@ -31,10 +31,12 @@ pub enum Event {
         /// Archives that were removed.
         count: u64,
     },
-    /// The processor of the directory was stopped; its file waits for the next start.
+    /// The processor of the directory was stopped; full files wait for the next start.
     ProcessorStopped {
         /// The directory, as the user named it.
         place: Vec<u8>,
+        /// Files that wait, at least 1.
+        count: u64,
     },
     /// `current` was removed by another program; a new one is made.
     CurrentRemoved {
@@ -128,9 +130,12 @@ impl Event {
                 let removed = format!("disk full, removed {count} of the oldest files in ");
                 [removed.as_bytes(), place].concat()
             }
-            Event::ProcessorStopped { place } => {
-                [b"stopped the processor in ", &place[..], b", its file waits for the next start"]
-                    .concat()
+            Event::ProcessorStopped { place, count } => {
+                let files = match count {
+                    1 => ", its file waits for the next start".to_owned(),
+                    _ => format!(", {count} files wait for the next start"),
+                };
+                [b"stopped the processor in ", &place[..], files.as_bytes()].concat()
             }
             Event::CurrentRemoved { place } => {
                 [b"somebody removed ", &place[..], b"/current, making a new one"].concat()

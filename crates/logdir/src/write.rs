@@ -26,7 +26,9 @@ mod rotation_point;
 mod rotation_time;
 mod sync_ahead;
 mod timers;
+mod waiting;
 
+use crate::disk::For;
 use crate::event::{Event, Work};
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, MODE_COMPLETE};
@@ -48,6 +50,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use sync_ahead::SyncAhead;
 use timers::{Due, Timers};
+use waiting::Waiting;
 
 /// From this size, in bytes, a piece is written from where it lies instead of being copied first.
 const DIRECT_MIN: usize = 16 * 1024;
@@ -74,8 +77,8 @@ pub struct LogDir {
     has_dropped: bool,
     rotation: Rotation,
     pause: Pause,
-    /// A file of an earlier run that waits for its processor.
-    waiting: Option<Finishing>,
+    /// Files of earlier runs that wait for their processor.
+    waiting: Waiting,
     /// What failed because the disk is full, until the keeper has answered whether there is room.
     disk_full: Option<Failure>,
     timers: Timers,
@@ -189,10 +192,11 @@ impl LogDir {
         if !self.queue.is_empty() || self.gap.is_some() || !self.is_ready() {
             return None;
         }
-        if self.waiting.is_some() || self.finisher.is_busy() || self.keeper.is_busy() {
+        if self.is_finishing() || self.keeper.is_busy() {
             return None;
         }
         if self.end == End::Open {
+            self.report_waiting();
             self.end = match self.current.sync() {
                 Ok(()) => End::Synced,
                 Err(errno) => {
@@ -235,6 +239,7 @@ impl LogDir {
             let Count { lines, bytes } = gap.missing();
             self.place.report(&Event::DropsUnreported { place, lines, bytes });
         }
+        self.report_waiting();
         self.place.processors.stop(Signal::SIGTERM);
     }
 
@@ -369,19 +374,54 @@ impl LogDir {
         0
     }
 
-    /// Hands a file of an earlier run to the finisher.
+    /// Hands the oldest file that waits for its processor to the finisher.
     fn take_up(&mut self) {
-        if self.waiting.is_none() || !self.pause.is_over() {
+        let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
+        if !has_waiting || self.finisher.is_busy() || !self.pause.is_over() {
             return;
         }
-        match self.finisher.prepare(&self.place) {
-            Ok(()) => {
-                self.pause.clear();
-                if let Some(waiting) = self.waiting.take() {
-                    self.finisher.start(waiting);
+        match self.take_up_oldest() {
+            Ok(()) => self.pause.clear(),
+            Err(failure) => self.pause.start(&failure),
+        }
+    }
+
+    fn take_up_oldest(&mut self) -> Result<(), Failure> {
+        self.finisher.prepare(&self.place)?;
+        while let Some(name) = self.waiting.take_oldest(&self.place)? {
+            match self.place.dir.open(&name, For::Reading) {
+                Ok(file) => {
+                    self.finisher.start(Finishing::of_waiting(file, name));
+                    break;
+                }
+                // Somebody removed or compressed it.
+                Err(Errno::ENOENT) => {}
+                Err(errno) => {
+                    self.place.report_failed(self.place.failure(What::Read, &name, errno));
                 }
             }
-            Err(failure) => self.pause.start(&failure),
+        }
+        Ok(())
+    }
+
+    /// Whether a full file is under way, or waits and will be before the next one.
+    fn is_finishing(&self) -> bool {
+        let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
+        self.finisher.is_busy() || has_waiting
+    }
+
+    /// Reports how many files wait for the next start, because their processor was stopped.
+    fn report_waiting(&self) {
+        if !self.place.processors.are_stopped() {
+            return;
+        }
+        match Waiting::find(&self.place) {
+            Ok(waiting) if waiting.count() > 0 => {
+                let place = self.place.name().to_vec();
+                self.place.report(&Event::ProcessorStopped { place, count: waiting.count() });
+            }
+            Ok(_) => {}
+            Err(failure) => self.place.report_failed(failure),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::event::Event;
 use crate::failure::{Failure, What};
-use crate::format::{ArchiveKey, Code, archive_key, archive_name, is_removable};
+use crate::format::{Code, archive_key, archive_name, is_removable};
 use crate::label::Label;
 use crate::write::age_clock::AgeClock;
 use crate::write::locked_dir::LockedDir;
@@ -244,7 +244,7 @@ impl Archives {
             let size = if with_sizes { size_of(place, &name)? } else { 0 };
             self.count += 1;
             self.bytes += size;
-            self.newest = self.newest.max(archive_key(&name).as_ref().and_then(moment));
+            self.newest = self.newest.max(label_of(&name));
             if is_removable(&name) {
                 removable.push(Archive { name, size });
             }
@@ -277,8 +277,9 @@ fn size_of(place: &LockedDir, name: &[u8]) -> Result<u64, Failure> {
     Ok(stat.map_or(0, |stat| stat.size))
 }
 
-fn moment(key: &ArchiveKey) -> Option<Label> {
-    Label::parse(key).filter(|label| label.seconds() < LABEL_END)
+/// The label of an archive, if it is one that counts for the order of names.
+pub fn label_of(name: &[u8]) -> Option<Label> {
+    Label::parse(name).filter(|label| label.seconds() < LABEL_END)
 }
 
 /// Links, or renames where the file system has no links for this file: another user's (protected hard

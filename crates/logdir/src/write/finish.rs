@@ -5,7 +5,6 @@
 //! contents it promises are on disk.
 
 use crate::disk::{File, For};
-use crate::event::Event;
 use crate::failure::{Failure, What};
 use crate::format::{Code, MODE_COMPLETE, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED};
 use crate::write::archives::Excess;
@@ -79,14 +78,11 @@ pub struct Finishing {
     waits: Waits,
 }
 
-/// Whether a file waits for a later run of its processor.
+/// Whether a file has waited for its processor since an earlier run, as an archive with `.u`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     No,
-    /// It has waited since an earlier run, and is an archive with `.u`.
     Waited,
-    /// It will wait until the next start.
-    Waiting,
 }
 
 impl Finishing {
@@ -103,14 +99,13 @@ impl Finishing {
         }
     }
 
-    /// Begins with a whole `previous` whose processor did not come to its end in an earlier run. It is
-    /// the archive `unfinished` as well.
-    pub fn of_waiting(previous: File, unfinished: Vec<u8>) -> Finishing {
+    /// Begins with an archive of an earlier run that waits for its processor.
+    pub fn of_waiting(waiting: File, name: Vec<u8>) -> Finishing {
         Finishing {
             step: Step::RunProcessor,
-            archive: Some(unfinished),
+            archive: Some(name),
             waits: Waits::Waited,
-            ..Finishing::new(Current::new(previous), None)
+            ..Finishing::new(Current::new(waiting), None)
         }
     }
 
@@ -131,7 +126,7 @@ impl Finishing {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
-            Step::RunProcessor => match processor::run(place)? {
+            Step::RunProcessor => match processor::run(place, self.input())? {
                 Outcome::Succeeded => Step::SyncProcessed,
                 Outcome::Stopped => self.leave_for_next_start(),
             },
@@ -141,7 +136,7 @@ impl Finishing {
             }
             Step::SyncRemoved => {
                 place.sync_names();
-                Step::Publish
+                if self.waits == Waits::Waited { Step::Done } else { Step::Publish }
             }
             Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNewstate => self.sync_newstate(place)?,
@@ -167,7 +162,6 @@ impl Finishing {
             Step::Publish => {
                 let (file, code) = self.finished;
                 self.archive = place.archives().publish(place, file, code)?;
-                self.tell_waiting(place);
                 Step::SyncDirectory
             }
             Step::SyncDirectory => {
@@ -227,8 +221,8 @@ impl Finishing {
     fn sync_newstate(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         self.sync_output(place, NEWSTATE)?;
         Ok(match self.waits {
-            Waits::Waited => Step::Replace(Replacing::RemovePrevious),
-            Waits::No | Waits::Waiting => Step::SyncNames,
+            Waits::Waited => Step::Replace(Replacing::SyncNames),
+            Waits::No => Step::SyncNames,
         })
     }
 
@@ -265,17 +259,18 @@ impl Finishing {
         Ok(next.map_or(Step::SyncDirectory, Step::Replace))
     }
 
-    /// The logger has to end: the file is named, since 0.76 may come next and would overwrite it, and
-    /// keeps its working name too, by which our next start knows that it waits.
+    /// The logger has to end. The file is whole, and is named `.u`: by both the next start knows that it
+    /// waits. 0.76, which may come next, leaves it as it is.
     fn leave_for_next_start(&mut self) -> Step {
         self.finished = (PREVIOUS, Code::Unfinished);
-        self.waits = Waits::Waiting;
         Step::RemoveOutput
     }
 
-    fn tell_waiting(&self, place: &LockedDir) {
-        if self.waits == Waits::Waiting {
-            place.report(&Event::ProcessorStopped { place: place.name().to_vec() });
+    /// What the processor reads.
+    fn input(&self) -> &[u8] {
+        match (self.waits, &self.archive) {
+            (Waits::Waited, Some(archive)) => archive,
+            (Waits::Waited | Waits::No, _) => PREVIOUS,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::disk::{Dir, File, For, Stat};
 use crate::event::Reporter;
 use crate::failure::{Failure, What};
 use crate::format::{
-    CURRENT, Code, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
+    CURRENT, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
 };
 use crate::pause::Pause;
 use crate::settings::Settings;
@@ -14,13 +14,12 @@ use crate::wake::Wake;
 use crate::write::archives::{self, Excess};
 use crate::write::current::Current;
 use crate::write::figures::Figures;
-use crate::write::finish::Finishing;
 use crate::write::finisher::Finisher;
 use crate::write::keeper::Keeper;
 use crate::write::locked_dir::LockedDir;
 use crate::write::queue::Queue;
 use crate::write::timers::Timers;
-use nix::errno::Errno;
+use crate::write::waiting::Waiting;
 use std::sync::Arc;
 
 impl LogDir {
@@ -40,16 +39,15 @@ impl LogDir {
         let [current, previous, processed, _, _] = look(&place)?;
         let kept = [
             forget_published(&place, CURRENT, current)?,
-            previous,
+            forget_published(&place, PREVIOUS, previous)?,
             forget_published(&place, PROCESSED, processed)?,
         ];
         let has_forgotten = kept != [current, previous, processed];
         let [found, previous, processed] = kept.map(found_as);
-        let steps = recover::decide(found, previous, processed, takes_up(&place.spec));
+        let steps = recover::decide(found, previous, processed);
         let has_changed = has_forgotten || !steps.is_empty();
-        let mut waiting = None;
         for step in steps {
-            waiting = perform(&place, step)?.or(waiting);
+            perform(&place, step)?;
         }
         let current = self::current(&place, What::Append)?;
         if found == Found::Complete {
@@ -60,6 +58,10 @@ impl LogDir {
             // A working name that is used again must not be taken for the one that was removed here.
             place.sync_names();
         }
+        let waiting = match place.spec.processor {
+            Some(_) => Waiting::find_at_start(&place)?,
+            None => Waiting::default(),
+        };
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
         let current = Current::new(current);
         let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
@@ -85,12 +87,6 @@ impl LogDir {
             end: End::Open,
         })
     }
-}
-
-/// Whether a whole `previous` is given to the processor. Where only one archive is kept, that of `current`
-/// would push it out first.
-fn takes_up(spec: &Settings) -> bool {
-    spec.processor.is_some() && spec.number_max > 2
 }
 
 /// Opens `current` for appending and says that it is being written. It has mode 0600 until then if
@@ -138,7 +134,7 @@ fn look(place: &LockedDir) -> Result<[Option<Stat>; 5], Failure> {
 ///
 /// After a power cut a removed name can be back, beside names that were given later. A `current` of this
 /// kind must not grow. A `processed` of this kind was made from an earlier `previous`: the `previous` that is
-/// there now holds other lines.
+/// there now holds other lines. A `previous` of this kind needs no other name.
 fn forget_published(
     place: &LockedDir,
     name: &'static [u8],
@@ -153,14 +149,13 @@ fn forget_published(
     }
 }
 
-/// Does one step. A file that is taken up is finished when the logger runs.
-fn perform(place: &LockedDir, step: Step) -> Result<Option<Finishing>, Failure> {
+/// Does one step.
+fn perform(place: &LockedDir, step: Step) -> Result<(), Failure> {
     match step {
         Step::Forget(name) => {
             let _ = place.dir.remove(name);
         }
         Step::Remove(name) => place.remove(name)?,
-        Step::TakeUp => return take_up(place),
         Step::Publish(name, code) => {
             let archive = place.archives().publish(place, name, code)?;
             place.sync_names();
@@ -174,34 +169,5 @@ fn perform(place: &LockedDir, step: Step) -> Result<Option<Finishing>, Failure> 
             marked.map_err(|errno| place.failure(What::SetMode, STATE, errno))?;
         }
     }
-    Ok(None)
-}
-
-/// Names a whole `previous`, if it has no name yet, and keeps it for its processor.
-fn take_up(place: &LockedDir) -> Result<Option<Finishing>, Failure> {
-    let unfinished = match place.archives().publish(place, PREVIOUS, Code::Unfinished)? {
-        Some(name) => Some(name),
-        None => archive_of_previous(place)?,
-    };
-    place.sync_names();
-    place.archives().prune(place, unfinished.as_deref(), Excess::Any)?;
-    let is_waiting = |name: &Vec<u8>| name.ends_with(b".u");
-    if let Some(unfinished) = unfinished.filter(is_waiting) {
-        match place.dir.open(PREVIOUS, For::Reading) {
-            Ok(previous) => return Ok(Some(Finishing::of_waiting(previous, unfinished))),
-            // Without hard links it has been renamed, and stays what it is.
-            Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(place.failure(What::Read, PREVIOUS, errno)),
-        }
-    }
-    place.remove(PREVIOUS)?;
-    Ok(None)
-}
-
-fn archive_of_previous(place: &LockedDir) -> Result<Option<Vec<u8>>, Failure> {
-    let stat = place.dir.stat(PREVIOUS);
-    match stat.map_err(|errno| place.failure(What::Stat, PREVIOUS, errno))? {
-        Some(stat) => archives::find(place, stat.identity),
-        None => Ok(None),
-    }
+    Ok(())
 }

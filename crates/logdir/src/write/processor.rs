@@ -5,7 +5,7 @@
 
 use crate::disk::{File, For};
 use crate::failure::{Failure, What};
-use crate::format::{MODE_PARTIAL, NEWSTATE, PREVIOUS, PROCESSED, STATE};
+use crate::format::{MODE_PARTIAL, NEWSTATE, PROCESSED, STATE};
 use crate::sys::spawn::ProcessorFiles;
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
@@ -84,14 +84,14 @@ impl State {
     }
 }
 
-/// Runs the processor to its end.
-pub fn run(place: &LockedDir) -> Result<Outcome, Failure> {
+/// Runs the processor over the file `input` to its end.
+pub fn run(place: &LockedDir, input: &[u8]) -> Result<Outcome, Failure> {
     if place.processors.are_stopped() {
         return Ok(Outcome::Stopped);
     }
     let command = place.spec.processor.as_deref().unwrap_or(OsStr::new(""));
     let files = ProcessorFiles {
-        previous: open(place, PREVIOUS, For::Reading, What::Read)?.into(),
+        previous: open(place, input, For::Reading, What::Read)?.into(),
         processed: create(place, PROCESSED)?.into(),
         state: open_state(place)?.into(),
         newstate: create(place, NEWSTATE)?.into(),

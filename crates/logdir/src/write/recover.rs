@@ -27,15 +27,12 @@ pub enum Step {
     Remove(&'static [u8]),
     /// Make an archive of a file.
     Publish(&'static [u8], Code),
-    /// Make an unfinished archive of `previous` and give it to the processor, whose output replaces it.
-    TakeUp,
     /// Make an empty `state`.
     MakeState,
 }
 
-/// What to do, in order, where these three were found so. `takes_up` tells whether there is a processor
-/// for a whole `previous`.
-pub fn decide(current: Found, previous: Found, processed: Found, takes_up: bool) -> Vec<Step> {
+/// What to do, in order, where these three were found so.
+pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
     let mut steps = Vec::new();
     let clean = current == Found::Complete;
     if !clean {
@@ -45,7 +42,7 @@ pub fn decide(current: Found, previous: Found, processed: Found, takes_up: bool)
     }
     // Beside a clean `current` 0.76 does not look, and overwrites what is left over.
     if !clean || previous != Found::Absent || processed == Found::Complete {
-        finish(previous, processed, takes_up, &mut steps);
+        finish(previous, processed, &mut steps);
     }
     if !clean {
         match current {
@@ -61,7 +58,7 @@ pub fn decide(current: Found, previous: Found, processed: Found, takes_up: bool)
 }
 
 /// A rotation was under way, or may have been.
-fn finish(previous: Found, processed: Found, takes_up: bool, steps: &mut Vec<Step>) {
+fn finish(previous: Found, processed: Found, steps: &mut Vec<Step>) {
     if processed == Found::Complete {
         // It holds all that `previous` held.
         if previous != Found::Absent {
@@ -76,8 +73,7 @@ fn finish(previous: Found, processed: Found, takes_up: bool, steps: &mut Vec<Ste
     match previous {
         Found::Absent => {}
         Found::Empty => steps.push(Step::Remove(PREVIOUS)),
-        // 0.76 gives no left-over to the processor; but it is certain that this one is whole.
-        Found::Complete if takes_up => steps.push(Step::TakeUp),
+        // A whole one keeps its bit, by which it is known to wait for a processor.
         Found::Partial | Found::Complete => steps.push(Step::Publish(PREVIOUS, Code::Unfinished)),
     }
 }
@@ -91,14 +87,14 @@ mod tests {
 
     #[track_caller]
     fn check_clean(previous: Found, processed: Found, expected: &[Step]) {
-        assert_eq!(decide(Complete, previous, processed, false), expected);
+        assert_eq!(decide(Complete, previous, processed), expected);
     }
 
     #[track_caller]
     fn check_crashed(found: [Found; 3], expected: &[Step]) {
         let [current, previous, processed] = found;
         let whole = [&FORGET, expected, &[Step::MakeState]].concat();
-        assert_eq!(decide(current, previous, processed, false), whole);
+        assert_eq!(decide(current, previous, processed), whole);
     }
 
     #[test]
@@ -131,20 +127,6 @@ mod tests {
             &[Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe), current],
         );
         check_crashed([Empty, Absent, Complete], &[Step::Publish(PROCESSED, Code::Safe), empty]);
-    }
-
-    #[test]
-    fn a_whole_previous_is_taken_up_where_there_is_a_processor() {
-        assert_eq!(decide(Complete, Complete, Absent, true), [Step::TakeUp]);
-        let processed = Step::Remove(PROCESSED);
-        assert_eq!(decide(Complete, Complete, Partial, true), [processed, Step::TakeUp]);
-        let current = Step::Publish(CURRENT, Code::Unfinished);
-        let steps = [&FORGET[..], &[Step::TakeUp, current, Step::MakeState]].concat();
-        assert_eq!(decide(Partial, Complete, Absent, true), steps);
-        let previous = Step::Publish(PREVIOUS, Code::Unfinished);
-        assert_eq!(decide(Complete, Partial, Absent, true), [previous]);
-        let steps = [Step::Remove(PREVIOUS), Step::Publish(PROCESSED, Code::Safe)];
-        assert_eq!(decide(Complete, Complete, Complete, true), steps);
     }
 
     #[test]

@@ -1,34 +1,33 @@
 //! The output of a processor takes the place of an unfinished archive, in named steps of one call each.
 //!
-//! A logger that ended before its processor left `previous`, which has the name of an archive too, with
-//! `.u`: 0.76 takes it for named and removes the working name. When the processor has succeeded in a later
-//! run, its output has to replace that archive so that the lines are in one file that counts after each
-//! step, for us, for 0.76, and after a power cut.
+//! A logger that ended before its processor left its file as a whole archive with `.u`. When the processor has
+//! succeeded in a later run, its output has to replace that archive so that the lines are in one file that
+//! counts after each step, for us, for 0.76, and after a power cut. A whole `.u` would be processed again: so
+//! the output is marked only when it has its `.s`.
 
 use crate::disk::File;
 use crate::failure::{Failure, What};
-use crate::format::{MODE_COMPLETE, NEWSTATE, PREVIOUS, PROCESSED, STATE, safe_name};
+use crate::format::{MODE_COMPLETE, NEWSTATE, PROCESSED, STATE, safe_name};
 use crate::write::locked_dir::LockedDir;
 
 /// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replacing {
-    /// `previous` goes: the archive is the same file.
-    RemovePrevious,
-    /// fsync of the directory, or else a power cut could bring `previous` back beside what replaces it.
-    SyncRemoved,
+    /// fsync of the directory: an earlier run removed the name `previous` of the archive, and a power cut must
+    /// not bring it back beside what replaces the archive.
+    SyncNames,
     /// `processed`, not marked yet, becomes the archive.
     Rename,
     /// fsync of the directory: a marked `processed` would become one more archive.
     SyncRenamed,
+    /// The archive gets its `.s`: its contents are on disk.
+    NameSafe,
     /// The archive is complete.
     Mark,
     /// fsync of that mark.
     SyncMark,
     /// `newstate` becomes `state`.
     KeepState,
-    /// The archive gets its `.s`.
-    NameSafe,
 }
 
 impl Replacing {
@@ -40,11 +39,7 @@ impl Replacing {
         unfinished: &[u8],
     ) -> Result<Option<Replacing>, Failure> {
         let next = match self {
-            Replacing::RemovePrevious => {
-                place.remove(PREVIOUS)?;
-                Replacing::SyncRemoved
-            }
-            Replacing::SyncRemoved => {
+            Replacing::SyncNames => {
                 place.sync_names();
                 Replacing::Rename
             }
@@ -55,6 +50,12 @@ impl Replacing {
             }
             Replacing::SyncRenamed => {
                 place.sync_names();
+                Replacing::NameSafe
+            }
+            Replacing::NameSafe => {
+                let safe = safe_name(unfinished, &place.spec.code);
+                let renamed = place.rename(unfinished, &safe);
+                renamed.map_err(|errno| place.failure(What::Link, &safe, errno))?;
                 Replacing::Mark
             }
             Replacing::Mark => {
@@ -64,21 +65,13 @@ impl Replacing {
             }
             Replacing::SyncMark => {
                 if let Err(errno) = processed.sync() {
-                    // Whether the mark reaches the disk is not known: the name stays as it is.
+                    // Only the mark is in doubt. A start after a power cut sets it again.
                     place.report_failed(place.failure(What::Sync, unfinished, errno));
-                    keep_state(place)?;
-                    return Ok(None);
                 }
                 Replacing::KeepState
             }
             Replacing::KeepState => {
                 keep_state(place)?;
-                Replacing::NameSafe
-            }
-            Replacing::NameSafe => {
-                let safe = safe_name(unfinished, &place.spec.code);
-                let renamed = place.rename(unfinished, &safe);
-                renamed.map_err(|errno| place.failure(What::Link, &safe, errno))?;
                 return Ok(None);
             }
         };

@@ -39,7 +39,7 @@ impl LogDir {
         while self.disk_full.is_none() && self.pause.is_over() {
             let step = match self.rotation {
                 Rotation::None => return true,
-                Rotation::Rename if self.finisher.is_busy() => {
+                Rotation::Rename if self.is_finishing() => {
                     self.sync_ahead();
                     return false;
                 }
