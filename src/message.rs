@@ -3,6 +3,7 @@
 //! The form is that of 0.76: program, severity, and what there is to report. The library words its own
 //! failures and events (`failure.rs` and `event.rs` of crate `logdir`); they are printed here.
 
+use ::logdir::escape;
 use ::logdir::event::{Event, Reporter, Severity};
 use ::logdir::failure::Failure;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -39,7 +40,10 @@ pub fn fatal(failure: &Failure) {
 
 /// The same for a reason that is no failed call on a file, in a sentence of its own.
 pub fn fatal_text(text: &str) {
-    write_stderr(&message("fatal", text.as_bytes()));
+    let mut lines = start_of_message("fatal");
+    escape::append_lines(text.as_bytes(), &mut lines);
+    lines.push(b'\n');
+    write_stderr(&lines);
 }
 
 /// Where log directories report what happens: it is printed at once.
@@ -188,11 +192,16 @@ pub fn print(text: &str) -> bool {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
+/// A message of one line. A text may name files, and their names may be bytes that a terminal obeys.
 fn message(severity: &str, text: &[u8]) -> Vec<u8> {
-    let mut line = format!("{}: {severity}: ", program()).into_bytes();
-    line.extend_from_slice(text);
+    let mut line = start_of_message(severity);
+    escape::append(text, &mut line);
     line.push(b'\n');
     line
+}
+
+fn start_of_message(severity: &str) -> Vec<u8> {
+    format!("{}: {severity}: ", program()).into_bytes()
 }
 
 /// One write(2) a message, so that messages of several programs do not mix. There is nobody left to

@@ -7,7 +7,7 @@
 use crate::message;
 use crate::signals::Signals;
 use crate::sys::startup;
-use ::logdir::failure::{Failure, What};
+use ::logdir::failure::{Failure, What, errno_of};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -212,9 +212,4 @@ fn retry(
             answer => return answer,
         }
     }
-}
-
-fn errno_of(error: &io::Error) -> Errno {
-    // A name with a NUL in it has no number; arguments cannot have one.
-    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
 }

@@ -158,10 +158,8 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
 /// Writes the counts in the form that was asked for.
 fn write(all: &CountsOfAll, options: &Options, has_found: bool) -> Result<(), Failure> {
     if let Some(file) = &options.svg {
-        return std::fs::write(file, svg::draw(all)).map_err(|error| {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            Failure::new(What::Create, file.as_bytes(), errno)
-        });
+        return std::fs::write(file, svg::draw(all))
+            .map_err(|error| Failure::of_io(What::Create, file.as_bytes(), &error));
     }
     let text = match (options.json, has_found) {
         (true, _) => json(all),

@@ -20,9 +20,7 @@ pub fn width() -> usize {
 
 /// A name as a terminal can show it.
 pub fn shown(name: &str) -> String {
-    let mut shown = Vec::new();
-    escape::append(name.as_bytes(), &mut shown);
-    String::from_utf8_lossy(&shown).into_owned()
+    escape::shown(name.as_bytes())
 }
 
 /// Lays out rows of as many cells as the head has; the first cell is a name and stands to the left, as

@@ -7,11 +7,12 @@ use crate::logger::directory;
 use crate::logger::stamps::Stamps;
 use crate::message::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
 use ::logdir::clock;
+use ::logdir::escape;
 use ::logdir::settings::{MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
 use script::action::AppliesTo;
 use script::parse::Ignored;
 use script::pattern::Pattern;
-use script::presentation::{Presentation, Presenter, StatusSize};
+use script::presentation::{Presentation, StatusSize};
 use script::{Action, Script, StampFormat};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
@@ -369,13 +370,7 @@ fn fate(script: &Script, stamps: &mut Stamps, line: &[u8]) -> String {
 
 /// Bytes as a terminal may be given them.
 fn shown(bytes: &[u8]) -> String {
-    let presentation = Presentation { is_escaped: true, ..Presentation::default() };
-    let mut shown = Vec::new();
-    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        shown.extend_from_slice(if number > 0 { b"\\x0a" } else { b"" });
-        shown.extend(Presenter::new(presentation.clone(), false).line(line));
-    }
-    String::from_utf8_lossy(&shown).into_owned()
+    escape::shown(bytes)
 }
 
 fn append(text: &mut String, what: std::fmt::Arguments<'_>) {

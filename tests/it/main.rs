@@ -23,6 +23,7 @@ mod logdir_rate;
 mod logdir_status;
 mod manual;
 mod memory;
+mod names;
 mod outputs;
 mod overflow;
 mod peers;

@@ -14,6 +14,7 @@ mod user_path;
 
 #[cfg(test)]
 pub use either::{Dir, File};
+pub use kernel::each_name;
 #[cfg(not(test))]
 pub use kernel::{Dir, File};
 pub use user_path::split;

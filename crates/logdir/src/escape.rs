@@ -1,7 +1,7 @@
-//! Bytes that a terminal would obey, shown instead.
+//! Bytes that a terminal would obey, shown instead: the one rule for lines, names and messages.
 //!
-//! Whoever can write a line into a log can write any byte into it, and whoever reads the log may have a
-//! terminal that lets bytes change its title, its screen or its input.
+//! Anybody who can send a line to a log, or make a file, can put any byte into it, and terminals let bytes
+//! change their title, their screen or their input.
 
 /// Appends text as a terminal can show it: printable UTF-8 and TAB as they are; control characters, C1
 /// controls, what turns the direction of writing, and bytes that are no UTF-8 as `\xHH`.
@@ -20,6 +20,21 @@ pub fn append(text: &[u8], to: &mut Vec<u8>) {
             }
         }
         append_escaped(chunk.invalid(), to);
+    }
+}
+
+/// Text as a terminal can show it, as [`append`] writes it.
+pub fn shown(text: &[u8]) -> String {
+    let mut shown = Vec::new();
+    append(text, &mut shown);
+    String::from_utf8(shown).expect("what is not UTF-8 was escaped")
+}
+
+/// Appends a text of several lines, which stay lines.
+pub fn append_lines(text: &[u8], to: &mut Vec<u8>) {
+    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        to.extend_from_slice(if number > 0 { b"\n" } else { b"" });
+        append(line, to);
     }
 }
 
@@ -50,9 +65,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &[u8], expected: &str) {
-        let mut shown = Vec::new();
-        append(text, &mut shown);
-        assert_eq!(String::from_utf8(shown).unwrap(), expected);
+        assert_eq!(shown(text), expected);
     }
 
     #[test]
@@ -65,13 +78,17 @@ mod tests {
         check("\u{202e}".as_bytes(), "\\xe2\\x80\\xae");
     }
 
+    #[test]
+    fn lines_stay_lines() {
+        let mut lines = Vec::new();
+        append_lines(b"one\ntwo\x1b\n", &mut lines);
+        assert_eq!(lines, b"one\ntwo\\x1b\n");
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_a_control_character(text: Vec<u8>) {
-            let mut shown = Vec::new();
-            append(&text, &mut shown);
-            let shown = String::from_utf8(shown).unwrap();
-            prop_assert!(shown.chars().all(|char| char == '\t' || !char.is_control()));
+            prop_assert!(shown(&text).chars().all(|char| char == '\t' || !char.is_control()));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The form is: "unable to", what, which file, reason. What 0.76 calls "out of disk space" has stood in the
 //! alerts of mail admins for decades.
 
+use crate::escape;
 use nix::errno::Errno;
 use std::fmt;
 use std::io;
@@ -159,6 +160,11 @@ impl Failure {
         Failure { what, place: place.into(), cause: Cause::System(errno) }
     }
 
+    /// A failure of a call of the standard library on `place`.
+    pub fn of_io(what: What, place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
+        Failure::new(what, place, errno_of(error))
+    }
+
     /// A processor of the directory `place` that did not exit with 0; the name of the signal if one
     /// killed it.
     pub fn of_processor(place: impl Into<Vec<u8>>, signal: Option<&'static str>) -> Failure {
@@ -179,7 +185,7 @@ impl Failure {
     /// A failure to read a file, which may be compressed.
     pub fn of_reading(place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
         let cause = match (error.raw_os_error(), error.kind()) {
-            (Some(number), _) => Cause::System(Errno::from_raw(number)),
+            (Some(_), _) => Cause::System(errno_of(error)),
             (None, io::ErrorKind::UnexpectedEof) => Cause::CutShort,
             (None, _) => Cause::Damaged,
         };
@@ -262,11 +268,21 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.text("")))
+        f.write_str(&escape::shown(&self.text("")))
     }
 }
 
 impl std::error::Error for Failure {}
+
+/// The number that the system gave an error, or the nearest one for an error of the standard library itself: a
+/// name with a NUL in it, or contents that make no sense.
+pub fn errno_of(error: &io::Error) -> Errno {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(number), _) => Errno::from_raw(number),
+        (None, io::ErrorKind::InvalidInput) => Errno::EINVAL,
+        (None, _) => Errno::EIO,
+    }
+}
 
 /// The reason in the words of 0.76, measured by failing its open(2) with each error in turn; where it
 /// only knows "unknown error", the C library's.

@@ -57,7 +57,7 @@ pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<
         offset: item.place.offset,
         label: label.map(String::from_utf8_lossy),
         time: item.stamp.and_then(|stamp| figures::rfc3339(stamp.moment)),
-        text: utf8.map_or_else(|_| Cow::Owned(escaped(text)), Cow::Borrowed),
+        text: utf8.map_or_else(|_| Cow::Owned(escape::shown(text)), Cow::Borrowed),
         escaped: utf8.is_err(),
         more: item.line.ending == Ending::Cut,
         cursor,
@@ -65,13 +65,6 @@ pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<
     // Nothing can go wrong where the text is in memory and keys are strings.
     let _ = object.serialize(&mut Serializer::with_formatter(&mut *to, Ascii));
     to.push(b'\n');
-}
-
-/// JSON has no bytes that are no text; these are shown as on a terminal.
-fn escaped(text: &[u8]) -> String {
-    let mut escaped = Vec::new();
-    escape::append(text, &mut escaped);
-    String::from_utf8_lossy(&escaped).into_owned()
 }
 
 /// Without blanks, and what is not printable ASCII as `\uHHHH`, since lines are anybody's and output may

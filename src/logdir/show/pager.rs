@@ -5,7 +5,6 @@
 use crate::message;
 use crate::sys::startup;
 use ::logdir::failure::{Failure, What};
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
@@ -115,8 +114,7 @@ impl Drop for Pager {
 }
 
 fn failure(what: What, place: &OsStr, error: &io::Error) -> Failure {
-    let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-    Failure::new(what, place.as_bytes(), errno)
+    Failure::of_io(what, place.as_bytes(), error)
 }
 
 #[cfg(test)]

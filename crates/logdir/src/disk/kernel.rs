@@ -87,13 +87,8 @@ impl Dir {
     }
 
     /// Calls `visit` with every name in the directory.
-    pub fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Errno> {
-        let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY;
-        let mut listing = again(|| Listing::openat(&self.0, ".", flags, Mode::empty()))?;
-        for entry in listing.iter() {
-            visit(entry?.file_name().to_bytes());
-        }
-        Ok(())
+    pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Errno> {
+        each_name(&self.0, visit)
     }
 
     /// Waits until the names in the directory are on disk.
@@ -105,6 +100,16 @@ impl Dir {
     pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Running> {
         spawn::processor(self.0.as_fd(), command, files)
     }
+}
+
+/// Calls `visit` with every name in an open directory, whose own position stays where it is.
+pub fn each_name(dir: impl AsFd, mut visit: impl FnMut(&[u8])) -> Result<(), Errno> {
+    let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY;
+    let mut listing = again(|| Listing::openat(&dir, ".", flags, Mode::empty()))?;
+    for entry in listing.iter() {
+        visit(entry?.file_name().to_bytes());
+    }
+    Ok(())
 }
 
 impl File {

@@ -124,8 +124,7 @@ impl CursorFile {
         }
         let lock_path = with_ending(path, ".lock");
         let failure = |what, path: &Path, error: &io::Error| {
-            let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-            Failure::new(what, path.as_os_str().as_bytes(), errno)
+            Failure::of_io(what, path.as_os_str().as_bytes(), error)
         };
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| failure(What::Create, &lock_path, &error))?;
@@ -162,10 +161,8 @@ impl CursorFile {
         if self.saved == self.positions && self.path.exists() {
             return Ok(());
         }
-        let failure = |error: io::Error| {
-            let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-            Failure::new(What::Write, path_bytes(&self.path), errno)
-        };
+        let failure =
+            |error: io::Error| Failure::of_io(What::Write, path_bytes(&self.path), &error);
         self.replace().map_err(failure)?;
         self.saved.clone_from(&self.positions);
         Ok(())

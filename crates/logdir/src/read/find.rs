@@ -8,13 +8,12 @@ mod running;
 mod script;
 mod service;
 
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, What, errno_of};
 use crate::format::{CURRENT, parse_archive_name};
 use nix::errno::Errno;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -318,10 +317,6 @@ fn names(dir: &Path) -> Result<Vec<OsString>, Errno> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-fn errno_of(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 fn failure_at(path: &Path, errno: Errno) -> Failure {

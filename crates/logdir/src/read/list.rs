@@ -3,11 +3,11 @@
 //! It reads names, and what the system knows of the files, never a file. `lock` is not even looked at:
 //! the attempt to take it can make a logger fail that starts.
 
+use crate::disk;
 use crate::failure::{Failure, What};
 use crate::format::{self, CURRENT, Code, PREVIOUS, PROCESSED};
 use crate::label::{LABEL_LEN, Label};
 use crate::lock_table::Identity;
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, stat};
@@ -224,14 +224,9 @@ impl Directory {
     }
 
     /// Calls `visit` with each name in the directory.
-    pub fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Failure> {
+    pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Failure> {
         let failure = |errno| Failure::new(What::Read, path_bytes(&self.path), errno);
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut names = Dir::openat(&self.fd, ".", flags, Mode::empty()).map_err(failure)?;
-        for entry in names.iter() {
-            visit(entry.map_err(failure)?.file_name().to_bytes());
-        }
-        Ok(())
+        disk::each_name(&self.fd, visit).map_err(failure)
     }
 
     /// Looks at names in the order in which a file gets them: `current`, `previous`, that of an archive. So

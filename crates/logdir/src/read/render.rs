@@ -58,11 +58,9 @@ const NAME_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 /// are colours, and always in the same one.
 pub fn prefix(name: &str, width: usize, colours: Colours) -> Vec<u8> {
     match colours {
-        Colours::Off => format!("{name}: ").into_bytes(),
+        Colours::Off => format!("{}: ", escape::shown(name.as_bytes())).into_bytes(),
         Colours::On => {
-            let mut shown = Vec::new();
-            escape::append(name.as_bytes(), &mut shown);
-            let shown = String::from_utf8_lossy(&shown).into_owned();
+            let shown = escape::shown(name.as_bytes());
             let number = crate::read::last_line::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
             let colour = NAME_COLOURS[usize::try_from(number).unwrap_or(0)];
             format!("\x1b[{colour}m{shown:<width$}\x1b[0m ").into_bytes()

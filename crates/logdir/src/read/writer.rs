@@ -8,7 +8,6 @@ use crate::format::{CURRENT, LOCK, PREVIOUS, is_complete};
 use crate::lock_table;
 use crate::read::find::Location;
 use crate::read::list::{Directory, Role};
-use nix::errno::Errno;
 
 /// What the writer of a directory does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +44,8 @@ fn look(directory: &Directory) -> Result<Writer, Failure> {
     let current = directory.file(CURRENT, Role::Current)?;
     let lock = directory.identity(LOCK)?;
     if let Some(lock) = lock {
-        let holder = lock_table::holder(lock).map_err(|error| {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            Failure::new(What::Read, lock_table::LOCK_TABLE, errno)
-        })?;
+        let holder = lock_table::holder(lock)
+            .map_err(|error| Failure::of_io(What::Read, lock_table::LOCK_TABLE, &error))?;
         if let Some(holder) = holder {
             return Ok(Writer::Running(holder.pid()));
         }

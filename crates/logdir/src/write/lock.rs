@@ -6,7 +6,7 @@
 //! unlocked by a call that could fail.
 
 use crate::disk::{Dir, For};
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, What, errno_of};
 use crate::format::{LOCK, MODE_PRIVATE};
 use crate::lock_table::{self, Holder, Identity};
 use nix::errno::Errno;
@@ -83,7 +83,7 @@ fn try_flock(file: &File) -> Result<bool, Errno> {
             Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
             Err(TryLockError::Error(error)) => {
-                return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
+                return Err(errno_of(&error));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! What becomes of its output is decided in `finish.rs`.
 
 use crate::disk::{File, For};
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, What, errno_of};
 use crate::format::{MODE_PARTIAL, NEWSTATE, PROCESSED, STATE};
 use crate::sys::spawn::ProcessorFiles;
 use crate::write::locked_dir::LockedDir;
@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -155,8 +154,4 @@ fn open_state(place: &LockedDir) -> Result<File, Failure> {
         }
         Err(errno) => Err(place.failure(What::Read, STATE, errno)),
     }
-}
-
-fn errno_of(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
 }
