@@ -3,6 +3,8 @@
 
 /// The first size of a read buffer; most sessions never need more.
 const LEN_MIN: usize = 16 * 1024;
+/// The size that a buffer grows to when a read fills it, as then more is waiting.
+const LEN_BUSY: usize = 64 * 1024;
 
 /// Bytes that were read and not yet parsed.
 #[derive(Debug)]
@@ -12,13 +14,15 @@ pub(crate) struct ReadBuffer {
     start: usize,
     end: usize,
     len_max: usize,
+    /// If the last read left no space.
+    was_full: bool,
 }
 
 impl ReadBuffer {
     /// An empty buffer that never grows beyond `len_max` bytes.
     pub(crate) fn new(len_max: usize) -> ReadBuffer {
         assert!(len_max > 0, "a buffer without space reads nothing");
-        ReadBuffer { bytes: Vec::new(), start: 0, end: 0, len_max }
+        ReadBuffer { bytes: Vec::new(), start: 0, end: 0, len_max, was_full: false }
     }
 
     /// Space to read into. Empty only when `len_max` bytes are unparsed.
@@ -28,9 +32,11 @@ impl ReadBuffer {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < self.bytes.len() / 2 || self.bytes.is_empty() {
+        let is_busy = self.was_full && self.bytes.len() < LEN_BUSY;
+        if self.bytes.len() - self.end < self.bytes.len() / 2 || self.bytes.is_empty() || is_busy {
             let len = (self.bytes.len() * 2).max(LEN_MIN).min(self.len_max);
             self.bytes.resize(len, 0);
+            self.was_full = false;
         }
         &mut self.bytes[self.end..]
     }
@@ -39,6 +45,7 @@ impl ReadBuffer {
     pub(crate) fn filled(&mut self, len: usize) {
         assert!(len <= self.bytes.len() - self.end, "more bytes were read than there was space");
         self.end += len;
+        self.was_full = self.end == self.bytes.len();
     }
 
     /// The bytes that are not parsed yet.
@@ -132,6 +139,23 @@ mod tests {
         assert_eq!(read_len, 40_000);
         assert_eq!(buffer.take(10).len(), 10);
         assert_eq!(buffer.space().len(), 10);
+    }
+
+    #[test]
+    fn a_busy_buffer_grows_once_reads_fill_it() {
+        let mut buffer = ReadBuffer::new(1 << 20);
+        for expected_len in [LEN_MIN, 2 * LEN_MIN, LEN_BUSY, LEN_BUSY] {
+            let len = buffer.space().len();
+            assert_eq!(len, expected_len);
+            buffer.filled(len);
+            buffer.take(len);
+        }
+        // A read that leaves space does not.
+        let mut buffer = ReadBuffer::new(1 << 20);
+        buffer.space();
+        buffer.filled(LEN_MIN - 1);
+        buffer.take(LEN_MIN - 1);
+        assert_eq!(buffer.space().len(), LEN_MIN);
     }
 
     #[test]

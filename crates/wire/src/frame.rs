@@ -231,7 +231,8 @@ pub fn append_counted(message: &[u8], output: &mut Vec<u8>) {
     output.extend_from_slice(message);
 }
 
-/// Appends a message and a newline (RFC 6587 section 3.4.2).
+/// Appends a message and a newline (RFC 6587 section 3.4.2). syslog-ng removes a CR before the newline,
+/// as measured: only a counted frame is certain to keep each byte.
 ///
 /// # Errors
 ///

@@ -81,6 +81,21 @@ fn counted_frames_and_lines_mix_in_a_session() {
 }
 
 #[test]
+fn frames_of_logger_and_haproxy() {
+    // Test vectors 6, 16, 17, 15 and 5; HAProxy writes no newline after counted frames.
+    let logger = "<13>1 2026-11-26T17:40:08.386430+00:00 vm tag - - [timeQuality tzKnown=\"1\" isSynced=\"0\"] tcp octets";
+    let haproxy = "<128>1 2026-11-26T18:14:15.714699+00:00 - haproxy 27310 - - backend app has no server available!";
+    let raw =
+        "2026-11-26T17:40:11.832540+00:00 192.0.2.7:49644 [26/Nov/2026:17:40:08.825] main app/ap01";
+    let line = "<13>Nov 26 17:40:08 tag: stream";
+    check(
+        8192,
+        &format!("99 {logger}96 {haproxy}{raw}\n{line}\n96 {haproxy}"),
+        &[(logger, COUNTED), (haproxy, COUNTED), (raw, LINE), (line, LINE), (haproxy, COUNTED)],
+    );
+}
+
+#[test]
 fn only_digits_a_space_and_a_bracket_are_a_count() {
     for line in [
         "2026-11-26T17:40:11.832540+00:00 192.0.2.7:49644 x",

@@ -199,7 +199,9 @@ impl Server {
         is_reading && self.has_capacity()
     }
 
-    /// If the session is over: write the [`output`](Self::output) and close the connection.
+    /// If the session is over: write the [`output`](Self::output), end the writing side, and read until
+    /// the client closes. A connection that is closed while bytes are unread is reset, and a client
+    /// loses answers that were on their way: omrelp then sends stored messages again, as measured.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
     }

@@ -54,6 +54,9 @@ fn append_name(name: &str, output: &mut Vec<u8>) {
     if name.is_empty() {
         output.push(b'_');
     }
+    if is_name(name.as_bytes()) {
+        return output.extend_from_slice(name.as_bytes());
+    }
     for byte in name.bytes().take(NAME_LEN_MAX) {
         output.push(if is_name_byte(byte) { byte } else { b'_' });
     }
@@ -64,15 +67,22 @@ fn append_name(name: &str, output: &mut Vec<u8>) {
 /// backslash is escaped too.
 fn append_value(value: &[u8], output: &mut Vec<u8>) {
     for chunk in value.utf8_chunks() {
-        for byte in chunk.valid().bytes() {
-            match byte {
-                b'"' | b'\\' | b']' => output.extend_from_slice(&[b'\\', byte]),
-                0..=0x1f | 0x7f => append_escaped_hex(byte, output),
-                _ => output.push(byte),
+        let mut rest = chunk.valid().as_bytes();
+        while let Some(pos) = rest.iter().position(|byte| is_escaped(*byte)) {
+            output.extend_from_slice(&rest[..pos]);
+            match rest[pos] {
+                byte @ (b'"' | b'\\' | b']') => output.extend_from_slice(&[b'\\', byte]),
+                control => append_escaped_hex(control, output),
             }
+            rest = &rest[pos + 1..];
         }
+        output.extend_from_slice(rest);
         chunk.invalid().iter().for_each(|byte| append_escaped_hex(*byte, output));
     }
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | b']' | 0..=0x1f | 0x7f)
 }
 
 fn append_escaped_hex(byte: u8, output: &mut Vec<u8>) {

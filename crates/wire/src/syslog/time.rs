@@ -65,11 +65,15 @@ fn append_clock(second_of_day: i64, output: &mut Vec<u8>) {
     append_padded(second_of_day % 60, 2, output);
 }
 
-/// Appends the last `digit_count` decimal digits of a number that is not negative.
-fn append_padded(number: i64, digit_count: u32, output: &mut Vec<u8>) {
-    for place in (0..digit_count).rev() {
-        output.push(b'0' + (number / 10_i64.pow(place) % 10) as u8);
+/// Appends the last `digit_count` decimal digits, at most six, of a number that is not negative.
+fn append_padded(number: i64, digit_count: usize, output: &mut Vec<u8>) {
+    let mut digits = [0; 6];
+    let mut rest = number;
+    for digit in digits[..digit_count].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
+    output.extend_from_slice(&digits[..digit_count]);
 }
 
 /// A day of the Gregorian calendar.

@@ -76,8 +76,12 @@ fn append_name(name: &[u8], len_max: usize, output: &mut Vec<u8>) {
     if name.is_empty() {
         output.push(b'-');
     }
-    let printable = |byte: u8| if byte.is_ascii_graphic() { byte } else { b'_' };
-    output.extend(name.iter().take(len_max).map(|byte| printable(*byte)));
+    let name = &name[..name.len().min(len_max)];
+    if name.iter().all(u8::is_ascii_graphic) {
+        return output.extend_from_slice(name);
+    }
+    let printable = |byte: &u8| if byte.is_ascii_graphic() { *byte } else { b'_' };
+    output.extend(name.iter().map(printable));
 }
 
 /// The fields of RFC 3164 section 4.1.
