@@ -48,6 +48,13 @@ impl ReadBuffer {
         self.was_full = self.end == self.bytes.len();
     }
 
+    /// Frees the memory if no byte is unparsed; the next [`space`](Self::space) allocates it again.
+    pub(crate) fn free_unused(&mut self) {
+        if self.start == self.end {
+            *self = ReadBuffer::new(self.len_max);
+        }
+    }
+
     /// The bytes that are not parsed yet.
     pub(crate) fn unparsed(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
@@ -86,6 +93,13 @@ impl Output {
         if self.written == self.bytes.len() {
             self.bytes.clear();
             self.written = 0;
+        }
+    }
+
+    /// Frees the memory if all is written.
+    pub(crate) fn free_unused(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
         }
     }
 
@@ -170,6 +184,27 @@ mod tests {
                 assert!(buffer.take(3).iter().all(|byte| expected.next() == Some(*byte)));
             }
         }
+    }
+
+    #[test]
+    fn memory_is_freed_only_where_nothing_waits() {
+        let mut buffer = ReadBuffer::new(1 << 20);
+        buffer.space();
+        buffer.filled(2);
+        buffer.free_unused();
+        assert_eq!(buffer.unparsed(), [0, 0]);
+        buffer.take(2);
+        buffer.free_unused();
+        assert_eq!(buffer.bytes.capacity(), 0);
+        assert_eq!(buffer.space().len(), LEN_MIN);
+
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"ab");
+        output.free_unused();
+        assert_eq!(output.pending(), b"ab");
+        output.written(2);
+        output.free_unused();
+        assert_eq!(output.bytes.capacity(), 0);
     }
 
     #[test]

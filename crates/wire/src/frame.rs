@@ -120,6 +120,12 @@ impl FrameReader {
         len
     }
 
+    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
+    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    pub fn free_unused(&mut self) {
+        self.buffer.free_unused();
+    }
+
     /// Says that no byte follows: what is unfinished becomes a frame.
     pub fn end_input(&mut self) {
         self.is_ended = true;

@@ -219,6 +219,11 @@ impl Client {
         self.sent.iter().map(move |sent| Unacknowledged { id: sent.id, is_stored: is_stored(sent) })
     }
 
+    /// How many messages were sent and not reported with [`Event::Acknowledged`].
+    pub fn unacknowledged_count(&self) -> usize {
+        self.sent.len()
+    }
+
     /// If the session is over: it sends and reads nothing more.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
@@ -249,6 +254,13 @@ impl Client {
         let len = copy_prefix(input, self.input.space());
         self.input.filled(len);
         len
+    }
+
+    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
+    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    pub fn free_unused(&mut self) {
+        self.input.free_unused();
+        self.output.free_unused();
     }
 
     /// What happened next; `None` until more is read, and for ever after the session is over.

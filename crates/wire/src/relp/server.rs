@@ -234,6 +234,18 @@ impl Server {
         len
     }
 
+    /// If the client is in the middle of a frame, for a limit on the time that a frame may take.
+    pub fn is_in_frame(&self) -> bool {
+        !self.input.unparsed().is_empty()
+    }
+
+    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
+    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    pub fn free_unused(&mut self) {
+        self.input.free_unused();
+        self.output.free_unused();
+    }
+
     /// What happened next; `None` until more is read, acknowledged or written.
     pub fn next_event(&mut self) -> Option<Event<'_>> {
         if !self.wants_input() {

@@ -88,7 +88,9 @@ fn the_window_is_full_until_the_oldest_is_acknowledged() {
     assert!(!client.send(4, b"x"));
     assert_eq!(events(&mut client, &rsp(3, "200 OK")), []);
     assert_eq!(client.room(), 0);
+    assert_eq!(client.unacknowledged_count(), 3);
     assert_eq!(events(&mut client, &rsp(2, "200 OK")), acknowledged(&[1, 2]));
+    assert_eq!(client.unacknowledged_count(), 1);
     assert_eq!(client.room(), 2);
     assert!(client.send(4, b"x"));
 }

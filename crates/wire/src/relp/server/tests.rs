@@ -80,6 +80,18 @@ fn messages_may_follow_open_at_once() {
 }
 
 #[test]
+fn a_frame_that_began_is_seen_and_survives_freeing() {
+    let mut server = opened();
+    server.free_unused();
+    assert!(!server.is_in_frame());
+    assert_eq!(events(&mut server, b"2 syslog 5 <13>"), [""; 0]);
+    assert!(server.is_in_frame());
+    server.free_unused();
+    assert_eq!(events(&mut server, b"a\n"), ["2 <13>a"]);
+    assert!(!server.is_in_frame());
+}
+
+#[test]
 fn close_is_answered_after_all_messages() {
     let mut server = opened();
     let input = [frame(2, "syslog", "a"), frame(3, "syslog", "b"), frame(4, "close", "")].concat();
