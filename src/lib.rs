@@ -17,5 +17,7 @@ pub mod logger;
 // What the programs share.
 mod message;
 mod options;
+mod poll;
 mod signals;
+mod stdout;
 mod sys;

@@ -10,6 +10,7 @@ mod input;
 mod sink;
 pub mod stamps;
 
+use crate::poll;
 use crate::signals::Signals;
 use crate::sys::{ready, startup};
 use ::logdir::wake::Wake;
@@ -114,11 +115,19 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let wake = Wake::new().map_err(setup)?;
     let sinks = OpenSinks::open(&start, script, &wake, &message::reporter())?;
     if let Some(fd) = ready_fd {
-        // Whoever does not listen any more need not be told.
-        let _ = write(fd, b"\n");
+        report_ready(&fd);
     }
     let (lines, stamps) = (Lines::new(script), Stamps::new(script.stamp));
     Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake })
+}
+
+/// A supervisor that does not listen any more needs no newline; one whose pipe is full must not stop the logger.
+fn report_ready(fd: &OwnedFd) {
+    if poll::is_writable(fd) {
+        let _ = write(fd, b"\n");
+    } else {
+        message::warn(b"unable to report readiness: the descriptor of d has no room");
+    }
 }
 
 fn take_ready_fd(fd: i32) -> Result<OwnedFd, Failure> {

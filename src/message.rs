@@ -3,13 +3,16 @@
 //! The form is that of 0.76: program, severity, and what there is to report. The library words its own
 //! failures and events (`failure.rs` and `event.rs` of crate `logdir`); they are printed here.
 
+use crate::poll::{self, Interest, Wait};
+use crate::stdout::PIPE_PIECE_MAX;
 use ::logdir::escape;
 use ::logdir::event::{Event, Reporter, Severity};
 use ::logdir::failure::Failure;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Exit code of success.
 pub const EXIT_OK: u8 = 0;
@@ -22,6 +25,14 @@ pub const EXIT_USAGE: u8 = 100;
 /// Exit code of a program that could not start, or gave up.
 pub const EXIT_FATAL: u8 = 111;
 
+/// Bytes of a message at most, which a pipe with room takes at once.
+const MESSAGE_MAX: usize = PIPE_PIECE_MAX;
+/// How long the last message waits for stderr.
+const FATAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Messages that stderr had no room for since the last one that it took.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 
 /// Names the program in every message from here on; the first call counts.
@@ -33,17 +44,16 @@ fn program() -> &'static str {
     PROGRAM.get().copied().unwrap_or("multilog")
 }
 
-/// Tells why the program ends. May wait for stderr, since nothing else is left to do.
+/// Says why the program ends. Waits for stderr for up to [`FATAL_WAIT`], since nothing else is left to do.
 pub fn fatal(failure: &Failure) {
-    write_stderr(&message("fatal", &failure.text("")));
+    write_last(&message("fatal", &failure.text("")));
 }
 
-/// The same for a reason that is no failed call on a file, in a sentence of its own.
+/// Says why the program ends, for a reason that is no failed call on a file. The text may have several lines.
 pub fn fatal_text(text: &str) {
     let mut lines = start_of_message("fatal");
     escape::append_lines(text.as_bytes(), &mut lines);
-    lines.push(b'\n');
-    write_stderr(&lines);
+    write_last(&bounded(lines));
 }
 
 /// Where log directories report what happens: it is printed at once.
@@ -82,28 +92,49 @@ pub fn warn(text: &[u8]) {
 pub fn progress(text: &str, before_len: usize) {
     let pad = " ".repeat(before_len.saturating_sub(text.len()));
     let back = if text.is_empty() { "\r" } else { "" };
-    write_if_ready(format!("\r{text}{pad}{back}").as_bytes());
+    let _ = write_if_ready(format!("\r{text}{pad}{back}").as_bytes());
 }
 
 /// Ends the line of a terminal in which somebody has typed `^C`, so that what comes next has one of its
 /// own.
 pub fn end_line() {
     if std::io::stderr().is_terminal() {
-        write_if_ready(b"\n");
+        let _ = write_if_ready(b"\n");
     }
 }
 
-/// Never waits: what stderr has no room for is dropped, because the service that is being logged would
-/// wait with it.
+/// Never waits: a message that stderr has no room for is dropped and counted, because the service that is being
+/// logged would wait with it.
 fn tell(severity: &str, text: &[u8]) {
-    write_if_ready(&message(severity, text));
+    let dropped = DROPPED.swap(0, Ordering::Relaxed);
+    if dropped > 0 {
+        let text = format!("{dropped} messages were dropped: standard error had no room");
+        if !write_if_ready(&message("warning", text.as_bytes())) {
+            DROPPED.fetch_add(dropped + 1, Ordering::Relaxed);
+            return;
+        }
+    }
+    if !write_if_ready(&message(severity, text)) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-fn write_if_ready(bytes: &[u8]) {
-    let stderr = std::io::stderr();
-    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut ready, PollTimeout::ZERO) == Ok(1) {
+/// False if stderr has no room.
+fn write_if_ready(bytes: &[u8]) -> bool {
+    let has_room = poll::is_writable(&std::io::stderr());
+    if has_room {
         write_stderr(bytes);
+    }
+    has_room
+}
+
+/// Writes the message that explains the exit. A reader that is merely slow gets it.
+fn write_last(line: &[u8]) {
+    let stderr = std::io::stderr();
+    let mut wait = Wait::<_, 1>::on((), stderr.as_fd(), Interest::Writable);
+    wait.until(Some(Instant::now() + FATAL_WAIT));
+    if wait.wait().has(()) {
+        write_stderr(line);
     }
 }
 
@@ -119,7 +150,7 @@ pub fn dropped(place: &[u8], lines: usize, bytes: usize, failure: Option<&Failur
 /// Tells of lines that will never be written.
 pub fn give_up(place: &[u8], lines: &[u8]) {
     let (place, bytes) = (place.to_vec(), lines.len() as u64);
-    let lines = bytecount::count(lines, b'\n') as u64;
+    let lines = memchr::memchr_iter(b'\n', lines).count() as u64;
     warn(&Event::GivenUp { place, lines, bytes, is_file_unfinished: false }.text());
 }
 
@@ -196,6 +227,16 @@ pub fn print(text: &str) -> bool {
 fn message(severity: &str, text: &[u8]) -> Vec<u8> {
     let mut line = start_of_message(severity);
     escape::append(text, &mut line);
+    bounded(line)
+}
+
+/// A message with its newline, at most [`MESSAGE_MAX`] bytes.
+fn bounded(mut line: Vec<u8>) -> Vec<u8> {
+    if line.len() >= MESSAGE_MAX {
+        let end = format!("... ({} bytes)", line.len());
+        line.truncate(MESSAGE_MAX - 1 - end.len());
+        line.extend_from_slice(end.as_bytes());
+    }
     line.push(b'\n');
     line
 }

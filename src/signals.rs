@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// What signals ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Requests {
     /// ALRM: finish every `current`.
     pub to_rotate: bool,
-    /// USR1: tell how every log directory is.
-    pub to_tell: bool,
+    /// USR1: print the state of every log directory.
+    pub to_report: bool,
     /// TERM, HUP, INT: end.
     pub to_end: bool,
 }
@@ -38,12 +38,12 @@ impl Signals {
     }
 
     /// What has been asked for since the last call.
-    pub fn take(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub fn take(&self) -> Requests {
+        let mut asked = Requests::default();
         while let Ok(Some(info)) = self.0.read_signal() {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGALRM) => asked.to_rotate = true,
-                Ok(Signal::SIGUSR1) => asked.to_tell = true,
+                Ok(Signal::SIGUSR1) => asked.to_report = true,
                 Ok(_) | Err(_) => asked.to_end = true,
             }
         }

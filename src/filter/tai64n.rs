@@ -1,6 +1,6 @@
 //! The program `tai64n`: a stamp before each line.
 
-use crate::filter::copy::{self, Filter};
+use crate::filter::{self, Filter};
 use crate::message;
 use crate::options;
 use crate::sys::startup;
@@ -44,7 +44,7 @@ pub fn run() -> ExitCode {
     if options.version {
         return options::show(VERSION);
     }
-    copy::exit_code(copy::copy(&arguments.operands, &mut Stamper::new()))
+    filter::exit_code(filter::copy(&arguments.operands, &mut Stamper::new()))
 }
 
 /// Puts a stamp before each line of what passes through.

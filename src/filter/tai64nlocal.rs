@@ -6,7 +6,7 @@
 //! 0.76 crashes, and the stamp is left as it is here. The dates that `Tutc` and `Tlocal` write are stamps
 //! too. How labels are counted is told, never guessed: a stream has no time at which it was written.
 
-use crate::filter::copy::{self, Filter};
+use crate::filter::{self, Filter};
 use crate::message;
 use crate::options;
 use crate::sys::startup;
@@ -70,7 +70,7 @@ pub fn run() -> ExitCode {
     let counting = if options.leap { Counting::Leap } else { Counting::Ten };
     let mut converter =
         if options.utc { Converter::utc(counting) } else { Converter::local(counting) };
-    copy::exit_code(copy::copy(&arguments.operands, &mut converter))
+    filter::exit_code(filter::copy(&arguments.operands, &mut converter))
 }
 
 /// Turns the stamps of what passes through into dates.

@@ -7,22 +7,36 @@ use crate::logger::input::{Got, Input};
 use crate::logger::sink::OpenSinks;
 use crate::logger::stamps::Stamps;
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
+use crate::poll::{Interest, Ready, Wait};
 use crate::signals::Signals;
 use crate::sys::startup;
 use ::logdir::clock;
-use ::logdir::failure::{Failure, What};
+use ::logdir::failure::{Cause, Failure, What};
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use grace::Grace;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::errno::Errno;
 use script::lines::Lines;
-use std::array::from_fn;
 use std::io::stderr;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// The most descriptors waited for at once: signals, wake, standard input, error and output.
-const WAITED_MAX: usize = 5;
+/// How long a logger that was asked to end waits for the end of a line. A prompt and a progress bar never
+/// end theirs; s6-log has such a limit, too.
+const LINE_END_WAIT: Duration = Duration::from_secs(2);
+
+/// What the loop waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Wake,
+    Input,
+    Stderr,
+    Stdout,
+}
+
+/// How many sources there are.
+const SOURCES: usize = 5;
 
 /// Everything that is open while lines are logged.
 #[derive(Debug)]
@@ -46,10 +60,27 @@ pub struct Engine {
 enum Phase {
     /// All there is.
     Reading,
-    /// To the end of the line, byte by byte: whatever follows is for the next logger.
-    ToLineEnd,
+    /// To the end of the line, byte by byte, since the next logger reads what follows. Until this moment.
+    ToLineEnd { until: Instant },
     /// Nothing more.
     Ending,
+}
+
+impl Phase {
+    /// The phase at this moment.
+    fn at(self, now: Instant) -> Phase {
+        match self {
+            Phase::ToLineEnd { until } if now >= until => Phase::Ending,
+            Phase::Reading | Phase::ToLineEnd { .. } | Phase::Ending => self,
+        }
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Phase::ToLineEnd { until } => Some(until),
+            Phase::Reading | Phase::Ending => None,
+        }
+    }
 }
 
 /// Why the loop ended.
@@ -61,23 +92,18 @@ pub enum Ended {
     BrokenPipe,
 }
 
-/// What a wait brought.
-#[derive(Clone, Copy, Debug)]
-struct Events {
-    input: bool,
-    signals: bool,
-}
-
 impl Engine {
     /// Logs lines until the input ends or a signal asks to, and everything is written.
     pub fn run(mut self) -> Ended {
         let mut phase = Phase::Reading;
         let mut grace = None;
+        let mut poll_failure = None;
         if self.input.is_unreadable() {
-            warn_of_input(nix::errno::Errno::EBADF);
+            warn_of_input(Errno::EBADF);
             phase = Phase::Ending;
         }
         loop {
+            phase = phase.at(clock::instant());
             let are_taken = self.run_lines() && (phase != Phase::Ending || self.end_lines());
             if phase != Phase::Ending || !are_taken {
                 self.sinks.flush();
@@ -98,24 +124,32 @@ impl Engine {
                 self.sinks.stop_processors(signal);
             }
             let grace_end = grace.as_ref().and_then(Grace::deadline);
-            let events = self.wait(phase != Phase::Ending && are_taken, grace_end);
-            if events.signals {
+            let ready = self.wait(phase, are_taken, grace_end);
+            poll_failure = match (ready.failure(), poll_failure) {
+                (None, Some(errno)) => {
+                    warn_of_poll(errno);
+                    None
+                }
+                (failure, earlier) => failure.or(earlier),
+            };
+            // Signals can be read without waiting, also where poll(2) fails.
+            if ready.has(Source::Signals) || ready.failure().is_some() {
                 let asked = self.signals.take();
                 if asked.to_rotate {
                     self.sinks.rotate();
                 }
-                if asked.to_tell {
-                    self.sinks.tell(self.lines.counts());
+                if asked.to_report {
+                    self.sinks.report(self.lines.counts());
                 }
                 if asked.to_end {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {
                         return self.give_up();
                     }
                     self.shorten_grace(&mut grace);
-                    phase = self.phase_to_end();
+                    phase = self.phase_when_asked_to_end(phase);
                 }
             }
-            if events.input && phase != Phase::Ending {
+            if ready.has(Source::Input) && phase != Phase::Ending {
                 phase = self.read(phase);
             }
         }
@@ -162,7 +196,7 @@ impl Engine {
     fn read(&mut self, phase: Phase) -> Phase {
         let got = match phase {
             Phase::Reading => self.input.read(),
-            Phase::ToLineEnd | Phase::Ending => self.input.read_byte(),
+            Phase::ToLineEnd { .. } | Phase::Ending => self.input.read_byte(),
         };
         match got {
             Got::Bytes => self.stamps.set_clock(clock::now()),
@@ -173,49 +207,53 @@ impl Engine {
                 return Phase::Ending;
             }
         }
-        if phase == Phase::Reading { phase } else { self.phase_to_end() }
+        if self.input.is_mid_line() || phase == Phase::Reading { phase } else { Phase::Ending }
     }
 
     fn phase_to_end(&self) -> Phase {
-        if self.input.is_mid_line() { Phase::ToLineEnd } else { Phase::Ending }
+        if self.input.is_mid_line() {
+            Phase::ToLineEnd { until: clock::instant() + LINE_END_WAIT }
+        } else {
+            Phase::Ending
+        }
+    }
+
+    /// The first request waits for the end of a line, the second does not.
+    fn phase_when_asked_to_end(&self, phase: Phase) -> Phase {
+        match phase {
+            Phase::Reading => self.phase_to_end(),
+            Phase::ToLineEnd { .. } | Phase::Ending => Phase::Ending,
+        }
     }
 
     /// Waits for something to do, at most until `latest`.
-    fn wait(&self, for_input: bool, latest: Option<Instant>) -> Events {
+    fn wait(
+        &self,
+        phase: Phase,
+        are_taken: bool,
+        latest: Option<Instant>,
+    ) -> Ready<Source, SOURCES> {
         let stderr = stderr();
-        // On the stack: to allocate them took a fifth of the way of a line through the program.
-        let mut fds: [PollFd<'_>; WAITED_MAX] =
-            from_fn(|_| PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        let mut count = 1;
-        let mut add = |fd, flags| {
-            fds[count] = PollFd::new(fd, flags);
-            count += 1;
-        };
-        add(self.wake.as_fd(), PollFlags::POLLIN);
-        if for_input {
-            add(self.input.as_fd(), PollFlags::POLLIN);
+        let mut wait: Wait<'_, Source, SOURCES> =
+            Wait::on(Source::Signals, self.signals.as_fd(), Interest::Readable);
+        wait.add(Source::Wake, self.wake.as_fd(), Interest::Readable);
+        if phase != Phase::Ending && are_taken {
+            wait.add(Source::Input, self.input.as_fd(), Interest::Readable);
         }
         if self.sinks.wait_for_stderr() {
-            add(stderr.as_fd(), PollFlags::POLLOUT);
+            wait.add(Source::Stderr, stderr.as_fd(), Interest::Writable);
         }
         if let Some(stdout) = self.sinks.stuck_stdout() {
-            add(stdout, PollFlags::POLLOUT);
+            wait.add(Source::Stdout, stdout, Interest::Writable);
         }
-        // An error leaves nothing ready, and the loop comes back here.
-        let _ = poll(&mut fds[..count], self.timeout(latest));
-        let is_ready = |number: usize| fds[number].any().unwrap_or(true);
-        if is_ready(1) {
+        wait.until(self.sinks.deadline());
+        wait.until(latest);
+        wait.until(phase.deadline());
+        let ready = wait.wait();
+        if ready.has(Source::Wake) {
             self.wake.clear();
         }
-        Events { signals: is_ready(0), input: for_input && is_ready(2) }
-    }
-
-    fn timeout(&self, latest: Option<Instant>) -> PollTimeout {
-        let deadline = self.sinks.deadline().into_iter().chain(latest).min();
-        let Some(deadline) = deadline else { return PollTimeout::NONE };
-        // A millisecond more, so as not to wake before it.
-        let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+        ready
     }
 
     /// Ends at once. What was read and not taken is lost too, since it cannot be given back.
@@ -240,7 +278,14 @@ impl Engine {
     }
 }
 
+/// Said when poll(2) works again: messages need it, too.
+fn warn_of_poll(errno: Errno) {
+    let reason = Cause::System(errno);
+    let text = format!("unable to wait for input and signals for a while: {reason}");
+    message::warn(text.as_bytes());
+}
+
 /// As in 0.76 input that cannot be read has ended; unlike it we say so.
-fn warn_of_input(errno: nix::errno::Errno) {
+fn warn_of_input(errno: Errno) {
     message::failed(&Failure::new(What::Read, "standard input", errno));
 }

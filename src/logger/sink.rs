@@ -180,8 +180,8 @@ impl OpenSinks {
         self.logs.iter().for_each(|log| log.stop_processor(signal));
     }
 
-    /// Tells how every log directory is. `line_counts` has the lines that have come, by sink.
-    pub fn tell(&mut self, line_counts: &[u64]) {
+    /// Prints the state of every log directory. `line_counts` has the lines that each sink took.
+    pub fn report(&mut self, line_counts: &[u64]) {
         for (target, &lines) in self.targets.iter().zip(line_counts) {
             let target = match *target {
                 Target::Shown(shown) => self.shown[shown].target,

@@ -24,6 +24,7 @@ mod logdir_status;
 mod manual;
 mod memory;
 mod names;
+mod no_room;
 mod outputs;
 mod overflow;
 mod peers;

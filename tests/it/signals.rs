@@ -1,6 +1,6 @@
 //! Signals (behaviour 11).
 
-use crate::support::{Home, Logger, UNTIL_GO, differs, numbers, program, wait_until};
+use crate::support::{Home, Logger, UNTIL_GO, differs, numbers, program, unstamped, wait_until};
 use nix::sys::signal::Signal;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 
@@ -53,14 +53,90 @@ fn term_finishes_the_partial_line_and_leaves_the_rest() {
         piped.write(b"a\npart");
         wait_until("the line", || home.read("d/current") == b"a\n");
         piped.logger.signal_and_wait(Signal::SIGTERM);
-        // Further ones change nothing.
-        piped.logger.signal_and_wait(Signal::SIGTERM);
         piped.write(b" of a line\nleft\nalone");
         wait_until("the end", || !piped.logger.is_running());
         assert_eq!(home.read("d/current"), b"a\npart of a line\n");
         assert_eq!(home.mode("d/current"), 0o744);
         assert_eq!(piped.left(), b"left\nalone");
     }
+}
+
+/// Input whose last line never ends: a prompt, and a progress bar that goes on.
+fn check_endless(part: &[u8], end: impl FnOnce(&mut Piped)) {
+    let home = Home::new();
+    let mut piped = piped(&home, &["t", "./d"]);
+    piped.write(b"a\n");
+    wait_until("the line", || home.read("d/current").ends_with(b" a\n"));
+    piped.write(part);
+    piped.logger.wait_until_asleep();
+    end(&mut piped);
+    wait_until("the end", || !piped.logger.is_running());
+    let expected = [b"a\n", part, b"\n"].concat();
+    assert_eq!(
+        unstamped(&home.read("d/current")).escape_ascii().to_string(),
+        expected.escape_ascii().to_string()
+    );
+    assert_eq!(home.mode("d/current"), 0o744);
+    assert_eq!(piped.left(), b"");
+}
+
+#[test]
+fn term_waits_a_bounded_time_for_the_end_of_a_line() {
+    differs("term_waits_a_bounded_time_for_the_end_of_a_line", || {
+        for part in [&b"Password: "[..], b"  3%\r  4%\r", &[b'x'; 5000]] {
+            check_endless(part, |piped| piped.logger.signal(Signal::SIGTERM));
+        }
+    });
+}
+
+#[test]
+fn a_second_term_ends_within_a_line_at_once() {
+    differs("a_second_term_ends_within_a_line_at_once", || {
+        check_endless(b"Password: ", |piped| {
+            piped.logger.signal_and_wait(Signal::SIGTERM);
+            let begin = std::time::Instant::now();
+            piped.logger.signal(Signal::SIGTERM);
+            wait_until("the end", || !piped.logger.is_running());
+            assert!(begin.elapsed() < std::time::Duration::from_millis(1900), "it did not wait");
+        });
+    });
+}
+
+/// A bar that is drawn for as long as the logger runs.
+#[test]
+fn term_ends_while_a_progress_bar_goes_on() {
+    differs("term_ends_while_a_progress_bar_goes_on", || {
+        let home = Home::new();
+        let mut piped = piped(&home, &["./d"]);
+        piped.write(b"a\n 1%\r");
+        wait_until("the line", || home.read("d/current") == b"a\n");
+        piped.logger.signal_and_wait(Signal::SIGTERM);
+        let mut writer = piped.writer.try_clone().expect("a copy");
+        wait_until("the end", || {
+            writer.write_all(b" 2%\r").expect("room");
+            !piped.logger.is_running()
+        });
+        let logged = home.read("d/current");
+        assert!(logged.starts_with(b"a\n 1%\r 2%\r") && logged.ends_with(b"\n"));
+        drop(writer);
+        let left = piped.left();
+        assert!(left.iter().all(|byte| b" 2%\r".contains(byte)), "no line is lost or doubled");
+    });
+}
+
+/// The Rust runtime ignores SIGPIPE; a stray one from outside is no reason to stop logging.
+#[test]
+fn a_sigpipe_from_outside_does_not_kill() {
+    differs("a_sigpipe_from_outside_does_not_kill", || {
+        let home = Home::new();
+        let mut logger = home.spawn(&["./d"]);
+        logger.write(b"a\n");
+        wait_until("the line", || home.read("d/current") == b"a\n");
+        logger.signal_and_wait(Signal::SIGPIPE);
+        logger.write(b"b\n");
+        logger.end().check(0, "");
+        assert_eq!(home.read("d/current"), b"a\nb\n");
+    });
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn what_waits_is_taken_up_at_the_next_start() {
 /// A logger that was stopped while many full files waited for a processor that hangs.
 fn many_waiting(home: &Home) -> usize {
     let mut logger = home.spawn(&["s4096", "n1000", HANG, "./d"]);
-    logger.write(&numbers(1, 10_000));
+    logger.write(numbers(1, 10_000));
     wait_until("a full current", || {
         home.path("d/pids").exists() && home.read("d/current").len() >= 2096
     });

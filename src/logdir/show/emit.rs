@@ -1,6 +1,5 @@
 //! From lines to output: which ones, in which form, and when.
 
-use crate::filter::copy;
 use crate::logdir::filter::Filter;
 use crate::logdir::show::cursors::Cursors;
 use crate::logdir::show::json;
@@ -8,6 +7,7 @@ use crate::logdir::show::output::Output;
 use crate::logdir::show::progress::Progress;
 use crate::message;
 use crate::signals::Signals;
+use crate::stdout;
 use ::logdir::failure::Failure;
 use ::logdir::read::chain::Chain;
 use ::logdir::read::lines::{Ending, Line, LineStart};
@@ -244,7 +244,7 @@ impl Emitter {
         let len = self.text.len();
         match &self.signals {
             None => self.output.write(&mut self.text)?,
-            Some(signals) => copy::write_until_asked(&mut self.text, signals)?,
+            Some(signals) => stdout::write_until_asked(&mut self.text, signals)?,
         }
         if self.output.is_paged() {
             self.progress = None;

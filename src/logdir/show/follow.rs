@@ -2,6 +2,7 @@
 
 use crate::logdir::choices;
 use crate::logdir::show::emit::{Emitter, Item};
+use crate::poll;
 use crate::signals::Signals;
 use ::logdir::failure::{Failure, What};
 use ::logdir::read::Notice;
@@ -9,7 +10,7 @@ use ::logdir::read::delivery::{Delivery, Follow, Ticket};
 use ::logdir::read::follow_several::HOLD;
 use ::logdir::read::range::Range;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -185,7 +186,7 @@ impl Following<'_> {
         // Rounded up, or the last millisecond would be spent asking.
         let wait = wait.saturating_add(Duration::from_micros(999));
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
-        match poll(&mut ready, timeout) {
+        match nix::poll::poll(&mut ready, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             // It is looked again after a while in any case.
             Err(_) => return true,
@@ -225,8 +226,7 @@ fn take_line(
 
 /// Whether a signal waits to be taken.
 fn is_asked(signals: &Signals) -> bool {
-    let mut ready = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    poll(&mut ready, PollTimeout::ZERO) == Ok(1)
+    poll::is_readable(signals)
 }
 
 fn collect_signals() -> Result<Signals, Failure> {

@@ -4,8 +4,8 @@
 //! Up to a screen of lines is held back until it is known which. Whoever ends that with INT gets to see
 //! what was found.
 
-use crate::filter::copy;
 use crate::logdir::show::pager::{self, Pager, Wanted};
+use crate::stdout;
 use crate::sys::startup;
 use ::logdir::failure::Failure;
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -82,7 +82,7 @@ impl Output {
             *self = Pager::start(&screen.wanted).map_or(Output::Direct, Output::Paged);
         }
         match self {
-            Output::Held(_) | Output::Direct => copy::write_out(lines),
+            Output::Held(_) | Output::Direct => stdout::write_out(lines),
             Output::Paged(pager) => {
                 let written = pager.write(lines);
                 lines.clear();
@@ -99,7 +99,7 @@ impl Output {
             release_interrupts();
         }
         *self = Output::Direct;
-        let written = copy::write_out(lines);
+        let written = stdout::write_out(lines);
         if was_interrupted {
             let _ = raise(Signal::SIGINT);
         }

@@ -3,14 +3,13 @@
 //! Stderr is inherited and may be a pipe that nobody empties. It is written to only when poll(2) says
 //! that it has room, and what it has no room for is held, bounded.
 
-use crate::filter::copy::PIPE_PIECE_MAX;
+use crate::poll;
+use crate::stdout::PIPE_PIECE_MAX;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 use script::lines::HANDED_MAX;
 use script::presentation::append_alert;
 use std::io::{Stderr, stderr};
-use std::os::fd::AsFd;
 
 /// Alerts on their way to stderr.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl Alerts {
         let mut held = std::mem::take(&mut self.held);
         let mut rest = held.as_slice();
         while let Some(newline) = memchr::memchr(b'\n', rest) {
-            if !self.is_writable() {
+            if !poll::is_writable(&self.stderr) {
                 self.is_stuck = true;
                 break;
             }
@@ -73,11 +72,6 @@ impl Alerts {
         let written = held.len() - rest.len();
         held.drain(..written);
         self.held = held;
-    }
-
-    fn is_writable(&self) -> bool {
-        let mut ready = [PollFd::new(self.stderr.as_fd(), PollFlags::POLLOUT)];
-        poll(&mut ready, PollTimeout::ZERO) != Ok(0)
     }
 
     /// Whether stderr had no room for what is held.

@@ -5,16 +5,15 @@
 //! holds back input for a moment; then lines for it are dropped, counted, until it has caught up. So
 //! does a full disk, where stdout is a file. A reader that has gone is told of once.
 
-use crate::filter::copy::PIPE_PIECE_MAX;
 use crate::message;
+use crate::poll;
+use crate::stdout;
 use crate::sys::startup;
 use ::logdir::clock;
 use ::logdir::event::{Reporter, Work};
 use ::logdir::failure::{Failure, What};
 use ::logdir::pause::{PAUSE, Pause};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
 use script::lines::HANDED_MAX;
 use std::io;
@@ -27,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 /// What is held at most before input is held back, in bytes.
 const HELD_MAX: usize = HANDED_MAX;
 
-const STDOUT: &[u8] = b"standard output";
+const STDOUT: &[u8] = stdout::NAME.as_bytes();
 
 /// Stdout, and the lines on their way to it.
 #[derive(Debug)]
@@ -84,11 +83,10 @@ impl Output {
     /// Stdout as it was inherited. `is_used` tells whether the script has a `1`.
     pub fn new(is_used: bool, reporter: &Reporter) -> Output {
         let stdout = io::stdout();
-        let is_file = fstat(&stdout)
-            .is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits());
+        let piece_max = stdout::piece_max(&stdout, HELD_MAX);
         let mut output = Output {
             stdout,
-            piece_max: if is_file { HELD_MAX } else { PIPE_PIECE_MAX },
+            piece_max,
             held: Vec::new(),
             last_action: 0,
             is_mid_line: false,
@@ -110,7 +108,7 @@ impl Output {
         match &mut self.state {
             State::Gone => {}
             State::Dropping(dropped) => {
-                dropped.lines += bytecount::count(bytes, b'\n');
+                dropped.lines += memchr::memchr_iter(b'\n', bytes).count();
                 dropped.bytes += bytes.len();
                 dropped.is_mid_line = !bytes.ends_with(b"\n");
             }
@@ -155,7 +153,7 @@ impl Output {
         let mut written = 0;
         self.is_stuck = false;
         while written < held.len() && self.pause.is_over() {
-            if !self.is_writable() {
+            if !poll::is_writable(&self.stdout) {
                 self.is_stuck = true;
                 break;
             }
@@ -205,11 +203,6 @@ impl Output {
         self.held = Vec::new();
         self.state = State::Gone;
         self.is_stuck = false;
-    }
-
-    fn is_writable(&self) -> bool {
-        let mut ready = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLOUT)];
-        poll(&mut ready, PollTimeout::ZERO) != Ok(0)
     }
 
     /// The descriptor, where the loop has to wait for it.
