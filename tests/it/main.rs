@@ -3,6 +3,7 @@
 
 mod actions;
 mod ages;
+mod compressions;
 mod cursors;
 mod dates;
 mod delivery;

@@ -187,6 +187,10 @@ impl Failure {
         let cause = match (error.raw_os_error(), error.kind()) {
             (Some(_), _) => Cause::System(errno_of(error)),
             (None, io::ErrorKind::UnexpectedEof) => Cause::CutShort,
+            (None, io::ErrorKind::Unsupported) => Cause::Because(error.to_string()),
+            (None, io::ErrorKind::OutOfMemory) => {
+                Cause::Because("compressed contents need too much memory".to_owned())
+            }
             (None, _) => Cause::Damaged,
         };
         Failure { what: What::Read, place: place.into(), cause }

@@ -31,6 +31,8 @@ pub struct Chain {
     separator: FileSeparator,
     /// Whether what is held of an earlier file may or may not go on in this one.
     at_joint: bool,
+    /// Whether what is held is the rest of a file that could not be read further.
+    is_broken_off: bool,
     notices: Vec<Notice>,
 }
 
@@ -52,6 +54,7 @@ impl Chain {
             before: None,
             separator: FileSeparator::default(),
             at_joint: false,
+            is_broken_off: false,
             notices: Vec::new(),
         }
     }
@@ -244,6 +247,7 @@ impl Chain {
                 let place = self.directory.name_of(&reading.link.file.name);
                 self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
                 self.reading = None;
+                self.is_broken_off = true;
                 false
             }
         }
@@ -319,9 +323,11 @@ impl Chain {
     fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
         let zeros = self.lines.as_mut().and_then(BlockLines::take_zeros);
         self.notices.extend(zeros.map(|(place, count)| Notice::Zeros(place, count)));
+        // Why such a line has no end has been reported, and its writer is not the cause.
+        let is_broken_off = std::mem::take(&mut self.is_broken_off);
         if is_there {
             self.parse_stamp();
-            if ending == Ending::Torn {
+            if ending == Ending::Torn && !is_broken_off {
                 self.notices.push(Notice::Torn(self.place().clone()));
             }
         }

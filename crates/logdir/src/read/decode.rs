@@ -1,24 +1,26 @@
-//! The contents of a file: as they are, or out of gzip or Zstandard, told by the first bytes and never
-//! by the name. Decoding is streaming; what it holds does not grow with the file.
+//! The contents of a file: plain, or out of gzip, Zstandard, xz, bzip2 or LZ4, detected from the first bytes
+//! and never from the name. Decoding is streaming; what it holds does not grow with the file.
+//!
+//! xz, bzip2 and LZ4 are features of the crate. Contents of a compression that is not read are an error that
+//! names it, never text.
+
+#[cfg(feature = "lz4")]
+mod lz4;
+mod zstd;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-
 /// Bytes of a compressed file that are read at once.
 const COMPRESSED_BLOCK_LEN: usize = 32 * 1024;
-/// The largest window of a Zstandard frame that is decoded: 8 MiB is what every decoder must accept
-/// (RFC 8878), and beyond what `zstd -19` uses.
-const ZSTD_WINDOW_MAX: u64 = 8 * 1024 * 1024;
-/// Bytes decoded from a Zstandard frame at once.
-const ZSTD_STEP_LEN: usize = 64 * 1024;
+/// Memory for the dictionary of an xz file, in KiB: 64 MiB, which `xz -9` uses, and what the decoder needs
+/// beside it.
+#[cfg(feature = "xz")]
+const XZ_MEMORY_MAX_KIB: u32 = 66 * 1024;
 
 /// How a file is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,51 @@ pub enum Storage {
     Gzip,
     /// Zstandard, of one frame or several.
     Zstd,
+    /// xz, of one stream or several.
+    Xz,
+    /// bzip2, of one stream or several.
+    Bzip2,
+    /// LZ4, of one frame or several.
+    Lz4,
+    /// Compressed by a program of this name, whose files are not read.
+    Other(&'static str),
 }
+
+/// First bytes of what is no text: how a file is stored that begins so.
+const MAGICS: [(&[u8], Storage); 14] = [
+    (&[0x1f, 0x8b], Storage::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Storage::Zstd),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Storage::Xz),
+    (b"BZh", Storage::Bzip2),
+    (&[0x04, 0x22, 0x4d, 0x18], Storage::Lz4),
+    (&[0x02, 0x21, 0x4c, 0x18], Storage::Other("lz4 --legacy")),
+    (&[0x1f, 0x9d], Storage::Other("compress")),
+    (&[0x1f, 0xa0], Storage::Other("compress")),
+    (&[0x1f, 0x1e], Storage::Other("pack")),
+    (b"LZIP\x01", Storage::Other("lzip")),
+    (&[0x5d, 0, 0], Storage::Other("lzma")),
+    (&[0x89, b'L', b'Z', b'O', 0], Storage::Other("lzop")),
+    (b"PK\x03\x04", Storage::Other("zip")),
+    (&[b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c], Storage::Other("7z")),
+];
+/// What follows `BZh` and a digit in a bzip2 file: a block, or the end of a file without contents. A line may
+/// begin with the letters, and not with these bytes.
+const BZIP2_BLOCKS: [&[u8]; 2] =
+    [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
+/// Bytes that tell how a file is stored.
+const MAGIC_LEN_MAX: usize = 10;
+
+/// What is wrong with contents that are compressed otherwise than this program reads.
+#[derive(Debug)]
+pub struct NotRead(&'static str);
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "compressed with {}, which is not read", self.0)
+    }
+}
+
+impl std::error::Error for NotRead {}
 
 /// A file and a position in it that nobody else moves.
 #[derive(Clone, Debug)]
@@ -42,15 +88,13 @@ pub struct At {
 pub enum Decoded {
     /// The file itself.
     Plain(At),
-    /// What comes out of gzip.
-    Gzip(Box<MultiGzDecoder<BufReader<At>>>),
-    /// What comes out of Zstandard.
-    Zstd(Box<ZstdFrames>),
+    /// What comes out of a decoder.
+    Compressed(Box<dyn Read>),
 }
 
 /// How a file is stored, by its first bytes.
 pub fn storage(file: &File) -> io::Result<Storage> {
-    let mut head = [0; 4];
+    let mut head = [0; MAGIC_LEN_MAX];
     let mut len = 0;
     while len < head.len() {
         match file.read_at(&mut head[len..], len as u64)? {
@@ -58,14 +102,45 @@ pub fn storage(file: &File) -> io::Result<Storage> {
             more => len += more,
         }
     }
-    let head = &head[..len];
-    Ok(if head.starts_with(GZIP_MAGIC) {
-        Storage::Gzip
-    } else if head.starts_with(ZSTD_MAGIC) {
-        Storage::Zstd
-    } else {
-        Storage::Plain
+    Ok(storage_by(&head[..len]))
+}
+
+fn storage_by(head: &[u8]) -> Storage {
+    let found = MAGICS.iter().find(|(magic, _)| head.starts_with(magic));
+    match found.map_or(Storage::Plain, |(_, storage)| *storage) {
+        Storage::Bzip2 if !BZIP2_BLOCKS.contains(&head.get(4..).unwrap_or_default()) => {
+            Storage::Plain
+        }
+        storage => storage,
+    }
+}
+
+/// A decoder of a file that is stored like this. `Plain` is none.
+fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read>> {
+    Ok(match storage {
+        Storage::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Storage::Zstd => Box::new(zstd::ZstdFrames::new(input)),
+        #[cfg(feature = "xz")]
+        Storage::Xz => {
+            Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY_MAX_KIB))
+        }
+        #[cfg(not(feature = "xz"))]
+        Storage::Xz => return not_read("xz"),
+        #[cfg(feature = "bzip2")]
+        Storage::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        #[cfg(not(feature = "bzip2"))]
+        Storage::Bzip2 => return not_read("bzip2"),
+        #[cfg(feature = "lz4")]
+        Storage::Lz4 => Box::new(lz4::Lz4Frames::new(input)),
+        #[cfg(not(feature = "lz4"))]
+        Storage::Lz4 => return not_read("lz4"),
+        Storage::Other(name) => return not_read(name),
+        Storage::Plain => Box::new(input),
     })
+}
+
+fn not_read(name: &'static str) -> io::Result<Box<dyn Read>> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, NotRead(name)))
 }
 
 /// The first bytes of the contents, at most this many.
@@ -87,12 +162,9 @@ impl Decoded {
             return Ok(reaches.then_some(Decoded::Plain(At { file, pos: offset })));
         }
         let input = BufReader::with_capacity(COMPRESSED_BLOCK_LEN, At { file, pos: 0 });
-        let mut decoded = match storage {
-            Storage::Gzip => Decoded::Gzip(Box::new(MultiGzDecoder::new(input))),
-            Storage::Zstd | Storage::Plain => Decoded::Zstd(Box::new(ZstdFrames::new(input))),
-        };
-        let skipped = io::copy(&mut decoded.by_ref().take(offset), &mut io::sink())?;
-        Ok((skipped == offset).then_some(decoded))
+        let mut decoder = decoder(storage, input)?;
+        let skipped = io::copy(&mut decoder.by_ref().take(offset), &mut io::sink())?;
+        Ok((skipped == offset).then_some(Decoded::Compressed(decoder)))
     }
 
     /// Whether a plain file has become shorter than what was read of it.
@@ -101,7 +173,7 @@ impl Decoded {
             Decoded::Plain(At { file, pos }) => {
                 file.metadata().is_ok_and(|metadata| metadata.len() < *pos)
             }
-            Decoded::Gzip(_) | Decoded::Zstd(_) => false,
+            Decoded::Compressed(_) => false,
         }
     }
 }
@@ -118,68 +190,7 @@ impl Read for Decoded {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Decoded::Plain(at) => at.read(into),
-            Decoded::Gzip(decoder) => decoder.read(into),
-            Decoded::Zstd(frames) => frames.read(into),
-        }
-    }
-}
-
-/// The frames of a Zstandard file, one after the other.
-pub struct ZstdFrames {
-    input: BufReader<At>,
-    decoder: FrameDecoder,
-    /// Whether `decoder` is in the middle of a frame.
-    in_frame: bool,
-}
-
-impl ZstdFrames {
-    fn new(input: BufReader<At>) -> ZstdFrames {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(ZSTD_WINDOW_MAX);
-        ZstdFrames { input, decoder, in_frame: false }
-    }
-
-    /// Begins the next frame, passing over those without contents. False at the end of the file.
-    fn begin_frame(&mut self) -> io::Result<bool> {
-        while !self.input.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.input) {
-                Ok(()) => {
-                    self.in_frame = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length,
-                    ..
-                })) => {
-                    io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink())?;
-                }
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl Read for ZstdFrames {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if !self.in_frame && !self.begin_frame()? {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                let step = BlockDecodingStrategy::UptoBytes(ZSTD_STEP_LEN);
-                self.decoder
-                    .decode_blocks(&mut self.input, step)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            }
-            let len = self.decoder.read(into)?;
-            if len > 0 {
-                return Ok(len);
-            }
-            self.in_frame = false;
+            Decoded::Compressed(decoder) => decoder.read(into),
         }
     }
 }
@@ -228,16 +239,92 @@ mod tests {
         check(&zstd(&text).repeat(2), &twice);
         check(b"", b"");
         check(b"\x1f", b"\x1f");
+        check(b"BZh9 is no version of ours\n", b"BZh9 is no version of ours\n");
+        check(b"LZIP is text\n", b"LZIP is text\n");
         check(&zstd(b""), b"");
         // A frame of nothing that decoders pass over.
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], &zstd(b"a")[..]].concat();
         check(&[zstd(b"b"), skippable].concat(), b"ba");
     }
 
+    #[cfg(feature = "xz")]
+    fn xz(contents: &[u8]) -> Vec<u8> {
+        let options = lzma_rust2::XzOptions::with_preset(1);
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        encoder.write_all(contents).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[cfg(feature = "bzip2")]
+    fn bzip2(contents: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(contents).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[cfg(feature = "lz4")]
+    fn lz4(contents: &[u8], has_checksum: bool) -> Vec<u8> {
+        let info = lz4_flex::frame::FrameInfo::new().content_checksum(has_checksum);
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(contents).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Contents in all forms that are read.
+    fn stored(contents: &[u8]) -> Vec<Vec<u8>> {
+        vec![
+            gzip(contents),
+            zstd(contents),
+            #[cfg(feature = "xz")]
+            xz(contents),
+            #[cfg(feature = "bzip2")]
+            bzip2(contents),
+            #[cfg(feature = "lz4")]
+            lz4(contents, false),
+            #[cfg(feature = "lz4")]
+            lz4(contents, true),
+        ]
+    }
+
+    #[test]
+    fn all_forms_are_read_however_many_follow_each_other() {
+        let text: Vec<u8> = (0..30_000_u32).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        for (once, none) in stored(&text).into_iter().zip(stored(b"")) {
+            check(&once, &text);
+            check(&once.repeat(2), &text.repeat(2));
+            check(&none, b"");
+            check(&[none, once].concat(), &text);
+        }
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn frames_of_lz4_without_contents_are_passed_over() {
+        let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        let frames = [&lz4(b"b", true)[..], &skippable, &lz4(b"a", false)].concat();
+        check(&frames, b"ba");
+    }
+
+    #[test]
+    fn what_is_compressed_otherwise_is_an_error_that_names_it() {
+        for (magic, storage) in MAGICS {
+            let Storage::Other(name) = storage else { continue };
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(magic).unwrap();
+            let error = Decoded::new(Rc::new(file), 0).err().expect("an error");
+            assert_eq!(error.to_string(), format!("compressed with {name}, which is not read"));
+        }
+    }
+
     #[test]
     fn damage_is_an_error_and_not_an_end() {
-        let text = b"line\n".repeat(2_000);
-        for whole in [gzip(&text), zstd(&text)] {
+        let text: Vec<u8> = (0..3_000_u32).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        for whole in stored(&text) {
+            for len in (11..whole.len()).step_by(whole.len() / 7) {
+                let error = decode(&whole[..len], 0).unwrap().expect_err("its end is missing");
+                let is_cut_short = error.kind() == io::ErrorKind::UnexpectedEof;
+                assert!(is_cut_short, "{len} of {:?}: {error}", &whole[..4]);
+            }
             assert!(decode(&whole[..whole.len() - 5], 0).unwrap().is_err());
             let mut damaged = whole.clone();
             damaged.truncate(whole.len() / 2);
