@@ -217,6 +217,11 @@ pub fn unfinished(age: &str) -> String {
     format!("previous has been waiting for {age} to be finished; does its processor hang or fail?")
 }
 
+/// Writes a text as it is to stderr, such as help that nobody asked for.
+pub fn text_for_people(text: &str) {
+    write_stderr(text.as_bytes());
+}
+
 /// Writes text the user asked for to stdout. False where that failed.
 pub fn print(text: &str) -> bool {
     let mut stdout = std::io::stdout();

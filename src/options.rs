@@ -1,5 +1,5 @@
-//! The command lines of the programs that have options (multilog has none), and the texts these ask
-//! for.
+//! The command lines of the filters `tai64n` and `tai64nlocal`, and the texts that they ask for. `logdir`
+//! describes its own; `multilog` has no options.
 
 use crate::message;
 use crate::sys::startup;
@@ -23,39 +23,9 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
     for argument in arguments.by_ref() {
         match argument.as_bytes() {
             b"--" => break,
+            b"-h" => split.options.push("--help".to_owned()),
             [b'-', _, ..] => split.options.push(argument.to_string_lossy().into_owned()),
             _ => split.operands.push(argument),
-        }
-    }
-    split.operands.extend(arguments);
-    split
-}
-
-/// The same where some options have values. Their names, `-n` or `--since`, are `valued`; values may
-/// also stand behind a letter (`-n5`) or `=` (`--since=today`), and letters together (`-rn5`).
-pub fn split_valued(arguments: impl IntoIterator<Item = OsString>, valued: &[&str]) -> Arguments {
-    let mut split = Arguments::default();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let mut open = false;
-        match argument.as_bytes() {
-            b"--" => break,
-            [b'-', b'-', ..] => {
-                let text = argument.to_string_lossy();
-                let (name, value) = match text.split_once('=') {
-                    Some((name, value)) => (name, Some(value)),
-                    None => (text.as_ref(), None),
-                };
-                open = value.is_none() && valued.contains(&name);
-                split.options.push(name.to_owned());
-                split.options.extend(value.map(str::to_owned));
-            }
-            [b'-', _, ..] => open = split_letters(&argument.to_string_lossy(), valued, &mut split),
-            _ => split.operands.push(argument),
-        }
-        if open {
-            // A value that is missing is left to the reading of the options.
-            split.options.extend(arguments.next().map(lossy));
         }
     }
     split.operands.extend(arguments);
@@ -77,28 +47,6 @@ pub fn parse<T: argh::TopLevelCommand>(
     })
 }
 
-/// Takes letters apart: `-rn5` is `-r`, `-n` and `5`. True where a value has to follow.
-fn split_letters(text: &str, valued: &[&str], split: &mut Arguments) -> bool {
-    let letters = &text[1..];
-    for (pos, letter) in letters.char_indices() {
-        let option = format!("-{letter}");
-        let takes_value = valued.contains(&option.as_str());
-        split.options.push(option);
-        if takes_value {
-            let value = &letters[pos + letter.len_utf8()..];
-            split.options.extend((!value.is_empty()).then(|| value.to_owned()));
-            return value.is_empty();
-        }
-    }
-    false
-}
-
-/// No option of ours has a value that needs other bytes than UTF-8, but for names of files, which are
-/// better told as not found than guessed.
-fn lossy(value: OsString) -> String {
-    value.to_string_lossy().into_owned()
-}
-
 /// Writes a text the user asked for to standard output.
 pub fn show(text: &str) -> ExitCode {
     let shown = !startup::was_closed(1) && message::print(text);
@@ -106,7 +54,10 @@ pub fn show(text: &str) -> ExitCode {
 }
 
 fn refuse(program: &str, why: &str, usage_code: u8) -> ExitCode {
-    let why = why.lines().next().unwrap_or_default().to_lowercase();
+    // What was typed stays as it is, and the sentence around it begins with a small letter.
+    let why = why.lines().next().unwrap_or_default();
+    let mut rest = why.chars();
+    let why: String = rest.next().into_iter().flat_map(char::to_lowercase).chain(rest).collect();
     message::fatal_text(&format!("{why}; {program} --help lists the options"));
     ExitCode::from(usage_code)
 }
@@ -132,6 +83,7 @@ mod tests {
         check(&[b"a", b"--utc", b"b"], &["--utc"], &[b"a", b"b"]);
         check(&[b"-", b"", b"@4000"], &[], &[b"-", b"", b"@4000"]);
         check(&[b"--", b"--utc", b"--"], &[], &[b"--utc", b"--"]);
+        check(&[b"-h", b"--", b"-h"], &["--help"], &[b"-h"]);
         check(&[b"-x", b"\xff", b"-\xff"], &["-x", "-\u{fffd}"], &[b"\xff"]);
     }
 }

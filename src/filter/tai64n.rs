@@ -14,20 +14,20 @@ use std::process::ExitCode;
 const PROGRAM: &str = "tai64n";
 const VERSION: &str = concat!("tai64n ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
-Usage: tai64n [--help] [--version] [--] [file...]
+Usage: tai64n [-h] [-V] [--] [file...]
 
-Copies files, or standard input, to standard output and puts a TAI64N label and a
-space before each line. The file - is standard input.
+Copies files, or standard input, to standard output and puts a TAI64N label and
+a space before each line. The file - is standard input.
 
-  --help     show this text
-  --version  show the version
+  -h, --help     print this text
+  -V, --version  print the version
 ";
 
 /// Puts a label before each line.
 #[derive(FromArgs)]
 struct Options {
     /// show the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
 }
 

@@ -13,6 +13,7 @@ use crate::sys::startup;
 use ::logdir::label::{self, Counting, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
 use ::logdir::stamp;
 use ::logdir::sys::local_time::{self, LocalTime};
+use ::logdir::time::Moment;
 use ::logdir::time::calendar::{Calendar, Conversion};
 use ::logdir::time::leap_seconds;
 use argh::FromArgs;
@@ -29,28 +30,33 @@ const DIGITS_LEN: usize = SECONDS_LEN + NANOS_LEN;
 const PROGRAM: &str = "tai64nlocal";
 const VERSION: &str = concat!("tai64nlocal ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
-Usage: tai64nlocal [--utc] [--leap] [--help] [--version] [--] [file...]
+Usage: tai64nlocal [-z | -u] [-l] [-h] [-V] [--] [file...]
 
-Copies files, or standard input, to standard output and turns the TAI64N label at
-the start of each line into local date and time. The file - is standard input.
+Copies files, or standard input, to standard output and turns the TAI64N label
+at the start of each line into local date and time. The file - is standard
+input.
 
-  --utc      give universal instead of local time
-  --leap     the labels count leap seconds, as those of s6 and nosh do
-  --help     show this text
-  --version  show the version
+  -z, --utc      write UTC, not local time
+  -u, --unix     write seconds since 1970, with nine decimals
+  -l, --leap     the labels count leap seconds, as those of s6 and nosh do
+  -h, --help     print this text
+  -V, --version  print the version
 ";
 
 /// Turns labels into dates.
 #[derive(FromArgs)]
 struct Options {
-    /// give universal instead of local time
-    #[argh(switch)]
+    /// write UTC, not local time
+    #[argh(switch, short = 'z')]
     utc: bool,
+    /// write seconds since 1970
+    #[argh(switch, short = 'u')]
+    unix: bool,
     /// the labels count leap seconds
-    #[argh(switch)]
+    #[argh(switch, short = 'l')]
     leap: bool,
     /// show the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
 }
 
@@ -68,8 +74,17 @@ pub fn run() -> ExitCode {
         return options::show(VERSION);
     }
     let counting = if options.leap { Counting::Leap } else { Counting::Ten };
-    let mut converter =
-        if options.utc { Converter::utc(counting) } else { Converter::local(counting) };
+    let mut converter = match (options.unix, options.utc) {
+        (false, false) => Converter::local(counting),
+        (false, true) => Converter::utc(counting),
+        (true, false) => Converter::unix(counting),
+        (true, true) => {
+            message::fatal_text(
+                "--unix does not go with --utc; tai64nlocal --help lists the options",
+            );
+            return ExitCode::from(message::EXIT_USAGE);
+        }
+    };
     filter::exit_code(filter::copy(&arguments.operands, &mut converter))
 }
 
@@ -111,6 +126,12 @@ impl Converter {
             Counting::Leap => |secs| with_leap_seconds(secs, local_time::universal),
         };
         Converter::new(Dates::new(of_labels, local_time::universal))
+    }
+
+    /// A converter of labels counted like this to seconds since 1970.
+    pub fn unix(counting: Counting) -> Converter {
+        let dates = Dates::new(local_time::universal, local_time::universal);
+        Converter::new(Dates { unix: Some(counting), ..dates })
     }
 
     fn new(dates: Dates) -> Converter {
@@ -259,6 +280,8 @@ struct Dates {
     of_labels: Calendar,
     /// For the seconds of multilog's dates, which never have.
     of_dates: Calendar,
+    /// How labels are counted if seconds since 1970 are written; none if dates are.
+    unix: Option<Counting>,
     /// The seconds of the last label, which are those of the next one more often than not.
     last_digits: [u8; SECONDS_LEN],
     /// What they stand for in seconds since 1970, with leap seconds where labels count them.
@@ -271,6 +294,7 @@ impl Dates {
         Dates {
             of_labels: Calendar::new(of_labels),
             of_dates: Calendar::new(of_dates),
+            unix: None,
             last_digits,
             last_unix_secs: label::unix_secs(0),
         }
@@ -290,14 +314,24 @@ impl Dates {
     /// space first.
     fn convert_date<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
         let (unix_secs, nanos, len) = stamp::parse_date(line)?;
-        self.of_dates.append(unix_secs, nanos, output).then_some(&line[len - 1..])
+        let after = &line[len - 1..];
+        if self.unix.is_some() {
+            append_seconds(unix_secs, nanos, output);
+            return Some(after);
+        }
+        self.of_dates.append(unix_secs, nanos, output).then_some(after)
     }
 
     /// Appends the date for the digits. False, and nothing appended, where they are no digits or have
     /// no date.
     fn append(&mut self, digits: &[u8; DIGITS_LEN], output: &mut Vec<u8>) -> bool {
-        let moment = self.moment(digits);
-        moment.is_some_and(|(unix_secs, nanos)| self.of_labels.append(unix_secs, nanos, output))
+        let Some((secs, nanos)) = self.moment(digits) else { return false };
+        match self.unix {
+            None => return self.of_labels.append(secs, nanos, output),
+            Some(Counting::Ten) => append_seconds(secs, nanos, output),
+            Some(Counting::Leap) => append_seconds(leap_seconds::take_off(secs), nanos, output),
+        }
+        true
     }
 
     fn moment(&mut self, digits: &[u8; DIGITS_LEN]) -> Option<(i64, u32)> {
@@ -308,6 +342,10 @@ impl Dates {
         }
         Some((self.last_unix_secs, label::parse_nanos(nanos.first_chunk()?)?))
     }
+}
+
+fn append_seconds(unix_secs: i64, nanos: u32, output: &mut Vec<u8>) {
+    output.extend_from_slice(Moment { unix_secs, nanos }.to_unix_text().as_bytes());
 }
 
 /// What the clock on the wall shows at a moment whose count of seconds has leap seconds in it, by a

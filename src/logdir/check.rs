@@ -2,6 +2,7 @@
 
 mod meaning;
 
+use crate::logdir::options::Check;
 use crate::logdir::trouble::Outcome;
 use crate::logdir::{choices, figures, table};
 use crate::message;
@@ -12,47 +13,20 @@ use ::logdir::read::find::{self, Found};
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::writer;
-use argh::FromArgs;
 use serde::Serialize;
-use std::ffi::OsString;
 use std::process::ExitCode;
-
-const PROGRAM: &str = "logdir check";
-const HELP: &str = "\
-Usage: logdir check [option...] [dir...]
-
-Reads log directories from the first to the last byte and tells what is wrong in them, what
-it means and what to do. Exits 0 where nothing is, 1 where anything is, 2 in trouble.
-
-  --json          give JSON objects, one for each finding
-  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
-  --help          show this text
-";
-const VALUED: [&str; 1] = ["--label"];
 
 /// Files of one kind of finding that are listed; all are with `--json`.
 const LISTED_MAX: usize = 10;
 /// What stands before the text that explains a finding.
 const INDENT: usize = 10;
 
-/// Tells what is wrong.
-#[derive(FromArgs)]
-struct Options {
-    /// JSON objects
-    #[argh(switch)]
-    json: bool,
-    /// how labels are counted
-    #[argh(option, default = "String::from(\"auto\")")]
-    label: String,
-}
-
 /// Runs the command. The error is the exit code of one that has not begun.
-pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
-    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
-    let counting = choices::counting(&options.label).map_err(choices::refuse)?;
+pub fn run(options: &Check) -> Result<ExitCode, ExitCode> {
+    let counting = choices::counting(&options.labels);
     // Here nothing is what one hopes to find.
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
-    let (found, failures) = find::find(&operands);
+    let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
     for found in &found {
         match examine(found, counting, choices::now()) {

@@ -1,39 +1,24 @@
 //! What several commands understand and write alike: options with the same meaning, and JSON.
 
-use crate::logdir::time_words;
-use crate::message;
-use crate::options;
+use crate::logdir::options::{LabelCount, Labels, Span};
+use crate::logdir::when::{self, DayOfClock};
 use ::logdir::label::Counting;
 use ::logdir::read::label_counting;
 use ::logdir::read::range::Range;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::{Moment, StampParser};
-use argh::TopLevelCommand;
 use jiff::Zoned;
 use serde::Serialize;
-use std::ffi::OsString;
-use std::process::ExitCode;
 
-/// The options of a command, of which those named `valued` have values, and the directories behind them.
-/// Where the command is done with that, the answer is its exit code.
-pub fn read<T: TopLevelCommand>(
-    program: &str,
-    help: &str,
-    valued: &[&str],
-    arguments: Vec<OsString>,
-) -> Result<(T, Vec<OsString>), ExitCode> {
-    let arguments = options::split_valued(arguments, valued);
-    let options = options::parse(program, help, &arguments.options, message::EXIT_TROUBLE)?;
-    Ok((options, arguments.operands))
-}
+/// The time at which the machine was started.
+const BOOT: &str = "boot";
 
-/// How labels are counted by the word of the user; none where that has to be found out.
-pub fn counting(word: &str) -> Result<Option<Counting>, String> {
-    match word {
-        "10" => Ok(Some(Counting::Ten)),
-        "leap" => Ok(Some(Counting::Leap)),
-        "auto" => Ok(None),
-        other => Err(format!("--label is 10, leap or auto, not {other}")),
+/// How labels are counted, if the user says it.
+pub fn counting(labels: &Labels) -> Option<Counting> {
+    match labels.label {
+        LabelCount::Auto => None,
+        LabelCount::Ten => Some(Counting::Ten),
+        LabelCount::Leap => Some(Counting::Leap),
     }
 }
 
@@ -43,32 +28,75 @@ pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> StampParser {
     counting.map_or_else(StampParser::assumed, StampParser::new)
 }
 
-/// From `--since` to `--until`, as far as they are given.
+/// From `--since` to `--until`, as far as they are given. A time of day is the last one before now; after
+/// `--since` it is the next one, and while following it is that of today.
 pub fn range(
-    since: Option<&str>,
-    until: Option<&str>,
+    span: &Span,
+    is_following: bool,
     now: &Zoned,
     counting: Option<Counting>,
 ) -> Result<Range, String> {
-    let moment = |text: Option<&str>| match text {
-        None => Ok(None),
-        Some(text) => time_words::parse(text, now, counting.unwrap_or(Counting::Ten))
-            .map(Some)
-            .ok_or_else(|| format!("unable to understand the time {text}")),
+    let moment = |text: &str, day| moment(text, now, counting, day);
+    let since_text = if span.boot { Some(BOOT) } else { span.since.as_deref() };
+    let since = since_text.map(|text| moment(text, DayOfClock::Last)).transpose()?;
+    let day_of_until = match since {
+        Some(since) if since_text.is_some_and(when::is_clock_time) => DayOfClock::FirstFrom(since),
+        _ if is_following => DayOfClock::Today,
+        _ => DayOfClock::Last,
     };
-    Ok(Range { since: moment(since)?, until: moment(until)? })
+    let until = span.until.as_deref().map(|text| moment(text, day_of_until)).transpose()?;
+    if let (Some(from), Some(to)) = (since, until)
+        && from > to
+    {
+        let (since, until) = (since_text.unwrap_or_default(), span.until.as_deref());
+        return Err(format!("--since {since} is later than --until {}", until.unwrap_or_default()));
+    }
+    Ok(Range { since, until })
+}
+
+fn moment(
+    text: &str,
+    now: &Zoned,
+    counting: Option<Counting>,
+    day: DayOfClock,
+) -> Result<Moment, String> {
+    if text == BOOT {
+        return boot()
+            .ok_or_else(|| "unable to read the time of the start from /proc/stat".to_owned());
+    }
+    when::parse(text, now, counting.unwrap_or(Counting::Ten), day)
+        .ok_or_else(|| format!("unable to understand the time {text}; {}", when::FORMS))
+}
+
+/// When the machine was started.
+fn boot() -> Option<Moment> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let secs = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(Moment { unix_secs: secs.trim().parse().ok()?, nanos: 0 })
+}
+
+/// The lines within a span of a time.
+pub fn range_around(
+    time: &str,
+    within: &str,
+    now: &Zoned,
+    counting: Option<Counting>,
+) -> Result<Range, String> {
+    let Moment { unix_secs, nanos } = moment(time, now, counting, DayOfClock::Last)?;
+    let secs = when::parse_secs(within)
+        .ok_or_else(|| format!("unable to understand the span {within}: it is 30s, 5m, 1h"))?;
+    let at = |unix_secs| Some(Moment { unix_secs, nanos });
+    Ok(Range {
+        since: at(unix_secs.saturating_sub(secs)),
+        // A line at the end of the span is in it.
+        until: at(unix_secs.saturating_add(secs).saturating_add(1)),
+    })
 }
 
 /// The time of day.
 pub fn now() -> Moment {
     let (unix_secs, nanos) = ::logdir::clock::now().to_unix();
     Moment { unix_secs, nanos }
-}
-
-/// Ends a program whose options make no sense.
-pub fn refuse(why: String) -> ExitCode {
-    message::fatal_text(&why);
-    ExitCode::from(message::EXIT_TROUBLE)
 }
 
 /// An object and a newline.

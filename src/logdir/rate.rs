@@ -8,6 +8,7 @@ mod svg;
 
 use crate::logdir::bucket::Length;
 use crate::logdir::filter::Filter;
+use crate::logdir::options::{self, Rate};
 use crate::logdir::trouble::Outcome;
 use crate::logdir::{choices, figures, table};
 use crate::message;
@@ -18,68 +19,19 @@ use ::logdir::read::range::Range;
 use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
-use argh::FromArgs;
 use counts::{Counts, CountsOfAll};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use serde::Serialize;
-use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-const PROGRAM: &str = "logdir rate";
-const HELP: &str = "\
-Usage: logdir rate [option...] [dir...]
-
-Tells how many lines came when, as bars, one directory beside the other.
-
-  --by LENGTH     count by 30s, 1m, 2h, 1d; otherwise what fits
-  --grep PATTERN  only lines that match; all of them, where there are several
-  --since TIME    from this time on: 2026-11-21 02:10, 02:10, today, -2h, or a label
-  --until TIME    before this time
-  --utc           give universal instead of local time
-  --json          give JSON objects, one for each stretch of time
-  --svg FILE      make a picture in this file instead
-  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
-  --help          show this text
-";
-const VALUED: [&str; 6] = ["--by", "--grep", "--since", "--until", "--svg", "--label"];
-
-/// Tells how many lines came when.
-#[derive(FromArgs)]
-struct Options {
-    /// length of the stretches of time
-    #[argh(option)]
-    by: Option<String>,
-    /// only lines that match
-    #[argh(option)]
-    grep: Vec<String>,
-    /// from this time on
-    #[argh(option)]
-    since: Option<String>,
-    /// before this time
-    #[argh(option)]
-    until: Option<String>,
-    /// universal time
-    #[argh(switch)]
-    utc: bool,
-    /// JSON objects
-    #[argh(switch)]
-    json: bool,
-    /// a picture
-    #[argh(option)]
-    svg: Option<String>,
-    /// how labels are counted
-    #[argh(option, default = "String::from(\"auto\")")]
-    label: String,
-}
-
 /// Runs the command. The error is the exit code of one that has not begun.
-pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
-    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
-    let settings = Settings::new(&options).map_err(choices::refuse)?;
+pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
+    let settings = Settings::new(options).map_err(|why| options::refuse(&why))?;
     let mut outcome = Outcome::default();
-    let (found, failures) = find::find(&operands);
+    let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
     let mut all = Vec::new();
     for found in &found {
@@ -88,9 +40,10 @@ pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
             Err(failure) => outcome.fail(&[failure]),
         }
     }
-    let all = CountsOfAll::new(all, settings.by, settings.zone.clone()).map_err(choices::refuse)?;
+    let all = CountsOfAll::new(all, settings.by, settings.zone.clone())
+        .map_err(|why| options::refuse(&why))?;
     outcome.has_found = !all.is_empty();
-    if let Err(failure) = write(&all, &options, outcome.has_found) {
+    if let Err(failure) = write(&all, options, outcome.has_found) {
         outcome.fail(&[failure]);
     }
     Ok(outcome.exit_code())
@@ -108,19 +61,18 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(options: &Options) -> Result<Settings, String> {
+    fn new(options: &Rate) -> Result<Settings, String> {
         let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
         let now = Zoned::now();
-        let counting = choices::counting(&options.label)?;
+        let counting = choices::counting(&options.labels);
         let by = match &options.by {
             None => None,
             Some(text) => Some(Length::parse(text).ok_or_else(|| {
                 format!("--by is a part of a day such as 1m, 1h, 1d, not {text}")
             })?),
         };
-        let (since, until) = (options.since.as_deref(), options.until.as_deref());
-        let range = choices::range(since, until, &now, counting)?;
-        let filter = Filter::new(&options.grep, &[])?;
+        let range = choices::range(&options.span, false, &now, counting)?;
+        let filter = Filter::new(&options.patterns)?;
         Ok(Settings { by, filter, range, zone, counting })
     }
 }
@@ -156,10 +108,10 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
 }
 
 /// Writes the counts in the form that was asked for.
-fn write(all: &CountsOfAll, options: &Options, has_found: bool) -> Result<(), Failure> {
+fn write(all: &CountsOfAll, options: &Rate, has_found: bool) -> Result<(), Failure> {
     if let Some(file) = &options.svg {
         return std::fs::write(file, svg::draw(all))
-            .map_err(|error| Failure::of_io(What::Create, file.as_bytes(), &error));
+            .map_err(|error| Failure::of_io(What::Create, file.as_os_str().as_bytes(), &error));
     }
     let text = match (options.json, has_found) {
         (true, _) => json(all),

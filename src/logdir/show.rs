@@ -12,6 +12,7 @@ mod starts;
 
 use crate::logdir::choices;
 use crate::logdir::filter::Filter;
+use crate::logdir::options::{self, JsonForm, Show};
 use crate::logdir::trouble::Outcome;
 use crate::message;
 use ::logdir::failure::Failure;
@@ -22,7 +23,7 @@ use ::logdir::read::delivery::Scope;
 use ::logdir::read::find::{self, Found, Location};
 use ::logdir::read::merge::{BackwardMerge, Merge};
 use ::logdir::read::range_lines::RangeLines;
-use ::logdir::read::render::{self, Bytes, Colours, Renderer};
+use ::logdir::read::render::{self, Bytes, Renderer};
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::StampParser;
 use cursors::Cursors;
@@ -32,16 +33,15 @@ use output::Output;
 use progress::Progress;
 use settings::Settings;
 use starts::{First, Starts, firsts_of_last, position_before_range, positions_before};
-use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs the command. The error is the exit code of one that has not begun.
-pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
-    let (settings, operands) = Settings::read(arguments)?;
+pub fn run(options: Show) -> Result<ExitCode, ExitCode> {
+    let settings = Settings::new(options).map_err(|why| options::refuse(&why))?;
     let mut outcome = Outcome::default();
-    let (found, failures) = find::find(&operands);
+    let (found, failures) = find::find(&settings.options.places.operands());
     outcome.fail(&failures);
     let logs = open_all(found, &settings, &mut outcome);
     if logs.is_empty() {
@@ -97,8 +97,8 @@ impl Emitter {
     /// What writes the lines of these directories to standard output.
     fn of(settings: &Settings, logs: &[Log]) -> Result<Emitter, String> {
         let options = &settings.options;
-        let filter = Filter::new(&options.grep, &options.not)?;
-        let form = if options.json {
+        let filter = Filter::new(&options.patterns)?;
+        let form = if settings.json.is_some() {
             let names = |log: &Log| json::Names {
                 name: log.name.clone(),
                 path: log.path.to_string_lossy().into_owned(),
@@ -111,7 +111,10 @@ impl Emitter {
         let has_pager = std::io::stdout().is_terminal() && !options.no_pager && !has_memory;
         let output = if has_pager { Output::with_pager() } else { Output::Direct };
         let progress = if options.follow { None } else { Progress::wanted() };
-        Ok(Emitter::new(form, filter, options.context, output, progress))
+        let mut emitter = Emitter::new(form, filter, settings.context, output, progress);
+        let count = if options.reverse { options.lines } else { options.head };
+        emitter.set_limit(count.map(|count| count as u64));
+        Ok(emitter)
     }
 }
 
@@ -119,16 +122,12 @@ fn renderer(settings: &Settings, logs: &[Log]) -> Renderer {
     let is_terminal = std::io::stdout().is_terminal();
     let bytes =
         if is_terminal && !settings.options.raw { Bytes::Escaped } else { Bytes::AsTheyAre };
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colours =
-        if is_terminal && !settings.options.raw && !no_colour { Colours::On } else { Colours::Off };
-    let width = logs.iter().map(|log| log.name.chars().count()).max().unwrap_or(0);
     let prefix = |log: &Log| match logs.len() {
         1 => Vec::new(),
-        _ => render::prefix(&log.name, width, colours),
+        _ => render::prefix(&log.name, settings.colours),
     };
     let prefixes = logs.iter().map(prefix).collect();
-    Renderer::new(settings.format, bytes, colours, prefixes, settings.now)
+    Renderer::new(settings.format, bytes, settings.colours, prefixes, settings.now)
 }
 
 fn show(
@@ -163,7 +162,7 @@ fn show_forward(
         .unzip();
     let mut merge = Merge::new(sources);
     emitter.begin(|| merge.left_len());
-    while merge.advance() {
+    while !emitter.is_complete() && merge.advance() {
         let source = merge.source();
         emitter.take(Item {
             number: numbers[merge.number()],
@@ -219,10 +218,9 @@ fn show_backward(
     emitter: &mut Emitter,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let count = settings.options.lines.map_or(u64::MAX, |count| count as u64);
     let mut merge = backward(logs, settings);
     emitter.begin(|| merge.left_len());
-    while emitter.found_count() < count && merge.advance() {
+    while !emitter.is_complete() && merge.advance() {
         let (number, source) = merge.source();
         let (line, stamp, place) = (source.line(), source.stamp(), source.place());
         emitter.take(Item { number, line, stamp, place, chain: None })?;
@@ -286,7 +284,7 @@ fn give_cursors(
     settings: &Settings,
     positions: impl FnOnce() -> Vec<Position>,
 ) {
-    if settings.options.json {
+    if settings.json == Some(JsonForm::Cursor) {
         let paths = logs.iter().map(|log| log.path.clone());
         emitter.set_cursors(Cursors::new(paths.zip(positions())));
     }

@@ -3,6 +3,7 @@
 //! It says how directories are by what [`vitals`] reads of them; whether what is in them is in order is
 //! the business of `logdir check`.
 
+use crate::logdir::options::Status;
 use crate::logdir::trouble::Outcome;
 use crate::logdir::{choices, figures, table};
 use crate::message;
@@ -15,23 +16,10 @@ use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::vitals::{self, Convention, Vitals};
 use ::logdir::read::writer::{self, Writer};
-use argh::FromArgs;
 use serde::Serialize;
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-const PROGRAM: &str = "logdir status";
-const HELP: &str = "\
-Usage: logdir status [option...] [dir...]
-
-Tells how log directories are: who writes them, what is in them, how fast lines come.
-
-  --json          give JSON objects, a line each
-  --label COUNT   labels count 10 (daemontools) or leap (s6); auto finds out
-  --help          show this text
-";
-const VALUED: [&str; 1] = ["--label"];
 const HEAD: [&str; 11] = [
     "NAME", "WRITER", "STAMPS", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "TORN",
     "KEEPS",
@@ -42,23 +30,11 @@ const LEFT: [usize; 2] = [1, 2];
 /// A file is not being finished for longer than this, in seconds, unless something is wrong.
 const FINISHING_SECS_MAX: f64 = 600.0;
 
-/// Tells how directories are.
-#[derive(FromArgs)]
-struct Options {
-    /// JSON objects
-    #[argh(switch)]
-    json: bool,
-    /// how labels are counted
-    #[argh(option, default = "String::from(\"auto\")")]
-    label: String,
-}
-
 /// Runs the command. The error is the exit code of one that has not begun.
-pub fn run(arguments: Vec<OsString>) -> Result<ExitCode, ExitCode> {
-    let (options, operands): (Options, _) = choices::read(PROGRAM, HELP, &VALUED, arguments)?;
-    let counting = choices::counting(&options.label).map_err(choices::refuse)?;
+pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
+    let counting = choices::counting(&options.labels);
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
-    let (found, failures) = find::find(&operands);
+    let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
     let now = choices::now();
     let mut reports = Vec::new();

@@ -37,21 +37,21 @@ proptest::proptest! {
             let arguments: Vec<&str> = options.iter().copied().chain(names).collect();
             objects(&show(&home, &arguments))
         };
-        let all = shown(&["--json"]);
+        let all = shown(&["--json=cursor"]);
         if !all.is_empty() {
             let pos = pos.index(all.len());
             let (behind, cursor) = (&all[pos + 1..], all[pos].1.as_str());
-            proptest::prop_assert_eq!(&shown(&["--json", "--after", cursor]), behind);
+            proptest::prop_assert_eq!(&shown(&["--json=cursor", "--after", cursor]), behind);
             let count_text = count.to_string();
             let last = &behind[behind.len().saturating_sub(count)..];
-            proptest::prop_assert_eq!(&shown(&["--json", "--after", cursor, "-n", &count_text]), last);
+            proptest::prop_assert_eq!(&shown(&["--json=cursor", "--after", cursor, "-n", &count_text]), last);
             // A cursor of the last lines leaves out what they left out.
-            let last = shown(&["--json", "-n", &(count + 1).to_string()]);
+            let last = shown(&["--json=cursor", "-n", &(count + 1).to_string()]);
             let texts = |objects: &[(String, String)]| {
                 objects.iter().map(|(text, _)| text.clone()).collect::<Vec<_>>()
             };
             proptest::prop_assert_eq!(texts(&last), texts(&all[all.len() - last.len()..]));
-            let behind = shown(&["--json", "--after", &last[0].1]);
+            let behind = shown(&["--json=cursor", "--after", &last[0].1]);
             proptest::prop_assert_eq!(texts(&behind), texts(&last[1..]));
         }
     }
@@ -79,7 +79,8 @@ fn rotations_between_two_runs_lose_and_double_nothing() {
                 *fed += count;
             }
             let after = cursor.as_deref().map_or(vec![], |cursor| vec!["--after", cursor]);
-            let ended = show(&home, &[&["--json"], &after[..], &["d0", "d1", "d2"]].concat());
+            let ended =
+                show(&home, &[&["--json=cursor"], &after[..], &["d0", "d1", "d2"]].concat());
             assert_eq!(ended.stderr, "");
             let mut objects = objects(&ended);
             // A script that was interrupted has seen a part of them only.
@@ -104,12 +105,15 @@ fn a_line_that_comes_late_is_not_taken_for_an_earlier_one() {
     let home = Home::new();
     put(&home, "a", "current", &stamped(1, 5));
     put(&home, "b", "current", &stamped(1, 2));
-    let (_, cursor) = objects(&show(&home, &["--json", "a", "b"])).pop().expect("a line");
+    let (_, cursor) = objects(&show(&home, &["--json=cursor", "a", "b"])).pop().expect("a line");
     put(&home, "b", "current", &stamped(1, 3));
-    assert_eq!(texts(&show(&home, &["--json", "--after", &cursor, "a", "b"])), ["3"]);
+    assert_eq!(texts(&show(&home, &["--json=cursor", "--after", &cursor, "a", "b"])), ["3"]);
     // A directory that is new to the cursor begins with its first line.
     put(&home, "c", "current", &stamped(1, 1));
-    assert_eq!(texts(&show(&home, &["--json", "--after", &cursor, "a", "b", "c"])), ["1", "3"]);
+    assert_eq!(
+        texts(&show(&home, &["--json=cursor", "--after", &cursor, "a", "b", "c"])),
+        ["1", "3"]
+    );
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn a_cursor_leaves_out_what_the_range_or_the_count_left_out() {
             .check(0, "");
     }
     let last_cursor = |options: &[&str]| {
-        let arguments = [&["--json"], options, &["a", "b"]].concat();
+        let arguments = [&["--json=cursor"], options, &["a", "b"]].concat();
         objects(&show(&home, &arguments)).pop().expect("a line").1
     };
     let cursors = [last_cursor(&["-n", "1"]), last_cursor(&["--since", "-1h"])];
@@ -130,7 +134,8 @@ fn a_cursor_leaves_out_what_the_range_or_the_count_left_out() {
             .check(0, "");
     }
     for cursor in cursors {
-        let ended = show(&home, &["--json", "--after", &cursor, "--grep", "^[0-9]*$", "a", "b"]);
+        let ended =
+            show(&home, &["--json=cursor", "--after", &cursor, "--grep", "^[0-9]*$", "a", "b"]);
         assert_eq!(ended.stderr, "");
         let expected: Vec<String> = (501..=900).map(|number| number.to_string()).collect();
         let shown = texts(&ended);
@@ -148,11 +153,11 @@ fn a_place_that_is_gone_is_told_and_gone_on_behind() {
         put(&home, "main", &archive(last, 's'), &stamped(first, last));
     }
     put(&home, "main", "current", &stamped(41, 45));
-    let all = objects(&show(&home, &["--json", "main"]));
+    let all = objects(&show(&home, &["--json=cursor", "main"]));
     for file in [10, 20] {
         fs::remove_file(home.path("main").join(archive(file, 's'))).expect("a file");
     }
-    let ended = show(&home, &["--json", "--utc", "--after", &all[4].1, "main"]);
+    let ended = show(&home, &["--json=cursor", "--utc", "--after", &all[4].1, "main"]);
     assert_eq!(ended.status.code(), Some(2));
     assert_eq!(texts(&ended), texts_of(21, 45));
     let told = "lines from between 2023-11-14 22:13:25.000000005 and 2023-11-14 22:13:41.000000021 may be missing";
@@ -161,9 +166,9 @@ fn a_place_that_is_gone_is_told_and_gone_on_behind() {
     for number in [31, 32] {
         put(&home, "other", &archive(number, 's'), &stamped(number, number));
     }
-    let (_, first) = &objects(&show(&home, &["--json", "main", "other"]))[0];
+    let (_, first) = &objects(&show(&home, &["--json=cursor", "main", "other"]))[0];
     fs::remove_file(home.path("other").join(archive(31, 's'))).expect("a file");
-    let ended = show(&home, &["--json", "--utc", "--after", first, "main", "other"]);
+    let ended = show(&home, &["--json=cursor", "--utc", "--after", first, "main", "other"]);
     assert_eq!((ended.status.code(), texts(&ended).len()), (Some(2), 25));
     let told =
         "other: lines from between the beginning and 2023-11-14 22:13:52.000000032 may be missing";
@@ -173,7 +178,7 @@ fn a_place_that_is_gone_is_told_and_gone_on_behind() {
     let path = home.path("main").join(archive(30, 's'));
     let packed = std::process::Command::new(gzip).arg(&path).status().expect("gzip starts");
     assert!(packed.success());
-    let ended = show(&home, &["--json", "--after", &all[24].1, "main"]);
+    let ended = show(&home, &["--json=cursor", "--after", &all[24].1, "main"]);
     assert_eq!(ended.stderr, "");
     assert_eq!(texts(&ended), texts_of(26, 45));
 }
@@ -186,12 +191,15 @@ fn texts_of(first: u64, last: u64) -> Vec<String> {
 fn an_unfinished_line_comes_again_when_it_is_whole() {
     let home = Home::new();
     put(&home, "main", "current", &format!("{}begin", stamped(1, 1)));
-    let all = objects(&show(&home, &["--json", "main"]));
+    let all = objects(&show(&home, &["--json=cursor", "main"]));
     let cursor = all[1].1.as_str();
     assert_eq!((all[1].0.as_str(), cursor), ("begin", all[0].1.as_str()));
-    assert!(texts(&show(&home, &["--json", "--after", cursor, "main"])).is_empty());
+    assert!(texts(&show(&home, &["--json=cursor", "--after", cursor, "main"])).is_empty());
     put(&home, "main", "current", &format!("{}begin and end\n", stamped(1, 1)));
-    assert_eq!(texts(&show(&home, &["--json", "--after", cursor, "main"])), ["begin and end"]);
+    assert_eq!(
+        texts(&show(&home, &["--json=cursor", "--after", cursor, "main"])),
+        ["begin and end"]
+    );
 }
 
 #[test]
@@ -199,7 +207,7 @@ fn what_is_no_cursor_is_refused() {
     let home = Home::new();
     put(&home, "a", "current", &stamped(1, 2));
     put(&home, "b", "current", &stamped(1, 2));
-    let (_, cursor) = objects(&show(&home, &["--json", "a"])).pop().expect("a line");
+    let (_, cursor) = objects(&show(&home, &["--json=cursor", "a"])).pop().expect("a line");
     let told = |after: &str, dir: &str| {
         let ended = show(&home, &["--after", after, dir]);
         assert_eq!((ended.status.code(), ended.stdout), (Some(2), Vec::new()));
@@ -214,10 +222,15 @@ fn what_is_no_cursor_is_refused() {
     let other =
         "logdir: fatal: unable to go on after the cursor: it is that of other directories\n";
     assert_eq!(told(&cursor, "b"), other);
+    let told = |one: &str, other: &str| {
+        format!(
+            "logdir: fatal: {one} does not go with {other}; logdir show --help lists the options\n"
+        )
+    };
     let together = show(&home, &["--after", &cursor, "--cursor", "file", "a"]);
-    together.check(2, "", "logdir: fatal: --cursor does not go with --after\n");
+    together.check(2, "", &told("--after", "--cursor"));
     let backward = show(&home, &["--after", &cursor, "-r", "a"]);
-    backward.check(2, "", "logdir: fatal: -r goes with none of -f, --cursor and --after\n");
+    backward.check(2, "", &told("--after", "-r"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `logdir rate`: counts, bars and pictures.
 
 use crate::filters::{Ended, command, run};
-use crate::show::{LOGDIR, stamped};
+use crate::show::{FORMS_OF_TIMES, LOGDIR, stamped};
 use crate::support::{Home, numbers};
 use serde_json::Value;
 use std::fs;
@@ -137,6 +137,6 @@ fn what_cannot_be_counted_or_understood_is_told() {
         rate(&home, arguments).check(2, "", &format!("logdir: fatal: {why}\n"));
     };
     refused(&["--by", "7m"], "--by is a part of a day such as 1m, 1h, 1d, not 7m");
-    refused(&["--since", "soon"], "unable to understand the time soon");
+    refused(&["--since", "soon"], &format!("unable to understand the time soon; {FORMS_OF_TIMES}"));
     refused(&["--grep", "("], "unable to understand the pattern (: unclosed group");
 }

@@ -191,6 +191,7 @@ fn what_cannot_be_found_is_trouble() {
     status(&home, &["--label", "12"]).check(
         2,
         "",
-        "logdir: fatal: --label is 10, leap or auto, not 12\n",
+        "logdir: fatal: unable to understand --label 12: it is auto, 10 or leap; \
+         logdir status --help lists the options\n",
     );
 }

@@ -26,6 +26,7 @@ mod manual;
 mod memory;
 mod names;
 mod no_room;
+mod options;
 mod outputs;
 mod overflow;
 mod peers;

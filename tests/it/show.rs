@@ -7,6 +7,9 @@ use std::fs;
 use std::path::Path;
 
 pub const LOGDIR: &str = env!("CARGO_BIN_EXE_logdir");
+/// What is said about a time that cannot be read.
+pub const FORMS_OF_TIMES: &str =
+    "write 02:10, 2026-11-21 02:10, today, yesterday, 2h, boot or a stamp";
 
 /// Runs `logdir show` in a directory, in universal time.
 #[track_caller]
@@ -61,8 +64,8 @@ fn several_directories_come_in_order_of_time_with_their_names() {
     let texts = |ended: Ended| {
         let lines = String::from_utf8(ended.stdout).expect("text");
         let text = |line: &str| {
-            let (name, rest) = line.split_once(": ").expect("a name");
-            format!("{name}{}", rest.rsplit(' ').next().unwrap_or_default())
+            let (before, text) = line.split_once(": ").expect("a name");
+            format!("{}{text}", before.rsplit(' ').next().unwrap_or_default())
         };
         lines.lines().map(text).collect::<Vec<_>>().join(" ")
     };
@@ -141,7 +144,7 @@ fn what_cannot_be_found_or_understood_is_trouble() {
     show(&home, &["--since", "soon"]).check(
         2,
         "",
-        "logdir: fatal: unable to understand the time soon\n",
+        &format!("logdir: fatal: unable to understand the time soon; {FORMS_OF_TIMES}\n"),
     );
 }
 
@@ -285,7 +288,7 @@ fn labels_of_s6_log_are_known_by_the_first_that_comes() {
     let output = output();
     let text = |line: &str| format!("{}\n", line.rsplit(' ').next().unwrap_or_default());
     assert_eq!(output.lines().map(text).collect::<String>(), expected, "{output}");
-    let times = output.lines().map(|line| line.split_once(": ").expect("a name").1);
+    let times = output.lines();
     assert!(times.clone().is_sorted_by_key(|line| &line[..29]), "{output}");
 }
 
@@ -311,6 +314,26 @@ fn lines_are_chosen_by_patterns_and_shown_with_those_around() {
                        \x20  +5.000000005 11\n   +1.000000001 12\n   +1.000000001 13\n";
     delta.check(0, since_shown, "");
     assert_eq!(show(&["--grep", "1", "-rn", "2", "main"]), ["19", "18"]);
+    assert_eq!(show(&["--grep", "1", "--head", "2", "main"]), ["1", "10"]);
+    assert_eq!(show(&["-g", "1", "-v", "[0-8]$", "main"]), ["19"]);
+    assert_eq!(show(&["-e", "^3$", "-e", "^7$", "-g", "[2-9]", "main"]), ["3", "7"]);
+    // Context belongs to the lines that are shown, also if these are the last or the first.
+    assert_eq!(show(&["-g", "^15$", "-n1", "-C2", "main"]), ["13", "14", "15", "16", "17"]);
+    assert_eq!(show(&["-g", "^15$", "-n1", "-rC2", "main"]), ["17", "16", "15", "14", "13"]);
+    assert_eq!(show(&["-g", "^15$", "-n1", "-B1", "main"]), ["14", "15"]);
+    assert_eq!(show(&["-g", "^15$", "-rA1", "main"]), ["16", "15"]);
+    assert_eq!(show(&["-g", "5", "--head=1", "-A1", "-B", "2", "main"]), ["3", "4", "5", "6"]);
+    assert_eq!(show(&["-g", "^(5|12)$", "-A1", "main"]), ["5", "6", "--", "12", "13"]);
+    assert_eq!(
+        self::show(&home, &["--json", "-g", "^(5|12)$", "-A1", "main"])
+            .stdout
+            .split(|&b| b == b'\n')
+            .filter(|line| line.starts_with(b"--"))
+            .count(),
+        0
+    );
+    assert_eq!(show(&["-n2", "main"]), ["19", "20"]);
+    assert_eq!(show(&["-n0", "-C2", "main"]), [""; 0]);
     assert!(show(&["--grep", "x", "main"]).is_empty());
     let bad = self::show(&home, &["--grep", "(", "main"]);
     assert_eq!(bad.status.code(), Some(2));
@@ -335,12 +358,14 @@ fn json_tells_everything_about_a_line() {
          {{\"name\":\"{name}\",\"directory\":\"{directory}\",\"file\":\"current\",\"offset\":28,\
          \"text\":\"\\\"\\\\\\\\x07\\\\xff\",\"escaped\":true}}\n"
     );
-    let ended = show(&home, &["--json", "main"]);
+    show(&home, &["--json", "main"]).check(0, &expected, "");
+    show(&home, &["-o", "json", "main"]).check(0, &expected, "");
+    let ended = show(&home, &["--json=cursor", "main"]);
     let (objects, cursors) = without_cursors(&ended.stdout);
     Ended { stdout: objects.into_bytes(), ..ended }.check(0, expected, "");
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
     assert!(cursors.iter().all(|cursor| cursor.len() > 99 && cursor.bytes().all(is_plain)));
-    let (objects, cursors) = without_cursors(&show(&home, &["--json", "-r", "main"]).stdout);
+    let (objects, cursors) = without_cursors(&show(&home, &["--json=cursor", "-r", "main"]).stdout);
     assert!(cursors.is_empty() && objects.lines().count() == 2, "{objects}");
 }
 
@@ -426,9 +451,12 @@ pub fn write_directories(home: &Home, directories: &[Vec<Vec<(u8, bool)>>]) -> V
 
 fn without_names(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    text.lines()
-        .map(|line| line.split_once(": ").map_or(line, |(_, line)| line).to_owned() + "\n")
-        .collect()
+    let without_name = |line: &str| {
+        let Some((before, text)) = line.split_once(": ") else { return format!("{line}\n") };
+        let stamp = before.rsplit_once(' ').map(|(stamp, _)| format!("{stamp} "));
+        format!("{}{text}\n", stamp.unwrap_or_default())
+    };
+    text.lines().map(without_name).collect()
 }
 
 proptest::proptest! {

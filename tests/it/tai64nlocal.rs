@@ -417,3 +417,23 @@ fn a_line_and_a_part_of_a_line_come_out_at_once() {
     assert_eq!(watched.read(1), "\n");
     assert_eq!(watched.end(), "@");
 }
+
+#[test]
+fn unix_is_seconds_and_nine_decimals() {
+    for (options, input, expected) in [
+        (&["--unix"][..], "@400000006553f10a00000001 a\n", "1700000000.000000001 a\n"),
+        (&["-u"], "2023-11-14T22:13:20.000000001Z a\nb\n", "1700000000.000000001 a\nb\n"),
+        (&["-u", "-l"], "@400000006553f12500000001 a\n", "1700000000.000000001 a\n"),
+        (&["-u"], "@3fffffffffffffff00000000", "-11.000000000"),
+        (&["-u"], "@40000000000000091dcd6500 x", "-0.500000000 x"),
+        (&["-z"], "@400000006553f10a00000001 a\n", "2023-11-14 22:13:20.000000001 a\n"),
+    ] {
+        let mut command = command(TAI64NLOCAL);
+        command.args(options);
+        run(command, input.as_bytes()).check(0, expected, "");
+    }
+    let mut both = command(TAI64NLOCAL);
+    both.args(["-u", "-z"]);
+    let why = "--unix does not go with --utc; tai64nlocal --help lists the options";
+    run(both, b"").check(100, "", &format!("tai64nlocal: fatal: {why}\n"));
+}

@@ -166,7 +166,7 @@ fn the_environment_chooses_the_pager_or_none() {
     let told = "logdir: warning: unable to run pager ./missing: file does not exist\n";
     assert_eq!(missing, format!("{told}{}end 0\n", lines(1, 6)));
     shown(&home, "export LESS=-i PAGER=./pager; $LOGDIR show main").expect("a terminal");
-    assert_eq!(home.read("run"), b"less=-i \n");
+    assert_eq!(home.read("run"), b"less=-R -i \n");
     let piped =
         shown(&home, "PAGER=./missing $LOGDIR show --format short main | cat").expect("a terminal");
     assert_eq!(piped, format!("{}end 0\n", lines(1, 6)));

@@ -32,6 +32,14 @@ impl Moment {
         i128::from(self.unix_secs) * i128::from(NANOS_PER_SEC) + i128::from(self.nanos)
     }
 
+    /// Seconds since 1970 with nine decimals.
+    pub fn to_unix_text(self) -> String {
+        let nanos = self.to_nanos();
+        let sign = if nanos < 0 { "-" } else { "" };
+        let (nanos, second) = (nanos.unsigned_abs(), u128::from(NANOS_PER_SEC));
+        format!("{sign}{}.{:09}", nanos / second, nanos % second)
+    }
+
     /// The moment that is this many nanoseconds after 1970. `None` if its seconds do not fit 64 bits.
     pub fn from_nanos(nanos: i128) -> Option<Moment> {
         let nanos_per_sec = i128::from(NANOS_PER_SEC);

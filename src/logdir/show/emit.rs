@@ -5,6 +5,7 @@ use crate::logdir::show::cursors::Cursors;
 use crate::logdir::show::json;
 use crate::logdir::show::output::Output;
 use crate::logdir::show::progress::Progress;
+use crate::logdir::show::settings::Context;
 use crate::message;
 use crate::signals::Signals;
 use crate::stdout;
@@ -97,8 +98,8 @@ pub struct Emitter {
     cursors: Option<Cursors>,
     filter: Filter,
     /// How many lines are shown before and after each that is wanted.
-    context_count: usize,
-    /// The last lines that were not shown; at most `context_count`.
+    context: Context,
+    /// The last lines that were not shown; at most `context.before_count`.
     before: VecDeque<Held>,
     /// How many lines are still to be shown after the last one that is wanted.
     after_count: usize,
@@ -120,6 +121,8 @@ pub struct Emitter {
     /// Whether the line of which pieces come was wanted.
     was_wanted: bool,
     found_count: u64,
+    /// No more lines than this are wanted.
+    found_count_max: u64,
 }
 
 impl Emitter {
@@ -127,7 +130,7 @@ impl Emitter {
     pub fn new(
         form: Form,
         filter: Filter,
-        context_count: usize,
+        context: Context,
         output: Output,
         progress: Option<Progress>,
     ) -> Emitter {
@@ -135,7 +138,7 @@ impl Emitter {
             form,
             cursors: None,
             filter,
-            context_count,
+            context,
             before: VecDeque::new(),
             after_count: 0,
             left_out: false,
@@ -149,6 +152,7 @@ impl Emitter {
             looked_at: Instant::now(),
             was_wanted: true,
             found_count: 0,
+            found_count_max: u64::MAX,
         }
     }
 
@@ -172,6 +176,16 @@ impl Emitter {
         &mut self.form
     }
 
+    /// Takes no more lines than this, apart from those around them.
+    pub fn set_limit(&mut self, count: Option<u64>) {
+        self.found_count_max = count.unwrap_or(u64::MAX);
+    }
+
+    /// True if no other line will be shown.
+    pub fn is_complete(&self) -> bool {
+        self.found_count >= self.found_count_max && self.after_count == 0
+    }
+
     /// Gives lines cursors from here on.
     pub fn set_cursors(&mut self, cursors: Cursors) {
         self.cursors = Some(cursors);
@@ -187,13 +201,13 @@ impl Emitter {
     pub fn take(&mut self, item: Item<'_>) -> Result<(), Failure> {
         self.note(item);
         if !item.line.continues {
-            self.was_wanted = self.wants(item);
+            self.was_wanted = self.found_count < self.found_count_max && self.wants(item);
         }
         if self.was_wanted {
             self.found_count += u64::from(!item.line.continues);
             self.show_context();
             self.append(item);
-            self.after_count = self.context_count;
+            self.after_count = self.context.after_count;
         } else if self.after_count > 0 {
             self.after_count -= 1;
             self.append(item);
@@ -298,10 +312,8 @@ impl Emitter {
     }
 
     fn show_context(&mut self) {
-        if self.context_count == 0 {
-            return;
-        }
-        if std::mem::take(&mut self.left_out) && self.found_count > 1 {
+        let is_apart = std::mem::take(&mut self.left_out) && self.found_count > 1;
+        if is_apart && self.context.is_any() && matches!(self.form, Form::Text(_)) {
             self.text.extend_from_slice(SEPARATOR);
         }
         for held in self.before.drain(..) {
@@ -311,12 +323,14 @@ impl Emitter {
     }
 
     fn leave_out(&mut self, item: Item<'_>) {
-        if self.context_count == 0 {
+        if !self.context.is_any() {
             return;
         }
-        if self.before.len() == self.context_count {
-            self.before.pop_front();
+        if self.before.len() == self.context.before_count {
             self.left_out = true;
+            if self.before.pop_front().is_none() {
+                return;
+            }
         }
         let cursor = self.cursor();
         self.before.push_back(Held::new(item, cursor));

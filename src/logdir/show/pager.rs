@@ -16,9 +16,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 /// What names a pager, the first that is set, and the pager where none is.
 const VARIABLES: [&str; 2] = ["LOGDIR_PAGER", "PAGER"];
 const DEFAULT: &str = "less";
-/// What less does where `LESS` does not say: quit where all of it fits a screen after all, show colours,
-/// and leave the screen as it is.
+/// What less does if `LESS` is not set: quit if everything fits the screen after all, show colors, and
+/// leave the screen as it is.
 const LESS: &str = "FRX";
+/// What shows colors.
+const COLOURS: u8 = b'R';
 
 /// What runs as the pager: its name and arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +62,7 @@ impl Pager {
     pub fn start(wanted: &Wanted) -> Option<Pager> {
         let mut command = Command::new(&wanted.words[0]);
         command.args(&wanted.words[1..]).stdin(Stdio::piped());
-        if std::env::var_os("LESS").is_none() {
-            command.env("LESS", LESS);
-        }
+        command.env("LESS", less(std::env::var_os("LESS")));
         match command.spawn() {
             Ok(mut child) => {
                 startup::ignore(Signal::SIGINT);
@@ -113,6 +113,21 @@ impl Drop for Pager {
     }
 }
 
+/// The options of less: those of the user, and colors in any case, or it shows their escapes as text.
+fn less(wanted: Option<OsString>) -> OsString {
+    let Some(wanted) = wanted else { return LESS.into() };
+    let is_letters = |word: &&[u8]| !word.starts_with(b"--");
+    let mut words = wanted.as_bytes().split(u8::is_ascii_whitespace).filter(is_letters);
+    let has_colours = words.any(|word| word.contains(&COLOURS));
+    if has_colours {
+        return wanted;
+    }
+    // First, since what follows a letter with a value is part of that.
+    let mut options = OsString::from("-R ");
+    options.push(wanted);
+    options
+}
+
 fn failure(what: What, place: &OsStr, error: &io::Error) -> Failure {
     Failure::of_io(what, place.as_bytes(), error)
 }
@@ -130,6 +145,21 @@ mod tests {
         });
         let words = wanted.map_or_else(Vec::new, |wanted| wanted.words);
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn less_shows_colors_whatever_else_it_is_told() {
+        for (wanted, expected) in [
+            (None, "FRX"),
+            (Some("-i"), "-R -i"),
+            (Some(""), "-R "),
+            (Some("FRX"), "FRX"),
+            (Some("-R -i"), "-R -i"),
+            (Some("--RAW-CONTROL-CHARS"), "-R --RAW-CONTROL-CHARS"),
+            (Some("-Ps"), "-R -Ps"),
+        ] {
+            assert_eq!(less(wanted.map(OsString::from)), expected);
+        }
     }
 
     #[test]

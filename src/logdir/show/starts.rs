@@ -31,12 +31,17 @@ pub fn firsts_of_last(
     let mut firsts = vec![None; logs.len()];
     let mut merge = backward(logs, settings);
     let mut left_count = count;
+    // Lines before the first of them are part of what is shown.
+    let mut context_count = if count > 0 { settings.context.before_count } else { 0 };
     emitter.begin(|| merge.left_len());
-    while left_count > 0 && merge.advance() {
+    while (left_count > 0 || context_count > 0) && merge.advance() {
         let (number, source) = merge.source();
         let line_len = source.line().bytes.len();
         let text_pos = source.stamp().map_or(0, |stamp| stamp.end);
-        if emitter.is_wanted(&source.line().bytes[text_pos..]) {
+        if left_count == 0 {
+            firsts[number] = Some((source.place().clone(), source.moment()));
+            context_count -= 1;
+        } else if emitter.is_wanted(&source.line().bytes[text_pos..]) {
             firsts[number] = Some((source.place().clone(), source.moment()));
             left_count -= 1;
         }

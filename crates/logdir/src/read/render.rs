@@ -19,10 +19,16 @@ pub enum Format {
     Utc,
     /// RFC 3339 with the offset of local time, or `Z`.
     Rfc3339(Zone),
+    /// Seconds since 1970, with nanoseconds.
+    Unix,
+    /// The time of day to the millisecond.
+    Time(Zone),
     /// How long ago it was when the program was started.
     Relative,
     /// The time since the line before.
     Delta,
+    /// Nothing: the text alone.
+    None,
     /// What they are.
     Raw,
 }
@@ -54,16 +60,15 @@ const PLAIN: &[u8] = b"\x1b[0m";
 /// The colours of names: those that can be read on dark and on light.
 const NAME_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 
-/// What stands before the lines of a directory that is called so: as wide as the others' where there
-/// are colours, and always in the same one.
-pub fn prefix(name: &str, width: usize, colours: Colours) -> Vec<u8> {
+/// What is written before the text of each line of a log with this name. Its color is always the same.
+pub fn prefix(name: &str, colours: Colours) -> Vec<u8> {
     match colours {
         Colours::Off => format!("{}: ", escape::shown(name.as_bytes())).into_bytes(),
         Colours::On => {
             let shown = escape::shown(name.as_bytes());
             let number = crate::read::last_line::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
             let colour = NAME_COLOURS[usize::try_from(number).unwrap_or(0)];
-            format!("\x1b[{colour}m{shown:<width$}\x1b[0m ").into_bytes()
+            format!("\x1b[{colour}m{shown}:\x1b[0m ").into_bytes()
         }
     }
 }
@@ -73,7 +78,7 @@ pub struct Renderer {
     format: Format,
     bytes: Bytes,
     colours: Colours,
-    /// What stands before the lines of each directory.
+    /// What is written before the text of the lines of each directory.
     names: Vec<Vec<u8>>,
     calendar: Calendar,
     offset: Offset,
@@ -92,14 +97,18 @@ impl Renderer {
         now: Moment,
     ) -> Renderer {
         let calendar = Calendar::new(match format {
-            Format::Utc | Format::Short(Zone::Utc) | Format::Rfc3339(Zone::Utc) => {
-                local_time::universal
-            }
+            Format::Utc
+            | Format::Short(Zone::Utc)
+            | Format::Time(Zone::Utc)
+            | Format::Rfc3339(Zone::Utc) => local_time::universal,
             Format::Local
             | Format::Short(Zone::Local)
+            | Format::Time(Zone::Local)
             | Format::Rfc3339(Zone::Local)
+            | Format::Unix
             | Format::Relative
             | Format::Delta
+            | Format::None
             | Format::Raw => local_time::local,
         });
         Renderer {
@@ -128,13 +137,11 @@ impl Renderer {
     ) {
         let mut text = line.bytes;
         if !line.continues {
-            to.extend_from_slice(&self.names[number]);
-            if let Some(stamp) = stamp
-                && self.append_moment(stamp.moment, to)
-            {
+            if let Some(stamp) = stamp {
+                self.append_stamp(number, &text[..stamp.end], stamp, to);
                 text = &text[stamp.end..];
-                to.push(b' ');
             }
+            to.extend_from_slice(&self.names[number]);
         }
         let highlight = match self.colours {
             Colours::On => find(text),
@@ -162,6 +169,19 @@ impl Renderer {
         }
     }
 
+    /// A stamp in the form that is wanted, or as it is if there is no such form of it.
+    fn append_stamp(&mut self, number: usize, bytes: &[u8], stamp: Stamp, to: &mut Vec<u8>) {
+        if self.append_moment(stamp.moment, to) {
+            to.push(b' ');
+        } else if self.format != Format::None {
+            to.extend_from_slice(bytes);
+            // A name is not written next to a stamp that is the whole line.
+            if stamp.end == stamp.len && !self.names[number].is_empty() {
+                to.push(b' ');
+            }
+        }
+    }
+
     /// The moment by itself, as in messages.
     pub fn moment(&mut self, moment: Moment) -> String {
         text_of(&mut self.calendar, moment)
@@ -170,7 +190,9 @@ impl Renderer {
     /// False, and nothing appended, where the stamp stays as it is.
     fn append_moment(&mut self, moment: Moment, to: &mut Vec<u8>) -> bool {
         match self.format {
-            Format::Raw => return false,
+            Format::Raw | Format::None => return false,
+            Format::Unix => to.extend_from_slice(moment.to_unix_text().as_bytes()),
+            Format::Time(_) => return self.append_time(moment, to),
             Format::Local | Format::Utc => {
                 return self.calendar.append(moment.unix_secs, moment.nanos, to);
             }
@@ -186,6 +208,18 @@ impl Renderer {
             }
         }
         self.before = Some(moment);
+        true
+    }
+
+    fn append_time(&mut self, moment: Moment, to: &mut Vec<u8>) -> bool {
+        let start = to.len();
+        if !self.calendar.append(moment.unix_secs, moment.nanos, to) {
+            return false;
+        }
+        to.truncate(to.len() - (NANOS_LEN - MILLIS_LEN));
+        // The year has as many digits as it needs.
+        let date_len = to[start..].iter().position(|&byte| byte == b' ').map_or(0, |pos| pos + 1);
+        to.drain(start..start + date_len);
         true
     }
 
@@ -298,30 +332,42 @@ mod tests {
         check(
             Format::Raw,
             lines,
-            &lines.lines().map(|l| format!("web: {l}\n")).collect::<String>(),
+            "@400000006553f10a00000001 web: a\n\
+             2023-11-14_22:13:21.50000 web: b\nweb: no stamp\n",
         );
         check(
             Format::Utc,
             lines,
-            "web: 2023-11-14 22:13:20.000000001 a\n\
-             web: 2023-11-14 22:13:21.500000000 b\nweb: no stamp\n",
+            "2023-11-14 22:13:20.000000001 web: a\n\
+             2023-11-14 22:13:21.500000000 web: b\nweb: no stamp\n",
         );
         check(
             Format::Short(Zone::Utc),
             lines,
-            "web: 2023-11-14 22:13:20.000 a\nweb: 2023-11-14 22:13:21.500 b\nweb: no stamp\n",
+            "2023-11-14 22:13:20.000 web: a\n2023-11-14 22:13:21.500 web: b\nweb: no stamp\n",
         );
         check(
             Format::Rfc3339(Zone::Utc),
             lines,
-            "web: 2023-11-14T22:13:20.000000001Z a\n\
-             web: 2023-11-14T22:13:21.500000000Z b\nweb: no stamp\n",
+            "2023-11-14T22:13:20.000000001Z web: a\n\
+             2023-11-14T22:13:21.500000000Z web: b\nweb: no stamp\n",
         );
         check(
             Format::Delta,
             lines,
-            "web:    +0.000000000 a\nweb:    +1.499999999 b\nweb: no stamp\n",
+            "   +0.000000000 web: a\n   +1.499999999 web: b\nweb: no stamp\n",
         );
+        check(
+            Format::Unix,
+            lines,
+            "1700000000.000000001 web: a\n1700000001.500000000 web: b\nweb: no stamp\n",
+        );
+        check(
+            Format::Time(Zone::Utc),
+            lines,
+            "22:13:20.000 web: a\n22:13:21.500 web: b\nweb: no stamp\n",
+        );
+        check(Format::None, lines, "web: a\nweb: b\nweb: no stamp\n");
     }
 
     #[test]

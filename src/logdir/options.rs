@@ -1,0 +1,315 @@
+//! The command line of `logdir`, described once: parsing, help, completions and the synopsis of logdir(1)
+//! come from here. What the values mean is read elsewhere.
+
+mod refusal;
+#[cfg(test)]
+mod synopsis;
+
+use crate::message;
+use crate::options::show;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// No line of help is longer: a terminal has at least as many columns.
+const HELP_WIDTH: usize = 80;
+
+const WHICH: &str = "Which lines";
+const FORM: &str = "In which form";
+
+/// Reads and watches log directories, and never writes there
+#[derive(Parser)]
+#[command(name = "logdir", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(args_override_self = true, term_width = HELP_WIDTH)]
+#[command(after_help = "\
+A DIR is a log directory, a service or its name, a directory of services, a file,
+or a pattern. Without a DIR: /service, /etc/service, /run/service.")]
+pub struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is to be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show lines, rotated files included, several logs in order of time
+    Show(Box<Show>),
+    /// Show which logger writes each log, how much there is, how fast it grows
+    Status(Status),
+    /// Count lines by time, as bars
+    Rate(Box<Rate>),
+    /// Look for damage, and explain it
+    Check(Check),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+/// The options of `logdir show`.
+#[derive(Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub span: Span,
+    #[command(flatten)]
+    pub patterns: Patterns,
+    /// The lines around this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = WHICH)]
+    #[arg(conflicts_with_all = ["since", "until", "boot"])]
+    pub around: Option<String>,
+    /// How far around the time: 30s, 5m, 1h
+    #[arg(long, value_name = "SPAN", default_value = "5m", requires = "around")]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    pub within: String,
+    /// The last lines only
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = refusal::line_count)]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    pub lines: Option<usize>,
+    /// The first lines only
+    #[arg(long, value_name = "COUNT", value_parser = refusal::line_count)]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    #[arg(conflicts_with_all = ["lines", "follow", "cursor", "after"])]
+    pub head: Option<usize>,
+    /// The last line first
+    #[arg(short, long, help_heading = WHICH)]
+    #[arg(conflicts_with_all = ["follow", "cursor", "after"])]
+    pub reverse: bool,
+    /// Wait for more lines; first the last ten, if nothing else is asked for
+    #[arg(short, long, help_heading = WHICH)]
+    pub follow: bool,
+    /// Go on after the lines that were shown with this file the last time
+    #[arg(long, value_name = "FILE", conflicts_with = "after", help_heading = WHICH)]
+    pub cursor: Option<PathBuf>,
+    /// Go on after the line with this cursor, as --json=cursor gives it
+    #[arg(long, value_name = "CURSOR", help_heading = WHICH)]
+    pub after: Option<String>,
+    /// With this many lines before and after each
+    #[arg(short = 'C', long, value_name = "COUNT", value_parser = refusal::line_count)]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    pub context: Option<usize>,
+    /// With this many lines before each
+    #[arg(short = 'B', long, value_name = "COUNT", value_parser = refusal::line_count)]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    pub before_context: Option<usize>,
+    /// With this many lines after each
+    #[arg(short = 'A', long, value_name = "COUNT", value_parser = refusal::line_count)]
+    #[arg(allow_hyphen_values = true, help_heading = WHICH)]
+    pub after_context: Option<usize>,
+    /// How times are written
+    #[arg(short = 'o', long, visible_alias = "output", value_name = "FORM")]
+    #[arg(help_heading = FORM)]
+    pub format: Option<FormatName>,
+    /// Lines as they are, stamps included, also on a terminal
+    #[arg(long, conflicts_with_all = ["format", "json"], help_heading = FORM)]
+    pub raw: bool,
+    /// JSON objects; with =cursor, a cursor in each
+    #[arg(short, long, value_name = "WITH", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "plain", conflicts_with = "format", help_heading = FORM)]
+    pub json: Option<JsonForm>,
+    /// When to use colors
+    #[arg(long, visible_alias = "colour", value_name = "WHEN", default_value = "auto")]
+    #[arg(help_heading = FORM)]
+    pub color: When,
+    /// Write to the terminal, however many lines there are
+    #[arg(short = 'P', long, help_heading = FORM)]
+    pub no_pager: bool,
+    /// UTC, not local time
+    #[arg(short = 'z', long, help_heading = FORM)]
+    pub utc: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The options of `logdir status`.
+#[derive(Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub places: Places,
+    /// A JSON object for each log
+    #[arg(short, long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The options of `logdir rate`.
+#[derive(Args)]
+pub struct Rate {
+    #[command(flatten)]
+    pub places: Places,
+    /// Count by 30s, 1m, 2h, 1d
+    #[arg(long, value_name = "LENGTH", allow_hyphen_values = true)]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub span: Span,
+    #[command(flatten)]
+    pub patterns: Patterns,
+    /// A JSON object for each log and length of time
+    #[arg(short, long, help_heading = FORM)]
+    pub json: bool,
+    /// Draw a picture into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "json", help_heading = FORM)]
+    pub svg: Option<PathBuf>,
+    /// UTC, not local time
+    #[arg(short = 'z', long, help_heading = FORM)]
+    pub utc: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The options of `logdir check`.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub places: Places,
+    /// A JSON object for each finding
+    #[arg(short, long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The argument of `logdir completions`.
+#[derive(Args)]
+pub struct Completions {
+    pub shell: ShellName,
+}
+
+/// Which logs.
+#[derive(Args)]
+pub struct Places {
+    /// Log directories, services, files, patterns
+    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub dirs: Vec<OsString>,
+    /// The logs of the service with this name
+    #[arg(short, long, visible_alias = "service", value_name = "NAME")]
+    pub unit: Vec<OsString>,
+}
+
+/// From when to when.
+#[derive(Args)]
+pub struct Span {
+    /// From this time on: 02:10, 2026-11-21 02:10, today, 2h, boot
+    #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(help_heading = WHICH)]
+    pub since: Option<String>,
+    /// Before this time
+    #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(help_heading = WHICH)]
+    pub until: Option<String>,
+    /// Since the machine was started; as --since boot
+    #[arg(short, long, conflicts_with = "since", help_heading = WHICH)]
+    pub boot: bool,
+}
+
+/// Regular expressions.
+#[derive(Args)]
+pub struct Patterns {
+    /// Lines that match; if given again, all of the patterns
+    #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
+    #[arg(help_heading = WHICH)]
+    pub grep: Vec<String>,
+    /// Lines that match; if given again, any of the patterns
+    #[arg(short = 'e', long, value_name = "PATTERN", allow_hyphen_values = true)]
+    #[arg(help_heading = WHICH)]
+    pub regexp: Vec<String>,
+    /// Lines that do not match; if given again, none of the patterns
+    #[arg(short = 'v', long, value_name = "PATTERN", allow_hyphen_values = true)]
+    #[arg(help_heading = WHICH)]
+    pub not: Vec<String>,
+    /// Patterns match upper and lower case alike
+    #[arg(short, long, help_heading = WHICH)]
+    pub ignore_case: bool,
+}
+
+/// How labels are read.
+#[derive(Args)]
+pub struct Labels {
+    /// Seconds in labels are those of daemontools (10) or s6 (leap)
+    #[arg(short, long, value_name = "COUNT", default_value = "auto")]
+    pub label: LabelCount,
+}
+
+/// How times are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    Short,
+    Local,
+    Utc,
+    Rfc3339,
+    Unix,
+    Time,
+    Relative,
+    Delta,
+    None,
+    Raw,
+    Json,
+}
+
+/// What is in the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JsonForm {
+    Plain,
+    Cursor,
+}
+
+/// When there are colors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How seconds in labels are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LabelCount {
+    Auto,
+    #[value(name = "10")]
+    Ten,
+    Leap,
+}
+
+/// The shells that there are completions for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Places {
+    /// All that was named.
+    pub fn operands(&self) -> Vec<OsString> {
+        self.dirs.iter().chain(&self.unit).cloned().collect()
+    }
+}
+
+/// Reads the command line. The error is the exit code if there is nothing more to do: help was asked for, or
+/// the arguments make no sense.
+pub fn parse(arguments: &[OsString]) -> Result<Command, ExitCode> {
+    match CommandLine::try_parse_from(arguments) {
+        Ok(line) => Ok(line.command),
+        Err(error) => Err(refusal::answer(&error, arguments)),
+    }
+}
+
+/// Prints what a shell needs to complete command lines.
+pub fn print_completions(shell: ShellName) -> ExitCode {
+    let shell = match shell {
+        ShellName::Bash => Shell::Bash,
+        ShellName::Zsh => Shell::Zsh,
+        ShellName::Fish => Shell::Fish,
+    };
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "logdir", &mut text);
+    show(&String::from_utf8_lossy(&text))
+}
+
+/// Ends a command whose options make no sense together.
+pub fn refuse(why: &str) -> ExitCode {
+    message::fatal_text(why);
+    ExitCode::from(message::EXIT_TROUBLE)
+}

@@ -1,0 +1,302 @@
+//! Times as people write them on a command line.
+
+use ::logdir::label::Counting;
+use ::logdir::read::stamp::{Moment, parse_time_like_a_stamp};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan, Unit, Zoned};
+
+/// What a message says about a time that cannot be read.
+pub const FORMS: &str = "write 02:10, 2026-11-21 02:10, today, yesterday, 2h, boot or a stamp";
+/// Digits of seconds since 1970 that stand without `@`: fewer may be a year or a slip.
+const BARE_SECS_DIGITS_MIN: usize = 9;
+
+/// Which day is meant by a time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayOfClock {
+    /// The day on which it was that time last.
+    Last,
+    /// Today, also if the time has not come yet.
+    Today,
+    /// The day on which it is that time first, from this moment on.
+    FirstFrom(Moment),
+}
+
+/// The moment that a text means if it is `now`:
+///
+/// - `now`, `today`, `yesterday`, `tomorrow` (the latter three at midnight);
+/// - `2h`, `-2h`, `90s ago`, `1d 12h ago`: before now; `+5m`, `5m ahead`: after now;
+/// - `02:10`, `02:10:03.5`: the day is chosen by `day`;
+/// - `2026-11-21`, `2026-11-21 02:10:03.5`, with `T` or a space: local time;
+/// - the same followed by `Z`, ` UTC` or an offset as `+01:00`;
+/// - every stamp that the reader accepts, in the zone that its writer uses;
+/// - `@` and seconds since 1970; without `@` from nine digits on.
+pub fn parse(text: &str, now: &Zoned, counting: Counting, day: DayOfClock) -> Option<Moment> {
+    let text = text.trim();
+    named_day(text, now)
+        .map(moment_of)
+        .or_else(|| parse_stamp(text, counting))
+        .or_else(|| parse_seconds(text))
+        .or_else(|| text.parse().ok().map(moment_of))
+        .or_else(|| parse_civil(text, now, day).map(moment_of))
+        .or_else(|| parse_span(text, now).map(moment_of))
+}
+
+/// True for a time of day without a date.
+pub fn is_clock_time(text: &str) -> bool {
+    let (text, _) = without_zone(text.trim());
+    clock_time(text).is_some()
+}
+
+/// Seconds of a span such as `30s`, `5m` or `1h 30m`, which is not negative.
+pub fn parse_secs(text: &str) -> Option<i64> {
+    let span: Span = text.trim().parse().ok()?;
+    let secs = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
+    (secs >= 0.0).then_some(secs as i64)
+}
+
+/// A stamp that stands alone. The dates of s6-log are local time, as any other date.
+fn parse_stamp(text: &str, counting: Counting) -> Option<Moment> {
+    if text.contains(' ') {
+        return None;
+    }
+    parse_time_like_a_stamp(text.as_bytes(), counting)
+}
+
+/// Seconds since 1970, which may have decimals.
+fn parse_seconds(text: &str) -> Option<Moment> {
+    let (digits, is_marked) = match text.strip_prefix('@') {
+        Some(digits) => (digits, true),
+        None => (text, false),
+    };
+    let (secs, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(secs.strip_prefix('-').unwrap_or(secs))
+        || !is_number(decimals)
+        || decimals.is_empty()
+        || !(is_marked || secs.len() >= BARE_SECS_DIGITS_MIN)
+    {
+        return None;
+    }
+    let nanos = format!("{decimals:0<9.9}").parse().ok()?;
+    Some(Moment { unix_secs: secs.parse().ok()?, nanos })
+}
+
+fn named_day(text: &str, now: &Zoned) -> Option<Timestamp> {
+    let days = match text {
+        "now" => return Some(now.timestamp()),
+        "today" => 0,
+        "yesterday" => -1,
+        "tomorrow" => 1,
+        _ => return None,
+    };
+    let date = now.date().checked_add(Span::new().days(days)).ok()?;
+    Some(date.to_zoned(now.time_zone().clone()).ok()?.timestamp())
+}
+
+/// A span before now, unless it says that it is after now.
+fn parse_span(text: &str, now: &Zoned) -> Option<Timestamp> {
+    let (span, is_ahead) = match text.strip_suffix("ahead") {
+        Some(span) => (span.trim_end(), true),
+        None => (text, text.starts_with('+')),
+    };
+    // 24:00:00 would be a span too.
+    let span: Span = if span.contains(':') { None } else { span.parse().ok() }?;
+    let span = if is_ahead || span.is_negative() { span } else { span.negate() };
+    Some(now.checked_add(span).ok()?.timestamp())
+}
+
+fn parse_civil(text: &str, now: &Zoned, day: DayOfClock) -> Option<Timestamp> {
+    let (text, is_utc) = without_zone(text);
+    let zone = if is_utc { TimeZone::UTC } else { now.time_zone().clone() };
+    if let Some(time) = clock_time(text) {
+        return on_day(time, &now.with_time_zone(zone), day);
+    }
+    let date_time = match text.parse::<Date>() {
+        Ok(date) if !text.contains(':') => date.at(0, 0, 0, 0),
+        _ => text.parse::<DateTime>().ok()?,
+    };
+    zone.to_timestamp(date_time).ok()
+}
+
+/// A text without the word for UTC, and true if there was one.
+fn without_zone(text: &str) -> (&str, bool) {
+    let rest = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z'));
+    rest.map_or((text, false), |rest| (rest.trim_end(), true))
+}
+
+fn clock_time(text: &str) -> Option<Time> {
+    let is_time = text.contains(':') && !text.contains('-');
+    is_time.then(|| text.parse().ok()).flatten()
+}
+
+/// A time of day on the day that is meant.
+fn on_day(time: Time, now: &Zoned, day: DayOfClock) -> Option<Timestamp> {
+    let zone = now.time_zone();
+    let at = |date: Date| zone.to_timestamp(date.to_datetime(time)).ok();
+    match day {
+        DayOfClock::Today => at(now.date()),
+        DayOfClock::Last => match at(now.date())? {
+            today if today <= now.timestamp() => Some(today),
+            _ => at(now.date().checked_sub(1.day()).ok()?),
+        },
+        DayOfClock::FirstFrom(from) => {
+            let from = Timestamp::new(from.unix_secs, i32::try_from(from.nanos).ok()?).ok()?;
+            let date = from.to_zoned(zone.clone()).date();
+            match at(date)? {
+                first if first >= from => Some(first),
+                _ => at(date.checked_add(1.day()).ok()?),
+            }
+        }
+    }
+}
+
+fn moment_of(timestamp: Timestamp) -> Moment {
+    const NANOS: i128 = 1_000_000_000;
+    let nanos = timestamp.as_nanosecond();
+    // The range of a timestamp is a few thousand years, so both fit.
+    Moment {
+        unix_secs: i64::try_from(nanos.div_euclid(NANOS)).unwrap_or(i64::MAX),
+        nanos: u32::try_from(nanos.rem_euclid(NANOS)).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2023-11-14 23:13:20 in a zone one hour east.
+    const NOW: i64 = 1_700_000_000;
+    const MIDNIGHT: i64 = 1_699_916_400;
+
+    #[track_caller]
+    fn check_on(day: DayOfClock, text: &str, expected: Option<(i64, u32)>) {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let now = Timestamp::new(NOW, 0).unwrap().to_zoned(zone);
+        let found = parse(text, &now, Counting::Ten, day);
+        assert_eq!(found.map(|moment| (moment.unix_secs, moment.nanos)), expected, "{text}");
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<(i64, u32)>) {
+        check_on(DayOfClock::Last, text, expected);
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        check("now", Some((NOW, 0)));
+        check("today", Some((MIDNIGHT, 0)));
+        check("yesterday", Some((MIDNIGHT - 86_400, 0)));
+        check("tomorrow", Some((MIDNIGHT + 86_400, 0)));
+        check("02:10", Some((MIDNIGHT + 7800, 0)));
+        check("02:10:03.5", Some((MIDNIGHT + 7803, 500_000_000)));
+        check("02:10 UTC", Some((MIDNIGHT + 3600 + 7800, 0)));
+        check("2023-11-14", Some((MIDNIGHT, 0)));
+        check("2023-11-14 UTC", Some((MIDNIGHT + 3600, 0)));
+        check("2023-11-14 02:10", Some((MIDNIGHT + 7800, 0)));
+        check("2023-11-14T02:10:03", Some((MIDNIGHT + 7803, 0)));
+        check("2023-11-14 22:13:20.000000001 UTC", Some((NOW, 1)));
+        check("2023-11-14T22:13:20Z", Some((NOW, 0)));
+        check("2023-11-14T22:13:20+02:00", Some((NOW - 7200, 0)));
+        check("@400000006553f10a00000001", Some((NOW, 1)));
+        check("@1700000000", Some((NOW, 0)));
+        check("@4000", Some((4000, 0)));
+        check("@-1", Some((-1, 0)));
+        check("1969-12-31 23:59:59.5Z", Some((-1, 500_000_000)));
+    }
+
+    #[test]
+    fn spans_are_before_now_unless_they_say_otherwise() {
+        for text in ["2h", "-2h", "2h ago", "2 hours ago", "120m", "2h00m"] {
+            check(text, Some((NOW - 7200, 0)));
+        }
+        for text in ["+5m", "5m ahead", "300s ahead"] {
+            check(text, Some((NOW + 300, 0)));
+        }
+        check("-1h30m", Some((NOW - 5400, 0)));
+        check("90s ago", Some((NOW - 90, 0)));
+        check("-1d", Some((NOW - 86_400, 0)));
+        check("1d 12h ago", Some((NOW - 129_600, 0)));
+    }
+
+    /// Whatever the reader accepts at the start of a line can be copied from there, and so can what
+    /// `--format` writes.
+    #[test]
+    fn stamps_are_times_in_the_zone_of_their_writer() {
+        // svlogd -tt and -ttt: UTC.
+        check("2023-11-14_22:13:20.12345", Some((NOW, 123_450_000)));
+        check("2023-11-14T22:13:20.12345", Some((NOW, 123_450_000)));
+        // daemontools-encore, and --format unix.
+        check("1700000000.000042", Some((NOW, 42_000)));
+        check("1700000000.000000042", Some((NOW, 42)));
+        check("1700000000", Some((NOW, 0)));
+        // s6-log, and --format local and short: local time.
+        check("2023-11-14 23:13:20.000000042", Some((NOW, 42)));
+        check("2023-11-14 23:13:20.042", Some((NOW, 42_000_000)));
+        // Tutc and Tlocal, and --format rfc3339.
+        check("2023-11-14T22:13:20.000000042Z", Some((NOW, 42)));
+        check("2023-11-15T00:13:20.000000042+02:00", Some((NOW, 42)));
+        // --format relative, and the ages of status.
+        check("  1m01s ago", Some((NOW - 61, 0)));
+        check("   5s ahead", Some((NOW + 5, 0)));
+        check("1d02h", Some((NOW - 93_600, 0)));
+    }
+
+    #[test]
+    fn a_time_of_day_belongs_to_the_day_that_is_meant() {
+        let last = |text, expected| check_on(DayOfClock::Last, text, Some((expected, 0)));
+        last("23:13:20", NOW);
+        last("23:50", MIDNIGHT - 600);
+        last("23:50 UTC", MIDNIGHT + 3600 - 600);
+        let today = |text, expected| check_on(DayOfClock::Today, text, Some((expected, 0)));
+        today("23:50", MIDNIGHT + 85_800);
+        today("02:10", MIDNIGHT + 7800);
+        let from = Moment { unix_secs: MIDNIGHT - 600, nanos: 0 };
+        let first =
+            |text, expected| check_on(DayOfClock::FirstFrom(from), text, Some((expected, 0)));
+        first("23:50", MIDNIGHT - 600);
+        first("00:10", MIDNIGHT + 600);
+        first("23:49", MIDNIGHT + 85_740);
+    }
+
+    #[test]
+    fn only_times_of_day_are_times_of_day() {
+        for text in ["02:10", "02:10:03.5", "02:10 UTC", "02:10Z"] {
+            assert!(is_clock_time(text), "{text}");
+        }
+        for text in ["2023-11-14 02:10", "2h", "now", "2023-11-14T22:13:20+02:00", "25:00"] {
+            assert!(!is_clock_time(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_a_number_of_seconds() {
+        for (text, expected) in [("30s", 30), ("5m", 300), ("1h30m", 5400), ("1d", 86_400)] {
+            assert_eq!(parse_secs(text), Some(expected), "{text}");
+        }
+        for text in ["", "5", "-5m", "soon"] {
+            assert_eq!(parse_secs(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_nothing() {
+        for text in [
+            "",
+            "soon",
+            "@",
+            "@x",
+            "@1.",
+            "2023-13-01",
+            "25:00",
+            "-",
+            "ago",
+            "2023",
+            "2023-11-14_22:13:20",
+            "@400000006553f10a00000001x",
+            "2023-11-14 02:10 PST",
+        ] {
+            check(text, None);
+        }
+    }
+}
