@@ -168,7 +168,7 @@ pub fn check(kinds: [Kind; 5]) -> bool {
 
 fn end(model: &Model, log: &mut LogDir, about: &str) {
     while log.close().is_none() {
-        if !log.advance_finisher() || log.is_in_trouble() {
+        if !log.advance_worker() || log.is_in_trouble() {
             by_hand::pass(Duration::from_secs(5));
         }
         assert!(model.total() < 500, "hung: {about}");

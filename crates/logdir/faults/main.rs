@@ -4,6 +4,7 @@
 //! and power cut is one repetition of it, from a fresh disk and with clocks of its own; a failure names
 //! what makes it come again.
 
+mod durable;
 mod found;
 mod matrix;
 mod original;

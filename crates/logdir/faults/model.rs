@@ -410,6 +410,8 @@ impl ModelDir {
         let (disk, _) = self.disk.enter(Call::OpenDir)?;
         let inode = match plain(path) {
             b"." => self.inode,
+            // There are no directories in directories but those of the root.
+            b".." => self.disk.root().inode,
             name => disk.find(self.inode, name).ok_or(Errno::ENOENT)?,
         };
         if !disk.is_dir(inode) {

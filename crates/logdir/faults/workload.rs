@@ -5,6 +5,7 @@ use crate::disk::Dir;
 use crate::disk::model::{Chance, Model};
 use crate::event::told;
 use crate::failure::Failure;
+use crate::pause::PAUSE;
 use crate::settings::{Overflow, RotateAfter, Settings};
 use crate::wake::Wake;
 use crate::write::{Closed, LogDir};
@@ -133,7 +134,7 @@ impl Logs {
     }
 
     fn advance(&mut self) -> bool {
-        self.0.iter_mut().map(LogDir::advance_finisher).fold(false, |any, one| any | one)
+        self.0.iter_mut().map(LogDir::advance_worker).fold(false, |any, one| any | one)
     }
 
     /// Goes on with the end of every directory. Reports how they were left, once all are.
@@ -147,6 +148,8 @@ impl Logs {
 
 /// One process: opens, logs, ends. What would happen by chance follows from the seed.
 fn drive(model: &Model, input: &[u8], seed: u64) -> Outcome {
+    // A process knows nothing of the pauses of the last one, and they would look too short.
+    by_hand::pass(PAUSE);
     let opened = Logs::open(model);
     let mut logs = match opened {
         _ if model.is_stopped() => return Outcome::Stopped,

@@ -12,8 +12,10 @@ mod kernel;
 pub mod model;
 mod user_path;
 
+#[cfg(not(test))]
+pub use crate::sys::spawn::Running as Processor;
 #[cfg(test)]
-pub use either::{Dir, File};
+pub use either::{Dir, File, Processor};
 pub use kernel::each_name;
 #[cfg(not(test))]
 pub use kernel::{Dir, File};

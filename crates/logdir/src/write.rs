@@ -1,4 +1,4 @@
-//! A log directory and its only writer: appends lines, rotates, and hands full files to the finisher.
+//! A log directory and its only writer: appends lines, rotates, and hands full files to the worker.
 //!
 //! Opening puts the directory in order and can fail. From then on nothing fails: a step that does is
 //! told, keeps its place and is tried again after a pause, while what comes is held in a bounded
@@ -9,9 +9,7 @@ mod archives;
 mod current;
 mod figures;
 mod finish;
-mod finisher;
 mod gap;
-mod keeper;
 mod lock;
 mod locked_dir;
 mod open;
@@ -24,21 +22,20 @@ mod replace;
 mod rotate;
 mod rotation_point;
 mod rotation_time;
-mod sync_ahead;
+mod task;
 mod timers;
 mod waiting;
+mod worker;
 
 use crate::disk::For;
 use crate::event::{Event, Work};
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, MODE_COMPLETE};
 use crate::pause::Pause;
-use current::Current;
+use current::{Current, Extents};
 use figures::{Count, Figures};
 use finish::Finishing;
-use finisher::Finisher;
 use gap::Gap;
-use keeper::{Chore, Keeper, Report};
 use locked_dir::LockedDir;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -48,9 +45,10 @@ use rotate::Rotation;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
-use sync_ahead::SyncAhead;
+use task::{Kind, Report, Task};
 use timers::{Due, Timers};
 use waiting::Waiting;
+use worker::Worker;
 
 /// From this size, in bytes, a piece is written from where it lies instead of being copied first.
 const DIRECT_MIN: usize = 16 * 1024;
@@ -60,8 +58,12 @@ const DIRECT_MIN: usize = 16 * 1024;
 pub struct LogDir {
     place: Arc<LockedDir>,
     current: Arc<Current>,
-    /// The sync of a full `current` that waits for the file before it, where that has begun.
-    ahead: Option<SyncAhead>,
+    /// Whether a sync of a full `current` that waits for the file before it has begun.
+    is_synced_ahead: bool,
+    /// The files whose bytes may not be on disk.
+    extents: Extents,
+    /// The first and the last position that somebody wants on disk and that no sync has been begun for.
+    sync_wanted: Option<(u64, u64)>,
     /// Bytes in `current`.
     size: u64,
     /// Whether the last byte written to it ended a line.
@@ -79,11 +81,12 @@ pub struct LogDir {
     pause: Pause,
     /// Files of earlier runs that wait for their processor.
     waiting: Waiting,
-    /// What failed because the disk is full, until the keeper has answered whether there is room.
+    /// What failed because the disk is full, until the worker has reported whether there is room.
     disk_full: Option<Failure>,
+    /// As `task::has_made_room` left it.
+    removed_for_room: u64,
     timers: Timers,
-    finisher: Finisher,
-    keeper: Keeper,
+    worker: Worker,
     figures: Figures,
     end: End,
 }
@@ -129,6 +132,7 @@ impl LogDir {
             self.end_gap();
             self.write_queue();
         }
+        self.begin_wanted_sync();
         if self.queue.is_empty() && self.gap.is_none() && self.rotation == Rotation::None {
             let work = match std::mem::take(&mut self.has_dropped) {
                 true => Work::WritingAfterGap,
@@ -149,10 +153,10 @@ impl LogDir {
     pub fn report_status(&mut self, lines_come: u64) {
         let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
         let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
-        let can_count = self.end == End::Open && !self.keeper.is_busy();
-        if !can_count || self.keeper.begin(&self.place, Chore::ReportStatus(text.clone())).is_err()
-        {
-            keeper::report_status(&self.place, &text, None);
+        if self.end == End::Open && !self.worker.is_busy(Kind::Chore) {
+            self.worker.give(Task::ReportStatus(text));
+        } else {
+            task::report_status(&self.place, &text, None);
         }
     }
 
@@ -165,13 +169,14 @@ impl LogDir {
             Overflowing::Since(since) => Some(since + self.place.spec.pause),
             Overflowing::No | Overflowing::Dropping => None,
         };
-        let timer = self.timers.next(self.keeper.is_busy());
-        [self.pause.until(), overflow, timer].into_iter().flatten().min()
+        let is_syncing = self.worker.is_busy(Kind::Sync);
+        let timer = self.timers.next(is_syncing, self.worker.is_busy(Kind::Chore));
+        [self.pause.until(), overflow, timer, self.worker.deadline()].into_iter().flatten().min()
     }
 
     /// Whether something failed and waits to be tried again.
     pub fn is_in_trouble(&self) -> bool {
-        let is_stuck = self.place.processors.are_stuck() || self.finisher.is_in_trouble();
+        let is_stuck = self.place.processors.are_stuck() || self.worker.is_failing();
         self.pause.until().is_some() || self.disk_full.is_some() || is_stuck
     }
 
@@ -179,7 +184,7 @@ impl LogDir {
     /// from now on, waits for the next start.
     pub fn stop_processor(&self, signal: Signal) {
         self.place.processors.stop(signal);
-        self.finisher.hurry();
+        self.worker.hurry();
     }
 
     /// Goes on with the end: when everything is written and finished, `current` is synced and marked.
@@ -192,15 +197,16 @@ impl LogDir {
         if !self.queue.is_empty() || self.gap.is_some() || !self.is_ready() {
             return None;
         }
-        if self.is_finishing() || self.keeper.is_busy() {
+        let is_busy = self.worker.is_busy(Kind::Sync) || self.worker.is_busy(Kind::Chore);
+        if is_busy || self.is_finishing() {
             return None;
         }
         if self.end == End::Open {
             self.report_waiting();
-            self.end = match self.current.sync() {
+            self.end = match self.sync_at_end() {
                 Ok(()) => End::Synced,
-                Err(errno) => {
-                    self.place.report_failed(self.place.failure(What::Sync, CURRENT, errno));
+                Err(failure) => {
+                    self.place.report_failed(failure);
                     End::Closed(Closed::Unsynced)
                 }
             };
@@ -221,6 +227,48 @@ impl LogDir {
         self.close()
     }
 
+    fn sync_at_end(&self) -> Result<(), Failure> {
+        let synced = self.current.sync();
+        synced.map_err(|errno| self.place.failure(What::Sync, CURRENT, errno))?;
+        if self.place.are_names_promised() && self.durable() < self.appended() && !self.has_lost() {
+            return self.place.keep_names();
+        }
+        Ok(())
+    }
+
+    /// The position after the last byte that was taken. Positions count bytes from the opening on, dropped
+    /// lines not among them.
+    pub fn appended(&self) -> u64 {
+        self.figures.bytes_written + self.queue.held().len() as u64
+    }
+
+    /// Up to which position everything is on disk, contents and names: it is there after a power cut at any
+    /// moment. A byte whose fsync has failed never counts, and none after it. 0 before the first
+    /// [`LogDir::request_sync`] was served.
+    pub fn durable(&self) -> u64 {
+        if !self.place.are_names_kept() {
+            return 0;
+        }
+        self.extents.durable(self.place.names_synced())
+    }
+
+    /// Whether there are bytes that will never count as durable, since an fsync has failed.
+    pub fn has_lost(&self) -> bool {
+        self.extents.are_lost()
+    }
+
+    /// Asks for everything that was taken so far to become durable. The next `flush` begins with it, `wake` is
+    /// called when there is more that is durable, and all requests that arrive until a sync begins are served
+    /// by that one.
+    pub fn request_sync(&mut self) {
+        self.place.promise_names();
+        let appended = self.appended();
+        if self.durable() < appended {
+            let first = self.sync_wanted.map_or(appended, |(first, _)| first);
+            self.sync_wanted = Some((first, appended));
+        }
+    }
+
     /// Leaves a directory that was opened and not written to as it was found: clean.
     pub fn leave(self) {
         if let Err(errno) = self.current.set_mode(MODE_COMPLETE) {
@@ -232,7 +280,7 @@ impl LogDir {
     pub fn give_up(&self) {
         let place = self.place.name().to_vec();
         let Count { lines, bytes } = Count::of(self.queue.held());
-        let is_file_unfinished = self.finisher.is_busy();
+        let is_file_unfinished = self.worker.is_busy(Kind::Finish);
         self.place.report(&Event::GivenUp { place, lines, bytes, is_file_unfinished });
         if let Some(gap) = &self.gap {
             let place = self.place.name().to_vec();
@@ -243,10 +291,10 @@ impl LogDir {
         self.place.processors.stop(Signal::SIGTERM);
     }
 
-    /// On the model disk: does one step of what the finisher's thread would do.
+    /// On the model disk: does one step of what the worker's threads would do.
     #[cfg(test)]
-    pub fn advance_finisher(&mut self) -> bool {
-        self.keeper.advance() | self.finisher.advance()
+    pub fn advance_worker(&mut self) -> bool {
+        self.worker.advance_by_hand()
     }
 
     fn write_queue(&mut self) {
@@ -262,9 +310,10 @@ impl LogDir {
         }
     }
 
-    /// Hears what the keeper has done, and does what is due.
+    /// Acts on what the worker has done, and begins what is due.
     fn run_due(&mut self) {
-        if let Some(report) = self.keeper.take_report() {
+        self.worker.advance_here();
+        while let Some(report) = self.worker.take_report() {
             self.on_report(report);
         }
         if self.end != End::Open || self.timers.are_none() {
@@ -273,28 +322,42 @@ impl LogDir {
         if self.timers.is_rotation_due() {
             self.cut();
         }
-        if self.keeper.is_busy() {
-            return;
+        if !self.worker.is_busy(Kind::Sync) && self.timers.is_due(Due::Sync) {
+            self.worker.give(Task::Sync(Arc::clone(&self.current)));
         }
-        if let Some(due) = self.timers.take_due() {
-            let chore = match due {
-                Due::Sync => Chore::Sync(Arc::clone(&self.current)),
-                Due::RemoveAged => Chore::RemoveAged,
-            };
-            if let Err(failure) = self.keeper.begin(&self.place, chore) {
-                self.place.report_failed(failure);
-                self.timers.put_off(due, self.place.spec.pause);
-            }
+        if !self.worker.is_busy(Kind::Chore) && self.timers.is_due(Due::RemoveAged) {
+            self.worker.give(Task::RemoveAged);
+        }
+    }
+
+    /// Begins the sync that somebody wants, if all of it has been written.
+    fn begin_wanted_sync(&mut self) {
+        let written = self.figures.bytes_written;
+        if let Some((first, last)) = self.sync_wanted
+            && first <= written
+            && self.end == End::Open
+            && !self.worker.is_busy(Kind::Sync)
+        {
+            self.sync_wanted = (last > written).then_some((last, last));
+            self.worker.give(Task::Sync(Arc::clone(&self.current)));
         }
     }
 
     fn on_report(&mut self, report: Report) {
         match report {
-            Report::Synced | Report::Told => {}
+            Report::Finished | Report::Synced | Report::StatusReported => {}
             // Lines that come can still be made safe, in a new file.
-            Report::Unsynced => self.cut(),
+            Report::Unsynced if self.current.extent().is_lost() => self.cut(),
+            Report::Unsynced => {}
+            Report::NamesUnsynced(failure) => {
+                if self.place.names_unsynced.is_news() {
+                    self.place.report_failed(failure);
+                }
+                self.timers.put_off(Due::Sync, self.place.spec.pause);
+            }
             Report::NextAged(next) => self.timers.look_for_aged(next),
-            Report::MadeRoom(has_made_room) => {
+            Report::MadeRoom(has_made_room, removed_for_room) => {
+                self.removed_for_room = removed_for_room;
                 if let Some(failure) = self.disk_full.take()
                     && !has_made_room
                 {
@@ -316,14 +379,10 @@ impl LogDir {
             self.pause.start(&failure);
             return;
         }
-        if !self.keeper.is_busy()
-            && let Err(no_thread) = self.keeper.begin(&self.place, Chore::MakeRoom)
-        {
-            self.place.report_failed(no_thread);
-            self.pause.start(&failure);
-            return;
-        }
         self.disk_full = Some(failure);
+        if !self.worker.is_busy(Kind::Chore) {
+            self.worker.give(Task::MakeRoom(self.removed_for_room));
+        }
     }
 
     /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
@@ -374,10 +433,10 @@ impl LogDir {
         0
     }
 
-    /// Hands the oldest file that waits for its processor to the finisher.
+    /// Hands the oldest file that waits for its processor to the worker.
     fn take_up(&mut self) {
         let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
-        if !has_waiting || self.finisher.is_busy() || !self.pause.is_over() {
+        if !has_waiting || self.worker.is_busy(Kind::Finish) || !self.pause.is_over() {
             return;
         }
         match self.take_up_oldest() {
@@ -387,11 +446,10 @@ impl LogDir {
     }
 
     fn take_up_oldest(&mut self) -> Result<(), Failure> {
-        self.finisher.prepare(&self.place)?;
         while let Some(name) = self.waiting.take_oldest(&self.place)? {
             match self.place.dir.open(&name, For::Reading) {
                 Ok(file) => {
-                    self.finisher.start(Finishing::of_waiting(file, name));
+                    self.worker.give(Task::finish(Finishing::of_waiting(file, name)));
                     break;
                 }
                 // Somebody removed or compressed it.
@@ -407,7 +465,7 @@ impl LogDir {
     /// Whether a full file is under way, or waits and will be before the next one.
     fn is_finishing(&self) -> bool {
         let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
-        self.finisher.is_busy() || has_waiting
+        self.worker.is_busy(Kind::Finish) || has_waiting
     }
 
     /// Reports how many files wait for the next start, because their processor was stopped.
@@ -433,8 +491,8 @@ impl io::Write for LogDir {
         while self.queue.room() == 0 {
             let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
             let pause = self.deadline().map(until);
-            match self.finisher.is_busy() {
-                true => self.finisher.wait(pause.unwrap_or(self.place.spec.pause)),
+            match self.worker.is_busy(Kind::Finish) {
+                true => self.worker.wait(pause.unwrap_or(self.place.spec.pause)),
                 // Without a pause there is nothing to wait for: it has become idle just now.
                 false => std::thread::sleep(pause.unwrap_or_default()),
             }
@@ -460,9 +518,9 @@ mod tests {
     use std::io::Write;
     use std::time::Duration;
 
-    /// Some thousand files, each a chance for the finisher to end just before it is asked.
+    /// Some thousand files, each a chance for the worker to end just before it is asked.
     #[test]
-    fn a_writer_of_much_waits_only_for_the_finisher() {
+    fn a_writer_of_much_waits_only_for_the_worker() {
         let home = tempfile::tempdir_in("/dev/shm").unwrap();
         let pause = Duration::from_secs(20);
         let spec = Settings { size_max: 4096, pause, ..Settings::new(home.path().join("d")) };

@@ -30,6 +30,7 @@ pub enum File {
 }
 
 /// A processor that was started.
+#[derive(Debug)]
 pub enum Processor {
     Kernel(Running),
     Model(ExitStatus),
@@ -194,6 +195,13 @@ impl Processor {
         match self {
             Processor::Kernel(running) => running.wait(),
             Processor::Model(_) => Ok(()),
+        }
+    }
+
+    pub fn has_ended(&self) -> io::Result<bool> {
+        match self {
+            Processor::Kernel(running) => running.has_ended(),
+            Processor::Model(_) => Ok(true),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::io;
@@ -39,6 +39,18 @@ impl Running {
             match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
                 Err(Errno::EINTR) => {}
                 answer => return answer.map(drop).map_err(io::Error::from),
+            }
+        }
+    }
+
+    /// Whether it is over. Does not wait, and does not reap it.
+    pub fn has_ended(&self) -> io::Result<bool> {
+        let Some(pid) = self.group() else { return Ok(true) };
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        loop {
+            match waitid(Id::Pid(pid), flags) {
+                Err(Errno::EINTR) => {}
+                answer => return Ok(answer? != WaitStatus::StillAlive),
             }
         }
     }

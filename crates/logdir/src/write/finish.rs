@@ -4,15 +4,14 @@
 //! both know; what is added is that the directory is synced after naming. No name is given before the
 //! contents it promises are on disk.
 
-use crate::disk::{File, For};
+use crate::disk::{File, For, Processor};
 use crate::failure::{Failure, What};
 use crate::format::{Code, MODE_COMPLETE, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED};
 use crate::write::archives::Excess;
 use crate::write::current::Current;
 use crate::write::locked_dir::LockedDir;
-use crate::write::processor::{self, Outcome};
+use crate::write::processor::{self, Outcome, Patience};
 use crate::write::replace::{self, Replacing};
-use crate::write::sync_ahead::SyncAhead;
 use std::sync::Arc;
 
 /// The next thing to do.
@@ -24,6 +23,8 @@ pub enum Step {
     MarkPrevious,
     /// The processor turns `previous` into `processed`.
     RunProcessor,
+    /// The processor ends.
+    AwaitProcessor,
     /// The logger has to end, and `processed` goes: it may be marked already.
     RemoveOutput,
     /// fsync of the directory, or else a power cut could bring `processed` back beside what is named.
@@ -66,10 +67,10 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Finishing {
     step: Step,
-    /// `previous`, as it was held open while it was `current`.
-    previous: Arc<Current>,
-    /// Its sync, where that has begun.
-    ahead: Option<SyncAhead>,
+    /// `previous`, as it was held open while it was `current`, until it is marked.
+    previous: Option<Arc<Current>>,
+    /// The processor that runs.
+    running: Option<Processor>,
     processed: Option<File>,
     /// The working name of what will be published, and how it ended.
     finished: (&'static [u8], Code),
@@ -87,11 +88,11 @@ enum Waits {
 
 impl Finishing {
     /// Begins with `previous`, which nobody writes any more.
-    pub fn new(previous: Arc<Current>, ahead: Option<SyncAhead>) -> Finishing {
+    pub fn new(previous: Arc<Current>) -> Finishing {
         Finishing {
             step: Step::SyncPrevious,
-            previous,
-            ahead,
+            previous: Some(previous),
+            running: None,
             processed: None,
             finished: (PREVIOUS, Code::Safe),
             archive: None,
@@ -105,14 +106,18 @@ impl Finishing {
             step: Step::RunProcessor,
             archive: Some(name),
             waits: Waits::Waited,
-            ..Finishing::new(Current::new(waiting), None)
+            ..Finishing::new(Current::of_earlier_run(waiting))
         }
     }
 
     /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
     pub fn of_left_over(previous: File) -> Finishing {
         let finished = (PREVIOUS, Code::Unfinished);
-        Finishing { step: Step::Publish, finished, ..Finishing::new(Current::new(previous), None) }
+        Finishing {
+            step: Step::Publish,
+            finished,
+            ..Finishing::new(Current::of_earlier_run(previous))
+        }
     }
 
     /// What will be done next.
@@ -120,28 +125,26 @@ impl Finishing {
         self.step
     }
 
-    /// Does the next step. One that fails is the next step again, except where its work has to be
-    /// done anew.
-    pub fn advance(&mut self, place: &LockedDir) -> Result<(), Failure> {
+    /// Does the next step. A step that fails is the next step again, unless its work has to be done again.
+    /// A processor that still runs is waited for, or it is the next step again.
+    pub fn advance(&mut self, place: &LockedDir, patience: Patience) -> Result<(), Failure> {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
             Step::MarkPrevious => self.mark_previous(place)?,
-            Step::RunProcessor => match processor::run(place, self.input())? {
-                Outcome::Succeeded => Step::SyncProcessed,
-                Outcome::Stopped => self.leave_for_next_start(),
-            },
+            Step::RunProcessor => self.run_processor(place)?,
+            Step::AwaitProcessor => self.await_processor(place, patience)?,
             Step::RemoveOutput => {
                 place.remove(PROCESSED)?;
                 Step::SyncRemoved
             }
             Step::SyncRemoved => {
-                place.sync_names();
+                place.confirm_names()?;
                 if self.waits == Waits::Waited { Step::Done } else { Step::Publish }
             }
             Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNewstate => self.sync_newstate(place)?,
             Step::SyncNames => {
-                place.sync_names();
+                place.confirm_names()?;
                 Step::MarkProcessed
             }
             Step::MarkProcessed => self.mark_processed(place)?,
@@ -151,7 +154,7 @@ impl Finishing {
                 Step::SyncPreviousGone
             }
             Step::SyncPreviousGone => {
-                place.sync_names();
+                place.confirm_names()?;
                 Step::KeepState
             }
             Step::KeepState => {
@@ -165,7 +168,7 @@ impl Finishing {
                 Step::SyncDirectory
             }
             Step::SyncDirectory => {
-                place.sync_names();
+                place.confirm_names()?;
                 if self.waits == Waits::No { Step::RemoveFinished } else { Step::Prune }
             }
             Step::Replace(replacing) => self.replace(replacing, place)?,
@@ -174,7 +177,7 @@ impl Finishing {
                 if self.finished.0 == PROCESSED { Step::SyncForgotten } else { Step::Prune }
             }
             Step::SyncForgotten => {
-                place.sync_names();
+                place.confirm_names()?;
                 Step::Prune
             }
             Step::Prune => {
@@ -186,11 +189,32 @@ impl Finishing {
         Ok(())
     }
 
+    fn run_processor(&mut self, place: &LockedDir) -> Result<Step, Failure> {
+        self.running = processor::start(place, self.input())?;
+        Ok(match self.running {
+            Some(_) => Step::AwaitProcessor,
+            None => self.leave_for_next_start(),
+        })
+    }
+
+    fn await_processor(&mut self, place: &LockedDir, patience: Patience) -> Result<Step, Failure> {
+        let Some(running) = &mut self.running else { return Ok(Step::RunProcessor) };
+        let outcome = processor::outcome(place, running, patience);
+        if outcome == Ok(None) {
+            return Ok(Step::AwaitProcessor);
+        }
+        self.running = None;
+        self.step = Step::RunProcessor;
+        Ok(match outcome? {
+            Some(Outcome::Stopped) => self.leave_for_next_start(),
+            Some(Outcome::Succeeded) | None => Step::SyncProcessed,
+        })
+    }
+
     /// A failed fsync is not tried again: the kernel may have dropped what it could not write, and
     /// would now answer that all is well. The archive then says that it is not whole.
     fn sync_previous(&mut self, place: &LockedDir) -> Step {
-        let ahead = self.ahead.take().and_then(SyncAhead::wait);
-        match ahead.unwrap_or_else(|| self.previous.sync()) {
+        match self.previous.as_ref().map_or(Ok(()), |previous| previous.sync_rest()) {
             Ok(()) => {
                 place.contents_unsynced.forget();
                 Step::MarkPrevious
@@ -201,6 +225,7 @@ impl Finishing {
                 if place.contents_unsynced.is_news() {
                     place.report_failed(failure);
                 }
+                self.previous = None;
                 self.finished = (PREVIOUS, Code::Unfinished);
                 Step::Publish
             }
@@ -208,8 +233,9 @@ impl Finishing {
     }
 
     fn mark_previous(&mut self, place: &LockedDir) -> Result<Step, Failure> {
-        let marked = self.previous.set_mode(MODE_COMPLETE);
+        let marked = self.previous.as_ref().map_or(Ok(()), |file| file.set_mode(MODE_COMPLETE));
         marked.map_err(|errno| place.failure(What::SetMode, PREVIOUS, errno))?;
+        self.previous = None;
         Ok(if place.spec.processor.is_some() { Step::RunProcessor } else { Step::Publish })
     }
 
@@ -332,9 +358,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("d");
         let (place, previous) = rotated(&dir, processor);
-        let mut finishing = Finishing::new(Current::new(previous), None);
+        let mut finishing = Finishing::new(Current::of_earlier_run(previous));
         for _ in 0..step_count {
-            finishing.advance(&place).unwrap();
+            finishing.advance(&place, Patience::Waits).unwrap();
         }
         let last = finishing.step();
         drop((finishing, place));
@@ -350,7 +376,7 @@ mod tests {
         let closed = loop {
             match log.close() {
                 Some(closed) => break closed,
-                None => log.finisher.wait(PAUSE),
+                None => log.worker.wait(PAUSE),
             }
         };
         assert_eq!(closed, Closed::Clean);
@@ -368,6 +394,6 @@ mod tests {
         let _alone = crate::faults::alone();
         assert_eq!((0..).take_while(|&count| check_crash_after(count, None)).count(), 6);
         let copy = Some("cat; echo seen >&5");
-        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 16);
+        assert_eq!((0..).take_while(|&count| check_crash_after(count, copy)).count(), 17);
     }
 }

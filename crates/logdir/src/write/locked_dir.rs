@@ -1,4 +1,4 @@
-//! A log directory that is held open and locked: what its writer and its finisher share.
+//! A log directory that is held open and locked: what its writer and its worker share.
 
 use crate::clock;
 use crate::disk::{self, Dir};
@@ -13,7 +13,7 @@ use crate::write::processor::Processors;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,8 +38,17 @@ pub struct LockedDir {
     pub names_unsynced: OnceUntilOver,
     /// Those that finish its files.
     pub processors: Processors,
+    /// No thread can be started.
+    pub no_thread: OnceUntilOver,
     /// The disk took long to confirm names.
     is_slow: AtomicBool,
+    /// Names given to files so far, and how many of these changes are on disk.
+    names_changed: AtomicU64,
+    names_synced: AtomicU64,
+    /// The change of names from which on they are promised; none if 0.
+    promised_by: AtomicU64,
+    /// The name of the directory itself is on disk.
+    is_parent_synced: AtomicBool,
     archives: Mutex<Archives>,
     /// What failed last, and when.
     last_trouble: Mutex<Option<(Label, Failure)>>,
@@ -67,9 +76,8 @@ impl LockedDir {
     /// Makes the directory if need be, opens it and takes its lock.
     pub fn open(start: &Dir, spec: &Settings, reporter: &Reporter) -> Result<LockedDir, Failure> {
         // As in 0.76 a directory that cannot be made shows in the next call.
-        if start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok() {
-            sync_parent(start, &spec.dir);
-        }
+        let is_parent_synced = start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok()
+            && sync_parent(start, &spec.dir).is_ok();
         let name = spec.dir.as_bytes();
         let dir = start
             .open_dir(&spec.dir)
@@ -83,7 +91,12 @@ impl LockedDir {
             contents_unsynced: OnceUntilOver::default(),
             names_unsynced: OnceUntilOver::default(),
             processors: Processors::default(),
+            no_thread: OnceUntilOver::default(),
             is_slow: AtomicBool::new(false),
+            names_changed: AtomicU64::new(0),
+            names_synced: AtomicU64::new(0),
+            promised_by: AtomicU64::new(0),
+            is_parent_synced: AtomicBool::new(is_parent_synced),
             archives: Mutex::default(),
             last_trouble: Mutex::default(),
             reporter: reporter.clone(),
@@ -142,19 +155,85 @@ impl LockedDir {
         Failure::new(what, self.name(), errno)
     }
 
-    /// Waits until the names in the directory are on disk. Nothing can be done where that fails but to
-    /// say so, once until it succeeds; the contents are safe.
-    pub fn sync_names(&self) {
+    /// Notes that a file gets a name now, and returns the number of that change.
+    pub fn note_name(&self) -> u64 {
+        self.names_changed.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The number of the last change of names that is known to be on disk.
+    pub fn names_synced(&self) -> u64 {
+        self.names_synced.load(Ordering::Acquire)
+    }
+
+    /// From now on somebody relies on what is durable: no name is removed before the names that replace it are
+    /// on disk, even if the directory has to wait for that.
+    pub fn promise_names(&self) {
+        if !self.are_names_promised() {
+            // What was removed earlier is on disk with the next sync.
+            self.promised_by.store(self.note_name(), Ordering::Release);
+        }
+    }
+
+    /// Whether somebody relies on what is durable.
+    pub fn are_names_promised(&self) -> bool {
+        self.promised_by.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether the promise holds already.
+    pub fn are_names_kept(&self) -> bool {
+        let promised_by = self.promised_by.load(Ordering::Acquire);
+        let is_synced = promised_by != 0 && promised_by <= self.names_synced();
+        is_synced && self.is_parent_synced.load(Ordering::Acquire)
+    }
+
+    /// Waits until all names that are promised are on disk, the name of the directory itself among them.
+    pub fn keep_names(&self) -> Result<(), Failure> {
+        if !self.is_parent_synced.load(Ordering::Acquire) {
+            let parent = OsStr::new("..");
+            // A parent that is closed to us is as durable as with 0.76.
+            if let Ok(opened) = self.dir.open_dir(parent) {
+                let synced = opened.sync();
+                synced.map_err(|errno| self.failure(What::Sync, parent.as_bytes(), errno))?;
+            }
+            self.is_parent_synced.store(true, Ordering::Release);
+        }
+        self.sync_names()
+    }
+
+    /// Waits until the names in the directory are on disk. If that fails, it is reported once until it
+    /// succeeds, and the directory goes on: the contents are safe. Only a directory whose names are promised
+    /// gets an error, so as to try again.
+    pub fn confirm_names(&self) -> Result<(), Failure> {
+        match self.sync_names() {
+            Err(failure) if self.are_names_promised() => Err(failure),
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                if self.names_unsynced.is_news() {
+                    self.report_failed(failure);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until the names in the directory are on disk.
+    pub fn sync_names(&self) -> Result<(), Failure> {
+        let changed = self.names_changed.load(Ordering::Acquire);
         let begin = Instant::now();
         let synced = self.dir.sync();
         self.is_slow.store(begin.elapsed() > SLOW_SYNC, Ordering::Relaxed);
         match synced {
             Ok(()) => self.names_unsynced.forget(),
-            Err(errno) if self.names_unsynced.is_news() => {
-                self.report_failed(self.failure_here(What::Sync, errno));
+            // A file system that cannot sync a directory keeps names as well as it can.
+            Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS)) => {
+                if self.names_unsynced.is_news() {
+                    self.report_failed(self.failure_here(What::Sync, errno));
+                }
             }
-            Err(_) => {}
+            Err(errno) => return Err(self.failure_here(What::Sync, errno)),
         }
+        self.names_synced.fetch_max(changed, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Renames a file that may have been renamed already: a file system in a network can do it and answer
@@ -184,10 +263,8 @@ impl LockedDir {
     }
 }
 
-/// A new directory is on disk when the one above it is. That one may be closed to us, and need not
-/// be told: then it is as durable as with 0.76.
-fn sync_parent(start: &Dir, path: &OsStr) {
+/// A new directory is on disk when the directory above it is.
+fn sync_parent(start: &Dir, path: &OsStr) -> Result<(), Errno> {
     let parent = disk::split(path).map(|(parent, _)| parent).filter(|parent| !parent.is_empty());
-    let opened = start.open_dir(parent.unwrap_or(OsStr::new(".")));
-    let _ = opened.and_then(|parent| parent.sync());
+    start.open_dir(parent.unwrap_or(OsStr::new(".")))?.sync()
 }

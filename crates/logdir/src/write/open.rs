@@ -12,14 +12,13 @@ use crate::pause::Pause;
 use crate::settings::Settings;
 use crate::wake::Wake;
 use crate::write::archives::{self, Excess};
-use crate::write::current::Current;
+use crate::write::current::{Current, Extents};
 use crate::write::figures::Figures;
-use crate::write::finisher::Finisher;
-use crate::write::keeper::Keeper;
 use crate::write::locked_dir::LockedDir;
 use crate::write::queue::Queue;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
+use crate::write::worker::Worker;
 use std::sync::Arc;
 
 impl LogDir {
@@ -50,25 +49,31 @@ impl LogDir {
             perform(&place, step)?;
         }
         let current = self::current(&place, What::Append)?;
+        let named_by = place.note_name();
         if found == Found::Complete {
             // Or else a power cut could leave it with more in it and still marked as complete.
             current.sync().map_err(|errno| place.failure(What::Sync, CURRENT, errno))?;
         }
         if has_changed {
             // A working name that is used again must not be taken for the one that was removed here.
-            place.sync_names();
+            place.confirm_names()?;
         }
         let waiting = match place.spec.processor {
             Some(_) => Waiting::find_at_start(&place)?,
             None => Waiting::default(),
         };
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
-        let current = Current::new(current);
+        let current = Current::new(current, 0, named_by);
+        let place = Arc::new(place);
         let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
         Ok(LogDir {
-            place: Arc::new(place),
+            worker: Worker::new(&place, wake),
+            place,
+            extents: Extents::new(&current),
             current,
-            ahead: None,
+            is_synced_ahead: false,
+            sync_wanted: None,
+            removed_for_room: 0,
             size: stat.size,
             is_at_line_start: true,
             queue: Queue::new(spec.queue_max),
@@ -81,8 +86,6 @@ impl LogDir {
             waiting,
             disk_full: None,
             timers,
-            finisher: Finisher::new(wake.clone()),
-            keeper: Keeper::new(wake.clone()),
             figures: Figures::default(),
             end: End::Open,
         })
@@ -158,7 +161,7 @@ fn perform(place: &LockedDir, step: Step) -> Result<(), Failure> {
         Step::Remove(name) => place.remove(name)?,
         Step::Publish(name, code) => {
             let archive = place.archives().publish(place, name, code)?;
-            place.sync_names();
+            place.confirm_names()?;
             place.remove(name)?;
             place.archives().prune(place, archive.as_deref(), Excess::Any)?;
         }

@@ -3,7 +3,7 @@
 //! It gets new files each time and is run again, from the same input and state, until it exits with 0.
 //! What becomes of its output is decided in `finish.rs`.
 
-use crate::disk::{File, For};
+use crate::disk::{File, For, Processor};
 use crate::failure::{Failure, What, errno_of};
 use crate::format::{MODE_PARTIAL, NEWSTATE, PROCESSED, STATE};
 use crate::sys::spawn::ProcessorFiles;
@@ -83,10 +83,19 @@ impl State {
     }
 }
 
-/// Runs the processor over the file `input` to its end.
-pub fn run(place: &LockedDir, input: &[u8]) -> Result<Outcome, Failure> {
+/// Whether a caller can wait for a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It waits until the processor has ended.
+    Waits,
+    /// It looks, and goes on with something else.
+    Looks,
+}
+
+/// Starts the processor over the file `input`. None if the logger has to end and no processor is started any more.
+pub fn start(place: &LockedDir, input: &[u8]) -> Result<Option<Processor>, Failure> {
     if place.processors.are_stopped() {
-        return Ok(Outcome::Stopped);
+        return Ok(None);
     }
     let command = place.spec.processor.as_deref().unwrap_or(OsStr::new(""));
     let files = ProcessorFiles {
@@ -95,26 +104,41 @@ pub fn run(place: &LockedDir, input: &[u8]) -> Result<Outcome, Failure> {
         state: open_state(place)?.into(),
         newstate: create(place, NEWSTATE)?.into(),
     };
-    let mut running = place
+    let running = place
         .dir
         .start_processor(command, files)
         .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
     place.processors.begin(running.group());
-    let over = running.wait();
+    Ok(Some(running))
+}
+
+/// How a processor that was started came out. None if it still runs and the caller only looks.
+pub fn outcome(
+    place: &LockedDir,
+    running: &mut Processor,
+    patience: Patience,
+) -> Result<Option<Outcome>, Failure> {
+    let over = match patience {
+        Patience::Waits => running.wait(),
+        Patience::Looks => match running.has_ended() {
+            Ok(false) => return Ok(None),
+            over => over.map(drop),
+        },
+    };
     // Before it is reaped: then its number may be that of another process.
     place.processors.end();
     let status = over
         .and_then(|()| running.reap())
         .map_err(|error| place.failure_here(What::Wait, errno_of(&error)))?;
     if status.success() {
-        return Ok(Outcome::Succeeded);
+        return Ok(Some(Outcome::Succeeded));
     }
     // It may have filled the disk, which `current` needs too.
     let is_disk_full = place.spec.number_min.is_some() && is_disk_full(place);
     let _ = place.dir.remove(PROCESSED);
     if place.processors.are_stopped() {
         let _ = place.dir.remove(NEWSTATE);
-        return Ok(Outcome::Stopped);
+        return Ok(Some(Outcome::Stopped));
     }
     let signal =
         status.signal().map(|number| Signal::try_from(number).map_or("a signal", Signal::as_str));

@@ -40,7 +40,7 @@ impl Replacing {
     ) -> Result<Option<Replacing>, Failure> {
         let next = match self {
             Replacing::SyncNames => {
-                place.sync_names();
+                place.confirm_names()?;
                 Replacing::Rename
             }
             Replacing::Rename => {
@@ -49,7 +49,7 @@ impl Replacing {
                 Replacing::SyncRenamed
             }
             Replacing::SyncRenamed => {
-                place.sync_names();
+                place.confirm_names()?;
                 Replacing::NameSafe
             }
             Replacing::NameSafe => {

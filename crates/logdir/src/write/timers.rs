@@ -56,11 +56,13 @@ impl Timers {
         self.sync_at.is_none() && self.aged_at.is_none() && self.rotation.is_none()
     }
 
-    /// When something is due. What the keeper does is not while it is busy.
-    pub fn next(&self, is_keeper_busy: bool) -> Option<Instant> {
+    /// When something is due. A sync is not while one is under way, nor is removal while the worker is at
+    /// another chore.
+    pub fn next(&self, is_syncing: bool, is_at_chore: bool) -> Option<Instant> {
         let rotation = self.rotation.as_ref().and_then(RotationTime::look_at);
-        let for_keeper = self.sync_at.into_iter().chain(self.aged_at).filter(|_| !is_keeper_busy);
-        for_keeper.chain(rotation).min()
+        let sync_at = self.sync_at.filter(|_| !is_syncing);
+        let aged_at = self.aged_at.filter(|_| !is_at_chore);
+        [rotation, sync_at, aged_at].into_iter().flatten().min()
     }
 
     /// Something was written to `current`, which had nothing in it before, or had.
@@ -100,14 +102,14 @@ impl Timers {
         is_due
     }
 
-    /// What is due for the keeper, if anything; it is not due again until told so.
-    pub fn take_due(&mut self) -> Option<Due> {
+    /// Whether this is due. True once, until it is put off or wanted again.
+    pub fn is_due(&mut self, due: Due) -> bool {
+        let at = match due {
+            Due::Sync => &mut self.sync_at,
+            Due::RemoveAged => &mut self.aged_at,
+        };
         let now = clock::instant();
-        let is_due = |at: &mut Instant| *at <= now;
-        if self.sync_at.take_if(is_due).is_some() {
-            return Some(Due::Sync);
-        }
-        self.aged_at.take_if(is_due).map(|_| Due::RemoveAged)
+        at.take_if(|at| *at <= now).is_some()
     }
 
     /// It could not be done now.

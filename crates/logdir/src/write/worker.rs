@@ -1,0 +1,326 @@
+//! The worker of a log directory: a mailbox of tasks, and at most two threads that take tasks from it.
+//!
+//! The second thread is started when a task arrives while the first is busy, so that a hanging processor or a
+//! pause never delays a sync, or room on a full disk. Where no thread can be started the task is done in the
+//! event loop, as 0.76 does everything. What a task does is in `task.rs`.
+
+use crate::clock;
+use crate::failure::What;
+use crate::wake::Wake;
+use crate::write::locked_dir::LockedDir;
+use crate::write::processor::Patience;
+use crate::write::task::{Kind, Progress, Report, Task};
+use nix::errno::Errno;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// The threads need little: their deepest call starts a process.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// One may wait for a processor while the other works.
+const THREADS_MAX: usize = 2;
+
+/// The door to the worker, for the event loop.
+#[derive(Debug)]
+pub struct Worker {
+    place: Arc<LockedDir>,
+    mailbox: Arc<Mailbox>,
+    threads: Vec<JoinHandle<()>>,
+    /// Tasks that no thread does, each with the time before which it has nothing to do. At most one of each
+    /// kind.
+    here: Vec<(Task, Option<Instant>)>,
+    /// A task of this kind has been given and its report not been taken.
+    is_syncing: bool,
+    is_at_chore: bool,
+    wake: Wake,
+    /// On the model disk: whether there would be a thread. The test is the thread.
+    #[cfg(test)]
+    has_thread_by_hand: bool,
+}
+
+/// What the loop and the threads share.
+#[derive(Debug)]
+struct Mailbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// At most one of each kind.
+    tasks: VecDeque<Task>,
+    /// At most one of each kind.
+    reports: VecDeque<Report>,
+    /// Threads that wait for a task.
+    idle_count: usize,
+    finishing: Finishing,
+    /// No more tasks will come.
+    is_over: bool,
+}
+
+/// What is known of the file that is being finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finishing {
+    None,
+    UnderWay,
+    /// A step failed and waits for its pause to pass.
+    Failing,
+}
+
+impl Worker {
+    /// A worker without a thread yet. It calls `wake` when there is a report.
+    pub fn new(place: &Arc<LockedDir>, wake: &Wake) -> Worker {
+        let state = State {
+            tasks: VecDeque::new(),
+            reports: VecDeque::new(),
+            idle_count: 0,
+            finishing: Finishing::None,
+            is_over: false,
+        };
+        Worker {
+            place: Arc::clone(place),
+            mailbox: Arc::new(Mailbox { state: Mutex::new(state), changed: Condvar::new() }),
+            threads: Vec::new(),
+            here: Vec::new(),
+            is_syncing: false,
+            is_at_chore: false,
+            wake: wake.clone(),
+            #[cfg(test)]
+            has_thread_by_hand: false,
+        }
+    }
+
+    /// Whether a task of this kind is under way, so that none can be given.
+    pub fn is_busy(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Finish => self.mailbox.lock().finishing != Finishing::None,
+            Kind::Sync => self.is_syncing,
+            Kind::Chore => self.is_at_chore,
+        }
+    }
+
+    /// Whether a file cannot be finished for now.
+    pub fn is_failing(&self) -> bool {
+        self.mailbox.lock().finishing == Finishing::Failing
+    }
+
+    /// Takes a task. None of its kind may be under way.
+    pub fn give(&mut self, task: Task) {
+        assert!(!self.is_busy(task.kind()));
+        match task.kind() {
+            Kind::Finish => self.mailbox.lock().finishing = Finishing::UnderWay,
+            Kind::Sync => self.is_syncing = true,
+            Kind::Chore => self.is_at_chore = true,
+        }
+        match self.have_thread() {
+            Ok(()) => {
+                self.place.no_thread.forget();
+                self.mailbox.lock().tasks.push_back(task);
+                self.mailbox.changed.notify_all();
+            }
+            Err(error) => {
+                if self.place.no_thread.is_news() {
+                    let errno = error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw);
+                    self.place.report_failed(self.place.failure_here(What::Thread, errno));
+                }
+                self.here.push((task, None));
+                self.advance_here();
+            }
+        }
+    }
+
+    /// Whether a sync can be given that nobody needs yet: none is under way, and it would not be done here.
+    pub fn can_sync_ahead(&mut self) -> bool {
+        !self.is_syncing && self.have_thread().is_ok()
+    }
+
+    /// The result of a task, reported once.
+    pub fn take_report(&mut self) -> Option<Report> {
+        let report = self.mailbox.lock().reports.pop_front()?;
+        match report {
+            Report::Finished => {}
+            Report::Synced | Report::Unsynced | Report::NamesUnsynced(_) => self.is_syncing = false,
+            Report::NextAged(_) | Report::MadeRoom(..) | Report::StatusReported => {
+                self.is_at_chore = false;
+            }
+        }
+        Some(report)
+    }
+
+    /// Goes on with what no thread does, as far as that is possible without waiting.
+    pub fn advance_here(&mut self) {
+        #[cfg(test)]
+        if self.has_thread_by_hand {
+            return;
+        }
+        while self.advance_each() {}
+    }
+
+    /// When there is something to do here.
+    pub fn deadline(&self) -> Option<Instant> {
+        #[cfg(test)]
+        if self.has_thread_by_hand {
+            return None;
+        }
+        self.here.iter().filter_map(|(_, not_before)| *not_before).min()
+    }
+
+    /// Ends the pause after a processor that failed, if processors were stopped.
+    pub fn hurry(&self) {
+        // With the lock in hand, so that a thread does not miss it on its way to sleep.
+        let _state = self.mailbox.lock();
+        self.mailbox.changed.notify_all();
+    }
+
+    /// Waits until no file is being finished, or the time has passed.
+    pub fn wait(&self, longest: Duration) {
+        let is_busy = |state: &mut State| state.finishing != Finishing::None;
+        drop(self.mailbox.changed.wait_timeout_while(self.mailbox.lock(), longest, is_busy));
+    }
+
+    /// On the model disk: does one step of each task that a thread would do. False if there was nothing to do.
+    #[cfg(test)]
+    pub fn advance_by_hand(&mut self) -> bool {
+        let given = std::mem::take(&mut self.mailbox.lock().tasks);
+        self.here.extend(given.into_iter().map(|task| (task, None)));
+        self.advance_each()
+    }
+
+    /// Does one step of each task that no thread does. False if there was nothing to do.
+    fn advance_each(&mut self) -> bool {
+        let mut has_advanced = false;
+        let place = Arc::clone(&self.place);
+        for (mut task, _) in std::mem::take(&mut self.here) {
+            let progress = task.advance(&place, Patience::Looks);
+            self.mailbox.note(&task, &progress, Patience::Looks);
+            match progress {
+                Progress::More => self.here.push((task, Some(clock::instant()))),
+                Progress::NotBefore(moment) => {
+                    self.here.push((task, Some(moment)));
+                    continue;
+                }
+                Progress::Done(_) => self.wake.wake(),
+            }
+            has_advanced = true;
+        }
+        has_advanced
+    }
+
+    /// Makes sure that a thread will take the next task soon.
+    fn have_thread(&mut self) -> io::Result<()> {
+        #[cfg(test)]
+        if self.place.dir.is_model() {
+            if !self.has_thread_by_hand {
+                self.place.dir.start_thread()?;
+                self.has_thread_by_hand = true;
+            }
+            return Ok(());
+        }
+        let (idle_count, task_count) = {
+            let state = self.mailbox.lock();
+            (state.idle_count, state.tasks.len())
+        };
+        if idle_count > task_count || self.threads.len() == THREADS_MAX {
+            return Ok(());
+        }
+        let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
+        let wake = self.wake.clone();
+        let builder = thread::Builder::new().stack_size(STACK_BYTES);
+        // With the lock in hand: the thread counts before it takes a task.
+        let mut state = self.mailbox.lock();
+        self.threads.push(builder.spawn(move || work(&mailbox, &place, &wake))?);
+        state.idle_count += 1;
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    /// Lets the threads do what they were given, and waits for those that do nothing.
+    fn drop(&mut self) {
+        let is_idle = {
+            let mut state = self.mailbox.lock();
+            state.is_over = true;
+            state.idle_count == self.threads.len() && state.tasks.is_empty()
+        };
+        self.mailbox.changed.notify_all();
+        if is_idle {
+            for thread in self.threads.drain(..) {
+                // A thread that panicked has already said why.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how far a task has come. Only a thread waits, and it is idle after its task.
+    fn note(&self, task: &Task, progress: &Progress, patience: Patience) {
+        let mut state = self.lock();
+        if task.kind() == Kind::Finish {
+            state.finishing = match progress {
+                Progress::Done(_) => Finishing::None,
+                Progress::NotBefore(_) if task.is_failing() => Finishing::Failing,
+                Progress::More | Progress::NotBefore(_) => Finishing::UnderWay,
+            };
+        }
+        if let Progress::Done(report) = progress {
+            state.reports.push_back(report.clone());
+            state.idle_count += usize::from(patience == Patience::Waits);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for a task. None when no more will come.
+    fn take(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            // A file to finish may take longest.
+            let pos = state.tasks.iter().position(|task| task.kind() != Kind::Finish).unwrap_or(0);
+            if let Some(task) = state.tasks.remove(pos) {
+                state.idle_count -= 1;
+                return Some(task);
+            }
+            if state.is_over {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until the moment, or until that is needless.
+    fn rest(&self, until: Instant, is_needless: impl Fn() -> bool) {
+        let length = until.saturating_duration_since(clock::instant());
+        let goes_on = |_: &mut State| !is_needless();
+        drop(self.changed.wait_timeout_while(self.lock(), length, goes_on));
+    }
+}
+
+/// What a thread does: task after task, to the end of each.
+fn work(mailbox: &Mailbox, place: &LockedDir, wake: &Wake) {
+    while let Some(mut task) = mailbox.take() {
+        loop {
+            let progress = task.advance(place, Patience::Waits);
+            mailbox.note(&task, &progress, Patience::Waits);
+            match progress {
+                // A step may have made bytes durable.
+                Progress::More if place.are_names_promised() => wake.wake(),
+                Progress::More => {}
+                Progress::NotBefore(moment) => {
+                    wake.wake();
+                    mailbox.rest(moment, || task.is_pause_needless(place));
+                }
+                Progress::Done(_) => {
+                    wake.wake();
+                    break;
+                }
+            }
+        }
+    }
+}
