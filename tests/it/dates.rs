@@ -160,3 +160,23 @@ fn a_date_that_is_shown_is_found_whatever_the_zone_is_called() {
         assert_eq!(dates(&again), dates(&shown), "{zone}");
     }
 }
+
+/// What perp's tinylog leaves: archives by its own names, one of them compressed, dates of its own.
+#[test]
+fn directories_of_tinylog_are_read() {
+    let home = Home::new();
+    put(&home, "l", "_20261126T100001.000000.u", "20261126T100000.000001: one\n");
+    put(&home, "l", "_20261126T100003.000000.s", "20261126T100002.000001: two\n");
+    put(&home, "l", "current", "20261126T100004.000001:  three\n");
+    put(&home, "l", "lock", "");
+    logdir(&home, "UTC0", &["show", "l"]).check(
+        0,
+        "2026-11-26 10:00:00.000001000 one\n\
+         2026-11-26 10:00:02.000001000 two\n\
+         2026-11-26 10:00:04.000001000  three\n",
+        "",
+    );
+    let since = ["show", "--since", "2026-11-26 10:00:02", "--raw", "-r", "l"];
+    let lines = "20261126T100004.000001:  three\n20261126T100002.000001: two\n";
+    logdir(&home, "UTC0", &since).check(0, lines, "");
+}

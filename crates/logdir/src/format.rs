@@ -2,6 +2,7 @@
 //! bit, and what counts as an archive (multilog(8); 0.76 as measured).
 
 use crate::label::{LABEL_LEN, Label};
+use crate::time::{Civil, Zone};
 
 /// The file lines are appended to.
 pub const CURRENT: &[u8] = b"current";
@@ -78,6 +79,42 @@ pub fn parse_archive_name(name: &[u8]) -> Option<(Label, Code)> {
     }
 }
 
+/// As [`parse_archive_name`], for all writers that readers know: perp's tinylog too, which names archives
+/// `_yyyymmddThhmmss.uuuuuu.s` in UTC, with `.u` and `.Z` as others have `.u` and `.gz`.
+pub fn parse_any_archive_name(name: &[u8]) -> Option<(Label, Code)> {
+    let Some(date) = name.strip_prefix(b"_") else { return parse_archive_name(name) };
+    let (unix_secs, nanos) = parse_tinylog_date(date)?;
+    let code = match date.get(TINYLOG_DATE_LEN..)? {
+        b".s" | [b'.', b's', b'.', ..] => Code::Safe,
+        b".u" | [b'.', b'u', b'.', ..] => Code::Unfinished,
+        _ => return None,
+    };
+    Some((Label::from_unix(unix_secs, nanos), code))
+}
+
+/// Bytes of a date as tinylog writes it.
+pub const TINYLOG_DATE_LEN: usize = 22;
+
+/// Reads the date `yyyymmddThhmmss.uuuuuu` of tinylog at the start of a text: seconds since 1970 and
+/// nanoseconds.
+pub fn parse_tinylog_date(text: &[u8]) -> Option<(i64, u32)> {
+    const SHAPE: &[u8; TINYLOG_DATE_LEN] = b"00000000T000000.000000";
+    let text = text.get(..TINYLOG_DATE_LEN)?;
+    let is_like = |(&byte, &like): (&u8, &u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        other => byte == other,
+    };
+    if !text.iter().zip(SHAPE).all(is_like) {
+        return None;
+    }
+    let number = |from: usize, len: usize| -> u32 {
+        text[from..from + len].iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+    };
+    let date = [number(0, 4), number(4, 2), number(6, 2)];
+    let civil = Civil::new(date, [number(9, 2), number(11, 2), number(13, 2)])?;
+    Some((Zone::Utc.moments(civil)?.usual(), number(16, 6) * 1000))
+}
+
 /// Whether an archive may be removed for a newer one. 0.76 starts its search for the oldest at `@z`.
 pub fn is_removable(name: &[u8]) -> bool {
     name < b"@z".as_slice()
@@ -128,6 +165,28 @@ mod tests {
         }
         assert_eq!(parse_archive_name(b"@4000000.s"), None);
         assert_eq!(parse_archive_name(b"@400000006553F10A00000001.s"), None);
+    }
+
+    #[test]
+    fn archives_of_tinylog_are_read_and_never_taken_for_ours() {
+        let parsed = |name: &str| parse_any_archive_name(name.as_bytes());
+        let at = Label::from_unix(1_700_000_000, 123_456_000);
+        assert_eq!(parsed("_20231114T221320.123456.s"), Some((at, Code::Safe)));
+        assert_eq!(parsed("_20231114T221320.123456.s.Z"), Some((at, Code::Safe)));
+        assert_eq!(parsed("_20231114T221320.123456.u"), Some((at, Code::Unfinished)));
+        for name in [
+            "_20231114T221320.123456",
+            "_20231114T221320.123456.t",
+            "_20231314T221320.123456.s",
+            "_20231114 221320.123456.s",
+            "_20231114T221320.12345.s",
+            "20231114T221320.123456.s",
+        ] {
+            assert_eq!(parsed(name), None, "{name}");
+        }
+        assert_eq!(parse_archive_name(b"_20231114T221320.123456.s"), None);
+        assert_eq!(archive_key(b"_20231114T221320.123456.s"), None);
+        assert!(parsed("@400000006553f10a00000001.s").is_some());
     }
 
     #[test]

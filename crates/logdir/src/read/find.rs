@@ -9,7 +9,7 @@ mod script;
 mod service;
 
 use crate::failure::{Failure, What, errno_of};
-use crate::format::{CURRENT, parse_archive_name};
+use crate::format::{CURRENT, parse_any_archive_name};
 use nix::errno::Errno;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -291,7 +291,7 @@ fn are_of_log_dir(names: &[OsString]) -> bool {
     names
         .iter()
         .map(|name| name.as_bytes())
-        .any(|name| name == CURRENT || parse_archive_name(name).is_some())
+        .any(|name| name == CURRENT || parse_any_archive_name(name).is_some())
 }
 
 /// Tells log directories from others. The error is that of reading the names in it.

@@ -236,7 +236,7 @@ impl Directory {
         let previous = self.file(PREVIOUS, Role::Previous)?;
         let mut names = Vec::new();
         self.each_name(|name| {
-            if let Some((label, code)) = format::parse_archive_name(name) {
+            if let Some((label, code)) = format::parse_any_archive_name(name) {
                 names.push((name.to_vec(), Role::Archive(label, code)));
             }
         })?;

@@ -4,6 +4,7 @@
 //! A date that the logged program wrote itself in one of these forms counts too: it tells the time just
 //! as well.
 
+use crate::format::{TINYLOG_DATE_LEN, parse_tinylog_date};
 use crate::label::{Counting, LABEL_LEN, Label};
 use crate::read::separator::{SPACE_DATE_LEN, Separator};
 use crate::stamp;
@@ -112,7 +113,8 @@ impl StampParser {
             b'@' => self.parse_label(line),
             b'0'..=b'9' => parse_rfc3339(line)
                 .or_else(|| self.parse_date(line))
-                .or_else(|| parse_seconds(line)),
+                .or_else(|| parse_seconds(line))
+                .or_else(|| parse_tinylog(line)),
             _ => None,
         }
     }
@@ -158,10 +160,11 @@ impl StampParser {
 /// The moment of a text that is a stamp of any writer, and nothing else: what `--since` takes. Where a clock
 /// showed the date twice, it is the earlier moment.
 pub fn parse_time_like_a_stamp(text: &[u8], counting: Counting) -> Option<Moment> {
-    // The dates of multilog are read together with the space after them.
-    let line = [text, b" "].concat();
-    let stamp = StampParser::new(counting).parse(&line)?;
-    (stamp.len == text.len()).then_some(stamp.moment)
+    // Some stamps are read together with what separates them from the text.
+    [b" ".as_slice(), b": "].into_iter().find_map(|separator| {
+        let stamp = StampParser::new(counting).parse(&[text, separator].concat())?;
+        (stamp.len == text.len()).then_some(stamp.moment)
+    })
 }
 
 /// What `Tutc` and `Tlocal` of multilog write.
@@ -179,6 +182,15 @@ fn parse_seconds(line: &[u8]) -> Option<Stamp> {
     }
     let moment = Moment { unix_secs: unix_secs.into(), nanos: micros * 1000 };
     Some(Stamp::new(moment, LEN, line.len().min(LEN + 1)))
+}
+
+/// `yyyymmddThhmmss.uuuuuu: ` of perp's tinylog, which is UTC.
+fn parse_tinylog(line: &[u8]) -> Option<Stamp> {
+    const SEPARATOR: &[u8] = b": ";
+    let (unix_secs, nanos) = parse_tinylog_date(line)?;
+    let moment = Moment { unix_secs, nanos };
+    let is_separated = line[TINYLOG_DATE_LEN..].starts_with(SEPARATOR);
+    is_separated.then(|| Stamp::new(moment, TINYLOG_DATE_LEN, TINYLOG_DATE_LEN + SEPARATOR.len()))
 }
 
 /// Decimal numbers of these lengths with `between` between them, and nothing else.
@@ -226,6 +238,8 @@ mod tests {
         check("2023-11-14T22:13:20.00001 a", Some((1_700_000_000, 10_000, "a")));
         check("2023-11-14T22:13:20.000000001Z a", Some((1_700_000_000, 1, "a")));
         check("2023-11-15T00:13:20.000000001+02:00 a", Some((1_700_000_000, 1, "a")));
+        check("20231114T221320.000042: a", Some((1_700_000_000, 42_000, "a")));
+        check("20231114T221320.000042:  a", Some((1_700_000_000, 42_000, " a")));
         check("1700000000.000042 a", Some((1_700_000_000, 42_000, "a")));
         check("1700000000.000042", Some((1_700_000_000, 42_000, "")));
         check("2016-12-31_23:59:60.00000 a", Some((1_483_228_799, 0, "a")));
@@ -271,6 +285,7 @@ mod tests {
         assert_eq!(parsed("2023-11-14T22:13:20.000000001Z"), whole(1));
         assert_eq!(parsed("2023-11-15T00:13:20.000000001+02:00"), whole(1));
         assert_eq!(parsed("1700000000.000042"), whole(42_000));
+        assert_eq!(parsed("20231114T221320.000042"), whole(42_000));
         assert_eq!(parsed(&local_date(AT)), Some(AT));
         for text in ["", "2023-11-14", "02:10", "1700000000", "1700000000.000042 ", "-2h"] {
             assert_eq!(parsed(text), None, "{text}");
@@ -295,6 +310,9 @@ mod tests {
             "2023-11-14",
             "1700000000.00042 a",
             "17000000000.000042 a",
+            "20231114T221320.000042 a",
+            "20231114T221320.000042:a",
+            "20231314T221320.000042: a",
             "9999999999.000042 a",
             " @400000006553f10a00000001 a",
         ] {

@@ -4,7 +4,7 @@ use super::{Findings, Kind};
 use crate::failure::Failure;
 use crate::format::{
     self, CURRENT, Code, LOCK, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
-    parse_archive_name,
+    parse_any_archive_name,
 };
 use crate::label::LABEL_LEN;
 use crate::read::list::Directory;
@@ -67,7 +67,7 @@ pub fn judge(
     }
     let archives: HashSet<u64> = entries
         .iter()
-        .filter(|(name, _)| parse_archive_name(name).is_some())
+        .filter(|(name, _)| parse_any_archive_name(name).is_some())
         .map(|(_, stat)| stat.st_ino)
         .collect();
     for (name, stat) in &entries {
@@ -96,7 +96,7 @@ pub fn judge(
 }
 
 fn kind_of(name: &[u8], stamps: &StampParser) -> Name {
-    if let Some((label, code)) = parse_archive_name(name) {
+    if let Some((label, code)) = parse_any_archive_name(name) {
         return Name::Archive(stamps.moment_of(label), code);
     }
     match name {
@@ -198,7 +198,8 @@ fn is_status_file(directory: &Directory, name: &[u8], stat: &FileStat) -> bool {
 fn judge_copies(names: &[Vec<u8>], findings: &mut Findings) {
     for pair in names.windows(2) {
         let [name, next] = pair else { continue };
-        let is_archive = parse_archive_name(name).is_some() && parse_archive_name(next).is_some();
+        let is_archive =
+            parse_any_archive_name(name).is_some() && parse_any_archive_name(next).is_some();
         if is_archive && next[..LABEL_LEN] == name[..LABEL_LEN] {
             let detail = format!("beside {}", String::from_utf8_lossy(name));
             findings.add(Kind::TwoCopies, next, None, detail);

@@ -58,7 +58,7 @@ impl Follower {
                 && reaches(&handle, wanted.offset);
             is_it.then_some(())
         };
-        let label = crate::format::parse_archive_name(&wanted.name).map(|(label, _)| label);
+        let label = crate::format::parse_any_archive_name(&wanted.name).map(|(label, _)| label);
         let by_label = |link: &ListedFile| {
             let handle = link.open(&self.directory).ok().flatten()?;
             let is_it = label.is_some()
