@@ -15,6 +15,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -213,12 +214,12 @@ const KILLS: usize = 12;
 
 /// Readers that are killed, with one seed after the other, some at once.
 #[track_caller]
-fn check_runs(case: &str, run_count: u64, arguments: &[&str], rate: u64) {
+fn check_runs(case: &str, run_count: u64, beside: Beside, arguments: &[&str], rate: u64) {
     let seeds: Vec<u64> = seeds(run_count).collect();
     let mut doubled = Vec::new();
     for seeds in seeds.chunks(RUNS_AT_ONCE) {
         thread::scope(|scope| {
-            let run = |&seed| scope.spawn(move || check_kills(seed, arguments, rate));
+            let run = |&seed| scope.spawn(move || check_kills(seed, beside, arguments, rate));
             let runs: Vec<_> = seeds.iter().map(run).collect();
             doubled.extend(runs.into_iter().map(|run| run.join().expect("a run that passed")));
         });
@@ -231,18 +232,45 @@ fn check_runs(case: &str, run_count: u64, arguments: &[&str], rate: u64) {
     figures(case, &format!("{}: {runs}, {lost}", arguments.join(" ")));
 }
 
+/// What else happens in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// A job of cron compresses archives.
+    Compressor,
+}
+
+/// Compresses archives as a job of cron does, again and again, until nobody writes any more.
+fn compress(home: &Home, beside: Beside, is_over: &AtomicBool) {
+    while beside == Beside::Compressor && !is_over.load(Ordering::Relaxed) {
+        let mut gzip = Command::new("gzip");
+        gzip.arg("-1q").current_dir(home.path("main")).stderr(Stdio::null());
+        let plain = home.archives("main").into_iter().filter(|name| name.ends_with(".s"));
+        let plain: Vec<String> = plain.take(200).collect();
+        if !plain.is_empty() {
+            gzip.args(plain).status().expect("gzip runs");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A reader with a cursor that is killed while a writer writes, again and again, and ended in order
 /// twice at the end. How many lines came twice.
 #[track_caller]
-fn check_kills(seed: u64, arguments: &[&str], rate: u64) -> usize {
+fn check_kills(seed: u64, beside: Beside, arguments: &[&str], rate: u64) -> usize {
     let mut random = Random::new(seed);
     let home = prepared(&program(), arguments);
     let count = rate * 2;
     let follow = ["-f", "--raw", "--cursor", "cursor", "main"];
     let mut outputs = Vec::new();
+    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let home = &home;
-        let feeder = scope.spawn(move || feed(home, &program(), arguments, 1..count + 1, rate));
+        let (home, is_over) = (&home, &is_over);
+        scope.spawn(move || compress(home, beside, is_over));
+        let feeder = scope.spawn(move || {
+            feed(home, &program(), arguments, 1..count + 1, rate);
+            is_over.store(true, Ordering::Relaxed);
+        });
         for kill in 0..KILLS {
             let output = format!("output{kill}");
             let reader = reader(home, &output, &follow);
@@ -286,18 +314,77 @@ fn in_order(numbers: Vec<u64>) -> Vec<u64> {
 
 #[test]
 fn kills_of_the_reader_lose_nothing() {
-    check_runs("F3", extent(2, 10), &["t", "s4096", "n10000", "./main"], RATE);
+    check_runs("F3", extent(2, 10), Beside::Nothing, &["t", "s4096", "n10000", "./main"], RATE);
+}
+
+#[test]
+fn kills_of_the_reader_lose_nothing_beside_a_job_that_compresses() {
+    let arguments = ["t", "s4096", "n10000", "./main"];
+    check_runs("R31", extent(2, 100), Beside::Compressor, &arguments, RATE / 5);
+}
+
+/// A file that was `previous` when the reader listed, and was compressed before it listed again.
+#[test]
+fn a_file_that_is_compressed_between_two_looks_comes_once() {
+    let Some(strace) = peer("strace") else { return };
+    let home = prepared(&program(), &["s4096", "n1000", "./main"]);
+    let program = program();
+    let program = program.to_str().expect("a path");
+    let delay = "inject=fsync:delay_enter=300000";
+    let traced = ["-f", "-o", "/dev/null", "-e", "trace=fsync", "-e", delay, program];
+    let arguments = [&traced[..], &["s4096", "n1000", "./main"]].concat();
+    let mut logger = home.start(home.command_of(&strace, &arguments));
+    let mut number = 0;
+    let mut write = |logger: &mut Logger, count: u64| {
+        let lines = (number + 1..=number + count).map(|n| format!("{n} of a service\n"));
+        logger.write(lines.collect::<String>());
+        number += count;
+        number
+    };
+    let last = write(&mut logger, 10);
+    let reader = following(&home, &["-f", "-n", "100000", "--raw", "main"]);
+    wait_for_line(&home, "output", last);
+    // Two files are full, and the first has its name.
+    let last = write(&mut logger, 230);
+    wait_for_line(&home, "output", last);
+    wait_until("the name", || {
+        !home.archives("main").is_empty() && !home.path("main/previous").exists()
+    });
+    reader.signal(Signal::SIGSTOP);
+    let gzip = Command::new("gzip").arg(home.path("main").join(&home.archives("main")[0])).status();
+    assert!(gzip.expect("gzip runs").success());
+    write(&mut logger, 230);
+    wait_until("the next name", || home.archives("main").len() > 1);
+    reader.signal(Signal::SIGCONT);
+    let last = write(&mut logger, 5);
+    wait_for_line(&home, "output", last);
+    stop(reader);
+    logger.end();
+    check_numbers(&home, "output", last);
+    assert_eq!(told(&home), "");
 }
 
 #[test]
 fn kills_of_the_reader_lose_nothing_behind_gzip() {
-    check_runs("F4", extent(1, 10), &["t", "s4096", "n10000", "!gzip -1", "./main"], RATE / 10);
+    check_runs(
+        "F4",
+        extent(1, 10),
+        Beside::Nothing,
+        &["t", "s4096", "n10000", "!gzip -1", "./main"],
+        RATE / 10,
+    );
 }
 
 #[test]
 fn kills_of_the_reader_lose_nothing_behind_zstd() {
     let Some(_) = peer("zstd") else { return };
-    check_runs("F4", extent(1, 10), &["t", "s4096", "n10000", "!zstd -q -1", "./main"], RATE / 10);
+    check_runs(
+        "F4",
+        extent(1, 10),
+        Beside::Nothing,
+        &["t", "s4096", "n10000", "!zstd -q -1", "./main"],
+        RATE / 10,
+    );
 }
 
 #[test]

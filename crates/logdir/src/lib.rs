@@ -41,3 +41,8 @@ pub use read::delivery::{Delivery, Follow, Scope, Start, Ticket, Window};
 #[cfg(test)]
 #[path = "../faults/main.rs"]
 mod faults;
+
+// Everything others do to a directory that is followed, in every order.
+#[cfg(test)]
+#[path = "../faults/interleavings.rs"]
+mod interleavings;

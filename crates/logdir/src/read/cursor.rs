@@ -7,7 +7,7 @@ pub mod line_id;
 pub mod token;
 
 use crate::failure::{Failure, What};
-use crate::read::decode::Decoded;
+use crate::read::decode::head;
 use crate::read::find;
 use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -89,14 +89,6 @@ impl Identity {
         let head = head(handle, self.head_len)?;
         Ok(head.len() == self.head_len && last_line::hash(&head) == self.head_hash)
     }
-}
-
-fn head(handle: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(len);
-    if let Some(decoded) = Decoded::new(handle.clone(), 0)? {
-        decoded.take(len as u64).read_to_end(&mut head)?;
-    }
-    Ok(head)
 }
 
 fn inode_and_birth(handle: &File) -> io::Result<(u64, u128)> {

@@ -22,6 +22,9 @@ const COMPRESSED_BLOCK_LEN: usize = 32 * 1024;
 #[cfg(feature = "xz")]
 const XZ_MEMORY_MAX_KIB: u32 = 66 * 1024;
 
+/// Decoded bytes that are compared at once.
+const COMPARED_BLOCK_LEN: u64 = 64 * 1024;
+
 /// How a file is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
@@ -150,6 +153,23 @@ pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
         decoded.take(len as u64).read_to_end(&mut head)?;
     }
     Ok(head)
+}
+
+/// True if two files decode to the same bytes, however they are stored.
+pub fn have_same_contents(one: Rc<File>, other: Rc<File>) -> io::Result<bool> {
+    let (Some(mut one), Some(mut other)) = (Decoded::new(one, 0)?, Decoded::new(other, 0)?) else {
+        return Ok(false);
+    };
+    let (mut block, mut other_block) = (Vec::new(), Vec::new());
+    loop {
+        for (decoded, block) in [(&mut one, &mut block), (&mut other, &mut other_block)] {
+            block.clear();
+            decoded.by_ref().take(COMPARED_BLOCK_LEN).read_to_end(block)?;
+        }
+        if block != other_block || block.is_empty() {
+            return Ok(block == other_block);
+        }
+    }
 }
 
 impl Decoded {

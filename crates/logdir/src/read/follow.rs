@@ -401,7 +401,7 @@ impl Follower {
         for _ in 0..TRIES_MAX {
             let Some(files) = self.directory.list_settled()? else { return Ok(false) };
             let Some(number) = self.find_last(&files) else { return self.find_again() };
-            let next = self.seen.successors(&files, number);
+            let next = self.seen.successors(&self.directory, &files, number);
             if next.is_empty() {
                 return Ok(false);
             }
@@ -412,7 +412,7 @@ impl Follower {
             }
             if let Some(links) = self.pin(&next)? {
                 self.looked_again = false;
-                self.seen = SeenFiles::of(&files, self.opened.iter().chain(&links));
+                self.seen.update(&files, &links);
                 self.chain.rename(files[number].clone());
                 self.push_links(links, 0);
                 return Ok(true);
@@ -421,13 +421,18 @@ impl Follower {
         Ok(false)
     }
 
-    /// Which of these is the last file. A `current` that nothing was ever written to is removed when its
-    /// writer was killed and the next one starts: then it is the file before it.
+    /// The number of the last file in a listing, or of a compressed copy of it. When a writer was killed
+    /// before it wrote to `current`, the next writer removes that file: then the file before it counts.
     fn find_last(&mut self, files: &[Rc<LogFile>]) -> Option<usize> {
         loop {
             let inode = self.last.as_ref()?.inode;
             if let Some(number) = files.iter().position(|file| file.inode == inode) {
                 return Some(number);
+            }
+            let last = self.opened.iter().rfind(|link| link.file.inode == inode);
+            let copy = last.and_then(|last| self.seen.find_copy(&self.directory, files, last));
+            if copy.is_some() {
+                return copy;
             }
             let was_empty = |link: &ListedFile| link.file.inode == inode && is_empty(link);
             self.opened.back().filter(|link| was_empty(link))?;

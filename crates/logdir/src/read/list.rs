@@ -108,6 +108,7 @@ impl Directory {
     /// Whether its path leads to another directory by now. Where it leads nowhere, none has come in its
     /// place yet.
     pub fn is_replaced(&self) -> bool {
+        before_look();
         stat(&self.path).is_ok_and(|stat| {
             (stat.st_dev, stat.st_ino) != self.id && is_kind(&stat, SFlag::S_IFDIR)
         })
@@ -115,6 +116,7 @@ impl Directory {
 
     /// Whether nothing leads to it any more.
     pub fn is_removed(&self) -> bool {
+        before_look();
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
@@ -125,6 +127,7 @@ impl Directory {
 
     /// Opens a file for reading; a named pipe that somebody put there does not hold us up.
     pub fn open_file(&self, name: &[u8]) -> Result<File, Failure> {
+        before_look();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         openat(&self.fd, OsStr::from_bytes(name), flags, Mode::empty())
             .map(File::from)
@@ -144,6 +147,7 @@ impl Directory {
 
     /// The file a name stands for at this moment, if it is a regular one.
     pub fn file(&self, name: &[u8], role: Role) -> Result<Option<LogFile>, Failure> {
+        before_look();
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
             Ok(stat) if is_regular(&stat) => Ok(Some(LogFile::new(name, role, &stat))),
             Ok(_) | Err(Errno::ENOENT) => Ok(None),
@@ -225,6 +229,7 @@ impl Directory {
 
     /// Calls `visit` with each name in the directory.
     pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Failure> {
+        before_look();
         let failure = |errno| Failure::new(What::Read, path_bytes(&self.path), errno);
         disk::each_name(&self.fd, visit).map_err(failure)
     }
@@ -262,6 +267,12 @@ impl Directory {
         Ok(processed.is_some_and(|copy| archives.iter().any(|known| known.inode == copy.inode)))
     }
 }
+
+/// Tests let others change the directory here.
+#[cfg(test)]
+use crate::interleavings::before_look;
+#[cfg(not(test))]
+fn before_look() {}
 
 /// Whether nothing was renamed between two listings; `current` may have grown.
 fn same_files(one: &[LogFile], other: &[LogFile]) -> bool {

@@ -110,10 +110,21 @@ impl Follower {
             Behind::Nothing => {
                 let end = links.iter().position(|link| link.file.label().is_none());
                 let Some(number) = end else { return Ok(false) };
+                if !self.is_processed(&links[..number]) {
+                    self.open_gap();
+                }
                 self.push_links(links[number..].to_vec(), 0);
             }
         }
         Ok(true)
+    }
+
+    /// True if one of these archives may be what a processor made of the file of the last line: it was
+    /// finished after that line.
+    fn is_processed(&self, archives: &[ListedFile]) -> bool {
+        let stamps = self.chain.stamps();
+        let labels = archives.iter().filter_map(|link| link.file.label());
+        labels.max().is_some_and(|label| Some(stamps.moment_of(label)) >= self.last_line.moment)
     }
 
     /// Looks for the last line delivered, where lines have stamps.
