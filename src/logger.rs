@@ -4,6 +4,7 @@ use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
 pub mod directory;
+mod doubts;
 mod engine;
 mod explain;
 mod input;
@@ -89,7 +90,7 @@ pub fn run() -> ExitCode {
     }
     match open(&script) {
         Ok(engine) => {
-            ignored.iter().for_each(|ignored| message::warn(&ignored.text()));
+            doubts::at_start(&script, &ignored).iter().for_each(|text| message::warn(text));
             exit(engine.run())
         }
         Err(failure) => {

@@ -3,8 +3,8 @@
 //! Reads lines from stdin, if it is no terminal, and tells what becomes of them. Opens no log, no status
 //! file and no lock.
 
-use crate::logger::directory;
-use crate::logger::stamps::Stamps;
+use crate::logger::stamps::{self, Stamps};
+use crate::logger::{directory, doubts};
 use crate::message::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
 use ::logdir::clock;
 use ::logdir::escape;
@@ -236,11 +236,9 @@ fn name(action: &Action) -> String {
 
 /// What cannot be meant so.
 fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
-    let mut warnings: Vec<String> = ignored.iter().map(|ignored| shown(&ignored.text())).collect();
+    let doubts = [doubts::at_start(script, ignored), doubts::when_asked(script)].concat();
+    let mut warnings: Vec<String> = doubts.iter().map(|text| shown(text)).collect();
     let used = script.actions.iter().rposition(Action::is_sink).map_or(0, |last| last + 1);
-    if used == 0 {
-        warnings.push("lines go nowhere: there is no directory, no =, no e and no 1".to_owned());
-    }
     for action in &script.actions[used..] {
         let name = name(action);
         warnings.push(format!("{name} has no effect: nothing takes lines behind it"));
@@ -333,10 +331,16 @@ fn lines(script: &Script) -> bool {
 
 /// A line, and for each sink whether it takes it and which action has said so: none, where no pattern
 /// matches, and then the line is selected, as every line is at first.
-fn fate(script: &Script, stamps: &mut Stamps, line: &[u8]) -> String {
+fn fate(script: &Script, next: &mut Stamps, line: &[u8]) -> String {
     let mut head = Vec::new();
-    stamps.append_to(&mut head);
-    let stamp_len = head.len();
+    let stamp_len = match stamps::leading_len(script.stamp, line) {
+        // A line of a log: it was judged with the stamp that it has.
+        Some(stamp_len) => stamp_len,
+        None => {
+            next.append_to(&mut head);
+            head.len()
+        }
+    };
     head.extend_from_slice(line);
     head.truncate(script.head_max());
     let mut text = format!("line: {}\n", shown(line));

@@ -70,6 +70,29 @@ impl Stamps {
     }
 }
 
+/// Bytes of the stamp that a line begins with, if it is one that the script makes.
+pub fn leading_len(format: Option<StampFormat>, line: &[u8]) -> Option<usize> {
+    match format? {
+        StampFormat::Tai64n => {
+            let has_space = line.get(label::LABEL_LEN) == Some(&b' ');
+            Label::parse(line).filter(|_| has_space).map(|_| label::STAMP_LEN)
+        }
+        StampFormat::Unix => {
+            let (secs, rest) = line.split_at(line.iter().position(|&byte| byte == b'.')?);
+            let is_stamp = !secs.is_empty()
+                && secs.iter().all(u8::is_ascii_digit)
+                && rest.len() >= MICROS_LEN
+                && rest[1..MICROS_LEN - 1].iter().all(u8::is_ascii_digit)
+                && rest[MICROS_LEN - 1] == b' ';
+            is_stamp.then_some(secs.len() + MICROS_LEN)
+        }
+        StampFormat::Utc | StampFormat::Local => stamp::parse_date(line).map(|(_, _, len)| len),
+    }
+}
+
+/// Bytes of a point, microseconds and a space.
+const MICROS_LEN: usize = 8;
+
 /// Labels as stamps of lines.
 #[derive(Debug)]
 pub struct Labels(label::Stamps);
@@ -106,5 +129,41 @@ impl Stamper for Dates {
 
     fn skip(&mut self) {
         self.0.skip();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_begins_with_a_stamp_that_its_script_makes() {
+        for (format, text) in [
+            (StampFormat::Tai64n, "@400000003ade68b109ab4c4c "),
+            (StampFormat::Unix, "1700000000.123456 "),
+            (StampFormat::Utc, "2023-11-14T22:13:20.000000001Z "),
+            (StampFormat::Local, "2023-11-14T22:13:20.000000001+01:00 "),
+        ] {
+            let line = format!("{text}x");
+            assert_eq!(leading_len(Some(format), line.as_bytes()), Some(text.len()), "{line}");
+            assert_eq!(leading_len(None, line.as_bytes()), None);
+            let other = format!("x{line}");
+            assert_eq!(leading_len(Some(format), other.as_bytes()), None);
+            for len in 0..text.len() {
+                assert_eq!(leading_len(Some(format), &line.as_bytes()[..len]), None, "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_stamps_of_a_script_are_known_again() {
+        for format in [StampFormat::Tai64n, StampFormat::Unix, StampFormat::Utc, StampFormat::Local]
+        {
+            let mut stamps = Stamps::new(Some(format));
+            stamps.set_clock(Label::from_unix(1_700_000_000, 5));
+            let mut line = Vec::new();
+            stamps.append_to(&mut line);
+            assert_eq!(leading_len(Some(format), &line), Some(line.len()));
+        }
     }
 }

@@ -308,7 +308,7 @@ fn tags_of_action(action: &Action) -> Vec<&'static str> {
 
 /// What a script uses, as the manual names it.
 fn tags_of(script: &Script) -> BTreeSet<&'static str> {
-    let Script { stamp, actions, ready_fd, unused: _ } = script;
+    let Script { stamp, actions, ready_fd, unused: _, doubtful: _ } = script;
     let mut tags: BTreeSet<&str> = actions.iter().flat_map(tags_of_action).collect();
     tags.extend(stamp.map(tag_of_stamp));
     tags.extend(ready_fd.map(|_| "Cm d Ns Ar fd"));

@@ -29,7 +29,9 @@ fn a_unit_behind_the_size_counts() {
 #[test]
 fn what_else_follows_the_digits_of_a_size_does_not_matter() {
     let home = Home::new();
-    home.run(&["s6000x", "n20", "./a", "s6000kb", "./b"], &numbers(1, 4000)).check(0, "");
+    let script = ["s6000x", "n20", "./a", "s6000kb", "./b"];
+    let ended = home.run(&script, &numbers(1, 4000));
+    assert_eq!(ended.status.code(), Some(0));
     for dir in ["a", "b"] {
         assert_eq!(home.contents(dir), numbers(1, 4000));
         let sizes = sizes(&home, dir);

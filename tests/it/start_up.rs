@@ -13,14 +13,15 @@ use std::process::Stdio;
 #[test]
 fn without_an_action_input_is_read_and_thrown_away() {
     let home = Home::new();
-    home.run(&[] as &[&str], b"a\nb\n").check(0, "");
+    let ended = home.run(&[] as &[&str], b"a\nb\n");
+    assert_eq!(ended.status.code(), Some(0));
     assert_eq!(fs::read_dir(home.path("")).expect("a directory").count(), 1, "only stderr");
 }
 
 #[test]
 fn the_first_byte_tells_the_action() {
     let home = Home::new();
-    let ended = home.run(&["two", "e ", "-@*", "echo", ".hidden"], b"a\n");
+    let ended = home.run(&["two", "e ", "-@*", "e", ".hidden"], b"a\n");
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(unstamped(&ended.stderr), b"a\n");
     assert_eq!(ended.stderr.len(), 28, "stamped");
@@ -42,7 +43,34 @@ fn an_unknown_action_is_named_in_a_warning() {
         let home = Home::new();
         let warning = "multilog: warning: ignoring unknown action main: \
                        a log directory starts with . or /, did you mean ./main?\n";
-        home.run(&["main"], b"a\n").check(0, warning);
+        home.run(&["main", "e"], b"").check(0, warning);
+    });
+}
+
+#[test]
+fn an_argument_that_may_mean_something_else_is_named() {
+    differs("an_argument_that_may_mean_something_else_is_named", || {
+        for (script, warnings) in [
+            (
+                &["smtpd"][..],
+                "multilog: warning: smtpd is read as s0; a directory starts with . or /, did you mean \
+                 ./smtpd?\nmultilog: warning: no action takes the lines: there is no directory, no =, \
+                 no e and no 1\n",
+            ),
+            (
+                &["s10M", "./d"],
+                "multilog: warning: s10M is 10 bytes, hence 4096; did you mean s10m?\n",
+            ),
+            (
+                &["errors"],
+                "multilog: warning: errors is read as e; a directory starts with . or /, did you mean \
+                 ./errors?\na\n",
+            ),
+            (&["-*"], ""),
+            (&["s100", "n1", "./d"], ""),
+        ] {
+            Home::new().run(script, b"a\n").check(0, warnings);
+        }
     });
 }
 

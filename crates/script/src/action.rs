@@ -17,6 +17,44 @@ pub struct Script {
     pub ready_fd: Option<i32>,
     /// Settings that no later action uses.
     pub unused: Vec<Unused>,
+    /// Arguments that may mean something else than they say.
+    pub doubtful: Vec<Doubtful>,
+}
+
+/// An argument that does something, and may have been meant to do something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubtful {
+    /// As it was written.
+    pub argument: OsString,
+    /// What it does.
+    pub reading: Reading,
+}
+
+/// How an argument is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The number of `s` or `n`. Who opens a directory knows if it is large enough.
+    Number {
+        /// `s` or `n`.
+        letter: char,
+        /// What is read.
+        value: u64,
+        /// What is wrong with the text after the letter, if anything is.
+        junk: Option<Junk>,
+    },
+    /// `e` with more after it, as in `errors`.
+    Word,
+    /// `k` with seconds, and no unit.
+    Seconds(u64),
+}
+
+/// What follows the letter of a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Junk {
+    /// No digit: a name rather, as in `smtpd`.
+    Name,
+    /// Something after the digits, and the argument that may have been meant.
+    Tail(Option<String>),
 }
 
 /// The stamps that a script can ask for.

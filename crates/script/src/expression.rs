@@ -1,11 +1,18 @@
-//! fnmatch patterns (`F`) and regular expressions (`X`), both made into one kind of automaton, which
-//! looks at each byte of a line once, whatever the pattern, and is made as far as lines need it.
+//! fnmatch patterns (`F`) and regular expressions (`X`), each made into an automaton that reads every byte of a
+//! line once and is built only as far as lines need it.
 //!
-//! Bytes are bytes here: no UTF-8, no locale.
+//! An expression sees text where a line is UTF-8: `.` is a character, `(?i)` folds the case of any letter. A
+//! line that is not UTF-8 is seen as bytes as well, so that `.` and `\xff` match its other bytes. `\b` knows
+//! letters of ASCII only. An fnmatch pattern sees bytes, as in the C locale.
+//!
+//! [`Expression::regex`] is what `X` of multilog(8) and `--grep` of logdir(1) have in common: the same
+//! expression matches the same lines in both.
 
+use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
+use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
 use regex_syntax::{Error as SyntaxError, ParserBuilder};
 use std::cell::RefCell;
 use std::fmt;
@@ -21,9 +28,18 @@ const CACHE_MAX: usize = 512 * 1024;
 #[derive(Clone, Debug)]
 pub struct Expression {
     /// As the user wrote it.
-    text: Vec<u8>,
+    written: Vec<u8>,
     /// In a box, since a script may have a thousand patterns of the other kind.
-    automaton: Box<Automaton>,
+    automata: Box<Automata>,
+}
+
+/// How a line is seen.
+#[derive(Clone, Debug)]
+struct Automata {
+    /// As text, or as bytes if the pattern is not about text.
+    first: Automaton,
+    /// As bytes, for lines that are not UTF-8.
+    bytes: Option<Automaton>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,10 +49,17 @@ struct Automaton {
     cache: RefCell<Cache>,
 }
 
+/// What letters and `.` are to an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alphabet {
+    Text,
+    Bytes,
+}
+
 /// Two are the same if they were written alike.
 impl PartialEq for Expression {
     fn eq(&self, other: &Expression) -> bool {
-        self.text == other.text
+        self.written == other.written
     }
 }
 
@@ -54,11 +77,12 @@ pub struct BadExpression {
 impl fmt::Display for BadExpression {
     /// One line, and where the place is known two more that point to it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.text.iter().map(|&byte| visible(byte)).collect();
+        let shown = visible(&self.text);
         write!(f, "unable to understand expression {shown}")?;
         match self.pos {
             Some(pos) => {
-                write!(f, ", byte {}: {}\n  {shown}\n  {:pos$}^", pos + 1, self.reason, "")
+                let column = visible(&self.text[..pos]).chars().count();
+                write!(f, ", byte {}: {}\n  {shown}\n  {:column$}^", pos + 1, self.reason, "")
             }
             None => write!(f, ": {}", self.reason),
         }
@@ -68,54 +92,111 @@ impl fmt::Display for BadExpression {
 impl Expression {
     /// An fnmatch(3) pattern, which has to match the whole of a line. Every pattern means something;
     /// refused is one that is too large.
+    ///
+    /// # Errors
+    /// The pattern needs too much memory.
     pub fn fnmatch(pattern: &[u8]) -> Result<Expression, BadExpression> {
-        Expression::new(pattern, &fnmatch_as_regex(pattern))
+        let first = Automaton::new(pattern, &fnmatch_as_regex(pattern), Alphabet::Bytes)?;
+        Ok(Expression::of(pattern, first, None))
     }
 
-    /// A regular expression, which has to match anywhere in a line.
+    /// A regular expression in the syntax of the crate `regex`, which has to match anywhere in a line.
+    ///
+    /// # Errors
+    /// What does not make sense, and where; or that the expression needs too much memory.
     pub fn regex(expression: &[u8]) -> Result<Expression, BadExpression> {
         let escaped: String = expression.iter().map(|&byte| escaped_byte(byte)).collect();
-        Expression::new(expression, &escaped)
-    }
-
-    fn new(text: &[u8], regex: &str) -> Result<Expression, BadExpression> {
-        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-        let parsed = parser.parse(regex).map_err(|error| refused(text, &error))?;
-        let config = Config::new()
-            .utf8(false)
-            .which_captures(WhichCaptures::None)
-            .nfa_size_limit(Some(AUTOMATON_MAX));
-        let compiled = Compiler::new().configure(config).build_from_hir(&parsed);
-        let automaton = compiled.ok().and_then(|compiled| {
-            let config = DFA::config().cache_capacity(CACHE_MAX);
-            DFA::builder().configure(config).build_from_nfa(compiled).ok()
-        });
-        let too_large = || BadExpression {
-            text: text.to_vec(),
-            pos: None,
-            reason: "it needs too much memory".to_owned(),
+        let bytes = Automaton::new(expression, &escaped, Alphabet::Bytes);
+        let Ok(text) = str::from_utf8(expression) else {
+            return Ok(Expression::of(expression, bytes?, None));
         };
-        let rules = automaton.ok_or_else(too_large)?;
-        let cache = RefCell::new(rules.create_cache());
-        Ok(Expression { text: text.to_vec(), automaton: Box::new(Automaton { rules, cache }) })
+        let text = Automaton::new(expression, text, Alphabet::Text)?;
+        // An expression about text alone, such as one of a class of letters, has no other reading.
+        Ok(Expression::of(expression, text, bytes.ok()))
     }
 
-    /// Whether it matches.
+    fn of(written: &[u8], first: Automaton, bytes: Option<Automaton>) -> Expression {
+        Expression { written: written.to_vec(), automata: Box::new(Automata { first, bytes }) }
+    }
+
+    /// True if it matches.
     pub fn matches(&self, line: &[u8]) -> bool {
-        let input = Input::new(line).earliest(true);
-        let Automaton { rules, cache } = &*self.automaton;
-        let found = rules.try_search_fwd(&mut cache.borrow_mut(), &input);
-        // An error is to give up, or a byte not to be looked at; the automaton has been told neither.
-        found.is_ok_and(|end| end.is_some())
+        let Automata { first, bytes } = &*self.automata;
+        first.matches(line)
+            || bytes
+                .as_ref()
+                .is_some_and(|bytes| str::from_utf8(line).is_err() && bytes.matches(line))
     }
 
     /// The pattern as the user wrote it.
     pub fn text(&self) -> &[u8] {
-        &self.text
+        &self.written
     }
 }
 
-fn refused(text: &[u8], error: &SyntaxError) -> BadExpression {
+impl Automaton {
+    fn new(written: &[u8], regex: &str, alphabet: Alphabet) -> Result<Automaton, BadExpression> {
+        let is_text = alphabet == Alphabet::Text;
+        let mut parser = ParserBuilder::new().unicode(is_text).utf8(false).build();
+        let parsed = parser.parse(regex).map_err(|error| refused(written, &error, alphabet))?;
+        let config = Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(AUTOMATON_MAX));
+        let compiled = Compiler::new().configure(config).build_from_hir(&with_ascii_words(parsed));
+        let rules = compiled.ok().and_then(|compiled| {
+            let config = DFA::config().cache_capacity(CACHE_MAX);
+            DFA::builder().configure(config).build_from_nfa(compiled).ok()
+        });
+        let too_large = || BadExpression {
+            text: written.to_vec(),
+            pos: None,
+            reason: "it needs too much memory".to_owned(),
+        };
+        let rules = rules.ok_or_else(too_large)?;
+        let cache = RefCell::new(rules.create_cache());
+        Ok(Automaton { rules, cache })
+    }
+
+    fn matches(&self, line: &[u8]) -> bool {
+        let input = Input::new(line).earliest(true);
+        let found = self.rules.try_search_fwd(&mut self.cache.borrow_mut(), &input);
+        // An error is to give up, or a byte not to be looked at; the automaton knows of neither.
+        found.is_ok_and(|end| end.is_some())
+    }
+}
+
+/// The expression with word boundaries of ASCII: an automaton that reads bytes once cannot know others.
+fn with_ascii_words(expression: Hir) -> Hir {
+    match expression.into_kind() {
+        HirKind::Look(look) => Hir::look(match look {
+            Look::WordUnicode => Look::WordAscii,
+            Look::WordUnicodeNegate => Look::WordAsciiNegate,
+            Look::WordStartUnicode => Look::WordStartAscii,
+            Look::WordEndUnicode => Look::WordEndAscii,
+            Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
+            Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
+            other => other,
+        }),
+        HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
+            let sub = Box::new(with_ascii_words(*sub));
+            Hir::repetition(Repetition { min, max, greedy, sub })
+        }
+        HirKind::Capture(Capture { index, name, sub }) => {
+            let sub = Box::new(with_ascii_words(*sub));
+            Hir::capture(Capture { index, name, sub })
+        }
+        HirKind::Concat(parts) => Hir::concat(parts.into_iter().map(with_ascii_words).collect()),
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.into_iter().map(with_ascii_words).collect())
+        }
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0),
+        HirKind::Class(class) => Hir::class(class),
+    }
+}
+
+fn refused(text: &[u8], error: &SyntaxError, alphabet: Alphabet) -> BadExpression {
     let (pos, reason) = match error {
         SyntaxError::Parse(error) => (Some(error.span().start.offset), error.kind().to_string()),
         SyntaxError::Translate(error) => {
@@ -123,7 +204,11 @@ fn refused(text: &[u8], error: &SyntaxError) -> BadExpression {
         }
         other => (None, other.to_string()),
     };
-    BadExpression { text: text.to_vec(), pos: pos.map(|pos| written_pos(text, pos)), reason }
+    let pos = pos.map(|pos| match alphabet {
+        Alphabet::Text => pos,
+        Alphabet::Bytes => written_pos(text, pos),
+    });
+    BadExpression { text: text.to_vec(), pos, reason }
 }
 
 /// Where in the expression as it was written the byte at `pos` of the escaped one comes from.
@@ -141,8 +226,13 @@ fn escaped_byte(byte: u8) -> String {
     if byte.is_ascii() { char::from(byte).to_string() } else { format!("\\x{byte:02x}") }
 }
 
-fn visible(byte: u8) -> char {
-    if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }
+/// A pattern as a terminal can show it.
+fn visible(text: &[u8]) -> String {
+    let presentation = Presentation { is_escaped: true, ..Presentation::default() };
+    let lines = text.split(|&byte| byte == b'\n');
+    let shown: Vec<Vec<u8>> =
+        lines.map(|line| Presenter::new(presentation.clone(), false).line(line)).collect();
+    String::from_utf8_lossy(&shown.join(&b"\\x0a"[..])).into_owned()
 }
 
 /// The regular expression that matches the lines an fnmatch pattern matches.
@@ -359,12 +449,40 @@ mod tests {
     fn a_regular_expression_matches_anywhere_and_bytes() {
         check_regex(b"", &[b"", b"a"], &[]);
         check_regex(b"b+c", &[b"abbc", b"bc"], &[b"ac", b"b"]);
-        check_regex(b"^a.c$", &[b"abc", b"a\xffc", b"a\0c"], &[b"xabc", b"abcd"]);
+        check_regex(
+            b"^a.c$",
+            &[b"abc", b"a\xffc", b"a\0c", "aüc".as_bytes()],
+            &[b"xabc", b"abcd", "aüüc".as_bytes()],
+        );
         check_regex(b"^(GET|POST) ", &[b"GET /", b"POST /"], &[b" GET /", b"PUT /"]);
         check_regex(b"[[:space:]][0-9]{3}$", &[b"x 404"], &[b"x404"]);
-        // Two bytes, of which the last is repeated, as to regcomp(3) in the C locale.
-        check_regex("é+$".as_bytes(), &["é".as_bytes(), b"\xc3\xa9\xa9"], &["e".as_bytes()]);
+    }
+
+    #[test]
+    fn text_that_is_utf_8_matches_as_text() {
+        let [upper, lower] = ["Überlauf".as_bytes(), "ein überlauf".as_bytes()];
+        check_regex("(?i)überlauf".as_bytes(), &[upper, lower], &[b"uberlauf"]);
+        check_regex("[Üü]berlauf".as_bytes(), &[upper, lower], &["Öberlauf".as_bytes()]);
+        check_regex("^é+$".as_bytes(), &["éé".as_bytes()], &[b"\xc3\xa9\xa9x", b"e"]);
+        check_regex(b"^.$", &["\u{1f600}".as_bytes(), b"x"], &["éé".as_bytes()]);
+        check_regex(b"^[^a]b$", &["éb".as_bytes(), b"\xffb"], &[b"ab"]);
+        check_regex(b"^\\w+$", &["Größe".as_bytes()], &[b"a b"]);
+        check_regex(b"\\bab\\b", &[b"x ab y", "ü ab ü".as_bytes()], &[b"abc"]);
+        check_regex("\\bab\\b.*(?i)Ü".as_bytes(), &["x ab ü".as_bytes()], &["abc ü".as_bytes()]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_match_as_bytes() {
         check_regex(b"[\xe9]", &[b"\xe9"], &[b"e"]);
+        check_regex(b"\\xe9", &[b"x\xe9", "é".as_bytes()], &[b"e"]);
+
+        check_regex(b"(?-u:\\xff)", &[b"\xff"], &[b"x"]);
+        check_regex(
+            "fehler: ü".as_bytes(),
+            &["\u{ff} fehler: ü".as_bytes(), "fehler: ü\u{0}".as_bytes()],
+            &[],
+        );
+        check_regex("ü$".as_bytes(), &[b"\xff \xc3\xbc"], &[b"\xff"]);
     }
 
     #[track_caller]
@@ -385,9 +503,9 @@ mod tests {
              repetition operator missing expression\n  +b\n  ^",
         );
         check_refused(
-            b"\xc3\xa9\n[a",
-            "unable to understand expression ???[a, byte 4: unclosed character class\n  \
-             ???[a\n     ^",
+            b"\xc3\xa9\x1b[a",
+            "unable to understand expression é\\x1b[a, byte 4: unclosed character class\n  \
+             é\\x1b[a\n       ^",
         );
         check_refused(
             b"a{1000}{1000}",

@@ -3,7 +3,7 @@
 //! As in 0.76 the first byte of an argument decides which action it is. A setting (`s`, `n`, `!` and so on)
 //! is kept inside the actions after it that it applies to.
 
-use crate::action::{Action, AppliesTo, Script, StampFormat, Unused};
+use crate::action::{Action, AppliesTo, Doubtful, Reading, Script, StampFormat, Unused};
 use crate::expression::BadExpression;
 use crate::pattern::{Language, Pattern};
 use crate::settings::{self, InForce, Setting};
@@ -79,7 +79,12 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
                 add_setting(&mut script, argument);
             }
             b"f" if rest.is_empty() => add(&mut script, Action::SelectRest),
-            b"e" => add(&mut script, in_force.alert()),
+            b"e" => {
+                add(&mut script, in_force.alert());
+                if !rest.trim_ascii().is_empty() {
+                    add_doubtful(&mut script, argument, Reading::Word);
+                }
+            }
             b"1" if rest.is_empty() => add(&mut script, in_force.stdout()),
             b"=" => add(&mut script, in_force.status(OsStr::from_bytes(rest))),
             b"d" if settings::parse_descriptor(rest).is_some() => {
@@ -90,6 +95,9 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
                 let hint = match settings::set(&mut in_force, bytes) {
                     Setting::Taken => {
                         add_setting(&mut script, argument);
+                        if let Some(reading) = settings::reading(bytes) {
+                            add_doubtful(&mut script, argument, reading);
+                        }
                         continue;
                     }
                     Setting::Malformed(needs) => Hint::Needs(needs),
@@ -105,6 +113,10 @@ pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpres
 fn add(script: &mut Script, action: Action) {
     script.unused.retain(|unused| !unused.applies_to.includes(&action));
     script.actions.push(action);
+}
+
+fn add_doubtful(script: &mut Script, argument: &OsStr, reading: Reading) {
+    script.doubtful.push(Doubtful { argument: argument.to_owned(), reading });
 }
 
 /// Notes a setting until an action follows that it applies to.
@@ -150,6 +162,7 @@ fn hint(argument: &[u8]) -> Hint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Junk;
     use crate::head::{HEAD_MAX, LONG_HEAD_MAX};
     use crate::presentation::{ALERT_MAX, Presentation, StatusSize};
     use crate::settings::Settings;
@@ -286,6 +299,55 @@ mod tests {
         check_log(&["s6000x", "n5k", "./d"], 6000, 5, None);
         check_log(&["s 9000", "n-5", "./d"], 0, 0, None);
         check_log(&["s99999999999999999999999", "n99999999999999999999", "./d"], MAX, MAX, None);
+    }
+
+    #[track_caller]
+    fn check_number(argument: &str, value: u64, junk: Option<Junk>) {
+        let letter = argument.chars().next().expect("a letter");
+        let expected = [Doubtful {
+            argument: argument.into(),
+            reading: Reading::Number { letter, value, junk },
+        }];
+        assert_eq!(parsed(&[argument, "./d"]).0.doubtful, expected);
+    }
+
+    #[test]
+    fn numbers_with_junk_are_doubtful() {
+        let meant = |text: &str| Some(Junk::Tail(Some(text.to_owned())));
+        for good in ["s100", "s100k"] {
+            check_number(good, if good == "s100" { 100 } else { 102_400 }, None);
+        }
+        check_number("n1", 1, None);
+        check_number("s10M", 10, meant("s10m"));
+        check_number("s10MB", 10, meant("s10m"));
+        check_number("s4KiB", 4, meant("s4k"));
+        check_number("s2 g", 2, meant("s2g"));
+        check_number("s1,000,000", 1, meant("s1000000"));
+        check_number("s1_000", 1, meant("s1000"));
+        check_number("s1.5m", 1, meant("s1536k"));
+        check_number("s1.25g", 1, meant("s1280m"));
+        check_number("s9000x", 9000, Some(Junk::Tail(None)));
+        check_number("s-5", 0, Some(Junk::Tail(None)));
+        check_number("s 9000", 0, meant("s9000"));
+        check_number("s=9000", 0, meant("s9000"));
+        check_number("n1k", 1, Some(Junk::Tail(None)));
+        check_number("n1,000", 1, meant("n1000"));
+        check_number("smtpd", 0, Some(Junk::Name));
+        check_number("nabc", 0, Some(Junk::Name));
+        check_number("s", 0, Some(Junk::Tail(None)));
+    }
+
+    #[test]
+    fn words_and_ages_without_unit_are_doubtful() {
+        let doubtful = |argument: &str| {
+            let (script, _) = parsed(&[argument, "./d"]);
+            script.doubtful.into_iter().map(|doubtful| doubtful.reading).collect::<Vec<_>>()
+        };
+        assert_eq!(doubtful("errors"), [Reading::Word]);
+        assert_eq!(doubtful("k30"), [Reading::Seconds(30)]);
+        for clear in ["e", "e ", "k30s", "k30d", "k0", "E20", "l0", "+a"] {
+            assert_eq!(doubtful(clear), [], "{clear}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! well formed value; anything else that begins with such a letter is no action, as in 0.76. Numbers are kept as
 //! they were written: who opens a directory knows the smallest ones and the values where nothing is set.
 
-use crate::action::Action;
+use crate::action::{Action, Junk, Reading};
 use crate::head::LONG_HEAD_MAX;
 use crate::presentation::{ALERT_MAX, PREFIX_MAX, Presentation, StatusSize};
 use std::ffi::{OsStr, OsString};
@@ -200,6 +200,74 @@ fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
         }
         None => Setting::Malformed(needs),
     }
+}
+
+/// How a setting is read, where its text may mean something else.
+pub fn reading(argument: &[u8]) -> Option<Reading> {
+    let (letter, text) = argument.split_first()?;
+    let (number, rest) = split_number(text);
+    match letter {
+        b's' => {
+            let junk = if size_unit(rest).is_some() && rest.len() < text.len() {
+                None
+            } else {
+                Some(junk('s', text))
+            };
+            Some(Reading::Number { letter: 's', value: parse_file_size(text), junk })
+        }
+        b'n' => {
+            let is_clean = rest.is_empty() && !text.is_empty();
+            Some(Reading::Number {
+                letter: 'n',
+                value: number,
+                junk: (!is_clean).then(|| junk('n', text)),
+            })
+        }
+        b'k' if rest.is_empty() && number > 0 => Some(Reading::Seconds(number)),
+        _ => None,
+    }
+}
+
+/// What is wrong with a number, and what may have been meant.
+fn junk(letter: char, text: &[u8]) -> Junk {
+    if text.first().is_some_and(u8::is_ascii_alphabetic) {
+        return Junk::Name;
+    }
+    let text = String::from_utf8_lossy(text).to_ascii_lowercase();
+    let text: String = text.chars().filter(|char| !matches!(char, ' ' | ',' | '_' | '=')).collect();
+    let digits_len =
+        text.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_len);
+    let unit = match unit {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Junk::Tail(None),
+    };
+    if letter != 's' && unit > 1 {
+        return Junk::Tail(None);
+    }
+    Junk::Tail(product(digits, unit).map(|bytes| meant(letter, bytes)))
+}
+
+/// A decimal number of units, if that is a whole number.
+fn product(digits: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let fraction = fraction.parse::<u64>().ok()?.checked_mul(unit)?;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    fraction.is_multiple_of(parts).then(|| whole.checked_add(fraction / parts))?
+}
+
+/// The argument for this number, in the largest unit that fits.
+fn meant(letter: char, number: u64) -> String {
+    let units = [(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")];
+    let unit = units
+        .into_iter()
+        .find(|(size, _)| letter == 's' && number > 0 && number.is_multiple_of(*size));
+    let (size, unit) = unit.unwrap_or((1, ""));
+    format!("{letter}{}{unit}", number / size)
 }
 
 /// The leading digits as a number, as 0.76 reads it: none is 0, what follows does not matter. A
