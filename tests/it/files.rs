@@ -198,7 +198,7 @@ fn only_names_behind_z_do_not_hang_a_rotation() {
 #[test]
 fn names_never_go_backwards() {
     differs("names_never_go_backwards", || {
-        let future = "@5000000000000000000000ff.s";
+        let future = "@40000000ffffffff000000ff.s";
         let home = prepared(&["@400000000000000000000001.s", future]);
         let mut logger = home.spawn(&["n3", "./d"]);
         logger.write(b"new\n");
@@ -208,10 +208,43 @@ fn names_never_go_backwards() {
             home.archives("d").len() == 2 && home.archives("d")[0] == future
         });
         let warning = "multilog: warning: the clock stands behind the newest archive in ./d, \
-                       naming the next one @500000000000000000000100.s\n";
+                       naming the next one @40000000ffffffff00000100.s\n";
         logger.end().check(0, warning);
-        assert_eq!(home.archives("d"), [future, "@500000000000000000000100.s"]);
-        assert_eq!(home.read("d/@500000000000000000000100.s"), b"old\nnew\n");
+        assert_eq!(home.archives("d"), [future, "@40000000ffffffff00000100.s"]);
+        assert_eq!(home.read("d/@40000000ffffffff00000100.s"), b"old\nnew\n");
+    });
+}
+
+#[test]
+fn a_label_that_no_clock_can_have_stops_no_rotation() {
+    differs("a_label_that_no_clock_can_have_stops_no_rotation", || {
+        for name in [
+            "@7fffffffffffffff3b9ac9ff.s",
+            "@7fffffffffffffff3b9ac9fe.s",
+            "@4000000225c17d0f00000000.s",
+        ] {
+            let home = prepared(&["@400000000000000000000001.s", name]);
+            let mut logger = home.spawn(&["n3", "./d"]);
+            for line in ["1\n", "2\n", "3\n"] {
+                logger.write(line);
+                wait_until("the line", || home.read("d/current").ends_with(line.as_bytes()));
+                logger.signal(Signal::SIGALRM);
+                let is_named = || {
+                    home.archives("d")
+                        .iter()
+                        .any(|archive| home.read(format!("d/{archive}")).ends_with(line.as_bytes()))
+                };
+                wait_until("the archive", is_named);
+            }
+            let warning = format!(
+                "multilog: warning: no clock can have made the name ./d/{name}, later names ignore it\n"
+            );
+            logger.end().check(0, &warning);
+            let archives = home.archives("d");
+            assert_eq!(archives.len(), 2, "{archives:?}");
+            assert_eq!(archives[1], name);
+            assert_eq!(home.contents("d"), format!("3\n{name}").as_bytes());
+        }
     });
 }
 

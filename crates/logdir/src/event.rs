@@ -50,6 +50,13 @@ pub enum Event {
         /// The name that the next archive gets instead of one made from the clock.
         name: Vec<u8>,
     },
+    /// An archive has a label that no clock can have. It does not decide the names of later archives.
+    LabelIgnored {
+        /// The directory, as the user named it.
+        place: Vec<u8>,
+        /// The name of the archive.
+        name: Vec<u8>,
+    },
     /// The state of the directory, which was asked for.
     Status {
         /// The directory, as the user named it.
@@ -115,6 +122,7 @@ impl Event {
             | Event::ProcessorStopped { .. }
             | Event::CurrentRemoved { .. }
             | Event::ClockBehind { .. }
+            | Event::LabelIgnored { .. }
             | Event::GivenUp { .. }
             | Event::DropsUnreported { .. } => Severity::Warning,
         }
@@ -145,6 +153,14 @@ impl Event {
                 place,
                 b", naming the next one ",
                 name,
+            ]
+            .concat(),
+            Event::LabelIgnored { place, name } => [
+                b"no clock can have made the name ",
+                &place[..],
+                b"/",
+                name,
+                b", later names ignore it",
             ]
             .concat(),
             Event::Status { place, text } => [&place[..], b": ", text.as_bytes()].concat(),

@@ -1,18 +1,20 @@
 //! Giving finished files their names, and removing the oldest.
 
 use crate::clock;
+use crate::disk::Stat;
 use crate::event::Event;
 use crate::failure::{Failure, What};
 use crate::format::{Code, archive_key, archive_name, is_removable};
-use crate::label::Label;
+use crate::label::{Label, NANOS_PER_SEC};
 use crate::write::age_clock::AgeClock;
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Labels with more seconds than this are reserved (TAI64); a name made of one is nobody's.
-const LABEL_END: u64 = 1 << 63;
+/// The last second that the clock of Linux can show, counted from 1970: the kernel keeps 2^63 nanoseconds. A
+/// name with a later label was made by hand or is damaged.
+const CLOCK_END_SECS: i64 = i64::MAX / NANOS_PER_SEC as i64;
 
 /// How long a listing of the directory is good for, but for our own changes. 0.76 reads the directory
 /// for every file; where files are finished faster than this the cost would grow with their number.
@@ -37,6 +39,8 @@ pub struct Archives {
     /// Whether these are all that may be removed.
     is_complete: bool,
     age_clock: AgeClock,
+    /// Whether a label that no clock can have has been reported.
+    has_reported_label: bool,
     /// How many were removed because the disk was full.
     removed_for_room: u64,
 }
@@ -79,17 +83,24 @@ impl Archives {
             return Ok(None);
         }
         self.refresh(place)?;
-        let now = clock::now();
-        let label = self.newest.map_or(now, |newest| now.max(newest.next()));
+        let mut label = self.next_label();
+        let mut given = give_name(place, file, &stat, &archive_name(label, code, &place.spec.code));
+        if given == Err(Errno::EEXIST) {
+            // The name was made after the directory was read, or the newest archive has the last label.
+            self.read(place)?;
+            let next = self.next_label();
+            label = if next == label { clock::now() } else { next };
+            given = give_name(place, file, &stat, &archive_name(label, code, &place.spec.code));
+        }
         let name = archive_name(label, code, &place.spec.code);
-        if label == now {
+        if label <= clock::now() {
             place.clock_behind.forget();
         } else if place.clock_behind.is_news() {
             warn_of_clock(place, &name);
         }
-        match give_name(place, file, &name) {
+        match given {
             Ok(()) => {
-                self.add_newest(Archive { name: name.clone(), size: stat.size });
+                self.add(Archive { name: name.clone(), size: stat.size });
                 Ok(Some(name))
             }
             Err(errno) => {
@@ -97,6 +108,12 @@ impl Archives {
                 Err(place.failure(What::Link, &name, errno))
             }
         }
+    }
+
+    /// The present moment, or a nanosecond after the newest archive if the clock is behind that.
+    fn next_label(&self) -> Label {
+        let now = clock::now();
+        self.newest.map_or(now, |newest| now.max(newest.next()))
     }
 
     /// Removes the oldest archives as long as there is an excess of them, but never `spared`, the one
@@ -240,11 +257,16 @@ impl Archives {
         listing.map_err(|errno| place.failure_here(What::Read, errno))?;
         (self.count, self.bytes, self.newest) = (0, 0, None);
         let mut removable = Vec::new();
+        let mut beyond = None;
         for name in names {
             let size = if with_sizes { size_of(place, &name)? } else { 0 };
             self.count += 1;
             self.bytes += size;
-            self.newest = self.newest.max(label_of(&name));
+            match label_of(&name) {
+                Some(label) => self.newest = self.newest.max(Some(label)),
+                None if Label::parse(&name).is_some() => beyond = Some(name.clone()),
+                None => {}
+            }
             if is_removable(&name) {
                 removable.push(Archive { name, size });
             }
@@ -255,19 +277,26 @@ impl Archives {
         removable.truncate(REMOVABLE_MAX);
         self.removable = removable.into();
         self.read_at = Some(clock::instant());
+        if let Some(name) = beyond
+            && !std::mem::replace(&mut self.has_reported_label, true)
+        {
+            place.report(&Event::LabelIgnored { place: place.name().to_vec(), name });
+        }
         Ok(())
     }
 
-    /// Takes note of a file that is newer than all others.
-    fn add_newest(&mut self, archive: Archive) {
+    /// Takes note of a file that was named. Only names that order nothing may be later than its own.
+    fn add(&mut self, archive: Archive) {
         self.count += 1;
         self.bytes += archive.size;
-        self.newest = self.newest.max(Label::parse(&archive.name));
-        if self.is_complete && self.removable.len() < REMOVABLE_MAX {
-            self.removable.push_back(archive);
-        } else {
-            self.is_complete = false;
+        self.newest = self.newest.max(label_of(&archive.name));
+        let key = archive_key(&archive.name);
+        let pos = self.removable.partition_point(|other| archive_key(&other.name) <= key);
+        if self.is_complete || pos < self.removable.len() {
+            self.removable.insert(pos, archive);
         }
+        self.is_complete &= self.removable.len() <= REMOVABLE_MAX;
+        self.removable.truncate(REMOVABLE_MAX);
     }
 }
 
@@ -277,22 +306,29 @@ fn size_of(place: &LockedDir, name: &[u8]) -> Result<u64, Failure> {
     Ok(stat.map_or(0, |stat| stat.size))
 }
 
-/// The label of an archive, if it is one that counts for the order of names.
+/// The label of an archive, if the next one may follow it: a label that no clock can have orders nothing.
 pub fn label_of(name: &[u8]) -> Option<Label> {
-    Label::parse(name).filter(|label| label.seconds() < LABEL_END)
+    let end = Label::from_unix(CLOCK_END_SECS, NANOS_PER_SEC - 1);
+    Label::parse(name).filter(|label| *label < end)
 }
 
 /// Links, or renames where the file system has no links for this file: another user's (protected hard
 /// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
-fn give_name(place: &LockedDir, file: &[u8], name: &[u8]) -> Result<(), Errno> {
+fn give_name(place: &LockedDir, file: &[u8], stat: &Stat, name: &[u8]) -> Result<(), Errno> {
     match place.dir.link(file, name) {
         Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+        // A server has made the link, and was asked again.
+        Err(Errno::EEXIST) if is_same(place, name, stat)? => return Ok(()),
         answer => return answer,
     }
     match place.dir.stat(name)? {
         Some(_) => Err(Errno::EEXIST),
         None => place.dir.rename(file, name),
     }
+}
+
+fn is_same(place: &LockedDir, name: &[u8], stat: &Stat) -> Result<bool, Errno> {
+    Ok(place.dir.stat(name)?.is_some_and(|found| found.identity == stat.identity))
 }
 
 /// The name of the archive that is this very file, if one is.
@@ -325,6 +361,7 @@ mod tests {
     use crate::disk::Dir;
     use crate::disk::model::{Model, ModelDir};
     use crate::format::PREVIOUS;
+    use crate::label::LABEL_LEN;
     use crate::settings::Settings;
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -435,6 +472,62 @@ mod tests {
                 prop_assert!(found.contains(&name), "the one just finished went");
                 prop_assert_eq!(found, expected);
             }
+        }
+    }
+
+    /// Names at both ends of the range of labels, around the present, and any others.
+    fn any_name() -> impl Strategy<Value = Vec<u8>> {
+        let second = prop_oneof![
+            any::<u64>(),
+            0..3_u64,
+            u64::MAX - 2..=u64::MAX,
+            (1 << 63) - 3..(1 << 63) + 3_u64,
+            (1 << 62)..(1 << 62) + 20_u64,
+            Just(LAST_SECOND - 1),
+            Just(LAST_SECOND),
+            Just(LAST_SECOND + 1),
+        ];
+        let nanos = prop_oneof![0..3_u32, 999_999_997..1_000_000_003_u32, any::<u32>()];
+        let ending = select(vec![".s", ".u", "", ".s.gz", ".t", "~"]);
+        let label = (second, nanos, ending).prop_map(|(second, nanos, ending)| {
+            format!("@{second:016x}{nanos:08x}{ending}").into()
+        });
+        let bytes =
+            vec(any::<u8>().prop_filter("in names", |byte| ![0, b'/'].contains(byte)), 1..40);
+        let at = bytes.clone().prop_map(|bytes| [b"@", &bytes[..]].concat());
+        prop_oneof![6 => label, 1 => at, 1 => bytes]
+    }
+
+    /// The last second of the clock, as labels count.
+    const LAST_SECOND: u64 = (1 << 62) + 10 + CLOCK_END_SECS as u64;
+
+    proptest! {
+        #[test]
+        fn no_name_in_the_directory_stops_a_rotation(names in vec(any_name(), 0..12), count in 1..5) {
+            let (place, dir) = place(&Settings { number_max: 1000, ..Settings::new("./d") });
+            for name in &names {
+                dir.put(name, 0o644, b"foreign");
+            }
+            crate::event::told::take();
+            let mut before: Option<Vec<u8>> = None;
+            for _ in 0..count {
+                let now = clock::now();
+                let name = finish(&place, &dir, 9);
+                prop_assert!(!names.contains(&name));
+                let label = Label::parse(&name).unwrap();
+                prop_assert!(label.seconds() <= LAST_SECOND && label >= now);
+                let counts = |name: &&Vec<u8>| label_of(name).is_some();
+                let newest = names.iter().filter(counts).map(|name| &name[..LABEL_LEN]).max();
+                let is_at_end = newest >= Some(&Label::from_unix(CLOCK_END_SECS, 999_999_990).format()[..]);
+                prop_assert!(is_at_end || newest < Some(&name[..LABEL_LEN]), "names go backwards");
+                prop_assert!(is_at_end || before < Some(name.clone()));
+                place.archives().prune(&place, Some(&name), Excess::Any).unwrap();
+                before = Some(name);
+            }
+            let told = crate::event::told::take();
+            let ignored = told.iter().filter(|line| line.contains("no clock can")).count();
+            let is_ignored = |name: &Vec<u8>| Label::parse(name).is_some() && label_of(name).is_none();
+            prop_assert!(ignored <= 1 && (ignored == 1 || !names.iter().any(is_ignored)));
         }
     }
 
