@@ -208,6 +208,24 @@ fn make_dir_of_logger(home: &Home, name: &str, mode: u32) {
     fs::set_permissions(home.path(name), Permissions::from_mode(mode)).expect("its mode");
 }
 
+/// It may be read and written, but its files may not be reached.
+#[test]
+fn a_directory_that_may_not_be_searched_cannot_be_opened() {
+    let Some(setpriv) = peer("setpriv") else { return };
+    let home = Home::new();
+    fs::set_permissions(home.path(""), Permissions::from_mode(0o755)).expect("its mode");
+    make_dir_of_logger(&home, "d", 0o600);
+    let copy = home.path("multilog");
+    fs::copy(program(), &copy).expect("a copy");
+    let nobody: &[&str] = match geteuid().is_root() {
+        true => &["--reuid=65534", "--regid=65534", "--clear-groups"],
+        false => &[],
+    };
+    let options = [nobody, &["--no-new-privs", copy.to_str().expect("a name"), "./d"]].concat();
+    let message = "multilog: fatal: unable to open directory ./d: access denied\n";
+    home.run_of(&setpriv, &options, b"a\n").check(111, message);
+}
+
 #[test]
 fn an_unprivileged_user_logs_into_directories_of_their_own() {
     let Some(setpriv) = peer("setpriv") else { return };

@@ -265,6 +265,22 @@ fn a_failed_sync_makes_an_archive_that_says_so() {
 }
 
 #[test]
+fn a_failed_sync_of_the_directory_above_is_reported() {
+    differs("a_failed_sync_of_the_directory_above_is_reported", || {
+        let home = Home::new();
+        home.make_dir("above");
+        let above = home.path("above").display().to_string();
+        let options = ["-e", "inject=fsync:error=EIO", "-P", &above];
+        let Some(ended) = with_fault(&home, &options, &["./above/d"], b"a\n") else {
+            panic!("strace is missing");
+        };
+        let warning = "multilog: warning: unable to write ./above to disk: input/output error\n";
+        ended.check(0, warning);
+        assert_eq!(home.contents("above/d"), b"a\n");
+    });
+}
+
+#[test]
 fn a_failed_sync_at_the_end_leaves_current_unmarked() {
     differs("a_failed_sync_at_the_end_leaves_current_unmarked", || {
         let home = Home::new();

@@ -77,11 +77,13 @@ impl LockedDir {
     pub fn open(start: &Dir, spec: &Settings, reporter: &Reporter) -> Result<LockedDir, Failure> {
         // As in 0.76 a directory that cannot be made shows in the next call.
         let is_parent_synced = start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok()
-            && sync_parent(start, &spec.dir).is_ok();
+            && sync_parent(start, &spec.dir, reporter);
         let name = spec.dir.as_bytes();
         let dir = start
             .open_dir(&spec.dir)
             .map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
+        // A directory that may be read and not searched: every later call would fail.
+        dir.stat(b".").map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         let lock = Lock::take(&dir, name)?;
         Ok(LockedDir {
             dir,
@@ -263,8 +265,16 @@ impl LockedDir {
     }
 }
 
-/// A new directory is on disk when the directory above it is.
-fn sync_parent(start: &Dir, path: &OsStr) -> Result<(), Errno> {
+/// A new directory is on disk when the directory above it is. Where that cannot be done the new directory is as
+/// durable as with 0.76, and that is reported.
+fn sync_parent(start: &Dir, path: &OsStr, reporter: &Reporter) -> bool {
     let parent = disk::split(path).map(|(parent, _)| parent).filter(|parent| !parent.is_empty());
-    start.open_dir(parent.unwrap_or(OsStr::new(".")))?.sync()
+    let parent = parent.unwrap_or(OsStr::new("."));
+    match start.open_dir(parent).and_then(|parent| parent.sync()) {
+        Ok(()) => true,
+        Err(errno) => {
+            reporter.report(&Event::Failed(Failure::new(What::Sync, parent.as_bytes(), errno)));
+            false
+        }
+    }
 }
