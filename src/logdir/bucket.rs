@@ -45,8 +45,11 @@ impl Length {
     pub fn around(self, unix_secs: i64, zone: &TimeZone) -> Option<Range<i64>> {
         let zoned = zoned(unix_secs, zone)?;
         match self {
+            Length::Seconds(secs) if is_split_by_change(unix_secs, secs, zone)? => {
+                by_wall_clock(&zoned, secs)
+            }
             Length::Seconds(secs) => {
-                let local_secs = unix_secs + i64::from(zoned.offset().seconds());
+                let local_secs = unix_secs + offset_secs(unix_secs, zone)?;
                 let start = unix_secs - local_secs.rem_euclid(secs);
                 Some(start..start + secs)
             }
@@ -67,6 +70,32 @@ impl Length {
         };
         zoned(start_secs, zone).map_or_else(String::new, |zoned| zoned.strftime(form).to_string())
     }
+}
+
+/// True if clocks change near this moment by a time that is not a multiple of the length: then a stretch is
+/// longer or shorter by this change.
+fn is_split_by_change(unix_secs: i64, secs: i64, zone: &TimeZone) -> Option<bool> {
+    let before = offset_secs(unix_secs.checked_sub(secs)?, zone)?;
+    let after = offset_secs(unix_secs.checked_add(secs)?, zone)?;
+    Some((after - before) % secs != 0)
+}
+
+fn offset_secs(unix_secs: i64, zone: &TimeZone) -> Option<i64> {
+    Some(i64::from(zoned(unix_secs, zone)?.offset().seconds()))
+}
+
+/// The stretch between two round times of the wall clock.
+fn by_wall_clock(zoned: &Zoned, secs: i64) -> Option<Range<i64>> {
+    let (date, time) = (zoned.date(), zoned.time());
+    let day_secs =
+        (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
+    let midnight = date.at(0, 0, 0, 0);
+    let at = |day_secs: i64| {
+        let civil = midnight.checked_add(day_secs.seconds()).ok()?;
+        Some(zoned.time_zone().to_timestamp(civil).ok()?.as_second())
+    };
+    let start = day_secs - day_secs.rem_euclid(secs);
+    Some(at(start)?..at(start + secs)?)
 }
 
 fn zoned(unix_secs: i64, zone: &TimeZone) -> Option<Zoned> {
@@ -111,6 +140,29 @@ mod tests {
         let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
         check(Length::Day, berlin, 1_679_800_000, "2023-03-26", DAY_SECS - 3600);
         check(Length::Day, berlin, 1_698_580_000, "2023-10-29", DAY_SECS + 3600);
+        // The row with the change has an hour more or less, and the rows next to it have not.
+        let four = Length::Seconds(4 * 3600);
+        for (secs_of_day, name, hours) in
+            [(0, "00", 5), (4, "00", 5), (5, "04", 4), (9, "08", 4), (24, "20", 4)]
+        {
+            let at = 1_698_530_400 + secs_of_day * 3600 + 1800;
+            check(four, berlin, at, &format!("2023-10-29 {name}:00"), hours * 3600);
+        }
+        for (secs_of_day, name, hours) in [(-1, "20", 4), (0, "00", 3), (2, "00", 3), (3, "04", 4)]
+        {
+            let at = 1_679_785_200 + secs_of_day * 3600 + 1800;
+            let day = if secs_of_day < 0 { 25 } else { 26 };
+            check(four, berlin, at, &format!("2023-03-{day} {name}:00"), hours * 3600);
+        }
+        // An hour that is there twice is two rows.
+        check(Length::Seconds(3600), berlin, 1_698_537_600 + 60, "2023-10-29 02:00", 3600);
+        check(Length::Seconds(3600), berlin, 1_698_541_200 + 60, "2023-10-29 02:00", 3600);
+        // Clocks that are set back by half an hour make an hour longer by that.
+        let lord_howe = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+        for minutes in [1, 59, 61, 89] {
+            let at = 1_680_357_600 + minutes * 60;
+            check(Length::Seconds(3600), lord_howe, at, "2023-04-02 01:00", 5400);
+        }
         check(Length::Seconds(60), "UTC0", -1, "1969-12-31 23:59", 60);
         assert_eq!(Length::Day.around(i64::MAX, &TimeZone::UTC), None);
     }

@@ -4,6 +4,7 @@ use crate::filters::{Ended, command, run};
 use crate::show::{FORMS_OF_TIMES, LOGDIR, stamped};
 use crate::support::{Home, numbers};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 
 /// In universal time.
@@ -139,4 +140,31 @@ fn what_cannot_be_counted_or_understood_is_told() {
     refused(&["--by", "7m"], "--by is a part of a day such as 1m, 1h, 1d, not 7m");
     refused(&["--since", "soon"], &format!("unable to understand the time soon; {FORMS_OF_TIMES}"));
     refused(&["--grep", "("], "unable to understand the pattern (: unclosed group");
+}
+
+#[test]
+fn a_row_over_a_change_of_clocks_has_its_true_length() {
+    let home = Home::new();
+    let mut lines = String::new();
+    // An hour each from 2026-10-25 00:30 in Berlin, a day of 25 hours.
+    for hour in 0..25_u64 {
+        let secs = (1 << 62) + 10 + 1_792_881_000 + hour * 3600;
+        let _ = writeln!(lines, "@{secs:016x}00000000 {hour}");
+    }
+    crate::show::put(&home, "main", "current", &lines);
+    let mut command = command(LOGDIR);
+    command.args(["rate", "--json", "--by", "4h", "main"]).current_dir(home.path(""));
+    command.env("TZ", "Europe/Berlin");
+    let ended = run(command, b"");
+    let objects: Vec<Value> = ended
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("an object"))
+        .collect();
+    let numbers = |key: &str| -> Vec<u64> {
+        objects.iter().map(|object| object[key].as_u64().expect("a number")).collect()
+    };
+    assert_eq!(numbers("seconds"), [18_000, 14_400, 14_400, 14_400, 14_400, 14_400]);
+    assert_eq!(numbers("lines"), [5, 4, 4, 4, 4, 4]);
 }
