@@ -73,6 +73,11 @@ pub fn failed(failure: &Failure) {
     warn(&failure.text(""));
 }
 
+/// Reports something that needs no attention.
+pub fn info(text: &str) {
+    tell("info", text.as_bytes());
+}
+
 /// Explains how a user gets access to the log directories of others.
 pub fn access_hint() {
     tell(

@@ -4,12 +4,13 @@ mod meaning;
 
 use crate::logdir::options::Check;
 use crate::logdir::trouble::Outcome;
-use crate::logdir::{choices, figures, table};
+use crate::logdir::{choices, failing, figures, table};
 use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::label::Counting;
-use ::logdir::read::examine::{self, Finding, Findings};
+use ::logdir::read::examine::{self, Finding, Findings, Kind};
 use ::logdir::read::find::{self, Found};
+use ::logdir::read::reported;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::writer;
@@ -50,7 +51,12 @@ fn examine(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Fin
     let snapshot = Snapshot::of_place(&found.place)?;
     let writer = writer::of_place(&found.place, &snapshot.directory)?;
     let stamps = choices::stamps(counting, &snapshot);
-    Ok(examine::examine(&snapshot, &stamps, writer, now))
+    let mut findings = examine::examine(&snapshot, &stamps, writer, now);
+    let state = reported::reported(&snapshot.directory, writer).state;
+    for failing in state.as_ref().map(failing::lasting).unwrap_or_default() {
+        findings.add_here(Kind::Failing, failing);
+    }
+    Ok(findings)
 }
 
 /// What people read: each kind of finding with the files it was found in and what it means.
@@ -147,7 +153,6 @@ fn json(name: &str, findings: &Findings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::logdir::read::examine::Kind;
 
     #[test]
     fn words_are_put_into_lines_that_fit() {

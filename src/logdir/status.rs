@@ -5,30 +5,33 @@
 
 use crate::logdir::options::Status;
 use crate::logdir::trouble::Outcome;
-use crate::logdir::{choices, figures, table};
+use crate::logdir::{choices, failing, figures, table};
 use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::format::Code;
 use ::logdir::label::Counting;
 use ::logdir::read::find::{self, Found, Location};
+use ::logdir::read::limits;
 use ::logdir::read::list::Role;
+use ::logdir::read::reported::{self, Reported};
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::vitals::{self, Convention, Vitals};
 use ::logdir::read::writer::{self, Writer};
+use ::logdir::writer_state::{Failed, WriterState};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
-const HEAD: [&str; 11] = [
-    "NAME", "WRITER", "STAMPS", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "TORN",
-    "KEEPS",
-];
+const HEAD: [&str; 10] =
+    ["NAME", "WRITER", "PROGRAM", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "KEEPS"];
 /// The columns of words.
 const LEFT: [usize; 2] = [1, 2];
 
 /// A file is not being finished for longer than this, in seconds, unless something is wrong.
 const FINISHING_SECS_MAX: f64 = 600.0;
+/// A failure that is over is told for this long, in seconds.
+const FAILED_SECS_MAX: f64 = 86_400.0;
 
 /// Runs the command. The error is the exit code of one that has not begun.
 pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
@@ -51,6 +54,9 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     }
     for report in &reports {
         outcome.trouble(&report.name, &report.troubles);
+        if let Some(failed) = report.state().and_then(|state| state.failed.as_ref()) {
+            tell_failed(&report.name, failed, now);
+        }
     }
     Ok(outcome.exit_code())
 }
@@ -61,6 +67,7 @@ struct Report {
     path: String,
     /// None of a file by itself.
     writer: Option<Writer>,
+    reported: Reported,
     file_count: usize,
     bytes: u64,
     torn_count: usize,
@@ -76,7 +83,9 @@ impl Report {
         let snapshot = Snapshot::of_place(&found.place)?;
         let writer = writer::of_place(&found.place, &snapshot.directory)?;
         let mut stamps = choices::stamps(counting, &snapshot);
-        let vitals = vitals::vitals(&snapshot, &mut stamps, now);
+        let reported = reported::reported(&snapshot.directory, writer);
+        let limits = limits::limits(&snapshot.directory, writer, &reported);
+        let vitals = vitals::vitals(&snapshot, &mut stamps, limits, now);
         let files = || snapshot.files.iter().map(|link| &link.file);
         let is_torn = |role| matches!(role, Role::Archive(_, Code::Unfinished));
         Ok(Report {
@@ -91,8 +100,20 @@ impl Report {
                 .find_map(|file| file.label())
                 .map(|label| stamps.moment_of(label)),
             vitals,
-            troubles: troubles(&snapshot, writer, now),
+            troubles: troubles(&snapshot, writer, reported.state.as_ref(), now),
+            reported,
         })
+    }
+
+    fn state(&self) -> Option<&WriterState> {
+        self.reported.state.as_ref()
+    }
+}
+
+/// Tells of a failure that is over, as long as it is news.
+fn tell_failed(name: &str, failed: &Failed, now: Moment) {
+    if vitals::secs_between(failing::moment(failed.until), now) <= FAILED_SECS_MAX {
+        message::info(&format!("{name}: {}", failing::over(failed)));
     }
 }
 
@@ -101,8 +122,13 @@ fn absolute(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn troubles(snapshot: &Snapshot, writer: Option<Writer>, now: Moment) -> Vec<String> {
-    let mut troubles = Vec::new();
+fn troubles(
+    snapshot: &Snapshot,
+    writer: Option<Writer>,
+    state: Option<&WriterState>,
+    now: Moment,
+) -> Vec<String> {
+    let mut troubles = state.map(failing::lasting).unwrap_or_default();
     let is_crashed = writer == Some(Writer::Crashed);
     if is_crashed {
         troubles.push(message::crashed().to_owned());
@@ -139,20 +165,19 @@ fn row(report: &Report, now: Moment) -> Vec<String> {
     vec![
         table::shown(&report.name),
         match report.writer {
-            Some(Writer::Running(Some(pid))) => format!("pid {pid}"),
+            Some(Writer::Running(Some(pid))) => pid.to_string(),
             Some(Writer::Running(None)) => "running".to_owned(),
             Some(Writer::Clean) => "clean".to_owned(),
             Some(Writer::Crashed) => "crashed".to_owned(),
             None => "-".to_owned(),
         },
-        convention_word(vitals.convention).to_owned(),
+        or_dash(report.reported.program.as_deref().map(table::shown)),
         report.file_count.to_string(),
         figures::bytes(report.bytes),
         age(vitals.oldest),
         age(vitals.newest),
         or_dash(pace),
         age(report.rotated),
-        report.torn_count.to_string(),
         or_dash(vitals.kept_secs.map(figures::span)),
     ]
 }
@@ -174,6 +199,13 @@ struct Object<'a> {
     directory: &'a str,
     writer: Option<&'static str>,
     pid: Option<i32>,
+    program: Option<&'a str>,
+    failing: Vec<failing::Object<'a>>,
+    failed: Option<failing::Object<'a>>,
+    held_lines: Option<u64>,
+    held_bytes: Option<u64>,
+    dropped_lines: Option<u64>,
+    synced: Option<String>,
     stamps: &'static str,
     files: usize,
     bytes: u64,
@@ -194,6 +226,7 @@ fn json(reports: &[Report]) -> String {
 
 fn object(report: &Report) -> Object<'_> {
     let vitals = &report.vitals;
+    let state = report.state();
     let (writer, pid) = match report.writer {
         Some(Writer::Running(pid)) => (Some("running"), pid),
         Some(Writer::Clean) => (Some("clean"), None),
@@ -205,6 +238,18 @@ fn object(report: &Report) -> Object<'_> {
         directory: &report.path,
         writer,
         pid,
+        program: report.reported.program.as_deref(),
+        failing: state
+            .map(|state| state.failing.iter().map(failing::object).collect())
+            .unwrap_or_default(),
+        failed: state.and_then(|state| state.failed.as_ref()).map(failing::object_of_over),
+        held_lines: state.map(|state| state.held.lines),
+        held_bytes: state.map(|state| state.held.bytes),
+        dropped_lines: state.map(|state| state.dropped.lines),
+        synced: state
+            .and_then(|state| state.synced)
+            .map(failing::moment)
+            .and_then(figures::rfc3339),
         stamps: convention_word(vitals.convention),
         files: report.file_count,
         bytes: report.bytes,
@@ -236,6 +281,7 @@ mod tests {
             name: name.to_owned(),
             path: format!("/log/{name}"),
             writer: Some(writer),
+            reported: Reported { program: Some("multilog 0.1.0".to_owned()), state: None },
             file_count: 10,
             bytes: 998_500,
             torn_count: 0,
@@ -280,11 +326,11 @@ mod tests {
         assert_eq!(
             table,
             "\
-NAME        WRITER      STAMPS FILES SIZE OLDEST NEWEST L/MIN ROTATED TORN KEEPS
+NAME         WRITER  PROGRAM        FILES SIZE OLDEST NEWEST L/MIN ROTATED KEEPS
 a-very-long-name-of-a-service
-            pid 4194304 label     10 975K  1d02h     0s ~1.2M   1h23m    0   59s
-web         clean       none      10 975K      -     0s     -       -    0     -
-x\\x1b[2J    crashed     date      10 975K  1d02h     0s     0   1h23m   12     -
+             4194304 multilog 0.1.0    10 975K  1d02h     0s ~1.2M   1h23m   59s
+web          clean   multilog 0.1.0    10 975K      -     0s     -       -     -
+x\\x1b[2J     crashed multilog 0.1.0    10 975K  1d02h     0s     0   1h23m     -
 "
         );
     }

@@ -47,6 +47,7 @@ pub fn settings(dir: &OsStr, set: &Settings, is_stamped: bool) -> settings::Sett
         overflow,
         is_stamped,
         dir: usual.dir,
+        program: usual.program,
     }
 }
 

@@ -105,6 +105,7 @@ fn log_words(spec: &Settings) -> String {
     // None is passed over: the others are told by `keeping_words`, and stamps have words of their own.
     let Settings {
         dir,
+        program: _,
         size_max,
         number_max,
         processor,

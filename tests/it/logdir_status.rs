@@ -3,7 +3,8 @@
 use crate::filters::{Ended, command, run};
 use crate::peers::peer;
 use crate::show::LOGDIR;
-use crate::support::{Home, Logger, numbers, wait_until};
+use crate::support::{Home, Logger, is_original, numbers, wait_until};
+use crate::trouble::SmallDisk;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs::{self, FileTimes};
@@ -194,4 +195,139 @@ fn what_cannot_be_found_is_trouble() {
         "logdir: fatal: unable to understand --label 12: it is auto, 10 or leap; \
          logdir status --help lists the options\n",
     );
+}
+
+/// The version that the multilog under test reports.
+const PROGRAM: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"));
+
+#[test]
+fn a_logger_on_a_full_disk_shows_its_failure_and_its_end() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount_of(&home, "100k") else { return };
+    if is_original() {
+        return;
+    }
+    // Nobody reads its stderr.
+    let mut command = home.command(&["t", "s1000000", "r200", "./disk/d"]);
+    command.stderr(std::process::Stdio::null());
+    let mut logger = home.start(command);
+    logger.write("one\n");
+    wait_until("a line", || !home.read("disk/d/current").is_empty());
+    let (sound, code) = object(&home, "disk/d");
+    assert_eq!((sound["program"].as_str(), code), (Some(PROGRAM), 0), "{sound}");
+    assert_eq!(sound["failing"].as_array().map(Vec::len), Some(0), "{sound}");
+    disk.fill(8192);
+    let text = numbers(1, 1000);
+    logger.write(&text);
+    let failing = || object(&home, "disk/d").0["failing"].as_array().map_or(0, Vec::len);
+    wait_until("the failure to show", || failing() == 1);
+    wait_until("the lines to show", || object(&home, "disk/d").0["held_lines"].as_u64() > Some(0));
+    let (full, code) = object(&home, "disk/d");
+    assert_eq!(code, 2, "{full}");
+    let reason = full["failing"][0]["reason"].as_str();
+    assert_eq!(reason, Some("unable to write to ./disk/d/current: out of disk space"), "{full}");
+    // The line that was cut is counted as one that is held.
+    let written = home.read("disk/d/current").iter().filter(|&&byte| byte == b'\n').count() as u64;
+    assert_eq!(full["held_lines"].as_u64(), Some(1001 - written), "{full}");
+    let table = status(&home, &["disk/d"]);
+    let warning = format!(
+        ": unable to write to ./disk/d/current: out of disk space, {} lines (",
+        1001 - written
+    );
+    assert!(table.stderr.starts_with("logdir: warning: d: failing since 20"), "{}", table.stderr);
+    assert!(table.stderr.contains(&warning), "{}", table.stderr);
+    assert!(String::from_utf8_lossy(&table.stdout).contains(PROGRAM), "{table:?}");
+    let checked = |arguments: &[&str]| {
+        let mut check = command_in(&home);
+        check.arg("check").args(arguments).arg("disk/d");
+        run(check, b"")
+    };
+    let (text, json) = (checked(&[]), checked(&["--json"]));
+    assert!(String::from_utf8_lossy(&text.stdout).contains("the writer fails\n"), "{text:?}");
+    assert!(String::from_utf8_lossy(&json.stdout).contains("\"finding\":\"failing\""), "{json:?}");
+    assert_eq!((text.status.code(), json.status.code()), (Some(1), Some(1)));
+
+    disk.empty();
+    wait_until("the end to show", || failing() == 0);
+    let (over, code) = object(&home, "disk/d");
+    assert_eq!(code, 0, "{over}");
+    assert_eq!(over["failed"]["reason"], full["failing"][0]["reason"], "{over}");
+    assert!(over["failed"]["until"].as_str() > over["failed"]["since"].as_str(), "{over}");
+    let told = status(&home, &["disk/d"]);
+    assert!(told.stderr.starts_with("logdir: info: d: works again since 20"), "{}", told.stderr);
+    assert_eq!(checked(&[]).status.code(), Some(0));
+    assert!(logger.end().status.success());
+    let (clean, _) = object(&home, "disk/d");
+    assert_eq!(
+        (clean["writer"].as_str(), clean["program"].as_str()),
+        (Some("clean"), Some(PROGRAM))
+    );
+}
+
+fn command_in(home: &Home) -> Command {
+    let mut command = command(LOGDIR);
+    command.current_dir(home.path("")).env_remove("COLUMNS");
+    command
+}
+
+#[test]
+fn another_logger_on_the_directory_is_not_taken_for_the_one_that_reported() {
+    let Some(debians) = peer("multilog").filter(|_| !is_original()) else { return };
+    let home = Home::new();
+    home.run(&["t", "./main"], b"one\n").check(0, "");
+    let kept = home.read("main/.writer");
+    assert!(kept.starts_with(PROGRAM.as_bytes()));
+    let mut logger = home.start(home.command_of(&debians, &["t", "s4096", "n5", "./main"]));
+    logger.write(numbers(1, 4000));
+    wait_until("rotations", || home.archives("main").len() == 4);
+    let (object, _) = object(&home, "main");
+    assert_eq!(
+        (object["writer"].as_str(), object["program"].as_str()),
+        (Some("running"), Some("multilog"))
+    );
+    assert!(object["held_lines"].is_null(), "{object}");
+    // Its own arguments tell how much it keeps.
+    assert!(object["kept_hours"].is_number(), "{object}");
+    assert!(logger.end().status.success());
+    assert!(home.read("main/.writer") == kept, "0.76 leaves it alone");
+}
+
+#[test]
+fn a_line_costs_nothing_for_what_readers_see_of_the_writer() {
+    let Some(strace) = peer("strace").filter(|_| !is_original()) else { return };
+    let home = Home::new();
+    let mut traced = command(strace);
+    traced.args(["-f", "-o"]).arg(home.path("trace")).args(["-e", "trace=openat"]);
+    traced.arg(crate::support::program()).args(["t", "s1000000", "./main"]);
+    let ended = run(
+        {
+            traced.current_dir(home.path(""));
+            traced
+        },
+        &numbers(1, 20_000),
+    );
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let trace = String::from_utf8(home.read("trace")).expect("a trace");
+    // At the start when names are synced, when it is open, and when it is closed.
+    let count = trace.matches("\".writer\"").count();
+    assert!((2..=3).contains(&count), "{count}: {trace}");
+}
+
+#[test]
+fn how_long_lines_are_kept_comes_from_the_limits_in_force() {
+    let home = Home::new();
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let secs = hour_ago.duration_since(SystemTime::UNIX_EPOCH).expect("a time").as_secs();
+    // A hundred thousand bytes in an hour.
+    let line = format!("@{:016x}00000000 {}\n", (1_u64 << 62) + 10 + secs, "x".repeat(972));
+    home.make_dir("main");
+    home.write("main/current", line.repeat(100), 0o744);
+    let (stopped, _) = object(&home, "main");
+    assert!(stopped["kept_hours"].is_null(), "nobody keeps anything: {stopped}");
+    let mut logger =
+        home.spawn(&["s100000000", "t", "s1000000", "n20", "./main", "s4096", "./other"]);
+    logger.write("one\n");
+    wait_until("a line", || !home.read("other/current").is_empty());
+    let hours = object(&home, "main").0["kept_hours"].as_f64().expect("hours");
+    assert!((190.0..210.0).contains(&hours), "{hours}");
 }

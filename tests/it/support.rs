@@ -219,6 +219,8 @@ impl Home {
         let listing = fs::read_dir(self.path(dir)).expect("a log directory");
         let mut names: Vec<String> = listing
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            // What our writer reports to readers, which 0.76 does not have.
+            .filter(|name| name != ".writer")
             .collect();
         names.sort();
         names

@@ -14,9 +14,16 @@ pub struct SmallDisk(PathBuf);
 impl SmallDisk {
     /// None where the test is not allowed to mount one.
     pub fn mount(home: &Home) -> Option<SmallDisk> {
+        SmallDisk::mount_of(home, "1m")
+    }
+
+    /// The same with another size.
+    pub fn mount_of(home: &Home, size: &str) -> Option<SmallDisk> {
         let path = home.path("disk");
         fs::create_dir(&path).expect("a directory");
-        let mounted = mount(Some("tmpfs"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=1m"));
+        let size = format!("size={size}");
+        let mounted =
+            mount(Some("tmpfs"), &path, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()));
         match mounted {
             Ok(()) => Some(SmallDisk(path)),
             Err(errno) if std::env::var_os("CI").is_some() => panic!("cannot mount: {errno}"),

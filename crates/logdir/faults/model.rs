@@ -437,7 +437,7 @@ impl ModelDir {
         let inode = match (disk.find(self.inode, name), purpose) {
             (Some(inode), _) => inode,
             (None, For::Reading | For::Overwriting) => return Err(Errno::ENOENT),
-            (None, For::Appending(mode) | For::Replacing(mode)) => {
+            (None, For::Appending(mode) | For::Replacing(mode) | For::InPlace(mode)) => {
                 let (bytes, on_disk) = (Vec::new(), Vec::new());
                 let made = disk.add(Body::File { bytes, on_disk, dropped: false }, mode);
                 disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
@@ -448,7 +448,7 @@ impl ModelDir {
         match purpose {
             For::Replacing(_) => disk.truncate(inode),
             For::Reading if name != STATE => disk.input = Some(inode),
-            For::Reading | For::Appending(_) | For::Overwriting => {}
+            For::Reading | For::Appending(_) | For::Overwriting | For::InPlace(_) => {}
         }
         Ok(ModelFile { disk: self.disk.clone(), dir: self.inode, inode })
     }

@@ -35,6 +35,8 @@ pub enum For {
     Replacing(u32),
     /// To be written in place; it must be there.
     Overwriting,
+    /// To be written in place; made with this mode if it is not there.
+    InPlace(u32),
 }
 
 /// What is known of a file without reading it.

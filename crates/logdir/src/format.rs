@@ -14,6 +14,9 @@ pub const PROCESSED: &[u8] = b"processed";
 pub const STATE: &[u8] = b"state";
 /// The `state` of a processor that has not succeeded yet.
 pub const NEWSTATE: &[u8] = b"newstate";
+/// What the writer reports of itself (`writer_state.rs`). Hidden, so that `cat main/*` shows lines only;
+/// other loggers pass over the name.
+pub const WRITER: &[u8] = b".writer";
 /// The file that is locked by the writer; empty, and never removed.
 pub const LOCK: &[u8] = b"lock";
 

@@ -28,6 +28,7 @@ pub mod lock_table;
 pub mod pause;
 pub mod sys;
 pub mod wake;
+pub mod writer_state;
 
 pub mod read;
 pub mod write;

@@ -29,6 +29,8 @@ pub const QUEUE_MIN: usize = 128 * 1024;
 pub struct Settings {
     /// The directory as the user named it.
     pub dir: OsString,
+    /// The program that writes and its version, for readers of the directory.
+    pub program: String,
     /// No file grows beyond this, in bytes.
     pub size_max: u64,
     /// `current` and the archives together are at most so many files.
@@ -83,6 +85,7 @@ impl Settings {
     pub fn new(dir: impl Into<OsString>) -> Settings {
         Settings {
             dir: dir.into(),
+            program: concat!("logdir ", env!("CARGO_PKG_VERSION")).to_owned(),
             size_max: SIZE_DEFAULT,
             number_max: NUMBER_DEFAULT,
             processor: None,

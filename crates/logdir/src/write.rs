@@ -22,6 +22,7 @@ mod replace;
 mod rotate;
 mod rotation_point;
 mod rotation_time;
+mod state;
 mod task;
 mod timers;
 mod waiting;
@@ -140,6 +141,11 @@ impl LogDir {
             };
             self.pause.report_end(work, self.place.name());
         }
+        if self.place.state.is_failing() {
+            let mut dropped = self.figures.dropped;
+            dropped.add(self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default());
+            self.place.state.hold(&self.place.dir, self.queue.held(), dropped);
+        }
     }
 
     /// Ends `current` here if it is not empty, as for SIGALRM.
@@ -216,6 +222,7 @@ impl LogDir {
                 Ok(()) => {
                     self.pause.clear();
                     self.pause.report_end(Work::Writing, self.place.name());
+                    self.place.state.closed(&self.place.dir);
                     End::Closed(Closed::Clean)
                 }
                 Err(errno) => {

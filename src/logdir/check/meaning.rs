@@ -18,6 +18,7 @@ pub struct Meaning {
 /// The meaning of a kind.
 pub fn of(kind: Kind) -> &'static Meaning {
     match kind {
+        Kind::Failing => &FAILING,
         Kind::Crashed => &CRASHED,
         Kind::MarkedTooEarly => &MARKED_TOO_EARLY,
         Kind::Unmarked => &UNMARKED,
@@ -39,6 +40,15 @@ pub fn of(kind: Kind) -> &'static Meaning {
         Kind::Zeros => &ZEROS,
     }
 }
+
+const FAILING: Meaning = Meaning {
+    word: "failing",
+    what: "the writer fails",
+    means: "It runs, and tries again until it succeeds. It holds lines in memory; when that is \
+             full it stops reading, and the service waits, or lines are dropped if the \
+             logger is set so.",
+    todo: "Remove the reason: make room on the disk, mend the processor. Nothing else is needed.",
+};
 
 const CRASHED: Meaning = Meaning {
     word: "crashed",

@@ -150,7 +150,7 @@ impl From<File> for OwnedFd {
 fn mode(purpose: For) -> Mode {
     Mode::from_bits_truncate(match purpose {
         For::Reading | For::Overwriting => 0,
-        For::Appending(mode) | For::Replacing(mode) => mode,
+        For::Appending(mode) | For::Replacing(mode) | For::InPlace(mode) => mode,
     })
 }
 
@@ -161,6 +161,7 @@ fn open_flags(purpose: For) -> OFlag {
         For::Appending(_) => OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT,
         For::Replacing(_) => OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_CREAT,
         For::Overwriting => OFlag::O_WRONLY,
+        For::InPlace(_) => OFlag::O_WRONLY | OFlag::O_CREAT,
     };
     purpose | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC
 }

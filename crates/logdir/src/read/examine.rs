@@ -17,6 +17,8 @@ pub const FINDINGS_MAX: usize = 1000;
 /// What may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// The writer runs and reports that it fails.
+    Failing,
     /// The writer was interrupted, and none has started since.
     Crashed,
     /// `current` is marked as whole though somebody writes it.
@@ -84,6 +86,12 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Adds a finding about the directory itself, in its place by kind.
+    pub fn add_here(&mut self, kind: Kind, detail: String) {
+        self.add(kind, b"", None, detail);
+        self.all.sort_by_key(|finding| finding.kind);
+    }
+
     fn add(&mut self, kind: Kind, file: &[u8], offset: Option<u64>, detail: String) {
         let known_count = self.all.iter().filter(|finding| finding.kind == kind).count();
         if known_count < FINDINGS_MAX {

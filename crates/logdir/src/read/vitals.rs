@@ -10,6 +10,7 @@ use crate::read::list::Role;
 use crate::read::range;
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, StampParser};
+use crate::writer_state::Limits;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -57,13 +58,18 @@ pub struct Vitals {
     pub newest: Option<Moment>,
     /// How fast lines came in the minute before now, where they tell their time.
     pub pace: Option<Pace>,
-    /// How long it takes at this pace to write as much as the directory holds, in seconds. None where it
-    /// is compressed.
+    /// How long lines are kept under the limits of the running logger, in seconds, if they arrive as they
+    /// did since the oldest. `None` if no limits are known.
     pub kept_secs: Option<f64>,
 }
 
-/// Takes the vitals of a directory.
-pub fn vitals(snapshot: &Snapshot, stamps: &mut StampParser, now: Moment) -> Vitals {
+/// Takes the vitals of a directory whose logger keeps as much as `limits` says.
+pub fn vitals(
+    snapshot: &Snapshot,
+    stamps: &mut StampParser,
+    limits: Option<Limits>,
+    now: Moment,
+) -> Vitals {
     let tail = Tail::read(snapshot);
     let directory = &snapshot.directory;
     let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).find(|link| link.file.len > 0);
@@ -71,12 +77,16 @@ pub fn vitals(snapshot: &Snapshot, stamps: &mut StampParser, now: Moment) -> Vit
     let seen = Seen::of(&tail, stamps, now);
     let pace = seen.last.map(|_| seen.pace(tail.is_all, now));
     let written = newest.map(|link| link.file.modified);
+    let oldest = oldest.and_then(|link| range::first_moment(directory, link, stamps));
+    let age_secs = oldest.map(|oldest| secs_between(oldest, now)).filter(|&secs| secs > 0.0);
     Vitals {
         convention: seen.convention,
-        oldest: oldest.and_then(|link| range::first_moment(directory, link, stamps)),
+        oldest,
         newest: seen.last.or(written.map(|(unix_secs, nanos)| Moment { unix_secs, nanos })),
         pace,
-        kept_secs: pace.and_then(|pace| kept_secs(snapshot, pace)),
+        kept_secs: limits
+            .zip(age_secs)
+            .and_then(|(limits, age_secs)| kept_secs(snapshot, limits, age_secs)),
     }
 }
 
@@ -214,16 +224,38 @@ fn convention(stamp: &[u8], counting: Counting) -> Convention {
     }
 }
 
-fn kept_secs(snapshot: &Snapshot, pace: Pace) -> Option<f64> {
-    let newest_archive = snapshot.files.iter().rev().find(|link| link.file.label().is_some());
-    if let Some(link) = newest_archive {
-        let handle = link.open(&snapshot.directory).ok().flatten()?;
-        if storage(&handle).ok()? != Storage::Plain {
-            return None;
+/// The shortest of the times that each limit allows, by what has come in the age of the oldest line.
+fn kept_secs(snapshot: &Snapshot, limits: Limits, age_secs: f64) -> Option<f64> {
+    let files = || snapshot.files.iter().map(|link| &link.file);
+    let archives = || files().filter(|file| file.label().is_some());
+    let secs_for = |share: f64| (share > 0.0).then_some(share * age_secs);
+    let bytes: u64 = files().map(|file| file.len).sum();
+    // The size holds for a file before it is compressed.
+    let by_number = match (limits.size, limits.number) {
+        (Some(size), Some(number)) if is_plain(snapshot) => {
+            secs_for(size as f64 * number as f64 / bytes as f64)
         }
-    }
-    let bytes: u64 = snapshot.files.iter().map(|link| link.file.len).sum();
-    (pace.bytes > 0.0).then(|| bytes as f64 / pace.bytes * MINUTE_SECS as f64)
+        (_, Some(number)) => {
+            let count = archives().count();
+            (count > 0).then(|| number as f64 / count as f64 * age_secs)
+        }
+        (_, None) => None,
+    };
+    let archived: u64 = archives().map(|file| file.len).sum();
+    let by_total = limits
+        .total
+        .filter(|_| archived > 0)
+        .map(|total| total as f64 / archived as f64 * age_secs);
+    let by_age = limits.age.map(|age| age.as_secs_f64());
+    let all = [by_number, by_total, by_age].into_iter().flatten();
+    all.filter(|secs| secs.is_finite()).reduce(f64::min)
+}
+
+/// True unless the newest archive is compressed.
+fn is_plain(snapshot: &Snapshot) -> bool {
+    let newest = snapshot.files.iter().rev().find(|link| link.file.label().is_some());
+    let handle = newest.and_then(|link| link.open(&snapshot.directory).ok().flatten());
+    handle.is_none_or(|handle| storage(&handle).is_ok_and(|kind| kind == Storage::Plain))
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use crate::write::archives::Archives;
 use crate::write::figures;
 use crate::write::lock::Lock;
 use crate::write::processor::Processors;
+use crate::write::state::State;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A disk that takes so long to confirm names is slow; others are faster than it takes to have a thread
@@ -52,6 +53,8 @@ pub struct LockedDir {
     archives: Mutex<Archives>,
     /// What failed last, and when.
     last_trouble: Mutex<Option<(Label, Failure)>>,
+    /// What readers see of the writer.
+    pub state: State,
     reporter: Reporter,
     _lock: Lock,
 }
@@ -64,6 +67,11 @@ impl OnceUntilOver {
     /// True for the first call since the beginning or since [`OnceUntilOver::forget`].
     pub fn is_news(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// True from the first report until it is over.
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// It is over; the next time is news again.
@@ -101,6 +109,7 @@ impl LockedDir {
             is_parent_synced: AtomicBool::new(is_parent_synced),
             archives: Mutex::default(),
             last_trouble: Mutex::default(),
+            state: State::new(spec),
             reporter: reporter.clone(),
             _lock: lock,
         })
@@ -119,6 +128,7 @@ impl LockedDir {
 
     /// Reports something that happened.
     pub fn report(&self, event: &Event) {
+        self.state.observe(&self.dir, event);
         self.reporter.report(event);
     }
 
@@ -130,6 +140,12 @@ impl LockedDir {
     /// Where events of this directory go.
     pub fn reporter(&self) -> &Reporter {
         &self.reporter
+    }
+
+    /// Where events of this directory go, those that readers are shown among them.
+    pub fn observing_reporter(self: &Arc<LockedDir>) -> Reporter {
+        let place = Arc::clone(self);
+        Reporter::new(move |event| place.report(event))
     }
 
     /// Remembers a failure, for whoever asks.
@@ -225,7 +241,9 @@ impl LockedDir {
         let synced = self.dir.sync();
         self.is_slow.store(begin.elapsed() > SLOW_SYNC, Ordering::Relaxed);
         match synced {
-            Ok(()) => self.names_unsynced.forget(),
+            Ok(()) => {
+                self.names_unsynced.forget();
+            }
             // A file system that cannot sync a directory keeps names as well as it can.
             Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS)) => {
                 if self.names_unsynced.is_news() {

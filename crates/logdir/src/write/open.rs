@@ -66,7 +66,9 @@ impl LogDir {
         let current = Current::new(current, 0, named_by);
         let place = Arc::new(place);
         let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
+        place.state.opened(&place.dir);
         Ok(LogDir {
+            pause: Pause::of(spec.pause, &place.observing_reporter()),
             worker: Worker::new(&place, wake),
             place,
             extents: Extents::new(&current),
@@ -82,7 +84,6 @@ impl LogDir {
             gap: None,
             has_dropped: false,
             rotation: Rotation::None,
-            pause: Pause::of(spec.pause, reporter),
             waiting,
             disk_full: None,
             timers,

@@ -158,6 +158,10 @@ impl Finish {
         match self.finishing.advance(place, patience) {
             Ok(()) if self.finishing.step() == Step::Done => {
                 self.outage.report_end(Work::Finishing, place.name(), place.reporter());
+                place.state.resume(&place.dir);
+                if !place.contents_unsynced.is_on() {
+                    place.state.synced(&place.dir);
+                }
                 Progress::Done(Report::Finished)
             }
             Ok(()) if step == Step::AwaitProcessor && self.finishing.step() == step => {
@@ -195,6 +199,7 @@ fn sync(place: &LockedDir, current: &Current) -> Report {
     if place.are_names_promised() && !is_named {
         return place.keep_names().map_or_else(Report::NamesUnsynced, |()| Report::Synced);
     }
+    place.state.synced(&place.dir);
     Report::Synced
 }
 

@@ -3,7 +3,7 @@
 use super::{Findings, Kind};
 use crate::failure::Failure;
 use crate::format::{
-    self, CURRENT, Code, LOCK, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
+    self, CURRENT, Code, LOCK, NEWSTATE, PREVIOUS, PROCESSED, STATE, WRITER, is_complete,
     parse_any_archive_name,
 };
 use crate::label::LABEL_LEN;
@@ -102,7 +102,7 @@ fn kind_of(name: &[u8], stamps: &StampParser) -> Name {
     match name {
         CURRENT => Name::Current,
         PREVIOUS | PROCESSED | NEWSTATE => Name::OfRotation,
-        LOCK | STATE | CONFIG => Name::Standing,
+        LOCK | STATE | CONFIG | WRITER => Name::Standing,
         _ if format::archive_key(name).is_some() => match &name[LABEL_LEN..] {
             b".t" => Name::OfRotation,
             _ => Name::NoArchive,

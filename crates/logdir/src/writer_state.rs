@@ -1,0 +1,270 @@
+//! What a writer reports of itself in its directory, for readers that cannot see its stderr: the format of
+//! the file `.writer`.
+//!
+//! The file has a fixed size and is overwritten in place, so that a full disk still takes it. Its lines are
+//! a key and its values; padding follows. The first line names the program, the last one repeats the moment
+//! of writing, which tells a reader that it read one state and not parts of two.
+
+use crate::escape;
+use crate::label::{LABEL_LEN, Label};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Bytes of the file.
+pub const STATE_LEN: usize = 2048;
+/// A failure is cut to this many bytes: a path can have 4096.
+const REASON_LEN_MAX: usize = 400;
+/// What stands for the middle of a text that is too long.
+const CUT: &str = "...";
+/// Failures at a time: of writing and of finishing files.
+pub const FAILING_MAX: usize = 2;
+
+/// A failure that lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// When it failed first.
+    pub since: Label,
+    /// What failed last, on which file, and why.
+    pub reason: String,
+}
+
+/// A failure that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// When it failed first.
+    pub since: Label,
+    /// When it worked again.
+    pub until: Label,
+    /// What failed last, on which file, and why.
+    pub reason: String,
+}
+
+/// Lines and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Newlines.
+    pub lines: u64,
+    /// Bytes, newlines included.
+    pub bytes: u64,
+}
+
+/// How much history a writer keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a file at most.
+    pub size: Option<u64>,
+    /// Files at most, `current` among them.
+    pub number: Option<u64>,
+    /// Bytes of all archives at most.
+    pub total: Option<u64>,
+    /// Age of an archive at most.
+    pub age: Option<Duration>,
+}
+
+/// The state of a writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriterState {
+    /// The program and its version.
+    pub program: String,
+    /// Its process, as it sees itself.
+    pub pid: u32,
+    /// When it opened the directory.
+    pub opened: Label,
+    /// When it closed the directory with everything on disk.
+    pub closed: Option<Label>,
+    /// What fails now.
+    pub failing: Vec<Failing>,
+    /// The last failure that is over.
+    pub failed: Option<Failed>,
+    /// What it has accepted and not written, when it was last counted in a failure.
+    pub held: Amount,
+    /// What it has dropped since it opened the directory.
+    pub dropped: Amount,
+    /// When a sync last put lines on disk.
+    pub synced: Option<Label>,
+    /// How much it keeps.
+    pub limits: Limits,
+}
+
+impl WriterState {
+    /// The contents of the file, written at this moment.
+    pub fn format(&self, now: Label) -> Vec<u8> {
+        let now = text(now);
+        let mut lines = format!("{}\npid {}\n", line(&self.program), self.pid);
+        let mut add = |key: &str, values: &str| {
+            // Writing to a string does not fail.
+            let _ = writeln!(lines, "{key} {values}");
+        };
+        add("written", &now);
+        add("opened", &text(self.opened));
+        if let Some(closed) = self.closed {
+            add("closed", &text(closed));
+        }
+        for failing in self.failing.iter().take(FAILING_MAX) {
+            add("failing", &format!("{} {}", text(failing.since), line(&failing.reason)));
+        }
+        if let Some(Failed { since, until, reason }) = &self.failed {
+            add("failed", &format!("{} {} {}", text(*since), text(*until), line(reason)));
+        }
+        for (key, amount) in [("held", self.held), ("dropped", self.dropped)] {
+            add(key, &format!("{} {}", amount.lines, amount.bytes));
+        }
+        if let Some(synced) = self.synced {
+            add("synced", &text(synced));
+        }
+        let Limits { size, number, total, age } = self.limits;
+        let limits = [size, number, total, age.map(|age| age.as_secs())];
+        let limits =
+            limits.map(|limit| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string()));
+        add("limits", &limits.join(" "));
+        let end = format!("end {now}\n");
+        lines += &"\n".repeat(STATE_LEN.saturating_sub(lines.len() + end.len()));
+        (lines + &end).into_bytes()
+    }
+
+    /// Reads the contents of the file. `None` if they are incomplete or changed while they were read.
+    /// Keys of later versions are passed over.
+    pub fn parse(contents: &[u8]) -> Option<WriterState> {
+        let text = String::from_utf8_lossy(contents.get(..STATE_LEN)?);
+        let mut lines = text.lines().filter(|line| !line.is_empty());
+        let mut state = WriterState {
+            program: lines.next()?.to_owned(),
+            pid: 0,
+            opened: Label::parse(b"@400000000000000000000000")?,
+            closed: None,
+            failing: Vec::new(),
+            failed: None,
+            held: Amount::default(),
+            dropped: Amount::default(),
+            synced: None,
+            limits: Limits::default(),
+        };
+        let (mut written, mut end) = (None, None);
+        for line in lines {
+            let (key, values) = line.split_once(' ')?;
+            match key {
+                "pid" => state.pid = values.parse().ok()?,
+                "written" => written = Some(label(values)?),
+                "opened" => state.opened = label(values)?,
+                "closed" => state.closed = Some(label(values)?),
+                "failing" => state.failing.push(failing(values)?),
+                "failed" => {
+                    let Failing { since, reason } = failing(values)?;
+                    let Failing { since: until, reason } = failing(&reason)?;
+                    state.failed = Some(Failed { since, until, reason });
+                }
+                "held" => state.held = amount(values)?,
+                "dropped" => state.dropped = amount(values)?,
+                "synced" => state.synced = Some(label(values)?),
+                "limits" => state.limits = limits(values),
+                "end" => end = Some(label(values)?),
+                _ => {}
+            }
+        }
+        (written.is_some() && written == end).then_some(state)
+    }
+}
+
+/// A label as text.
+fn text(label: Label) -> String {
+    String::from_utf8_lossy(&label.format()).into_owned()
+}
+
+fn label(text: &str) -> Option<Label> {
+    Label::parse(text.as_bytes())
+}
+
+/// A text that fits a line: paths may have any bytes in them. Of one that is too long the middle is left
+/// out, since the reason is at its end.
+fn line(text: &str) -> String {
+    let mut line = Vec::new();
+    escape::append(text.as_bytes(), &mut line);
+    let line = String::from_utf8_lossy(&line).into_owned();
+    if line.len() <= REASON_LEN_MAX {
+        return line;
+    }
+    let half = REASON_LEN_MAX / 2 - CUT.len();
+    let begin = line.floor_char_boundary(half);
+    let end = line.ceil_char_boundary(line.len() - half);
+    [&line[..begin], CUT, &line[end..]].concat()
+}
+
+fn failing(values: &str) -> Option<Failing> {
+    let reason = values.get(LABEL_LEN..)?.strip_prefix(' ')?.to_owned();
+    Some(Failing { since: label(values)?, reason })
+}
+
+fn amount(values: &str) -> Option<Amount> {
+    let (lines, bytes) = values.split_once(' ')?;
+    Some(Amount { lines: lines.parse().ok()?, bytes: bytes.parse().ok()? })
+}
+
+fn limits(values: &str) -> Limits {
+    let mut limits = values.split(' ').map(|limit| limit.parse().ok());
+    let mut next = || limits.next().flatten();
+    Limits { size: next(), number: next(), total: next(), age: next().map(Duration::from_secs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> WriterState {
+        let label = |secs: i64| Label::from_unix(1_700_000_000 + secs, 5);
+        WriterState {
+            program: "multilog 0.1.0".to_owned(),
+            pid: 4711,
+            opened: label(0),
+            closed: Some(label(9)),
+            failing: vec![Failing {
+                since: label(1),
+                reason: "unable to write to ./d/current: out of disk space".to_owned(),
+            }],
+            failed: Some(Failed { since: label(2), until: label(3), reason: "a: b".to_owned() }),
+            held: Amount { lines: 12, bytes: 345 },
+            dropped: Amount { lines: 1, bytes: 2 },
+            synced: Some(label(4)),
+            limits: Limits { size: Some(99_999), number: Some(10), total: None, age: None },
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written() {
+        let now = Label::from_unix(1_700_000_010, 7);
+        let contents = state().format(now);
+        assert_eq!(contents.len(), STATE_LEN);
+        assert_eq!(WriterState::parse(&contents), Some(state()));
+        assert!(
+            contents.starts_with(b"multilog 0.1.0\npid 4711\nwritten @400000006553f11400000007\n")
+        );
+        let newer = [&contents[..], b"more"].concat();
+        assert_eq!(WriterState::parse(&newer), Some(state()));
+    }
+
+    #[test]
+    fn parts_of_two_states_are_none() {
+        let one = state().format(Label::from_unix(1_700_000_010, 7));
+        let other = state().format(Label::from_unix(1_700_000_011, 7));
+        let mixed = [&one[..1000], &other[1000..]].concat();
+        assert_eq!(WriterState::parse(&mixed), None);
+        assert_eq!(WriterState::parse(&one[..STATE_LEN - 1]), None);
+        assert_eq!(WriterState::parse(b""), None);
+        assert_eq!(WriterState::parse(&[b'\n'; STATE_LEN]), None);
+    }
+
+    #[test]
+    fn no_reason_is_too_long_or_leaves_its_line() {
+        let reason = format!("unable to write to \x1b[2J\n{}: why", "/ä".repeat(3000));
+        let failing = Failing { since: state().opened, reason };
+        let failing = vec![failing.clone(), failing];
+        let failed = state().failed.map(|failed| Failed { reason: "x".repeat(5000), ..failed });
+        let state = WriterState { failing, failed, ..state() };
+        let contents = state.format(state.opened);
+        assert_eq!(contents.len(), STATE_LEN);
+        let read = WriterState::parse(&contents).unwrap();
+        assert!(read.failing[1].reason.starts_with("unable to write to \\x1b[2J\\x0a/ä/ä"));
+        assert!(read.failing[1].reason.ends_with("/ä: why"));
+        assert!(read.failing[1].reason.len() <= REASON_LEN_MAX);
+        assert_eq!(read.held, state.held);
+    }
+}
