@@ -8,6 +8,7 @@
 
 use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
+use std::ffi::OsString;
 use logdir::disk::Dir;
 use logdir::event::Reporter;
 use logdir::settings::Settings;
@@ -19,7 +20,6 @@ use script::lines::{HANDED_MAX, Lines, Sinks};
 use script::stamper::{NoStamps, Stamper};
 use script::{Action, Script, StampFormat};
 use stamps::Stamping;
-use std::io::Write;
 
 #[path = "../input.rs"]
 mod input;
@@ -63,13 +63,13 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// The settings of each sink that is a log directory, each in a place of its own.
-fn log_settings(script: &Script, home: &Home) -> Vec<Option<Settings>> {
+fn log_settings(script: &Script, home: &Home) -> Vec<Option<(OsString, Settings)>> {
     let sinks = script.actions.iter().filter(|action| action.is_sink()).enumerate();
     let settings = sinks.map(|(number, action)| {
-        let Action::Log { dir, settings, .. } = action else { return None };
-        let log = directory::settings(dir, settings, script.stamp.is_some());
-        Some(Settings {
-            dir: home.path(&format!("d{number}")).into(),
+        let Action::Log { settings, .. } = action else { return None };
+        let log = directory::settings(settings, script.stamp.is_some());
+        let dir = home.path(&format!("d{number}")).into();
+        let log = Settings {
             size_max: log.size_max.min(SIZE_MAX),
             // It would be run.
             processor: None,
@@ -79,7 +79,8 @@ fn log_settings(script: &Script, home: &Home) -> Vec<Option<Settings>> {
             age_max: None,
             rotate_after: None,
             ..log
-        })
+        };
+        Some((dir, log))
     });
     settings.collect()
 }
@@ -92,15 +93,20 @@ impl Sinks for Logs {
 
     fn bytes(&mut self, sink: usize, bytes: &[u8]) {
         if let Some(log) = &mut self.0[sink] {
-            log.write_all(bytes).expect("it waits and does not fail");
+            while !log.have_room(bytes.len()) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            log.append(bytes);
         }
     }
 }
 
-fn open(settings: &[Option<Settings>]) -> Logs {
+fn open(settings: &[Option<(OsString, Settings)>]) -> Logs {
     let start = Dir::start().expect("a working directory");
     let wake = Wake::new().expect("a wake");
-    let open = |spec| LogDir::open(&start, spec, &wake, &Reporter::new(|_| ())).expect("it opens");
+    let open = |(dir, spec): &(OsString, Settings)| {
+        LogDir::open(&start, dir, spec, &wake, &Reporter::new(|_| ())).expect("it opens")
+    };
     Logs(settings.iter().map(|settings| settings.as_ref().map(open)).collect())
 }
 
@@ -108,7 +114,7 @@ fn close(logs: Logs) {
     logs.0.into_iter().flatten().for_each(real_dir::close);
 }
 
-fn run(script: &Script, settings: &[Option<Settings>], reads: &[model::Read], first: u8) {
+fn run(script: &Script, settings: &[Option<(OsString, Settings)>], reads: &[model::Read], first: u8) {
     let mut lines = Lines::new(script);
     let mut stamping = Stamping::new(script.stamp);
     let mut logs = open(settings);
@@ -145,8 +151,8 @@ fn between(first: u8, number: usize) -> Between {
     }
 }
 
-fn check(spec: &Settings, bytes: &[u8], between: u8) {
-    let found = real_dir::files(spec.dir.as_ref());
+fn check((dir, spec): &(OsString, Settings), bytes: &[u8], between: u8) {
+    let found = real_dir::files(dir.as_ref());
     assert!(found.iter().all(|file| file.len() as u64 <= spec.size_max));
     assert!(found.len() as u64 <= spec.number_max);
     // The oldest are gone where there were more.

@@ -108,10 +108,10 @@ fn expected(found: &[Found; 5], archives: &BTreeMap<String, Vec<u8>>) -> Vec<u8>
 }
 
 fn open_and_log(dir: &Path, line: &[u8]) {
-    let spec = Settings { number_max: 1000, ..Settings::new(dir) };
+    let spec = Settings { number_max: 1000, ..Settings::default() };
     let start = Dir::start().expect("a working directory");
     let mut log =
-        LogDir::open(&start, &spec, &Wake::new().expect("a wake"), &Reporter::new(|_| ()))
+        LogDir::open(&start, dir.as_os_str(), &spec, &Wake::new().expect("a wake"), &Reporter::new(|_| ()))
             .expect("it opens");
     log.append(line);
     real_dir::close(log);

@@ -3,10 +3,9 @@
 
 use ::logdir::settings::{self, NUMBER_MIN, PAUSE_MIN, QUEUE_MIN, SIZE_MIN};
 use script::settings::{Overflow, RotateAfter, Settings};
-use std::ffi::OsStr;
 
 /// The settings that a directory is opened with.
-pub fn settings(dir: &OsStr, set: &Settings, is_stamped: bool) -> settings::Settings {
+pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
     // Exhaustive, so that no setting of a script is forgotten here.
     let Settings {
         size,
@@ -22,7 +21,7 @@ pub fn settings(dir: &OsStr, set: &Settings, is_stamped: bool) -> settings::Sett
         rotate_after,
         queue,
     } = set.clone();
-    let usual = settings::Settings::new(dir);
+    let usual = settings::Settings::default();
     let (queue_max, overflow) = match queue {
         None => (usual.queue_max, usual.overflow),
         Some((size, Overflow::HoldBack)) => (size.max(QUEUE_MIN), settings::Overflow::HoldBack),
@@ -46,7 +45,6 @@ pub fn settings(dir: &OsStr, set: &Settings, is_stamped: bool) -> settings::Sett
         queue_max,
         overflow,
         is_stamped,
-        dir: usual.dir,
         program: usual.program,
     }
 }
@@ -62,12 +60,12 @@ mod tests {
     fn check(arguments: &[&str], change: impl FnOnce(&mut settings::Settings)) {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let (script, _) = script::parse(&arguments).expect("a good script");
-        let Some(Action::Log { dir, settings: set, .. }) = script.actions.last() else {
+        let Some(Action::Log { settings: set, .. }) = script.actions.last() else {
             panic!("{arguments:?} ends in no directory");
         };
-        let mut expected = settings::Settings::new("./d");
+        let mut expected = settings::Settings::default();
         change(&mut expected);
-        assert_eq!(settings(dir, set, false), expected, "{arguments:?}");
+        assert_eq!(settings(set, false), expected, "{arguments:?}");
     }
 
     #[test]

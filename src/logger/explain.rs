@@ -62,8 +62,8 @@ fn actions(script: &Script) -> String {
                 status_words(file, *size) + &presentation_words(presentation)
             }
             Action::Log { dir, settings, presentation } => {
-                let settings = directory::settings(dir, settings, script.stamp.is_some());
-                log_words(&settings) + &presentation_words(presentation)
+                let settings = directory::settings(settings, script.stamp.is_some());
+                log_words(dir, &settings) + &presentation_words(presentation)
             }
         };
         append(&mut text, format_args!("{}: {words}\n", name(action)));
@@ -101,10 +101,9 @@ fn status_words(file: &OsStr, size: StatusSize) -> String {
 }
 
 /// Every setting of a directory that is not the usual one, and what it takes on disk.
-fn log_words(spec: &Settings) -> String {
+fn log_words(dir: &OsStr, spec: &Settings) -> String {
     // None is passed over: the others are told by `keeping_words`, and stamps have words of their own.
     let Settings {
-        dir,
         program: _,
         size_max,
         number_max,

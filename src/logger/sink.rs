@@ -84,9 +84,9 @@ impl OpenSinks {
         };
         for action in &script.actions {
             let Action::Log { dir, settings, presentation: _ } = action else { continue };
-            let mut settings = directory::settings(dir, settings, script.stamp.is_some());
+            let mut settings = directory::settings(settings, script.stamp.is_some());
             settings.program = concat!("multilog ", env!("CARGO_PKG_VERSION")).to_owned();
-            match LogDir::open(start, &settings, wake, reporter) {
+            match LogDir::open(start, dir, &settings, wake, reporter) {
                 Ok(log) => sinks.logs.push(log),
                 Err(failure) => {
                     sinks.logs.into_iter().for_each(LogDir::leave);

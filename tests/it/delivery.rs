@@ -15,7 +15,7 @@ const COUNT: u64 = 3000;
 const KILLS: u64 = 6;
 
 /// Builds the example as cargo builds it for a user.
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args([

@@ -50,3 +50,4 @@ mod tai64n;
 mod tai64nlocal;
 mod terminal;
 mod trouble;
+mod writer;

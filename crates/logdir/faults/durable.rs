@@ -34,8 +34,10 @@ fn stream() -> Vec<u8> {
 /// Logs all lines to all directories and asks for syncs again and again. None if it could not be opened.
 fn run(model: &Model) -> Option<Ran> {
     let (start, wake) = (Dir::Model(model.root()), Wake::new().unwrap());
-    let open = |spec: &_| LogDir::open(&start, spec, &wake, &told::reporter()).ok();
-    let mut logs = settings().iter().map(open).collect::<Option<Vec<_>>>()?;
+    let open = |(dir, spec)| {
+        LogDir::open(&start, &workload::path(dir), &spec, &wake, &told::reporter()).ok()
+    };
+    let mut logs = DIRS.into_iter().zip(settings()).map(open).collect::<Option<Vec<_>>>()?;
     let mut chance = Chance(7);
     let mut requests = 0;
     for number in 0..LINE_COUNT {

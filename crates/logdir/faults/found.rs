@@ -10,6 +10,7 @@ use crate::format::{CURRENT, LOCK, NEWSTATE, PREVIOUS, PROCESSED, STATE};
 use crate::settings::Settings;
 use crate::wake::Wake;
 use crate::write::LogDir;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
@@ -145,9 +146,10 @@ pub fn check(kinds: [Kind; 5]) -> bool {
     let dir = model.root().dir(b"d").unwrap();
     let about = format!("current, previous, processed, state, newstate {kinds:?}");
     let before = dir.files();
-    let spec = Settings { processor: Some("copy".into()), ..Settings::new("./d") };
+    let spec = Settings { processor: Some("copy".into()), ..Settings::default() };
     let opened = LogDir::open(
         &Dir::Model(model.root()),
+        OsStr::new("./d"),
         &spec,
         &Wake::new().unwrap(),
         &crate::event::told::reporter(),
@@ -198,7 +200,8 @@ fn faults_of_others_that_put_a_previous_there_lose_nothing() {
     let wake = Wake::new().unwrap();
     let mut log = LogDir::open(
         &Dir::Model(model.root()),
-        &Settings::new("./d"),
+        OsStr::new("./d"),
+        &Settings::default(),
         &wake,
         &crate::event::told::reporter(),
     )

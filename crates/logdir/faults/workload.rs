@@ -10,6 +10,8 @@ use crate::settings::{Overflow, RotateAfter, Settings};
 use crate::wake::Wake;
 use crate::write::{Closed, LogDir};
 use nix::sys::signal::Signal;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -42,11 +44,10 @@ pub const PAUSE_OF_KEPT: Duration = Duration::from_secs(3);
 
 /// The settings of each directory, in the order of [`DIRS`].
 pub fn settings() -> [Settings; DIRS.len()] {
-    let few = Settings { size_max: 4096, number_max: 4, ..Settings::new("./few") };
-    let all = Settings { number_max: 1000, dir: "./all".into(), ..few.clone() };
-    let some = Settings { dir: "./some".into(), ..all.clone() };
+    let few = Settings { size_max: 4096, number_max: 4, ..Settings::default() };
+    let all = Settings { number_max: 1000, ..few.clone() };
+    let some = all.clone();
     let kept = Settings {
-        dir: "./kept".into(),
         code: b"1".to_vec(),
         margin: 500,
         total_max: Some(9000),
@@ -58,8 +59,13 @@ pub fn settings() -> [Settings; DIRS.len()] {
         pause: PAUSE_OF_KEPT,
         ..all.clone()
     };
-    let copied = Settings { dir: "./copied".into(), processor: Some("copy".into()), ..all.clone() };
+    let copied = Settings { processor: Some("copy".into()), ..all.clone() };
     [few, all, some, kept, copied]
+}
+
+/// A directory as a user names it.
+pub fn path(dir: &[u8]) -> OsString {
+    OsString::from_vec([b"./", dir].concat())
 }
 
 /// A line, of a length that depends on its number.
@@ -111,8 +117,8 @@ impl Logs {
     fn open(model: &Model) -> Result<Logs, Failure> {
         let (start, wake) = (Dir::Model(model.root()), Wake::new().unwrap());
         let mut logs = Vec::new();
-        for settings in settings() {
-            match LogDir::open(&start, &settings, &wake, &told::reporter()) {
+        for (dir, settings) in DIRS.into_iter().zip(settings()) {
+            match LogDir::open(&start, &path(dir), &settings, &wake, &told::reporter()) {
                 Ok(log) => logs.push(log),
                 Err(failure) => {
                     logs.into_iter().for_each(LogDir::leave);

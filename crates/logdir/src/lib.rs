@@ -33,6 +33,11 @@ pub mod writer_state;
 pub mod read;
 pub mod write;
 
+// What a program needs that writes lines.
+pub use event::Event;
+pub use settings::Settings;
+pub use write::writer::{Error, Writer};
+
 // What a consumer of lines needs.
 pub use read::cursor::line_id::LineId;
 pub use read::cursor::token::Cursor;

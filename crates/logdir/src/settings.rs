@@ -24,11 +24,9 @@ pub const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// once.
 pub const QUEUE_MIN: usize = 128 * 1024;
 
-/// One log directory and the settings that hold for it.
+/// The settings of a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The directory as the user named it.
-    pub dir: OsString,
     /// The program that writes and its version, for readers of the directory.
     pub program: String,
     /// No file grows beyond this, in bytes.
@@ -80,11 +78,10 @@ pub enum Overflow {
     Drop,
 }
 
-impl Settings {
-    /// A log directory with the settings of 0.76.
-    pub fn new(dir: impl Into<OsString>) -> Settings {
+impl Default for Settings {
+    /// The settings of 0.76.
+    fn default() -> Settings {
         Settings {
-            dir: dir.into(),
             program: concat!("logdir ", env!("CARGO_PKG_VERSION")).to_owned(),
             size_max: SIZE_DEFAULT,
             number_max: NUMBER_DEFAULT,

@@ -27,6 +27,7 @@ mod task;
 mod timers;
 mod waiting;
 mod worker;
+pub mod writer;
 
 use crate::disk::For;
 use crate::event::{Event, Work};
@@ -43,7 +44,6 @@ use nix::sys::signal::Signal;
 use overflow::Overflowing;
 use queue::Queue;
 use rotate::Rotation;
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use task::{Kind, Report, Task};
@@ -84,6 +84,7 @@ pub struct LogDir {
     waiting: Waiting,
     /// What failed because the disk is full, until the worker has reported whether there is room.
     disk_full: Option<Failure>,
+    is_sync_failing: bool,
     /// As `task::has_made_room` left it.
     removed_for_room: u64,
     timers: Timers,
@@ -268,6 +269,7 @@ impl LogDir {
     /// called when there is more that is durable, and all requests that arrive until a sync begins are served
     /// by that one.
     pub fn request_sync(&mut self) {
+        self.is_sync_failing = false;
         self.place.promise_names();
         let appended = self.appended();
         if self.durable() < appended {
@@ -302,6 +304,32 @@ impl LogDir {
     #[cfg(test)]
     pub fn advance_worker(&mut self) -> bool {
         self.worker.advance_by_hand()
+    }
+
+    /// Writes as much as possible without waiting and returns how many bytes; nothing is held in memory.
+    pub(crate) fn write_now(&mut self, bytes: &[u8]) -> usize {
+        self.flush();
+        if self.queue.is_empty() { self.put(bytes) } else { 0 }
+    }
+
+    /// The next try need not wait for the pause to pass.
+    pub(crate) fn retry_now(&mut self) {
+        self.pause.clear();
+    }
+
+    /// Whether the worker looks for room on a full disk.
+    pub(crate) fn is_making_room(&self) -> bool {
+        self.disk_full.is_some()
+    }
+
+    /// Whether the last sync that was wanted has failed and is tried again later.
+    pub(crate) fn is_sync_failing(&self) -> bool {
+        self.is_sync_failing
+    }
+
+    /// What failed last.
+    pub(crate) fn last_failure(&self) -> Option<Failure> {
+        self.place.last_failure()
     }
 
     fn write_queue(&mut self) {
@@ -352,11 +380,14 @@ impl LogDir {
 
     fn on_report(&mut self, report: Report) {
         match report {
-            Report::Finished | Report::Synced | Report::StatusReported => {}
+            Report::Synced => self.is_sync_failing = false,
+            Report::Finished | Report::StatusReported => {}
             // Lines that come can still be made safe, in a new file.
             Report::Unsynced if self.current.extent().is_lost() => self.cut(),
             Report::Unsynced => {}
             Report::NamesUnsynced(failure) => {
+                self.is_sync_failing = true;
+                self.place.note(&failure);
                 if self.place.names_unsynced.is_news() {
                     self.place.report_failed(failure);
                 }
@@ -487,58 +518,6 @@ impl LogDir {
             }
             Ok(_) => {}
             Err(failure) => self.place.report_failed(failure),
-        }
-    }
-}
-
-/// For programs that are not multilog: takes everything, and waits where multilog would hold back its
-/// input.
-impl io::Write for LogDir {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        while self.queue.room() == 0 {
-            let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-            let pause = self.deadline().map(until);
-            match self.worker.is_busy(Kind::Finish) {
-                true => self.worker.wait(pause.unwrap_or(self.place.spec.pause)),
-                // Without a pause there is nothing to wait for: it has become idle just now.
-                false => std::thread::sleep(pause.unwrap_or_default()),
-            }
-            LogDir::flush(self);
-        }
-        let taken = bytes.len().min(self.queue.room());
-        self.append(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        LogDir::flush(self);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::Dir;
-    use crate::settings::Settings;
-    use crate::wake::Wake;
-    use std::io::Write;
-    use std::time::Duration;
-
-    /// Some thousand files, each a chance for the worker to end just before it is asked.
-    #[test]
-    fn a_writer_of_much_waits_only_for_the_worker() {
-        let home = tempfile::tempdir_in("/dev/shm").unwrap();
-        let pause = Duration::from_secs(20);
-        let spec = Settings { size_max: 4096, pause, ..Settings::new(home.path().join("d")) };
-        let start = Dir::start().unwrap();
-        let mut log =
-            LogDir::open(&start, &spec, &Wake::new().unwrap(), &crate::event::told::reporter())
-                .unwrap();
-        let begin = Instant::now();
-        for _ in 0..100_000 {
-            log.write_all(&[&[b'x'; 99], &b"\n"[..]].concat()).unwrap();
-            assert!(begin.elapsed() < pause, "it slept through a pause without trouble");
         }
     }
 }

@@ -402,7 +402,7 @@ mod tests {
                 number_max,
                 total_max,
                 age_max,
-                ..Settings::new("./d")
+                ..Settings::default()
             },
         )
     }
@@ -439,9 +439,13 @@ mod tests {
     fn place(spec: &Settings) -> (LockedDir, ModelDir) {
         by_hand::begin();
         let model = Model::empty();
-        let place =
-            LockedDir::open(&Dir::Model(model.root()), spec, &crate::event::told::reporter())
-                .unwrap();
+        let place = LockedDir::open(
+            &Dir::Model(model.root()),
+            std::ffi::OsStr::new("./d"),
+            spec,
+            &crate::event::told::reporter(),
+        )
+        .unwrap();
         (place, model.root().dir(b"d").unwrap())
     }
 
@@ -504,7 +508,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_name_in_the_directory_stops_a_rotation(names in vec(any_name(), 0..12), count in 1..5) {
-            let (place, dir) = place(&Settings { number_max: 1000, ..Settings::new("./d") });
+            let (place, dir) = place(&Settings { number_max: 1000, ..Settings::default() });
             for name in &names {
                 dir.put(name, 0o644, b"foreign");
             }
@@ -533,7 +537,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_leaves_as_many_as_asked_for() {
-        let spec = Settings { number_min: Some(2), number_max: 99, ..Settings::new("./d") };
+        let spec = Settings { number_min: Some(2), number_max: 99, ..Settings::default() };
         let (place, dir) = place(&spec);
         let names: Vec<Vec<u8>> = (0..5).map(|_| finish(&place, &dir, 10)).collect();
         let removed_count = place.archives().prune(&place, None, Excess::FullDisk).unwrap();
@@ -544,7 +548,7 @@ mod tests {
 
     #[test]
     fn more_archives_than_are_remembered_go_all_the_same() {
-        let (place, dir) = place(&Settings { number_max: 3, ..Settings::new("./d") });
+        let (place, dir) = place(&Settings { number_max: 3, ..Settings::default() });
         for number in 0..REMOVABLE_MAX + 500 {
             dir.put(format!("@40000000{number:016x}.s").as_bytes(), 0o744, b"");
         }

@@ -319,15 +319,20 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    fn spec(dir: &Path, processor: Option<&str>) -> Settings {
-        Settings { processor: processor.map(Into::into), ..Settings::new(dir) }
+    fn spec(processor: Option<&str>) -> Settings {
+        Settings { processor: processor.map(Into::into), ..Settings::default() }
     }
 
     /// A directory in the middle of a rotation: `previous` is full, `current` is new.
     fn rotated(dir: &Path, processor: Option<&str>) -> (LockedDir, File) {
         let start = Dir::start().unwrap();
-        let place = LockedDir::open(&start, &spec(dir, processor), &crate::event::told::reporter())
-            .unwrap();
+        let place = LockedDir::open(
+            &start,
+            dir.as_os_str(),
+            &spec(processor),
+            &crate::event::told::reporter(),
+        )
+        .unwrap();
         let append = |name: &str, text: &str| {
             fs::write(dir.join(name), text).unwrap();
             let file = place.dir.open(name.as_bytes(), For::Appending(MODE_PARTIAL)).unwrap();
@@ -367,7 +372,8 @@ mod tests {
         let start = Dir::start().unwrap();
         let mut log = LogDir::open(
             &start,
-            &spec(&dir, processor),
+            dir.as_os_str(),
+            &spec(processor),
             &Wake::new().unwrap(),
             &crate::event::told::reporter(),
         )

@@ -12,7 +12,7 @@ use crate::write::lock::Lock;
 use crate::write::processor::Processors;
 use crate::write::state::State;
 use nix::errno::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,10 @@ const SLOW_SYNC: Duration = Duration::from_millis(1);
 pub struct LockedDir {
     /// The directory.
     pub dir: Dir,
-    /// Its name and settings.
+    /// Its settings.
     pub spec: Settings,
+    /// Its name, as the user gave it.
+    name: OsString,
     /// The clock stands behind the newest archive.
     pub clock_behind: OnceUntilOver,
     /// There are archives that cannot be removed.
@@ -82,20 +84,25 @@ impl OnceUntilOver {
 
 impl LockedDir {
     /// Makes the directory if need be, opens it and takes its lock.
-    pub fn open(start: &Dir, spec: &Settings, reporter: &Reporter) -> Result<LockedDir, Failure> {
+    pub fn open(
+        start: &Dir,
+        path: &OsStr,
+        spec: &Settings,
+        reporter: &Reporter,
+    ) -> Result<LockedDir, Failure> {
         // As in 0.76 a directory that cannot be made shows in the next call.
-        let is_parent_synced = start.make_dir(&spec.dir, crate::format::MODE_DIRECTORY).is_ok()
-            && sync_parent(start, &spec.dir, reporter);
-        let name = spec.dir.as_bytes();
-        let dir = start
-            .open_dir(&spec.dir)
-            .map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
+        let is_parent_synced = start.make_dir(path, crate::format::MODE_DIRECTORY).is_ok()
+            && sync_parent(start, path, reporter);
+        let name = path.as_bytes();
+        let dir =
+            start.open_dir(path).map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         // A directory that may be read and not searched: every later call would fail.
         dir.stat(b".").map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         let lock = Lock::take(&dir, name)?;
         Ok(LockedDir {
             dir,
             spec: spec.clone(),
+            name: path.to_owned(),
             clock_behind: OnceUntilOver::default(),
             archives_stuck: OnceUntilOver::default(),
             contents_unsynced: OnceUntilOver::default(),
@@ -117,7 +124,7 @@ impl LockedDir {
 
     /// The directory as the user named it.
     pub fn name(&self) -> &[u8] {
-        self.spec.dir.as_bytes()
+        self.name.as_bytes()
     }
 
     /// The archives, for one at a time. They may be held for as long as a disk takes, so the event loop
@@ -152,6 +159,12 @@ impl LockedDir {
     pub fn note(&self, failure: &Failure) {
         let mut last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((clock::now(), failure.clone()));
+    }
+
+    /// The last failure that was remembered.
+    pub fn last_failure(&self) -> Option<Failure> {
+        let last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(_, failure)| failure.clone())
     }
 
     /// The last failure that was remembered, in words.

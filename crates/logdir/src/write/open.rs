@@ -19,6 +19,7 @@ use crate::write::queue::Queue;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
 use crate::write::worker::Worker;
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 impl LogDir {
@@ -30,11 +31,12 @@ impl LogDir {
     /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
     pub fn open(
         start: &Dir,
+        path: &OsStr,
         spec: &Settings,
         wake: &Wake,
         reporter: &Reporter,
     ) -> Result<LogDir, Failure> {
-        let place = LockedDir::open(start, spec, reporter)?;
+        let place = LockedDir::open(start, path, spec, reporter)?;
         let [current, previous, processed, _, _] = look(&place)?;
         let kept = [
             forget_published(&place, CURRENT, current)?,
@@ -75,6 +77,7 @@ impl LogDir {
             current,
             is_synced_ahead: false,
             sync_wanted: None,
+            is_sync_failing: false,
             removed_for_room: 0,
             size: stat.size,
             is_at_line_start: true,

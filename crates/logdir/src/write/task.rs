@@ -242,9 +242,14 @@ mod tests {
     fn room_that_another_task_has_made_counts_once() {
         let _alone = crate::faults::alone();
         let home = tempfile::tempdir().unwrap();
-        let spec = Settings { number_min: Some(1), ..Settings::new(home.path()) };
-        let place = LockedDir::open(&Dir::start().unwrap(), &spec, &crate::event::told::reporter())
-            .unwrap();
+        let spec = Settings { number_min: Some(1), ..Settings::default() };
+        let place = LockedDir::open(
+            &Dir::start().unwrap(),
+            home.path().as_os_str(),
+            &spec,
+            &crate::event::told::reporter(),
+        )
+        .unwrap();
         let add = |number: u32| {
             fs::write(home.path().join(format!("@40000000{number:016x}.s")), "a\n").unwrap();
             place.archives().forget();

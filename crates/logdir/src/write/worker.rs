@@ -15,7 +15,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+#[cfg(test)]
+use std::time::Duration;
+use std::time::Instant;
 
 /// The threads need little: their deepest call starts a process.
 const STACK_BYTES: usize = 256 * 1024;
@@ -176,6 +178,7 @@ impl Worker {
     }
 
     /// Waits until no file is being finished, or the time has passed.
+    #[cfg(test)]
     pub fn wait(&self, longest: Duration) {
         let is_busy = |state: &mut State| state.finishing != Finishing::None;
         drop(self.mailbox.changed.wait_timeout_while(self.mailbox.lock(), longest, is_busy));
