@@ -184,8 +184,9 @@ fn line(text: &str) -> String {
         return line;
     }
     let half = REASON_LEN_MAX / 2 - CUT.len();
-    let begin = line.floor_char_boundary(half);
-    let end = line.ceil_char_boundary(line.len() - half);
+    let is_boundary = |pos: &usize| line.is_char_boundary(*pos);
+    let begin = (0..=half).rev().find(is_boundary).unwrap_or(0);
+    let end = (line.len() - half..line.len()).find(is_boundary).unwrap_or(line.len());
     [&line[..begin], CUT, &line[end..]].concat()
 }
 
