@@ -76,6 +76,23 @@ fn several_directories_come_in_order_of_time_with_their_names() {
 }
 
 #[test]
+fn raw_lines_of_several_logs_are_what_tai64nlocal_reads() {
+    let home = Home::new();
+    put(&home, "a", "current", &(stamped(1, 2) + "no stamp\n"));
+    put(&home, "longer-name", "current", &stamped(2, 3));
+    let raw = show(&home, &["--raw", "a", "longer-name"]);
+    assert!(raw.stdout.starts_with(b"@400000006553f10b00000001 a: 1\n"));
+    let local = show(&home, &["--format", "local", "a", "longer-name"]);
+    let text = String::from_utf8_lossy(&local.stdout).into_owned();
+    assert!(text.contains("\n2023-11-14 22:13:22.000000002 longer-name: 2\n"), "{text}");
+    assert!(text.contains("\na: no stamp\n"), "{text}");
+    run(command(TAI64NLOCAL), &raw.stdout).check(0, &local.stdout, "");
+    if let Some(original) = crate::peers::peer("tai64nlocal") {
+        run(command(original), &raw.stdout).check(0, &local.stdout, "");
+    }
+}
+
+#[test]
 fn a_range_is_what_lies_in_it_and_says_what_is_missing() {
     let home = Home::new();
     for start in (100..1000).step_by(100) {
