@@ -43,7 +43,10 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     let mut reports = Vec::new();
     for found in &found {
         match Report::of(found, counting, now) {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                outcome.fail(&report.failures);
+                reports.push(report);
+            }
             Err(failure) => outcome.fail(&[failure]),
         }
     }
@@ -75,6 +78,8 @@ struct Report {
     rotated: Option<Moment>,
     vitals: Vitals,
     troubles: Vec<String>,
+    /// Files that may not be read.
+    failures: Vec<Failure>,
 }
 
 impl Report {
@@ -101,6 +106,7 @@ impl Report {
                 .map(|label| stamps.moment_of(label)),
             vitals,
             troubles: troubles(&snapshot, writer, reported.state.as_ref(), now),
+            failures: unreadable(&snapshot),
             reported,
         })
     }
@@ -115,6 +121,15 @@ fn tell_failed(name: &str, failed: &Failed, now: Moment) {
     if vitals::secs_between(failing::moment(failed.until), now) <= FAILED_SECS_MAX {
         message::info(&format!("{name}: {}", failing::over(failed)));
     }
+}
+
+/// The failures to open the oldest and the newest file, of which the rest is shown.
+fn unreadable(snapshot: &Snapshot) -> Vec<Failure> {
+    let ends = [snapshot.files.first(), snapshot.files.last()].into_iter().flatten();
+    let mut failures: Vec<Failure> =
+        ends.filter_map(|file| file.open(&snapshot.directory).err()).collect();
+    failures.dedup();
+    failures
 }
 
 fn absolute(path: &Path) -> String {
@@ -288,6 +303,7 @@ mod tests {
             rotated: before(5000),
             vitals,
             troubles: Vec::new(),
+            failures: Vec::new(),
         }
     }
 

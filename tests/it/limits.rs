@@ -9,8 +9,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A user that nobody is, so that nobody else's processes count.
-const USER: u32 = 54_321;
+/// A user that nobody is, and no other run of the tests uses: the processes of a user are counted.
+fn user() -> u32 {
+    100_000_000 + std::process::id()
+}
 
 /// Sets a limit of the logger by this program, which ends its arguments with those of prlimit.
 fn set_limit(logger: &Logger, limit: &str, program: &Path, arguments: &[&str]) {
@@ -46,12 +48,12 @@ fn a_limit_of_processes_is_waited_out_and_nothing_is_lost() {
     let home = Home::new();
     home.make_dir("d");
     for path in ["", "d"] {
-        std::os::unix::fs::chown(home.path(path), Some(USER), Some(USER)).expect("its owner");
+        std::os::unix::fs::chown(home.path(path), Some(user()), Some(user())).expect("its owner");
     }
     // Where it was built may be closed to others.
     let copy = home.path("multilog");
     fs::copy(program(), &copy).expect("a copy");
-    let user = format!("--reuid={USER}");
+    let user = format!("--reuid={}", user());
     let text = |path: &Path| path.to_str().expect("a name").to_owned();
     let (copy, setpriv_name, prlimit_name) = (text(&copy), text(&setpriv), text(&prlimit));
     let options = ["--nproc=1:100", &setpriv_name, &user, "--clear-groups", "--"];

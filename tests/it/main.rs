@@ -16,6 +16,7 @@ mod fnmatch;
 mod follow;
 mod handover;
 mod hostile;
+mod inherited;
 mod languages;
 mod limits;
 mod lines;

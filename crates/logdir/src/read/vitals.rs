@@ -72,12 +72,13 @@ pub fn vitals(
 ) -> Vitals {
     let tail = Tail::read(snapshot);
     let directory = &snapshot.directory;
-    let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).find(|link| link.file.len > 0);
+    // The first may be removed at this moment.
+    let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).filter(|link| link.file.len > 0);
     let newest = snapshot.files.iter().rev().find(|link| link.file.len > 0);
     let seen = Seen::of(&tail, stamps, now);
     let pace = seen.last.map(|_| seen.pace(tail.is_all, now));
     let written = newest.map(|link| link.file.modified);
-    let oldest = oldest.and_then(|link| range::first_moment(directory, link, stamps));
+    let oldest = oldest.take(2).find_map(|link| range::first_moment(directory, link, stamps));
     let age_secs = oldest.map(|oldest| secs_between(oldest, now)).filter(|&secs| secs > 0.0);
     Vitals {
         convention: seen.convention,
