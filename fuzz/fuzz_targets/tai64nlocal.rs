@@ -77,7 +77,8 @@ fn multilog_date(text: &[u8]) -> Option<String> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let unix_secs = ((day * 24 + hour) * 60 + minute - east) * 60 + second;
+    // A leap second is the second before it once more.
+    let unix_secs = ((day * 24 + hour) * 60 + minute - east) * 60 + second.min(59);
     let (year, month, day) = civil(unix_secs.div_euclid(SECS_PER_DAY));
     let second = unix_secs.rem_euclid(SECS_PER_DAY);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);

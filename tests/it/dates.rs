@@ -1,5 +1,6 @@
 //! Dates that other loggers write in local time: one clock decides what they mean, and how they are shown.
 
+use crate::delivery::example;
 use crate::filters::{Ended, command, run};
 use crate::show::{LOGDIR, put};
 use crate::support::Home;
@@ -179,4 +180,23 @@ fn directories_of_tinylog_are_read() {
     let since = ["show", "--since", "2026-11-26 10:00:02", "--raw", "-r", "l"];
     let lines = "20261126T100004.000001:  three\n20261126T100002.000001: two\n";
     logdir(&home, "UTC0", &since).check(0, lines, "");
+}
+
+/// The library as a program outside this project uses it.
+#[test]
+fn the_example_reads_a_range() {
+    let home = Home::new();
+    put_set_back(&home, "l");
+    let read = |arguments: &[&str]| {
+        let mut command = command(example("read"));
+        command.args(arguments).env("TZ", BERLIN).current_dir(home.path(""));
+        run(command, b"")
+    };
+    let all = "23:58\n00:00\n00:59\nmore 00:59\n01:01\n01:30\nmore 01:30\n02:00\n";
+    read(&["l"]).check(0, all, "");
+    let (since, until) = ("2026-10-25T01:01:00.000000000Z", "1792893600.000000");
+    read(&["l", since, until]).check(0, "01:01\n01:30\nmore 01:30\n", "");
+    let missing = read(&["nothing"]);
+    assert_eq!(missing.status.code(), Some(1), "{}", missing.stderr);
+    assert!(missing.stderr.contains("nothing"), "{}", missing.stderr);
 }

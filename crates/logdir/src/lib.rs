@@ -38,10 +38,11 @@ pub use event::Event;
 pub use settings::Settings;
 pub use write::writer::{Error, Writer};
 
-// What a consumer of lines needs.
+// What a program that reads needs, and a consumer of lines.
 pub use read::cursor::line_id::LineId;
 pub use read::cursor::token::Cursor;
 pub use read::delivery::{Delivery, Follow, Scope, Start, Ticket, Window};
+pub use read::reader::{LogLine, LogLines, Reader};
 
 // Everything fails once, on a disk in memory.
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod list;
 pub mod merge;
 pub mod range;
 pub mod range_lines;
+pub mod reader;
 pub mod render;
 pub mod reported;
 pub mod separator;

@@ -12,7 +12,7 @@ use crate::read::range::{self, MARGIN_LEN, Range};
 use crate::read::separator::FileSeparator;
 use crate::read::set_back::SetBack;
 use crate::read::snapshot::{ListedFile, Snapshot};
-use crate::read::stamp::{Moment, Stamp, StampParser};
+use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
 use memchr::memrchr;
 use std::fs::File;
 use std::io;
@@ -257,14 +257,7 @@ impl Backward {
         if self.stamps.parse(&self.bytes[..self.end]).is_some() {
             return false;
         }
-        let Some((link, _)) = self.files.last() else { return false };
-        let ends_in_line = link.file.is_whole()
-            && open(&self.directory, link).is_ok_and(|file| {
-                file.is_some_and(|file| {
-                    last_byte(&file).is_ok_and(|byte| byte.is_some_and(|byte| byte != b'\n'))
-                })
-            });
-        if !ends_in_line {
+        if !self.ends_in_line_before() {
             return false;
         }
         let kept = self.bytes[..self.end].to_vec();
@@ -275,6 +268,22 @@ impl Backward {
         self.given = 0..0;
         self.ending = ending;
         joined
+    }
+
+    /// True if the file before ends within a line. Files without contents are left out.
+    fn ends_in_line_before(&mut self) -> bool {
+        while let Some((link, _)) = self.files.last().filter(|(link, _)| link.file.is_whole()) {
+            let last = open(&self.directory, link)
+                .and_then(|file| file.map(|file| last_byte(&file)).transpose());
+            match last {
+                Ok(Some(Some(byte))) => return byte != b'\n',
+                Ok(Some(None)) => {}
+                // It is reported when the file is begun.
+                Ok(None) | Err(_) => return false,
+            }
+            self.files.pop();
+        }
+        false
     }
 
     /// Opens the file before. False where there is none.
@@ -352,14 +361,38 @@ impl Backward {
         if self.pos > 0 {
             return None;
         }
-        self.files.iter().rev().find_map(|(link, _)| {
-            let file = open(&self.directory, link).ok().flatten()?;
-            let found = range::last_stamp_within(&file, LOOK_BACK_LEN, &mut self.stamps);
-            let (offset, stamp) = found.ok().flatten()?;
-            let place = LineStart { file: link.file.clone(), offset };
-            Some(self.set_back.resolve(stamp, &place, &self.stamps).moment)
-        })
+        self.moment_of_files_before()
     }
+
+    /// The moment of the last stamped line in the files before this one.
+    fn moment_of_files_before(&mut self) -> Option<Moment> {
+        // A stamp may have been cut at the end of a file; the rest of it begins the next one.
+        let is_behind_first_line = self.given.start > 0;
+        let mut rest = first_bytes(if is_behind_first_line { &self.bytes } else { &[] }).to_vec();
+        for (link, _) in self.files.iter().rev() {
+            let file = open(&self.directory, link).ok().flatten()?;
+            let cut = match link.file.is_whole() {
+                true => range::stamp_cut_at_end(&file, &rest, &mut self.stamps).ok()?,
+                false => None,
+            };
+            let found = match cut {
+                Some(found) => Some(found),
+                None => range::last_stamp_within(&file, LOOK_BACK_LEN, &mut self.stamps).ok()?,
+            };
+            if let Some((offset, stamp)) = found {
+                let place = LineStart { file: link.file.clone(), offset };
+                return Some(self.set_back.resolve(stamp, &place, &self.stamps).moment);
+            }
+            if file.metadata().ok()?.len() > 0 {
+                rest = range::first_bytes_of(&file).ok()?;
+            }
+        }
+        None
+    }
+}
+
+fn first_bytes(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(STAMP_LEN_MAX)]
 }
 
 /// Bytes before the zeros at the end of a file.

@@ -7,7 +7,7 @@
 use crate::read::decode::{self, Storage, storage};
 use crate::read::list::Directory;
 use crate::read::snapshot::{ListedFile, Snapshot};
-use crate::read::stamp::{Moment, Stamp, StampParser};
+use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
 use crate::time::{Moments, Zone};
 use memchr::{memchr, memrchr};
 use std::fs::File;
@@ -184,7 +184,7 @@ fn rest_of_before(
     stamps: &mut StampParser,
 ) -> Option<Part> {
     let handle = link.open(directory).ok().flatten()?;
-    let head = decode::head(&handle, crate::read::stamp::STAMP_LEN_MAX).ok()?;
+    let head = decode::head(&handle, STAMP_LEN_MAX).ok()?;
     stamps.parse(&head).is_none().then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
 }
 
@@ -247,7 +247,7 @@ fn moment_after(
             return Ok(Some((pos + line_pos as u64, stamp.moment)));
         }
         // A stamp that the block cut is in the next one.
-        let step = block.len().saturating_sub(crate::read::stamp::STAMP_LEN_MAX);
+        let step = block.len().saturating_sub(STAMP_LEN_MAX);
         if step == 0 {
             break;
         }
@@ -269,7 +269,7 @@ fn first_stamped(block: &[u8], pos: usize, stamps: &mut StampParser) -> Option<(
 }
 
 fn first_bytes(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(crate::read::stamp::STAMP_LEN_MAX)]
+    &bytes[..bytes.len().min(STAMP_LEN_MAX)]
 }
 
 /// The first moment in a file, where it has one near its beginning.
@@ -295,10 +295,17 @@ fn first_stamp(
     })
 }
 
-/// The last moment in a file, where it has one near its end.
+/// The last moment in a file, if there is one near its end. A stamp that the file ends within is of a moment
+/// that only the next file tells.
 fn last_moment(file: &File, len: u64, stamps: &mut StampParser) -> io::Result<Option<Moment>> {
     let tail = read_at(file, len.saturating_sub(PROBE_LEN as u64), PROBE_LEN)?;
-    Ok(last_stamped(&tail, stamps).map(|(_, stamp)| stamp.latest()))
+    let cut = &tail[memrchr(b'\n', &tail).map_or(0, |pos| pos + 1)..];
+    let may_be_cut_stamp =
+        !cut.is_empty() && cut.len() < STAMP_LEN_MAX && stamps.parse(cut).is_none();
+    Ok(match may_be_cut_stamp {
+        true => None,
+        false => last_stamped(&tail, stamps).map(|(_, stamp)| stamp.latest()),
+    })
 }
 
 /// The last stamp in a file, if there is one in this many bytes at its end, and the offset of its line.
@@ -320,6 +327,30 @@ pub fn last_stamp_within(
         }
         tail_len_now *= 4;
     }
+}
+
+/// The stamp that begins at the end of a file and goes on with `rest` in the next one, and where its line
+/// starts.
+pub fn stamp_cut_at_end(
+    file: &File,
+    rest: &[u8],
+    stamps: &mut StampParser,
+) -> io::Result<Option<(u64, Stamp)>> {
+    let len = file.metadata()?.len();
+    let tail = read_at(file, len.saturating_sub(STAMP_LEN_MAX as u64), STAMP_LEN_MAX)?;
+    let start = memrchr(b'\n', &tail).map_or(0, |pos| pos + 1);
+    if start == tail.len() {
+        return Ok(None);
+    }
+    let line = [&tail[start..], rest].concat();
+    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let stamp = stamps.parse(first_bytes(line));
+    Ok(stamp.map(|stamp| (len - (tail.len() - start) as u64, stamp)))
+}
+
+/// Bytes at the start of a file, as many as a stamp may have.
+pub fn first_bytes_of(file: &File) -> io::Result<Vec<u8>> {
+    read_at(file, 0, STAMP_LEN_MAX)
 }
 
 /// The position behind the last newline of a file, or its beginning where there is none.

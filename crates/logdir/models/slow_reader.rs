@@ -1,0 +1,54 @@
+//! The obvious slow reader: all files in memory, split at newlines. Tests and the fuzzer compare the real one
+//! with it.
+
+/// Zeros at the end of a file that a power cut leaves are left out from this many on.
+pub const ZEROS_LEN: usize = 16;
+
+/// A file of a log directory.
+#[derive(Clone)]
+pub struct File {
+    /// True if its writer ended it, so that a line without an end goes on in the next file.
+    pub is_whole: bool,
+    pub contents: Vec<u8>,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.is_whole { "whole" } else { "broken" };
+        write!(f, "{kind} \"{}\"", self.contents.escape_ascii())
+    }
+}
+
+/// The lines of files that follow each other. `is_stamped` is true for a line that begins with a stamp: such
+/// a line is never the rest of another one.
+pub fn lines(files: &[File], mut is_stamped: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    // A line that has no end yet.
+    let mut held: Vec<u8> = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let first = file.contents.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        if !held.is_empty() && is_stamped(first) {
+            lines.extend(without_zeros(std::mem::take(&mut held)));
+        }
+        for part in file.contents.split_inclusive(|&byte| byte == b'\n') {
+            held.extend_from_slice(part);
+            if held.last() == Some(&b'\n') {
+                held.pop();
+                lines.push(std::mem::take(&mut held));
+            }
+        }
+        if !file.is_whole || number + 1 == files.len() {
+            lines.extend(without_zeros(std::mem::take(&mut held)));
+        }
+    }
+    lines
+}
+
+/// A line that has no end, unless nothing is left of it.
+fn without_zeros(mut line: Vec<u8>) -> Option<Vec<u8>> {
+    let text_len = line.iter().rposition(|&byte| byte != 0).map_or(0, |pos| pos + 1);
+    if line.len() - text_len >= ZEROS_LEN {
+        line.truncate(text_len);
+    }
+    (!line.is_empty()).then_some(line)
+}
