@@ -54,6 +54,55 @@ fn a_directory_is_followed_by_its_name() {
     assert_eq!(told.lines().count(), 3, "{told}");
 }
 
+/// What a reader shows and reports after `act`, during which it did not run. The last line is number 9.
+#[track_caller]
+fn check_brief(operand: &str, act: impl FnOnce(&Home), replaced_count: usize) {
+    let home = Home::in_memory();
+    log(&home, 1..=3);
+    let reader = following(&home, &["-f", "--raw", operand]);
+    wait_for_line(&home, "output", 3);
+    wait_until_it_waits(&reader);
+    reader.signal(Signal::SIGSTOP);
+    act(&home);
+    reader.signal(Signal::SIGCONT);
+    wait_for_line(&home, "output", 9);
+    stop(reader);
+    let output = String::from_utf8(home.read("output")).expect("text");
+    let expected = [1, 2, 3, 7, 8, 9].map(|number| format!("{number} of a service"));
+    let shown: Vec<&str> =
+        output.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+    assert_eq!(shown, expected);
+    let told = told(&home);
+    assert_eq!(told.matches("may be missing").count(), 1, "{told}");
+    assert_eq!(told.matches("was replaced by another one").count(), replaced_count, "{told}");
+}
+
+#[test]
+fn a_directory_that_lives_too_briefly_leaves_a_gap() {
+    let another = |home: &Home, from: u64| {
+        fs::rename(home.path("main"), home.path(format!("old{from}"))).expect("another name");
+        log(home, from..=from + 2);
+    };
+    check_brief("main", |home| [4, 7].into_iter().for_each(|from| another(home, from)), 1);
+    // The first one comes back.
+    let back = |home: &Home| {
+        another(home, 4);
+        fs::rename(home.path("main"), home.path("brief")).expect("another name");
+        fs::rename(home.path("old4"), home.path("main")).expect("its old name");
+        log(home, 7..=9);
+    };
+    check_brief("main", back, 0);
+    // A file by itself.
+    let another_file = |home: &Home, from: u64| {
+        fs::remove_dir_all(home.path("other")).unwrap_or_default();
+        home.run(&["t", "./other"], lines(from..=from + 2).as_bytes()).check(0, "");
+        fs::remove_file(home.path("main/current")).expect("to be removed");
+        fs::rename(home.path("other/current"), home.path("main/current")).expect("its place");
+    };
+    let files = |home: &Home| [4, 7].into_iter().for_each(|from| another_file(home, from));
+    check_brief("main/current", files, 1);
+}
+
 #[test]
 fn a_copy_in_the_place_of_a_directory_doubles_nothing() {
     let home = Home::in_memory();

@@ -22,6 +22,7 @@ use crate::read::cursor::token::Cursor;
 use crate::read::follow::{Delivered, Follower};
 use crate::read::follow_several::{FollowSeveral, Next};
 use crate::read::lines::{Line, LineStart};
+use crate::read::list::Role;
 use crate::read::stamp::{Moment, Stamp};
 use crate::read::watch::Watch;
 use std::os::fd::BorrowedFd;
@@ -35,6 +36,9 @@ const CHECKPOINT_LINES: u64 = 1000;
 const CHECKPOINT_LEN: u64 = 1024 * 1024;
 /// or the first of them this long ago.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Lines after which directories are looked at although there are more: a directory with many old lines
+/// must not keep the others from being looked at until retention removes their files.
+const LOOK_INTERVAL_LINES: u32 = 1000;
 /// The window unless the consumer chooses another one.
 const WINDOW: Window = Window { lines_max: 1000, len_max: 1024 * 1024 };
 
@@ -55,6 +59,8 @@ pub struct Follow {
     positions: Vec<Position>,
     cursor_file: Option<CursorFile>,
     unsaved: Unsaved,
+    /// Lines given out since directories were looked at.
+    unlooked_count: u32,
     /// When the next line may be given out, if there is one.
     hold_until: Option<Instant>,
 }
@@ -125,13 +131,14 @@ impl Follow {
             several: FollowSeveral::new(Vec::new()),
             paths: Vec::new(),
             marks: Vec::new(),
-            watch: (scope == Scope::Endless).then(|| Watch::new([])),
+            watch: (scope == Scope::Endless).then(Watch::default),
             given: None,
             window: WINDOW,
             unacked: Unacked::new(),
             positions: Vec::new(),
             cursor_file,
             unsaved: Unsaved::default(),
+            unlooked_count: 0,
             hold_until: None,
         };
         directories.into_iter().for_each(|directory| follow.add_started(directory));
@@ -153,7 +160,9 @@ impl Follow {
             cursor_file.set(&path, position.clone());
         }
         if let Some(watch) = &mut self.watch {
-            watch.add(self.paths.len(), &snapshot.directory);
+            let alone = snapshot.files.iter().find(|link| link.file.role == Role::Alone);
+            let alone = alone.map(|link| link.file.name.as_slice());
+            watch.add(self.paths.len(), &snapshot.directory, alone);
         }
         self.several.add(Follower::new(&snapshot, stamps, position.clone()));
         self.unacked.add_directory();
@@ -296,6 +305,10 @@ impl Follow {
     /// The directory that the next line is of. It is looked for in what has been read, and then in the
     /// directories in which something happened.
     fn find_line(&mut self) -> Option<usize> {
+        self.unlooked_count += 1;
+        if self.unlooked_count >= LOOK_INTERVAL_LINES {
+            self.look();
+        }
         self.choose().or_else(|| {
             self.look();
             self.choose()
@@ -314,15 +327,40 @@ impl Follow {
         }
     }
 
+    /// Looks at the directories that are marked, and again at each that was replaced by another one.
     fn look(&mut self) {
+        self.unlooked_count = 0;
         self.mark();
-        self.several.look(&mut self.marks);
-        let Some(watch) = &mut self.watch else { return };
-        // A directory that replaced another one has a watch of its own.
-        for (number, follower) in self.several.followers_mut().iter_mut().enumerate() {
-            if follower.take_moved() {
-                watch.replace(number, follower.directory());
+        loop {
+            self.several.look(&mut self.marks);
+            let followers = self.several.followers_mut().iter_mut();
+            let moved = followers.map(Follower::take_moved).collect::<Vec<bool>>();
+            // What was replaced while it was looked at counts too.
+            self.mark();
+            for (number, &is_moved) in moved.iter().enumerate() {
+                self.marks[number] |= is_moved;
+                self.note_arrivals(number, is_moved);
             }
+            if !moved.contains(&true) {
+                return;
+            }
+        }
+    }
+
+    /// Opens a gap where something had the name of a directory and lost it before it was looked at.
+    fn note_arrivals(&mut self, number: usize, is_moved: bool) {
+        let Some(watch) = &mut self.watch else { return };
+        let follower = &mut self.several.followers_mut()[number];
+        if is_moved {
+            watch.replace(number, follower.directory());
+        }
+        let count = watch.arrivals(number);
+        if count > 0 && (is_moved || follower.is_where_it_was()) {
+            // The one that is followed now arrived too.
+            if count > 1 {
+                follower.open_gap();
+            }
+            watch.forget_arrivals(number);
         }
     }
 

@@ -136,9 +136,10 @@ impl Follower {
     }
 
     /// Goes to the next line that has its end. False where there is none now; then the directory is to
-    /// be looked at again when something has changed, or after a while.
+    /// be looked at again when something has changed, or after a while; or at once if it was replaced by
+    /// another one, which [`Follower::take_moved`] says.
     pub fn advance(&mut self) -> bool {
-        loop {
+        while !self.has_moved {
             if self.chain.advance() {
                 self.probed = Probed::Not;
                 self.failed = None;
@@ -159,6 +160,7 @@ impl Follower {
                 }
             }
         }
+        false
     }
 
     /// Notes that the line gone to is given out. Following is resumed after it where its file is gone.
@@ -245,6 +247,17 @@ impl Follower {
         std::mem::take(&mut self.has_moved)
     }
 
+    /// True if its path leads to the directory, or the file, that is followed.
+    pub fn is_where_it_was(&self) -> bool {
+        match self.last_if_alone() {
+            Some(last) => {
+                let found = self.directory.file(&last.name, Role::Alone);
+                found.is_ok_and(|found| found.is_some_and(|found| found.inode == last.inode))
+            }
+            None => self.directory.is_there(),
+        }
+    }
+
     /// What there was to tell since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.collect_notices();
@@ -281,7 +294,8 @@ impl Follower {
         }
     }
 
-    fn open_gap(&mut self) {
+    /// Notes that lines may be missing before the next one.
+    pub fn open_gap(&mut self) {
         if self.gap == Gap::No {
             self.gap = Gap::After(self.last_line.moment);
         }
@@ -362,6 +376,7 @@ impl Follower {
         let Some(file) = self.directory.file(&last.name, Role::Alone)? else { return Ok(false) };
         let Some(links) = self.pin(&[Rc::new(file)])? else { return Ok(false) };
         self.notices.push(Notice::Replaced(self.directory.name_of(&last.name)));
+        self.has_moved = true;
         self.push_links(links, 0);
         Ok(true)
     }

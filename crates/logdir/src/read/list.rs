@@ -114,6 +114,12 @@ impl Directory {
         })
     }
 
+    /// True if its path leads to it.
+    pub fn is_there(&self) -> bool {
+        before_look();
+        stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.id)
+    }
+
     /// Whether nothing leads to it any more.
     pub fn is_removed(&self) -> bool {
         before_look();
