@@ -188,6 +188,20 @@ pub fn truncated(file: &[u8]) -> String {
     format!("{file} was truncated, and is read from its beginning: lines may be missing")
 }
 
+/// A `current` that an editor or rm took from the logger.
+pub fn current_replaced(file: &[u8]) -> String {
+    let file = String::from_utf8_lossy(file);
+    format!(
+        "{file} was removed or replaced by another program: what the logger wrote to it since may be missing"
+    )
+}
+
+/// An archive that is not what it was when it was listed.
+pub fn changed(file: &[u8]) -> String {
+    let file = String::from_utf8_lossy(file);
+    format!("{file} was changed by another program after it was finished: lines may be missing")
+}
+
 /// Lines that nobody can read any more.
 pub fn gap(from: Option<&str>, to: Option<&str>) -> String {
     let from = from.unwrap_or("the beginning");

@@ -54,6 +54,14 @@ impl Outcome {
                     message::zeros(&place.file.name, place.offset, count)
                 }
                 Notice::Replaced(place) => message::replaced(&place),
+                Notice::CurrentReplaced(file) => {
+                    self.has_trouble = true;
+                    message::current_replaced(&file)
+                }
+                Notice::Changed(file) => {
+                    self.has_trouble = true;
+                    message::changed(&file)
+                }
                 Notice::Truncated(file) => {
                     self.has_trouble = true;
                     message::truncated(&file)

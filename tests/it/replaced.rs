@@ -330,3 +330,22 @@ fn zeros_in_a_current_are_left_out_when_its_writer_starts_again() {
     assert_eq!(String::from_utf8_lossy(&home.read("output")), expected);
     assert!(told(&home).contains(" 5000 zeros at byte "), "{}", told(&home));
 }
+
+#[test]
+fn a_current_that_an_editor_takes_from_the_logger_is_reported() {
+    let home = Home::in_memory();
+    log(&home, 1..=3);
+    let reader = following(&home, &["-f", "--raw", "main"]);
+    wait_for_line(&home, "output", 3);
+    let sed = Command::new("sed").args(["-i", "s/x/y/"]).arg(home.path("main/current")).status();
+    assert!(sed.expect("sed runs").success());
+    wait_until("it to be told", || {
+        told(&home).contains("main/current was removed or replaced by another program")
+    });
+    log(&home, 4..=6);
+    wait_for_line(&home, "output", 6);
+    reader.signal(Signal::SIGTERM);
+    assert_eq!(reader.wait().status.code(), Some(2));
+    check_numbers(&home, "output", 6);
+    assert_eq!(told(&home).matches("may be missing").count(), 2, "{}", told(&home));
+}

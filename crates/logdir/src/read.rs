@@ -54,6 +54,12 @@ pub enum Notice {
     Replaced(Vec<u8>),
     /// The file is shorter than what was read of it, and is read from its first line on.
     Truncated(Vec<u8>),
+    /// A followed `current` was removed or replaced by another program, and what the logger wrote to it
+    /// since may be missing.
+    CurrentReplaced(Vec<u8>),
+    /// A finished archive was written to, or another file was put in its place, after it was listed. Lines
+    /// may be missing or changed.
+    Changed(Vec<u8>),
     /// A file of the directory is gone before it was read.
     Gone(Rc<list::LogFile>),
     /// The range begins before the oldest line, which is of this moment.

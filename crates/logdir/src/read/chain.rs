@@ -5,6 +5,7 @@
 //! was interrupted or the next one starts with a stamp.
 
 use crate::failure::Failure;
+use crate::format::Code;
 use crate::read::Notice;
 use crate::read::decode::Decoded;
 use crate::read::label_counting;
@@ -15,6 +16,7 @@ use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
 use std::collections::VecDeque;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
 /// The lines of files that follow each other.
@@ -104,9 +106,10 @@ impl Chain {
             return true;
         }
         let is_unfinished = self.reading.as_ref().is_some_and(|reading| {
-            matches!(reading.link.file.role, Role::Archive(_, crate::format::Code::Unfinished))
+            matches!(reading.link.file.role, Role::Archive(_, Code::Unfinished))
         });
         let ending = if is_unfinished { Ending::Torn } else { Ending::Open };
+        self.note_change();
         self.reading = None;
         self.give_rest(ending)
     }
@@ -259,9 +262,25 @@ impl Chain {
         if self.at_joint && self.split_at_joint() {
             return true;
         }
+        self.note_change();
         match self.reading.take() {
             Some(reading) if reading.link.file.is_whole() => false,
             Some(_) | None => self.give_rest(Ending::Torn),
+        }
+    }
+
+    /// Reports an archive that was written to after it was listed. A compressed copy is another file, and an
+    /// unfinished archive may be finished later.
+    fn note_change(&mut self) {
+        let Some(Reading { link, .. }) = &self.reading else { return };
+        let metadata = link.handle.as_ref().and_then(|handle| handle.metadata().ok());
+        let is_changed = metadata.is_some_and(|now| {
+            let modified = (now.mtime(), u32::try_from(now.mtime_nsec()).unwrap_or(0));
+            let is_same = now.len() == link.file.len && modified == link.file.modified;
+            now.ino() == link.file.inode && !is_same
+        });
+        if is_changed && matches!(link.file.role, Role::Archive(_, Code::Safe)) {
+            self.notices.push(Notice::Changed(self.directory.name_of(&link.file.name)));
         }
     }
 

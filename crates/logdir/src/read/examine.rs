@@ -117,6 +117,8 @@ impl Findings {
                 | Notice::MissingLines(..)
                 | Notice::BeginsAt(_)
                 | Notice::Replaced(_)
+                | Notice::CurrentReplaced(_)
+                | Notice::Changed(_)
                 | Notice::Truncated(_)
                 | Notice::Unstamped => {}
             }

@@ -7,6 +7,8 @@
 
 mod resume;
 mod seen_files;
+#[cfg(test)]
+mod tests;
 
 use crate::failure::Failure;
 use crate::format::{CURRENT, Code};
@@ -46,6 +48,8 @@ pub struct Follower {
     has_moved: bool,
     /// What was there when the directory was listed last, all of it read or about to be.
     seen: SeenFiles,
+    /// The inode of a `current` that was removed or replaced by another program, once that is reported.
+    lost_inode: Option<u64>,
     /// Whether the end of an interrupted file was looked at once more.
     looked_again: bool,
     last_line: LastLine,
@@ -122,6 +126,7 @@ impl Follower {
             is_replaced: false,
             has_moved: false,
             seen: SeenFiles::of_snapshot(&snapshot.files),
+            lost_inode: None,
             looked_again: false,
             last_line: LastLine::default(),
             reached: None,
@@ -327,15 +332,30 @@ impl Follower {
         self.last.clone().filter(|last| last.role == Role::Alone)
     }
 
-    /// Goes back to the beginning of a file that somebody has cut.
+    /// Goes back to the beginning of a file that was cut, or was cut and written again.
     fn note_truncation(&mut self) {
-        if self.chain.is_truncated()
+        if (self.chain.is_truncated() || self.is_rewritten())
             && let Some(link) = self.opened.pop_back()
         {
             self.notices.push(Notice::Truncated(self.directory.name_of(&link.file.name)));
+            self.reached = None;
             self.chain.skip_file();
             self.push_links(vec![link], 0);
         }
+    }
+
+    /// True if the last file no longer begins as it did when lines of it were given out.
+    fn is_rewritten(&self) -> bool {
+        let is_last = |place: &LineStart| {
+            self.last.as_ref().is_some_and(|last| last.inode == place.file.inode)
+        };
+        let reached = self.reached.as_ref().filter(|reached| is_last(&reached.place));
+        let Some(identity) = reached.and_then(|reached| Some(reached.file.as_ref()?.identity))
+        else {
+            return false;
+        };
+        let handle = self.last.as_ref().and_then(|last| self.chain.handle_of(last));
+        handle.is_some_and(|handle| identity.is_head_of(&handle).is_ok_and(|is_same| !is_same))
     }
 
     /// Adds the files that follow the last one, which has been read to its end. False where they are

@@ -5,6 +5,7 @@
 //! missing then is told.
 
 use crate::failure::Failure;
+use crate::read::Notice;
 use crate::read::chain::Chain;
 use crate::read::cursor::{FilePosition, Position};
 use crate::read::follow::seen_files::SeenFiles;
@@ -13,6 +14,7 @@ use crate::read::last_line::Behind;
 use crate::read::lines::LineStart;
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::ListedFile;
+use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
 /// An archive may be named so much earlier than its last line says, in seconds.
@@ -82,6 +84,7 @@ impl Follower {
 
     /// The same in files that are known to be all there are.
     fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
+        self.note_current_replaced(files);
         let candidates = self.candidates(files);
         let Some(links) = self.pin(&candidates)? else { return Ok(false) };
         if links.is_empty() {
@@ -117,6 +120,23 @@ impl Follower {
             }
         }
         Ok(true)
+    }
+
+    /// Reports that `current` was removed or replaced by another program, if that explains why the last file
+    /// is not listed: it has no name any more, and no archive is new. A processor makes an archive.
+    fn note_current_replaced(&mut self, files: &[Rc<LogFile>]) {
+        let Some(last) = self.last.clone().filter(|last| last.role == Role::Current) else {
+            return;
+        };
+        let link = self.opened.iter().rfind(|link| link.file.inode == last.inode);
+        let handle = link.and_then(|link| link.handle.as_ref());
+        let has_no_name = handle
+            .is_some_and(|handle| handle.metadata().is_ok_and(|metadata| metadata.nlink() == 0));
+        if has_no_name && !self.seen.has_new_archive(files) && self.lost_inode != Some(last.inode) {
+            self.lost_inode = Some(last.inode);
+            self.notices.push(Notice::CurrentReplaced(self.directory.name_of(&last.name)));
+            self.open_gap();
+        }
     }
 
     /// True if one of these archives may be what a processor made of the file of the last line: it was

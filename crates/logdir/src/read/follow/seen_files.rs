@@ -2,7 +2,7 @@
 
 use crate::label::Label;
 use crate::read::decode::{self, Storage};
-use crate::read::list::{Directory, LogFile};
+use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::ListedFile;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -46,6 +46,11 @@ impl SeenFiles {
     /// The newest archive of it.
     pub fn newest(&self) -> Option<Label> {
         self.labels.last().copied()
+    }
+
+    /// True if a later listing has an archive, or a file that becomes one, that this one does not have.
+    pub fn has_new_archive(&self, files: &[Rc<LogFile>]) -> bool {
+        files.iter().any(|file| file.role != Role::Current && !self.holds(file))
     }
 
     fn holds(&self, file: &LogFile) -> bool {
