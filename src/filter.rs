@@ -32,7 +32,7 @@ const OUTPUT_LEN: usize = 64 * 1024;
 const STDIN_OPERAND: &[u8] = b"-";
 /// What messages call standard input.
 const STDIN_NAME: &str = "standard input";
-/// Its descriptor, which may have been closed when the program was started.
+/// Descriptor number; it may be closed at the start.
 const STDIN_FD: usize = 0;
 
 /// Turns input into output, cut anywhere.
@@ -116,7 +116,7 @@ impl Input<'_> {
         Ok(Input::Stdin(io::stdin()))
     }
 
-    /// Waits for input and returns what there is of it; nothing at the end.
+    /// Waits for input and returns it; an empty slice at the end.
     fn read<'b>(&self, block: &'b mut [u8]) -> Result<&'b [u8], Failure> {
         let (len, name) = match self {
             Input::Stdin(stdin) => (read_from(stdin, block), STDIN_NAME.as_bytes()),

@@ -34,34 +34,35 @@ const USAGE: &str = "\
 usage: multilog [--explain] [t | T | Tutc | Tlocal] action ...
 Reads lines on standard input and does the actions on each, in order.
   t            first: puts a TAI64N stamp before each line
-  T            the same with seconds and microseconds since 1970
-  Tutc Tlocal  the same with universal or local time
-  -pattern     deselects lines that match; * skips to the next byte of the pattern
+  T            first: puts seconds.microseconds since 1970 before each line
+  Tutc Tlocal  first: puts UTC or local time before each line
+  -pattern     deselects lines that match; * skips to the next byte of pattern
   +pattern     selects lines that match
-  F X S        patterns behind are fnmatch(3), regular expressions, or stars again
-  f            selects the lines that nothing has taken yet
+  F X S        later patterns are fnmatch(3), regular expressions, stars again
+  f            selects the lines that no action has taken yet
   e            writes selected lines to standard error, 200 bytes of each
   1            writes selected lines to standard output
   =file        keeps the last selected line in file
-  ptext        puts text in front of lines in what is behind it; p ends that
-  c            shows control characters as escapes in what is behind it
-  Esize ^size  bytes of a line in an alert, of a status file
-  ssize        size of a file in the directories behind it, in bytes, or with k, m, g (99999)
-  nnumber      number of files in the directories behind it (10)
-  !processor   runs sh -c processor on each full file of the directories behind it
-  Stotal       bytes of all finished files in the directories behind it
-  kage         age of finished files in the directories behind it, such as 30d
-  Rage R@age   ends files after, or at each full, 7d or 1h, in the directories behind it
-  Nnumber      finished files that stay when the disk is full, in the directories behind it
-  qsize[:drop] memory for each of the directories behind it in trouble (128k); then drops
-  yseconds     syncs current so often, in the directories behind it
-  lsize        how close to its size a file ends at a line, in the directories behind it (2000)
-  rmillis      how long trouble in the directories behind it rests (5000)
-  wcode        ending of finished files in the directories behind it (s)
-  dfd          writes a newline to the descriptor fd when everything is open
   ./dir /dir   appends selected lines to dir/current
---explain tells what the actions do, and what becomes of each line; it writes no log.
-Signals: TERM ends at the end of a line, ALRM starts new files, USR1 tells how logs are.
+Settings of the actions after them:
+  ptext        puts text before lines; p alone ends that
+  c            shows control characters as escapes
+  Esize ^size  bytes of a line in an alert, bytes of a status file
+  ssize        size of a file, in bytes, or with k, m, g (99999)
+  nnumber      number of files, current included (10)
+  !processor   runs sh -c processor on each full file
+  Stotal       total size of rotated files
+  kage         age at which rotated files are removed, such as 30d
+  Rage R@age   rotates current at this age, or at each full 7d or 1h
+  Nnumber      rotated files to keep when the disk is full
+  qsize[:drop] memory for lines that cannot be written (128k); then drops lines
+  yseconds     syncs current this long after a line
+  lsize        a file ends at a line this close to its size (2000)
+  rmillis      retry delay in milliseconds (5000)
+  wcode        ending of rotated files (s)
+  dfd          writes a newline to the descriptor fd when everything is open
+--explain prints what the actions do and which lines they take; writes no log.
+Signals: TERM: finish the line and exit. ALRM: rotate. USR1: print status.
 ";
 
 /// Runs the program with the arguments of the process.

@@ -176,7 +176,7 @@ pub fn zeros(file: &[u8], offset: u64, count: u64) -> String {
     format!("{count} zeros at byte {offset} of {file} are left out: a power cut leaves them")
 }
 
-/// A directory, or a file by itself, in the place of which there is another one.
+/// Reports a directory or file that was replaced while followed.
 pub fn replaced(place: &[u8]) -> String {
     let place = String::from_utf8_lossy(place);
     format!("{place} was replaced by another one, which is followed from here on")
@@ -202,7 +202,7 @@ pub fn changed(file: &[u8]) -> String {
     format!("{file} was changed by another program after it was finished: lines may be missing")
 }
 
-/// Lines that nobody can read any more.
+/// Reports lines that were removed unread.
 pub fn gap(from: Option<&str>, to: Option<&str>) -> String {
     let from = from.unwrap_or("the beginning");
     let to = to.unwrap_or("now");

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 /// How long a wait lasts when poll(2) itself fails, so that the loop around it does not spin.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
 
-/// What a source is waited for.
+/// Readiness that a wait asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Something can be read, or the other end is closed.
+    /// Bytes can be read, or the other end closed.
     Readable,
     /// Something can be written.
     Writable,
@@ -50,7 +50,7 @@ pub struct Wait<'fd, S, const MAX: usize> {
 #[derive(Debug)]
 pub struct Ready<S, const MAX: usize> {
     names: [S; MAX],
-    /// What each source is ready for; empty if it is not.
+    /// Readiness of each source; empty if not ready.
     flags: [PollFlags; MAX],
     len: usize,
     failure: Option<Errno>,
@@ -103,7 +103,7 @@ impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
 }
 
 impl<S: Copy + PartialEq, const MAX: usize> Ready<S, MAX> {
-    /// True if the source is ready for what it was waited for, or has failed.
+    /// True if the source is ready or has failed.
     pub fn has(&self, name: S) -> bool {
         self.iter().any(|(other, _)| other == name)
     }
@@ -134,7 +134,7 @@ fn readiness(flags: PollFlags) -> Option<Interest> {
 
 fn timeout(deadline: Option<Instant>) -> PollTimeout {
     let Some(deadline) = deadline else { return PollTimeout::NONE };
-    // A millisecond more, so as not to wake before it.
+    // Rounded up by a millisecond, to never wake early.
     let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
     PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
 }

@@ -17,7 +17,7 @@ pub const PIPE_PIECE_MAX: usize = 4096;
 
 /// What messages call it.
 pub const NAME: &str = "standard output";
-/// Its descriptor, which may have been closed when the program was started.
+/// Descriptor number; it may be closed at the start.
 const FD: usize = 1;
 
 /// Bytes that one write(2) takes without waiting when poll(2) says that there is room: any number for a

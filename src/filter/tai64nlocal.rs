@@ -24,7 +24,7 @@ use std::process::ExitCode;
 /// no limit; it keeps the number, where we keep the text in case it is none.
 pub const STAMP_LEN_MAX: usize = 4096;
 
-/// The digits of a label, and of any stamp those that count.
+/// Digits of a label; longer stamps count by their last digits.
 const DIGITS_LEN: usize = SECONDS_LEN + NANOS_LEN;
 
 const PROGRAM: &str = "tai64nlocal";
@@ -102,9 +102,9 @@ pub struct Converter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     LineStart,
-    /// In a stamp that is a label.
+    /// Inside a label.
     Stamp,
-    /// In what may become a stamp that is a date.
+    /// Inside a possible date.
     Date,
     Text,
 }
@@ -155,7 +155,7 @@ impl Converter {
         self.push_part(&piece[start..], output);
     }
 
-    /// The same for a part of one line, or the rest of it with its newline.
+    /// Takes a part of one line, or its rest with the newline.
     fn push_part(&mut self, part: &[u8], output: &mut Vec<u8>) {
         let mut rest = part;
         while !rest.is_empty() {
@@ -214,7 +214,7 @@ impl Converter {
         after
     }
 
-    /// Takes what may be a date, as long as it can be one.
+    /// Takes bytes that may still become a date.
     fn go_on_with_date<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
         for (pos, &byte) in rest.iter().enumerate() {
             self.held.push(byte);
@@ -239,7 +239,7 @@ impl Converter {
         self.place = Place::Text;
     }
 
-    /// Puts out the date for what is held, or what is held where it has none.
+    /// Writes the date of the held stamp, or the stamp itself if it is invalid.
     fn end_stamp(&mut self, output: &mut Vec<u8>) {
         let digits = self.held[1..].last_chunk();
         if !digits.is_some_and(|digits| self.dates.append(digits, output)) {
@@ -249,7 +249,7 @@ impl Converter {
         self.place = Place::Text;
     }
 
-    /// Copies what there is of the line.
+    /// Copies the held bytes.
     fn copy_text(&mut self, text: &[u8], output: &mut Vec<u8>) -> &'static [u8] {
         output.extend_from_slice(text);
         self.place = if text.ends_with(b"\n") { Place::LineStart } else { Place::Text };
@@ -276,13 +276,13 @@ impl Filter for Converter {
 /// Turns the digits of one stamp after the other into a date.
 #[derive(Debug)]
 struct Dates {
-    /// For the seconds of labels, which may have leap seconds in them.
+    /// Converts label seconds, leap seconds included.
     of_labels: Calendar,
     /// For the seconds of multilog's dates, which never have.
     of_dates: Calendar,
     /// How labels are counted if seconds since 1970 are written; none if dates are.
     unix: Option<Counting>,
-    /// The seconds of the last label, which are those of the next one more often than not.
+    /// Seconds of the last label; neighbouring lines usually share them.
     last_digits: [u8; SECONDS_LEN],
     /// What they stand for in seconds since 1970, with leap seconds where labels count them.
     last_unix_secs: i64,
@@ -300,8 +300,8 @@ impl Dates {
         }
     }
 
-    /// Converts the label at the start of `line` if it has 24 digits and a byte behind them that is
-    /// none, as nearly all have, and returns what follows it.
+    /// Converts a label of exactly 24 digits at the start of `line`, the usual case, and returns
+    /// the rest of the line.
     fn convert_label<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
         if is_digit(*line.get(LABEL_LEN)?) {
             return None;

@@ -1,4 +1,5 @@
-//! What a script may not have been meant to do, in words. 0.76 says nothing of it; the script works as there.
+//! Warnings about scripts that probably do something unintended. 0.76 gives no such warnings; the
+//! script runs exactly as there.
 
 use ::logdir::settings::{NUMBER_MIN, SIZE_MIN};
 use script::action::{Doubtful, Junk, Reading, Unused};

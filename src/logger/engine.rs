@@ -181,7 +181,7 @@ impl Engine {
         true
     }
 
-    /// Ends a line that has no newline, if there is one. False where the sinks have no room for it.
+    /// Gives an unfinished line its newline. False if the sinks lack room.
     fn end_lines(&mut self) -> bool {
         if self.lines.is_in_line(self.input.block()) {
             if !self.sinks.have_room() {
@@ -226,7 +226,7 @@ impl Engine {
         }
     }
 
-    /// Waits for something to do, at most until `latest`.
+    /// Waits for the next event, until `latest` at most.
     fn wait(
         &self,
         phase: Phase,

@@ -34,7 +34,7 @@ pub fn run(script: &Script, ignored: &[Ignored]) -> u8 {
     if warnings.is_empty() { EXIT_OK } else { EXIT_USAGE }
 }
 
-/// What each action does, a line each, with the settings that are in force there.
+/// Describes each action on a line, with its settings.
 fn actions(script: &Script) -> String {
     let mut text = String::new();
     if let Some(stamp) = script.stamp {
@@ -221,7 +221,7 @@ fn presentation_words(presentation: &Presentation) -> String {
     words
 }
 
-/// The action as it was written.
+/// Formats an action as typed.
 fn name(action: &Action) -> String {
     match action {
         Action::Select(pattern) => format!("+{}", shown(pattern.text())),
@@ -278,7 +278,7 @@ fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
     warnings
 }
 
-/// The log directory of an action, if it is one.
+/// Returns the directory of a log action.
 fn dir(action: &Action) -> Option<&OsString> {
     match action {
         Action::Log { dir, .. } => Some(dir),
@@ -334,7 +334,7 @@ fn lines(script: &Script) -> bool {
 fn fate(script: &Script, next: &mut Stamps, line: &[u8]) -> String {
     let mut head = Vec::new();
     let stamp_len = match stamps::leading_len(script.stamp, line) {
-        // A line of a log: it was judged with the stamp that it has.
+        // The line comes from a log: keep its own stamp.
         Some(stamp_len) => stamp_len,
         None => {
             next.append_to(&mut head);

@@ -20,11 +20,11 @@ const READ_MAX: usize = 64 * 1024;
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// There is more in the block.
+    /// The block has grown.
     Bytes,
-    /// The descriptor had nothing after all; somebody else may have been faster.
+    /// The descriptor was empty; another reader was faster.
     Nothing,
-    /// There is no more, and will be none.
+    /// The input has ended.
     End,
     /// The same, because reading is not possible.
     Failed(Errno),
@@ -61,7 +61,7 @@ impl Input {
         write_only || startup::was_closed(0)
     }
 
-    /// What has been read and not been taken.
+    /// Bytes read and not yet taken.
     pub fn block(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }

@@ -24,9 +24,9 @@ use std::time::Instant;
 /// Every sink of a script, open.
 #[derive(Debug)]
 pub struct OpenSinks {
-    /// What each sink is, by its number in the script.
+    /// Kind of each sink, by script number.
     targets: Vec<Target>,
-    /// The sinks that do not show lines as they are.
+    /// Sinks with a presenter.
     shown: Vec<Shown>,
     alerts: Alerts,
     output: Output,
@@ -48,11 +48,11 @@ enum Target {
     },
     /// A log directory, by its number in `logs`.
     Log(usize),
-    /// Any of them, by its number in `shown`.
+    /// One of the others, shown differently; its number in `shown`.
     Shown(usize),
 }
 
-/// A sink that does not show lines as they are.
+/// A sink with a presenter before it.
 #[derive(Debug)]
 struct Shown {
     presenter: Presenter,
@@ -213,7 +213,7 @@ impl OpenSinks {
         }
     }
 
-    /// Whether a sink cannot do what it has to.
+    /// True if a sink is failing or stuck.
     pub fn are_in_trouble(&self) -> bool {
         self.alerts.is_stuck()
             || self.output.stuck_fd().is_some()

@@ -6,7 +6,7 @@ use crate::presentation::{Presentation, StatusSize};
 use crate::settings::Settings;
 use std::ffi::OsString;
 
-/// What multilog was asked to do.
+/// A parsed command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     /// What is put before each line (`t`, `T`), if anything is.
@@ -21,7 +21,7 @@ pub struct Script {
     pub doubtful: Vec<Doubtful>,
 }
 
-/// An argument that does something, and may have been meant to do something else.
+/// An argument with a probably unintended effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubtful {
     /// As it was written.
@@ -53,7 +53,7 @@ pub enum Reading {
 pub enum Junk {
     /// No digit: a name rather, as in `smtpd`.
     Name,
-    /// Something after the digits, and the argument that may have been meant.
+    /// Text after the digits, and a suggested argument.
     Tail(Option<String>),
 }
 

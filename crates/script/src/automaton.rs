@@ -10,8 +10,7 @@ use memchr::memchr;
 use patterns::{Patterns, SHORTCUT_MAX, Shortcut, State};
 use std::collections::BTreeMap;
 
-/// States may take so many bytes, and so many more for each byte of the patterns, but no more than the
-/// last of these.
+/// Memory for states: a base, more per pattern byte, and a maximum.
 const MEMORY_BASE: usize = 64 * 1024;
 const MEMORY_PER_BYTE: usize = 64;
 const MEMORY_MAX: usize = 4 * 1024 * 1024;
@@ -21,11 +20,11 @@ const MEMORY_MAX: usize = 4 * 1024 * 1024;
 const LINES_PER_STATE: usize = 8;
 const LINES_WITHOUT: usize = 10_000;
 
-/// What is known of where a line goes on: the row of the next state, or one of these.
+/// Where a line continues: the row of the next state, or a marked value below.
 type Cell = u32;
-/// From here on the row and this: there is a shortcut from that state.
+/// Cells from here up lead to a row with a shortcut.
 const SHORTCUT: Cell = 1 << 30;
-/// From here on the verdict and this.
+/// Cells from here up hold a verdict.
 const VERDICT: Cell = 1 << 31;
 /// Nothing yet.
 const UNKNOWN: Cell = Cell::MAX;
@@ -37,9 +36,9 @@ const FIRST_ROW: usize = START + 1;
 
 /// Behind the columns of bytes a row has one for the end of the line, ...
 const END_COLUMN: usize = 0;
-/// ... one for the text of the shortcut, ...
+/// ... the text of the shortcut, ...
 const TEXT_COLUMN: usize = 1;
-/// ... and one that has the number of the shortcut.
+/// ... and the number of the shortcut.
 const SHORTCUT_COLUMN: usize = 2;
 const OTHER_COLUMNS: usize = 3;
 
@@ -80,13 +79,13 @@ enum Next {
     State(Cell),
     /// Whatever follows, nothing changes.
     Decided,
-    /// To a state for which there is no memory.
+    /// Memory for the next state is short.
     NoRoom,
 }
 
 impl Automaton {
-    /// The automaton of these patterns, each with the group it belongs to. Of those of a group that match a
-    /// line it is the last that counts.
+    /// Builds the automaton of patterns with their groups. Within a group the last matching pattern
+    /// counts.
     pub fn new<'a>(patterns: impl Iterator<Item = (usize, &'a [u8])>) -> Automaton {
         let patterns = Patterns::new(patterns);
         let (columns, byte_columns) = columns(patterns.bytes());
@@ -106,8 +105,8 @@ impl Automaton {
         }
     }
 
-    /// The verdict on a line: what `judge` said of the first line that no pattern tells apart from it, which
-    /// is this one if there was none. None where there is no memory for its states.
+    /// Finds the verdict on a line. Lines that all patterns treat alike share one verdict, made by
+    /// `judge` for the first such line. `None` if memory for states is short.
     #[inline]
     pub fn find(&mut self, line: &[u8], judge: impl FnOnce() -> u16) -> Option<u16> {
         if self.table.is_empty() && !self.begin() {
@@ -229,7 +228,7 @@ impl Automaton {
         self.byte_columns + OTHER_COLUMNS
     }
 
-    /// The row of a state, and whether there is a shortcut from it. It is made if there is none.
+    /// Returns the row of a state, making it if needed, with the mark of a shortcut.
     fn row_of(&mut self, state: State) -> Cell {
         if let Some(&known) = self.rows.get(&state) {
             return known;
@@ -265,13 +264,13 @@ impl From<Shortcut<'_>> for Known {
     }
 }
 
-/// Whether the bytes are those where the mask has ones; not, where there are fewer than [`SHORTCUT_MAX`].
+/// Compares a line's start under a mask; false for fewer than [`SHORTCUT_MAX`] bytes.
 fn begins_with(rest: &[u8], bytes: u128, mask: u128) -> bool {
     let begin = rest.first_chunk::<SHORTCUT_MAX>();
     begin.is_some_and(|begin| (u128::from_ne_bytes(*begin) ^ bytes) & mask == 0)
 }
 
-/// The column of each byte, and how many there are.
+/// Assigns a column to each byte, and counts columns.
 fn columns(bytes: impl Iterator<Item = u8>) -> (Box<[u16; 256]>, usize) {
     let mut columns = Box::new([0; 256]);
     let mut count = 1;
@@ -321,7 +320,7 @@ mod tests {
             self.groups.iter().map(last).collect()
         }
 
-        /// None where there was no room.
+        /// `None` if memory was short.
         fn find(&mut self, line: &[u8]) -> Option<Last> {
             let slow = self.slow(line);
             let verdict = self.automaton.find(line, || {

@@ -21,7 +21,7 @@ use std::fmt::Write;
 /// What one automaton takes in memory at most, before it has seen a line, in bytes. A pattern that
 /// needs more is refused.
 const AUTOMATON_MAX: usize = 1024 * 1024;
-/// What it remembers at most of the lines it has seen, in bytes. When it is full it is begun anew.
+/// Bytes of cached states per automaton; a full cache starts over.
 const CACHE_MAX: usize = 512 * 1024;
 
 /// A pattern that is ready to be matched.
@@ -49,7 +49,7 @@ struct Automaton {
     cache: RefCell<Cache>,
 }
 
-/// What letters and `.` are to an expression.
+/// The alphabet of an expression: characters or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Alphabet {
     Text,
@@ -211,7 +211,7 @@ fn refused(text: &[u8], error: &SyntaxError, alphabet: Alphabet) -> BadExpressio
     BadExpression { text: text.to_vec(), pos, reason }
 }
 
-/// Where in the expression as it was written the byte at `pos` of the escaped one comes from.
+/// Maps a position in the escaped expression back to the typed text.
 fn written_pos(text: &[u8], pos: usize) -> usize {
     let mut escaped_len = 0;
     let before = text.iter().take_while(|&&byte| {
@@ -272,8 +272,7 @@ fn fnmatch_as_regex(pattern: &[u8]) -> String {
 /// Which bytes a set contains.
 type Set = [bool; 256];
 
-/// What is made of the name of a class or a letter that there is not: it matches nothing, and so it does
-/// not matter what follows.
+/// An unknown class or letter name matches nothing, so the rest of the pattern is irrelevant.
 const NOTHING: (Set, &[u8]) = ([false; 256], b"");
 
 /// Reads a set behind its opening bracket, and gives what follows the closing one. None where there
@@ -321,7 +320,7 @@ fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
     }
 }
 
-/// One byte of a set, as it is, behind a backslash, or as `[.a.]`.
+/// Reads one byte of a set: plain, escaped by a backslash, or written `[.a.]`.
 fn parse_member(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
         [b'[', b'.', byte, b'.', b']', behind @ ..] | [b'\\', byte, behind @ ..] => {
@@ -332,7 +331,7 @@ fn parse_member(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// The length of the name of a class, if there is one and it ends in `:]`.
+/// Length of a class name that ends in `:]`, if present.
 fn class_len(text: &[u8]) -> Option<usize> {
     let len = text.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
     text[len..].starts_with(b":]").then_some(len)

@@ -34,7 +34,7 @@ pub trait Sinks {
     fn bytes(&mut self, sink: usize, bytes: &[u8]);
 }
 
-/// What of a line has to be seen to decide who takes it.
+/// The part of a line that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JudgedBy {
     /// Nothing: each sink takes every line or none, and no sink wants heads.
@@ -48,7 +48,7 @@ enum JudgedBy {
 /// Where in a line the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// In its head, which is not complete, or at its beginning.
+    /// At the start of a line, or inside an incomplete head.
     Head,
     /// Behind its head: the line has been judged, and the rest goes where the head went.
     Tail,
@@ -137,7 +137,7 @@ impl Lines {
         }
     }
 
-    /// The rest of a line that has been judged.
+    /// Passes on the rest of a judged line.
     fn take_tail(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         let end = match memchr(b'\n', block) {
             Some(newline) => {
@@ -345,7 +345,7 @@ impl Lines {
         !route.is_nowhere()
     }
 
-    /// Nobody takes the line that this stamp is for.
+    /// Drops the stamp of a line without takers.
     fn skip_stamp(&mut self, stamps: &mut impl Stamper) {
         if self.begun.is_empty() {
             stamps.skip();
@@ -354,7 +354,7 @@ impl Lines {
     }
 }
 
-/// Who decides, and what it has to see for it.
+/// Builds the selector, and decides which part of a line it judges.
 fn selector(script: &Script) -> (Selector, JudgedBy) {
     let behind_label = match script.stamp {
         Some(StampFormat::Tai64n) if script.head_max() == HEAD_MAX => {
@@ -372,8 +372,8 @@ fn selector(script: &Script) -> (Selector, JudgedBy) {
     }
 }
 
-/// How much of the text from `pos` on can be judged, given where its newline is: all of it with the
-/// newline, or the head of a longer line. None where that is not there yet.
+/// Length of the text from `pos` on that can be judged: a whole line with its newline, or the head of a
+/// longer line. `None` for an incomplete head.
 fn text_len(newline: Option<usize>, pos: usize, end: usize, text_max: usize) -> Option<usize> {
     match newline {
         Some(newline) if newline - pos <= text_max => Some(newline + 1 - pos),
@@ -445,7 +445,7 @@ mod tests {
         let ended = [line.as_slice(), b"\n"].concat();
         check(&[], &line, &[&line[..head_len]], &ended);
         check(&[], &ended, &[&line[..head_len]], &ended);
-        // The head alone decides, and there is no more of it than this.
+        // A pattern of the exact head matches; one byte longer does not.
         let exactly = format!("-{}", "x".repeat(head_len));
         check(&[&exactly], &ended, &[], b"");
         let longer = format!("-{}", "x".repeat(head_len + 1));

@@ -10,7 +10,7 @@ use crate::settings::{self, InForce, Setting};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// An argument that does nothing, as in 0.76, and why it may have been meant otherwise.
+/// An ignored argument, and a guess at its intended meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
     argument: OsString,

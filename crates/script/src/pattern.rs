@@ -56,7 +56,7 @@ impl Pattern {
         }
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as typed.
     pub fn text(&self) -> &[u8] {
         match self {
             Pattern::Stars(text) => text,

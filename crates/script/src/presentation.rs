@@ -26,11 +26,11 @@ pub struct Presentation {
 /// How many bytes a status file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusSize {
-    /// As in 0.76: 1000 of a line, then newlines, at least one.
+    /// As 0.76: 1000 bytes, then newlines, at least one.
     Original,
     /// So many, as with s6-log: those of the line, and newlines if it is shorter.
     Padded(usize),
-    /// As many as the line has, and a newline.
+    /// As long as the line with its newline.
     AsLine,
 }
 

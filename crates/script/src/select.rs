@@ -11,14 +11,14 @@ use crate::head::{LONG_HEAD_MAX, seen_by_patterns};
 use crate::pattern::Pattern;
 use std::collections::BTreeMap;
 
-/// How it is decided for one sink whether it takes a line.
+/// Decides if one sink takes a line.
 #[derive(Debug)]
 enum Segment {
     /// There is no pattern since the sink before: as for that.
     Same,
     /// Whatever the line.
     Alroutes(bool),
-    /// By patterns, and whether each selects.
+    /// Patterns, each with its effect: select or deselect.
     Rules(Vec<(bool, Pattern)>),
     /// By what is behind `f`, from whether no sink before this one takes the line.
     Rest(Box<Segment>),
@@ -144,7 +144,7 @@ impl Selector {
         self.segments.len()
     }
 
-    /// Whether the decision is the same for every line.
+    /// True if every line gets one decision.
     pub fn is_constant(&self) -> bool {
         self.segments.iter().all(|(segment, _)| segment.is_constant())
     }
@@ -217,7 +217,7 @@ impl Routes {
     }
 }
 
-/// The automaton of all patterns of a script, if all are stars and there are any.
+/// Builds the automaton of a script whose patterns are all stars; `None` for other scripts.
 fn automaton(segments: &[(Segment, Wants)]) -> Option<Automaton> {
     let mut patterns = Vec::new();
     for (group, (segment, _)) in segments.iter().enumerate() {
@@ -236,14 +236,14 @@ fn automaton(segments: &[(Segment, Wants)]) -> Option<Automaton> {
 enum Asks<'a> {
     /// That this matches what stands behind the label and its space.
     Text(&'a [u8]),
-    /// That there is no label, so it never matches.
+    /// Lines without a label only: never matches.
     NoLabel,
     /// Something about the label itself.
     Label,
 }
 
-/// A star goes to the first byte that equals the one behind it in the pattern: that of a space is the
-/// end of the label, and that of a byte that no label has is behind it.
+/// A star skips to the first byte equal to its successor in the pattern. A space is first found at the
+/// end of the label; a byte that labels never contain is found after the label.
 fn asks_of(pattern: &[u8]) -> Asks<'_> {
     match pattern {
         [b'*', b' ', text @ ..] => Asks::Text(text),

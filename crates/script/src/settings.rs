@@ -110,7 +110,7 @@ impl InForce {
 /// What came of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// It is a setting, and holds from here on.
+    /// A setting, in force for later actions.
     Taken,
     /// It is nearly one; the text says what the letter needs.
     Malformed(&'static str),
@@ -131,7 +131,7 @@ pub fn set(in_force: &mut InForce, argument: &[u8]) -> Setting {
     Setting::Taken
 }
 
-/// The letters that 0.76 does not have.
+/// Reads the letters that 0.76 lacks.
 fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
     let InForce { settings, presentation, alert_max, status_size } = in_force;
     let (done, needs) = match letter {
@@ -228,7 +228,7 @@ pub fn reading(argument: &[u8]) -> Option<Reading> {
     }
 }
 
-/// What is wrong with a number, and what may have been meant.
+/// Finds out why a number is malformed, and suggests a good argument.
 fn junk(letter: char, text: &[u8]) -> Junk {
     if text.first().is_some_and(u8::is_ascii_alphabetic) {
         return Junk::Name;
@@ -285,7 +285,7 @@ fn split_number(text: &[u8]) -> (u64, &[u8]) {
     (value, rest)
 }
 
-/// The size of a file: as 0.76 reads it, but that one letter and no more behind the digits is a unit.
+/// Reads a file size as 0.76 does, plus a single unit letter.
 fn parse_file_size(text: &[u8]) -> u64 {
     let (value, rest) = split_number(text);
     size_unit(rest).map_or(value, |unit| value.saturating_mul(unit))
@@ -317,7 +317,7 @@ fn parse_count(text: &[u8]) -> Option<u64> {
     parse_digits(text).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
 
-/// A descriptor that is not one of the standard ones: of these, none is there to be told anything.
+/// Reads a descriptor number above the standard ones: a supervisor never listens on these.
 pub fn parse_descriptor(text: &[u8]) -> Option<i32> {
     parse_count(text).and_then(|fd| i32::try_from(fd).ok()).filter(|&fd| fd > 2)
 }

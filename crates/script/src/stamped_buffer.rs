@@ -7,14 +7,10 @@ use std::ops::Range;
 /// Bytes of stamped lines that are put together before they are handed on.
 pub const STAMPED_MAX: usize = 64 * 1024;
 
-/// A text of up to so many bytes is copied with what lies behind it: a copy of fixed length is a few
-/// instructions, one of any length a call.
-const SHORT_LEN: usize = 32;
-
 /// Stamped lines that have not been handed on, at most [`STAMPED_MAX`] bytes.
 #[derive(Debug)]
 pub struct StampedBuffer {
-    /// The lines, and behind them room for the rest of a copy of fixed length.
+    /// Stamped lines, then free space.
     bytes: Box<[u8]>,
     /// Bytes of lines; at most [`STAMPED_MAX`].
     len: usize,
@@ -23,7 +19,7 @@ pub struct StampedBuffer {
 impl StampedBuffer {
     /// An empty buffer; without room where no line gets a stamp.
     pub fn new(is_used: bool) -> StampedBuffer {
-        let bytes = if is_used { buffers::buffer(STAMPED_MAX + SHORT_LEN) } else { Box::default() };
+        let bytes = if is_used { buffers::buffer(STAMPED_MAX) } else { Box::default() };
         StampedBuffer { bytes, len: 0 }
     }
 
@@ -77,11 +73,7 @@ impl StampedBuffer {
     pub fn put(&mut self, block: &[u8], part: Range<usize>) {
         let end = self.len + part.len();
         assert!(end <= STAMPED_MAX);
-        let from = block[part.start..].first_chunk::<SHORT_LEN>();
-        match (from, self.bytes[self.len..].first_chunk_mut::<SHORT_LEN>()) {
-            (Some(from), Some(to)) if part.len() <= SHORT_LEN => *to = *from,
-            _ => self.bytes[self.len..end].copy_from_slice(&block[part]),
-        }
+        self.bytes[self.len..end].copy_from_slice(&block[part]);
         self.len = end;
     }
 }

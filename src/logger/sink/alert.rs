@@ -27,8 +27,8 @@ pub struct Alerts {
 impl Alerts {
     /// None yet. `count` tells how often the script has an alert for a line.
     pub fn new(count: usize) -> Alerts {
-        // An alert is longer than its line by three bytes at most, and a line with its newline has two
-        // where that is so.
+        // An alert exceeds its line by at most three bytes; such lines have at least two bytes
+        // with their newline.
         let batch_max = count * HANDED_MAX * 5 / 2;
         Alerts { stderr: stderr(), held: Vec::new(), batch_max, is_stuck: false, are_lost: false }
     }
@@ -74,12 +74,12 @@ impl Alerts {
         self.held = held;
     }
 
-    /// Whether stderr had no room for what is held.
+    /// True if stderr lacked room for held alerts.
     pub fn is_stuck(&self) -> bool {
         self.is_stuck
     }
 
-    /// Whether stderr is a pipe that nobody reads any more.
+    /// True if stderr is a broken pipe.
     pub fn are_lost(&self) -> bool {
         self.are_lost
     }

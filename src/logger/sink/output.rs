@@ -139,7 +139,7 @@ impl Output {
     }
 
     fn begin_dropping(&mut self) {
-        // What is there of a line stays, and is ended.
+        // A partial line stays, with a newline.
         if self.is_mid_line {
             self.held.push(b'\n');
         }
@@ -205,12 +205,12 @@ impl Output {
         self.is_stuck = false;
     }
 
-    /// The descriptor, where the loop has to wait for it.
+    /// The descriptor, if the loop must wait for room.
     pub fn stuck_fd(&self) -> Option<BorrowedFd<'_>> {
         self.is_stuck.then(|| self.stdout.as_fd())
     }
 
-    /// When there is something to try or to give up.
+    /// Time of the next try, or of giving up.
     pub fn deadline(&self) -> Option<Instant> {
         let full_until = match self.state {
             State::Full(until) => Some(until),

@@ -51,7 +51,7 @@ impl StatusFile {
         })
     }
 
-    /// Whether the other one is the same file, by this or another name.
+    /// True if both names lead to one file.
     pub fn is_same_file(&self, other: &StatusFile) -> bool {
         self.identity == other.identity
     }
@@ -77,7 +77,7 @@ impl StatusFile {
                 self.pause.report_end(Work::Showing, self.name.as_bytes());
                 return;
             }
-            // The disk is full in the middle of it.
+            // The disk filled up during the write.
             Ok(_) => (What::Write, Errno::ENOSPC),
             Err(Errno::ESPIPE) => (What::Seek, Errno::ESPIPE),
             Err(errno) => (What::Write, errno),
@@ -95,7 +95,7 @@ impl StatusFile {
         Ok(len)
     }
 
-    /// When there is something to try again, if there was trouble.
+    /// Time of the next try after a failure.
     pub fn deadline(&self) -> Option<Instant> {
         self.pause.until()
     }

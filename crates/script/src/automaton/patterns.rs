@@ -31,8 +31,8 @@ pub struct State(Arc<[Place]>);
 /// Where some patterns stand that begin alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Before byte `depth` of the patterns from `from` to `to`. Either each of them goes on with a star
-    /// and the same byte behind it, or none with a star.
+    /// Before byte `depth` of the patterns `from` to `to`. Either all continue with a star and an
+    /// equal next byte, or none with a star.
     Before { from: u32, to: u32, depth: u32 },
     /// This pattern matches, whatever follows.
     Matched(u32),
@@ -104,7 +104,7 @@ impl Patterns {
         self.without_outranked(places)
     }
 
-    /// How more than a byte can be read at once from here.
+    /// Finds a shortcut: several bytes read at once.
     pub fn shortcut(&self, state: &State) -> Option<Shortcut<'_>> {
         let mut rests = state.0.iter().filter_map(|place| match *place {
             Place::Before { from, to, depth } => {
@@ -146,7 +146,7 @@ impl Patterns {
         }
     }
 
-    /// The places of the patterns from `from` to `to` when they come to `depth`.
+    /// Places of the patterns `from` to `to` at byte `depth`.
     fn arrive(&self, mut from: usize, to: usize, depth: usize, places: &mut Vec<Place>) {
         let star = |ranked: &Ranked| match ranked.text[depth..] {
             [b'*', ref behind @ ..] => Some(behind.first().copied()),
@@ -183,7 +183,7 @@ impl Patterns {
         State(places.into())
     }
 
-    /// Of the patterns at a place the one with the highest rank.
+    /// Picks the highest rank among the patterns at a place.
     fn highest(&self, place: &Place) -> Option<&Ranked> {
         match *place {
             Place::Before { from, to, depth: _ } => {
@@ -205,7 +205,7 @@ fn without_third_stars(pattern: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// Whether there is a line that matches: each byte that is no star needs one.
+/// True if some line can match: each byte except stars needs one byte of a head.
 fn can_match(pattern: &[u8]) -> bool {
     pattern.iter().filter(|&&byte| byte != b'*').count() <= HEAD_MAX
 }
