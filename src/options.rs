@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Arguments told apart by their first byte.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
-    /// What starts with `-`. No option of ours is other than UTF-8, so what is not may be mended.
+    /// Arguments that start with `-`. Options are UTF-8, so other bytes may be replaced.
     pub options: Vec<String>,
     /// Everything else, `-` alone, and whatever follows `--`; any bytes.
     pub operands: Vec<OsString>,

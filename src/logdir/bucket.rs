@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use std::ops::Range;
 
-/// Seconds of a day that has as many as most.
+/// Seconds of an ordinary day.
 const DAY_SECS: i64 = 86_400;
 
 /// How long a stretch is.
@@ -33,7 +33,7 @@ impl Length {
         (DAY_SECS % secs == 0).then_some(Length::Seconds(secs))
     }
 
-    /// How long it is, but for days on which clocks are changed.
+    /// Seconds of the length on an ordinary day.
     pub fn secs(self) -> i64 {
         match self {
             Length::Seconds(secs) => secs,
@@ -140,7 +140,7 @@ mod tests {
         let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
         check(Length::Day, berlin, 1_679_800_000, "2023-03-26", DAY_SECS - 3600);
         check(Length::Day, berlin, 1_698_580_000, "2023-10-29", DAY_SECS + 3600);
-        // The row with the change has an hour more or less, and the rows next to it have not.
+        // Only the row that contains the change is an hour longer or shorter.
         let four = Length::Seconds(4 * 3600);
         for (secs_of_day, name, hours) in
             [(0, "00", 5), (4, "00", 5), (5, "04", 4), (9, "08", 4), (24, "20", 4)]

@@ -88,7 +88,7 @@ pub fn range_around(
     let at = |unix_secs| Some(Moment { unix_secs, nanos });
     Ok(Range {
         since: at(unix_secs.saturating_sub(secs)),
-        // A line at the end of the span is in it.
+        // The last second belongs to the span.
         until: at(unix_secs.saturating_add(secs).saturating_add(1)),
     })
 }

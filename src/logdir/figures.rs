@@ -4,9 +4,9 @@ use ::logdir::label::Label;
 use ::logdir::read::stamp::Moment;
 use ::logdir::stamp;
 
-/// Units that are 1024 of the one before.
+/// Binary units.
 const BYTE_UNITS: [char; 7] = ['B', 'K', 'M', 'G', 'T', 'P', 'E'];
-/// Units that are 1000 of the one before.
+/// Decimal units.
 const COUNT_UNITS: [char; 6] = ['k', 'M', 'G', 'T', 'P', 'E'];
 
 /// Bytes in at most five characters: `0B`, `1023B`, `1.5K`, `97K`.

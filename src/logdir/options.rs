@@ -31,7 +31,7 @@ pub struct CommandLine {
     pub command: Command,
 }
 
-/// What is to be done.
+/// A command with its options.
 #[derive(Subcommand)]
 pub enum Command {
     /// Show lines, rotated files included, several logs in order of time
@@ -248,7 +248,7 @@ pub enum FormatName {
     Json,
 }
 
-/// What is in the objects.
+/// The contents of JSON objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum JsonForm {
     Plain,
@@ -272,7 +272,7 @@ pub enum LabelCount {
     Leap,
 }
 
-/// The shells that there are completions for.
+/// Shells with completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ShellName {
     Bash,

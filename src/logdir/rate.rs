@@ -51,12 +51,12 @@ pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
 
 /// The options, understood.
 struct Settings {
-    /// None where what fits is wanted.
+    /// `None`: a length that fits is chosen.
     by: Option<Length>,
     filter: Filter,
     range: Range,
     zone: TimeZone,
-    /// None where it has to be found out.
+    /// `None`: each log tells by its stamps.
     counting: Option<::logdir::label::Counting>,
 }
 
@@ -94,7 +94,7 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
             counts.add(source.moment().map(|moment| moment.unix_secs), settings.by.is_none());
         }
     }
-    // That a line is torn is no news to somebody who counts.
+    // Torn lines do not matter for counts.
     let notices = source.take_notices();
     let notices = notices.into_iter().filter(|notice| !matches!(notice, Notice::Torn(_)));
     let moment = |moment: Moment| figures::rfc3339(moment).unwrap_or_default();

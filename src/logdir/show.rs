@@ -83,7 +83,7 @@ fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Ve
     logs
 }
 
-/// A cursor that knows nothing of any directory was not meant for them.
+/// A cursor without a position in any of these logs belongs to other logs.
 fn check_after(settings: &Settings, logs: &[Log]) -> Result<(), String> {
     match &settings.after {
         Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {

@@ -14,11 +14,11 @@ const BARE_SECS_DIGITS_MIN: usize = 9;
 /// Which day is meant by a time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayOfClock {
-    /// The day on which it was that time last.
+    /// The day of the latest such time before now.
     Last,
     /// Today, also if the time has not come yet.
     Today,
-    /// The day on which it is that time first, from this moment on.
+    /// The day of the next such time, counted from a moment.
     FirstFrom(Moment),
 }
 

@@ -69,7 +69,7 @@ fn reason(error: &Error, arguments: &[OsString]) -> String {
     format!("{why}; {hint}{lists}")
 }
 
-/// The command that the arguments are for.
+/// The command line up to the name of the command.
 fn command_of(arguments: &[OsString]) -> String {
     let first = arguments.get(1).map(|first| first.to_string_lossy().into_owned());
     let is_command =

@@ -8,7 +8,7 @@ use crate::logdir::figures;
 const BAR_LEN_MIN: usize = 6;
 /// A count, as [`figures::count`] gives it.
 const COUNT_LEN: usize = 5;
-/// What a bar is made of.
+/// The character of bars.
 const MARK: &str = "#";
 /// So many stretches without lines are shown as they are; more that follow each other as one row.
 const EMPTY_MAX: usize = 2;
@@ -111,7 +111,7 @@ fn append_row(
     text.push('\n');
 }
 
-/// Columns of a bar: all of them for the largest count, one at least for any.
+/// Columns of a bar: the full width for the largest count, at least one if not zero.
 fn bar(count: u64, largest: u64, len: usize) -> usize {
     let share = count as f64 / largest.max(1) as f64;
     ((share * len as f64).round() as usize).clamp(usize::from(count > 0), len)

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What is counted by where nobody says it, before it is known how much there is.
+/// The length to begin with, if `--by` is not given.
 pub const FINEST: Length = Length::Seconds(60);
 /// What is counted by next where that makes too many stretches.
 const COARSER: [Length; 3] = [Length::Seconds(600), Length::Seconds(3600), Length::Day];
@@ -92,7 +92,7 @@ impl Counts {
         self.counts = counts;
     }
 
-    /// From the start of the first stretch to that of the last.
+    /// Start of the first stretch, start of the last.
     fn extent(&self) -> Option<(i64, i64)> {
         Some((*self.counts.first_key_value()?.0, *self.counts.last_key_value()?.0))
     }

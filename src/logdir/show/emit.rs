@@ -33,11 +33,11 @@ pub struct Item<'a> {
     pub number: usize,
     /// The line.
     pub line: Line<'a>,
-    /// Its stamp, if it has one.
+    /// The stamp of the line.
     pub stamp: Option<Stamp>,
     /// Where it starts.
     pub place: &'a LineStart,
-    /// What has gone to it, where that goes forward.
+    /// The files read up to the line, when reading forward.
     pub chain: Option<&'a Chain>,
 }
 
@@ -94,7 +94,7 @@ impl Form {
 /// Writes the lines that are wanted.
 pub struct Emitter {
     form: Form,
-    /// What gives each line its cursor, if any does.
+    /// Makes the cursor of each line, with `--json=cursor`.
     cursors: Option<Cursors>,
     filter: Filter,
     /// How many lines are shown before and after each that is wanted.
@@ -112,7 +112,7 @@ pub struct Emitter {
     written_len: u64,
     /// What may ask to end while nobody takes the output. Then there is no pager.
     signals: Option<Rc<Signals>>,
-    /// Whether it has, so that some of the output will never be written.
+    /// True after a signal: the rest of the output is not written.
     is_stopped: bool,
     progress: Option<Progress>,
     /// Bytes of lines that have passed since the clock was asked.
@@ -121,7 +121,7 @@ pub struct Emitter {
     /// Whether the line of which pieces come was wanted.
     was_wanted: bool,
     found_count: u64,
-    /// No more lines than this are wanted.
+    /// The largest number of matches to show.
     found_count_max: u64,
 }
 
@@ -176,7 +176,7 @@ impl Emitter {
         &mut self.form
     }
 
-    /// Takes no more lines than this, apart from those around them.
+    /// Shows at most this many matches, and the lines around them.
     pub fn set_limit(&mut self, count: Option<u64>) {
         self.found_count_max = count.unwrap_or(u64::MAX);
     }
@@ -306,7 +306,7 @@ impl Emitter {
         self.written_len
     }
 
-    /// Bytes that have been written out or will be.
+    /// Bytes written, and bytes still in `text`.
     pub fn taken_len(&self) -> u64 {
         self.written_len + self.text.len() as u64
     }

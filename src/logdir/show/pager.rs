@@ -1,6 +1,6 @@
-//! The program that shows more lines than a screen has: which one, and how it is fed.
+//! Runs the pager for output longer than the screen.
 //!
-//! It is run without a shell, so that one that is not installed is known before a line is lost in it.
+//! Without a shell, a pager that is not installed is known before a line is written to it.
 
 use crate::message;
 use crate::sys::startup;
@@ -13,25 +13,25 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// What names a pager, the first that is set, and the pager where none is.
+/// Variables that name a pager; the first that is set counts. Then the default.
 const VARIABLES: [&str; 2] = ["LOGDIR_PAGER", "PAGER"];
 const DEFAULT: &str = "less";
 /// What less does if `LESS` is not set: quit if everything fits the screen after all, show colors, and
 /// leave the screen as it is.
 const LESS: &str = "FRX";
-/// What shows colors.
+/// The letter for colors.
 const COLOURS: u8 = b'R';
 
 /// What runs as the pager: its name and arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     words: Vec<OsString>,
-    /// Whether somebody asked for this one.
+    /// True if a variable names this pager: then a failure to start is reported.
     is_asked_for: bool,
 }
 
-/// The pager that the environment wants; none where it wants none, or has a terminal that cannot do what
-/// pagers do.
+/// The pager of the environment. `None` if the variable is empty, or `TERM` is a terminal without cursor
+/// movement.
 pub fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> Option<Wanted> {
     if variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
         return None;
@@ -48,10 +48,10 @@ pub fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> Option<Wanted> {
     (!is_none).then_some(Wanted { words, is_asked_for })
 }
 
-/// A pager that runs. It is waited for when this is dropped.
+/// A running pager. Dropping it waits until the pager has exited.
 pub struct Pager {
     child: Child,
-    /// None once nobody reads it any more.
+    /// `None` once the pager has closed its input.
     input: Option<ChildStdin>,
 }
 
@@ -92,7 +92,7 @@ impl Pager {
         }
     }
 
-    /// Whether nobody reads it any more.
+    /// True once its input is closed.
     pub fn has_ended(&mut self) -> bool {
         let is_broken = |input: &ChildStdin| {
             let mut ready = [PollFd::new(input.as_fd(), PollFlags::empty())];

@@ -8,7 +8,7 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// How long nothing is written before there is something to be told.
+/// Time without output before the line appears.
 const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is told.
@@ -16,13 +16,13 @@ pub struct Progress {
     /// Bytes that were to be read at the beginning.
     all_len: u64,
     quiet_since: Instant,
-    /// Columns that the line covers; 0 where there is none.
+    /// Columns of the line on the screen; 0 without a line.
     shown_len: usize,
 }
 
 impl Progress {
-    /// None where nobody looks, and where another program may have the terminal: one behind a pipe, or
-    /// the one in the foreground.
+    /// `None` if stderr is no terminal, or if another program may use the terminal: the reader of a
+    /// pipe, or a foreground job.
     pub fn wanted() -> Option<Progress> {
         let stderr = std::io::stderr();
         let is_in_front =

@@ -24,7 +24,7 @@ pub struct Settings {
     pub context: Context,
     /// Names and matches have colors.
     pub colours: Colours,
-    /// None if the directory has to tell.
+    /// `None`: each log tells by its stamps.
     pub counting: Option<Counting>,
     /// What `--after` says.
     pub after: Option<Cursor>,
