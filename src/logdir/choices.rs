@@ -1,13 +1,12 @@
 //! What several commands understand and write alike: options with the same meaning, and JSON.
 
 use crate::logdir::options::{LabelCount, Labels, Span};
-use crate::logdir::when::{self, DayOfClock};
+use crate::logdir::when::{self, DayOfClock, Now};
 use ::logdir::label::Counting;
 use ::logdir::read::label_counting;
 use ::logdir::read::range::Range;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::{Moment, StampParser};
-use jiff::Zoned;
 use serde::Serialize;
 
 /// The time at which the machine was started.
@@ -33,7 +32,7 @@ pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> StampParser {
 pub fn range(
     span: &Span,
     is_following: bool,
-    now: &Zoned,
+    now: Now,
     counting: Option<Counting>,
 ) -> Result<Range, String> {
     let moment = |text: &str, day| moment(text, now, counting, day);
@@ -56,7 +55,7 @@ pub fn range(
 
 fn moment(
     text: &str,
-    now: &Zoned,
+    now: Now,
     counting: Option<Counting>,
     day: DayOfClock,
 ) -> Result<Moment, String> {
@@ -79,7 +78,7 @@ fn boot() -> Option<Moment> {
 pub fn range_around(
     time: &str,
     within: &str,
-    now: &Zoned,
+    now: Now,
     counting: Option<Counting>,
 ) -> Result<Range, String> {
     let Moment { unix_secs, nanos } = moment(time, now, counting, DayOfClock::Last)?;

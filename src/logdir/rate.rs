@@ -20,7 +20,6 @@ use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
 use counts::{Counts, CountsOfAll};
-use jiff::Zoned;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use serde::Serialize;
@@ -63,7 +62,7 @@ struct Settings {
 impl Settings {
     fn new(options: &Rate) -> Result<Settings, String> {
         let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
-        let now = Zoned::now();
+        let now = crate::logdir::when::Now::local();
         let counting = choices::counting(&options.labels);
         let by = match &options.by {
             None => None,
@@ -71,7 +70,7 @@ impl Settings {
                 format!("--by is a part of a day such as 1m, 1h, 1d, not {text}")
             })?),
         };
-        let range = choices::range(&options.span, false, &now, counting)?;
+        let range = choices::range(&options.span, false, now, counting)?;
         let filter = Filter::new(&options.patterns)?;
         Ok(Settings { by, filter, range, zone, counting })
     }

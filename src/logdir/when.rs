@@ -2,14 +2,33 @@
 
 use ::logdir::label::Counting;
 use ::logdir::read::stamp::{Moment, parse_time_like_a_stamp};
+use ::logdir::time::{Civil, Zone};
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
-use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan, Unit, Zoned};
+use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 
 /// What a message says about a time that cannot be read.
 pub const FORMS: &str = "write 02:10, 2026-11-21 02:10, today, yesterday, 2h, boot or a stamp";
 /// Digits of seconds since 1970 that stand without `@`: fewer may be a year or a slip.
 const BARE_SECS_DIGITS_MIN: usize = 9;
+
+/// The time that it is, and the zone in which dates without a zone are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub moment: Moment,
+    pub zone: Zone,
+}
+
+impl Now {
+    /// The system's time, in local time.
+    pub fn local() -> Now {
+        let (unix_secs, nanos) = ::logdir::clock::now().to_unix();
+        Now { moment: Moment { unix_secs, nanos }, zone: Zone::Local }
+    }
+
+    fn date(self) -> Option<Civil> {
+        Some(self.zone.at(self.moment.unix_secs)?.civil())
+    }
+}
 
 /// Which day is meant by a time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +50,14 @@ pub enum DayOfClock {
 /// - the same followed by `Z`, ` UTC` or an offset as `+01:00`;
 /// - every stamp that the reader accepts, in the zone that its writer uses;
 /// - `@` and seconds since 1970; without `@` from nine digits on.
-pub fn parse(text: &str, now: &Zoned, counting: Counting, day: DayOfClock) -> Option<Moment> {
+pub fn parse(text: &str, now: Now, counting: Counting, day: DayOfClock) -> Option<Moment> {
     let text = text.trim();
     named_day(text, now)
-        .map(moment_of)
         .or_else(|| parse_stamp(text, counting))
         .or_else(|| parse_seconds(text))
-        .or_else(|| text.parse().ok().map(moment_of))
-        .or_else(|| parse_civil(text, now, day).map(moment_of))
-        .or_else(|| parse_span(text, now).map(moment_of))
+        .or_else(|| parse_timestamp(text))
+        .or_else(|| parse_civil(text, now, day))
+        .or_else(|| parse_span(text, now))
 }
 
 /// True for a time of day without a date.
@@ -82,20 +100,19 @@ fn parse_seconds(text: &str) -> Option<Moment> {
     Some(Moment { unix_secs: secs.parse().ok()?, nanos })
 }
 
-fn named_day(text: &str, now: &Zoned) -> Option<Timestamp> {
+fn named_day(text: &str, now: Now) -> Option<Moment> {
     let days = match text {
-        "now" => return Some(now.timestamp()),
+        "now" => return Some(now.moment),
         "today" => 0,
         "yesterday" => -1,
         "tomorrow" => 1,
         _ => return None,
     };
-    let date = now.date().checked_add(Span::new().days(days)).ok()?;
-    Some(date.to_zoned(now.time_zone().clone()).ok()?.timestamp())
+    moment_at(now.date()?.midnight().plus_days(days)?, 0, now.zone)
 }
 
-/// A span before now, unless it says that it is after now.
-fn parse_span(text: &str, now: &Zoned) -> Option<Timestamp> {
+/// A span before now, unless it says that it is after now. Days and months are those of the calendar.
+fn parse_span(text: &str, now: Now) -> Option<Moment> {
     let (span, is_ahead) = match text.strip_suffix("ahead") {
         Some(span) => (span.trim_end(), true),
         None => (text, text.starts_with('+')),
@@ -103,20 +120,35 @@ fn parse_span(text: &str, now: &Zoned) -> Option<Timestamp> {
     // 24:00:00 would be a span too.
     let span: Span = if span.contains(':') { None } else { span.parse().ok() }?;
     let span = if is_ahead || span.is_negative() { span } else { span.negate() };
-    Some(now.checked_add(span).ok()?.timestamp())
+    let time = span.years(0).months(0).weeks(0).days(0);
+    let days = Span::new()
+        .years(span.get_years())
+        .months(span.get_months())
+        .weeks(span.get_weeks())
+        .days(span.get_days());
+    let from = match days.is_zero() {
+        true => now.moment,
+        false => {
+            let date_time = date_time_of(now.date()?)?.checked_add(days).ok()?;
+            moment_at(civil_of(date_time)?, now.moment.nanos, now.zone)?
+        }
+    };
+    let nanos = jiff::SignedDuration::try_from(time).ok()?.as_nanos();
+    Moment::from_nanos(from.to_nanos().checked_add(nanos)?)
 }
 
-fn parse_civil(text: &str, now: &Zoned, day: DayOfClock) -> Option<Timestamp> {
+fn parse_civil(text: &str, now: Now, day: DayOfClock) -> Option<Moment> {
     let (text, is_utc) = without_zone(text);
-    let zone = if is_utc { TimeZone::UTC } else { now.time_zone().clone() };
+    let zone = if is_utc { Zone::Utc } else { now.zone };
     if let Some(time) = clock_time(text) {
-        return on_day(time, &now.with_time_zone(zone), day);
+        return on_day(time, Now { zone, ..now }, day);
     }
     let date_time = match text.parse::<Date>() {
         Ok(date) if !text.contains(':') => date.at(0, 0, 0, 0),
         _ => text.parse::<DateTime>().ok()?,
     };
-    zone.to_timestamp(date_time).ok()
+    let nanos = u32::try_from(date_time.subsec_nanosecond()).ok()?;
+    moment_at(civil_of(date_time)?, nanos, zone)
 }
 
 /// A text without the word for UTC, and true if there was one.
@@ -131,49 +163,71 @@ fn clock_time(text: &str) -> Option<Time> {
 }
 
 /// A time of day on the day that is meant.
-fn on_day(time: Time, now: &Zoned, day: DayOfClock) -> Option<Timestamp> {
-    let zone = now.time_zone();
-    let at = |date: Date| zone.to_timestamp(date.to_datetime(time)).ok();
+fn on_day(time: Time, now: Now, day: DayOfClock) -> Option<Moment> {
+    let nanos = u32::try_from(time.subsec_nanosecond()).ok()?;
+    let at = |date: Civil| {
+        let [hour, minute, second] =
+            [time.hour(), time.minute(), time.second()].map(|part| u8::try_from(part).ok());
+        let date = Civil { hour: hour?, minute: minute?, second: second?, ..date };
+        moment_at(date, nanos, now.zone)
+    };
     match day {
-        DayOfClock::Today => at(now.date()),
-        DayOfClock::Last => match at(now.date())? {
-            today if today <= now.timestamp() => Some(today),
-            _ => at(now.date().checked_sub(1.day()).ok()?),
+        DayOfClock::Today => at(now.date()?),
+        DayOfClock::Last => match at(now.date()?)? {
+            today if today <= now.moment => Some(today),
+            _ => at(now.date()?.plus_days(-1)?),
         },
         DayOfClock::FirstFrom(from) => {
-            let from = Timestamp::new(from.unix_secs, i32::try_from(from.nanos).ok()?).ok()?;
-            let date = from.to_zoned(zone.clone()).date();
+            let date = now.zone.at(from.unix_secs)?.civil();
             match at(date)? {
                 first if first >= from => Some(first),
-                _ => at(date.checked_add(1.day()).ok()?),
+                _ => at(date.plus_days(1)?),
             }
         }
     }
 }
 
-fn moment_of(timestamp: Timestamp) -> Moment {
-    const NANOS: i128 = 1_000_000_000;
-    let nanos = timestamp.as_nanosecond();
-    // The range of a timestamp is a few thousand years, so both fit.
-    Moment {
-        unix_secs: i64::try_from(nanos.div_euclid(NANOS)).unwrap_or(i64::MAX),
-        nanos: u32::try_from(nanos.rem_euclid(NANOS)).unwrap_or(0),
-    }
+/// The moment of a date in a zone; the earlier one where the clock showed it twice.
+fn moment_at(date: Civil, nanos: u32, zone: Zone) -> Option<Moment> {
+    Some(Moment { unix_secs: zone.moments(date)?.usual(), nanos })
+}
+
+fn civil_of(date_time: DateTime) -> Option<Civil> {
+    let part = |part: i8| u32::try_from(part).ok();
+    let year = u32::try_from(date_time.year()).ok()?;
+    Civil::new(
+        [year, part(date_time.month())?, part(date_time.day())?],
+        [part(date_time.hour())?, part(date_time.minute())?, part(date_time.second())?],
+    )
+}
+
+fn date_time_of(date: Civil) -> Option<DateTime> {
+    let Civil { year, month, day, hour, minute, second } = date;
+    let [month, day, hour, minute, second] =
+        [month, day, hour, minute, second.min(59)].map(|part| i8::try_from(part).ok());
+    let year = i16::try_from(year).ok()?;
+    DateTime::new(year, month?, day?, hour?, minute?, second?, 0).ok()
+}
+
+/// A date with an offset from UTC.
+fn parse_timestamp(text: &str) -> Option<Moment> {
+    let nanos = text.parse::<Timestamp>().ok()?.as_nanosecond();
+    let moment = Moment::from_nanos(nanos)?;
+    moment_at(Civil::from_secs(moment.unix_secs)?, moment.nanos, Zone::Utc)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// 2023-11-14 23:13:20 in a zone one hour east.
+    /// 2023-11-14 22:13:20. Other zones are tested with the program, since TZ is of a whole process.
     const NOW: i64 = 1_700_000_000;
-    const MIDNIGHT: i64 = 1_699_916_400;
+    const MIDNIGHT: i64 = 1_699_920_000;
 
     #[track_caller]
     fn check_on(day: DayOfClock, text: &str, expected: Option<(i64, u32)>) {
-        let zone = TimeZone::fixed(jiff::tz::offset(1));
-        let now = Timestamp::new(NOW, 0).unwrap().to_zoned(zone);
-        let found = parse(text, &now, Counting::Ten, day);
+        let now = Now { moment: Moment { unix_secs: NOW, nanos: 0 }, zone: Zone::Utc };
+        let found = parse(text, now, Counting::Ten, day);
         assert_eq!(found.map(|moment| (moment.unix_secs, moment.nanos)), expected, "{text}");
     }
 
@@ -190,9 +244,9 @@ mod tests {
         check("tomorrow", Some((MIDNIGHT + 86_400, 0)));
         check("02:10", Some((MIDNIGHT + 7800, 0)));
         check("02:10:03.5", Some((MIDNIGHT + 7803, 500_000_000)));
-        check("02:10 UTC", Some((MIDNIGHT + 3600 + 7800, 0)));
+        check("02:10 UTC", Some((MIDNIGHT + 7800, 0)));
         check("2023-11-14", Some((MIDNIGHT, 0)));
-        check("2023-11-14 UTC", Some((MIDNIGHT + 3600, 0)));
+        check("2023-11-14 UTC", Some((MIDNIGHT, 0)));
         check("2023-11-14 02:10", Some((MIDNIGHT + 7800, 0)));
         check("2023-11-14T02:10:03", Some((MIDNIGHT + 7803, 0)));
         check("2023-11-14 22:13:20.000000001 UTC", Some((NOW, 1)));
@@ -231,8 +285,8 @@ mod tests {
         check("1700000000.000000042", Some((NOW, 42)));
         check("1700000000", Some((NOW, 0)));
         // s6-log, and --format local and short: local time.
-        check("2023-11-14 23:13:20.000000042", Some((NOW, 42)));
-        check("2023-11-14 23:13:20.042", Some((NOW, 42_000_000)));
+        check("2023-11-14 22:13:20.000000042", Some((NOW, 42)));
+        check("2023-11-14 22:13:20.042", Some((NOW, 42_000_000)));
         // Tutc and Tlocal, and --format rfc3339.
         check("2023-11-14T22:13:20.000000042Z", Some((NOW, 42)));
         check("2023-11-15T00:13:20.000000042+02:00", Some((NOW, 42)));
@@ -245,9 +299,9 @@ mod tests {
     #[test]
     fn a_time_of_day_belongs_to_the_day_that_is_meant() {
         let last = |text, expected| check_on(DayOfClock::Last, text, Some((expected, 0)));
-        last("23:13:20", NOW);
+        last("22:13:20", NOW);
         last("23:50", MIDNIGHT - 600);
-        last("23:50 UTC", MIDNIGHT + 3600 - 600);
+        last("23:50 UTC", MIDNIGHT - 600);
         let today = |text, expected| check_on(DayOfClock::Today, text, Some((expected, 0)));
         today("23:50", MIDNIGHT + 85_800);
         today("02:10", MIDNIGHT + 7800);

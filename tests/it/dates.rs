@@ -200,3 +200,21 @@ fn the_example_reads_a_range() {
     assert_eq!(missing.status.code(), Some(1), "{}", missing.stderr);
     assert!(missing.stderr.contains("nothing"), "{}", missing.stderr);
 }
+
+/// What people write is read in the zone that lines are shown in, whatever it is called.
+#[test]
+fn times_of_options_are_in_the_zone_of_the_c_library() {
+    let rule = "CET-1CEST,M3.5.0,M10.5.0/3";
+    for zone in [BERLIN, ":Europe/Berlin", rule, "right/Europe/Berlin", "IST-5:30", "nonsense"] {
+        let home = Home::new();
+        put(&home, "l", "current", "@400000006a6d38ca00000000 a\n@400000006a6d388d00000000 b\n");
+        let shown = logdir(&home, zone, &["show", "--format", "local", "l"]);
+        let date = String::from_utf8_lossy(&shown.stdout[..19]).into_owned();
+        let found = logdir(&home, zone, &["show", "--raw", "--since", &date, "l"]);
+        assert_eq!(
+            String::from_utf8_lossy(&found.stdout),
+            "@400000006a6d38ca00000000 a\n",
+            "{zone}"
+        );
+    }
+}

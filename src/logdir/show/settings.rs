@@ -2,12 +2,12 @@
 
 use crate::logdir::choices;
 use crate::logdir::options::{FormatName, JsonForm, Show, When};
+use crate::logdir::when::Now;
 use ::logdir::label::Counting;
 use ::logdir::read::cursor::token::Cursor;
 use ::logdir::read::range::Range;
 use ::logdir::read::render::{Colours, Format, Zone};
 use ::logdir::read::stamp::Moment;
-use jiff::Zoned;
 use std::io::IsTerminal;
 
 /// The options, understood.
@@ -54,7 +54,7 @@ impl Context {
 impl Settings {
     /// What the options ask for. The error is why they make no sense.
     pub fn new(options: Show) -> Result<Settings, String> {
-        let now = Zoned::now();
+        let now = Now::local();
         let counting = choices::counting(&options.labels);
         let no_token = |text: &String| format!("unable to understand the cursor {text}");
         let after = options.after.as_ref();
@@ -66,8 +66,8 @@ impl Settings {
             after_count: options.after_context.unwrap_or(around),
         };
         let range = match &options.around {
-            Some(time) => choices::range_around(time, &options.within, &now, counting)?,
-            None => choices::range(&options.span, options.follow, &now, counting)?,
+            Some(time) => choices::range_around(time, &options.within, now, counting)?,
+            None => choices::range(&options.span, options.follow, now, counting)?,
         };
         Ok(Settings {
             range,
@@ -79,7 +79,7 @@ impl Settings {
             colours: colours(options.color, options.raw),
             counting,
             after,
-            now: Moment { unix_secs: now.timestamp().as_second(), nanos: 0 },
+            now: Moment { nanos: 0, ..now.moment },
             options,
         })
     }

@@ -60,7 +60,7 @@ impl Reader {
     /// The lines from `since` on and before `until`. A line without a stamp belongs to the line before it.
     pub fn range(&self, since: Option<Moment>, until: Option<Moment>) -> LogLines {
         let range = Range { since, until };
-        LogLines::Forward(RangeLines::new(&self.snapshot, self.stamps.clone(), range))
+        LogLines::Forward(Box::new(RangeLines::new(&self.snapshot, self.stamps.clone(), range)))
     }
 
     /// The lines of [`Reader::range`], the newest first.
@@ -73,7 +73,7 @@ impl Reader {
 /// The lines of a directory, one after the other.
 pub enum LogLines {
     /// From the oldest to the newest.
-    Forward(RangeLines),
+    Forward(Box<RangeLines>),
     /// From the newest to the oldest.
     Backward(Box<Backward>),
 }
