@@ -549,6 +549,74 @@ fn the_s6_template_works_under_s6_svscan() {
     wait_for_clean_end(&log);
 }
 
+/// The commands of the README that stop a service and its logger, start them again and remove them.
+fn recipe(supervisor: &str) -> [String; 3] {
+    let readme = fs::read_to_string(project("run-scripts/README.md")).expect("read");
+    let title = format!("\n{supervisor}");
+    let section = readme.rsplit(title.as_str()).next().expect("its section").to_owned();
+    let mut commands = section.lines().filter_map(|line| line.strip_prefix("    "));
+    [(); 3].map(|()| commands.next().expect("a command").to_owned())
+}
+
+/// Runs the recipe of a supervisor whose scan directory the README calls `scan_dir`.
+fn check_recipe(mut sandbox: Sandbox, service: &str, supervisor: [&str; 2], scan_dir: &str) {
+    let [name, program] = supervisor;
+    sandbox.stub("exampled", DAEMON);
+    sandbox.supervise(program, "service");
+    check_daemon_is_logged(&sandbox, service);
+    // Not by the link, which is removed in the end.
+    let log = sandbox.path("etc").join(service).join("log/files/main");
+    let link = sandbox.path("service").join(service);
+    let etc = sandbox.path("etc").join(service);
+    let [stop, start, remove] = recipe(name).map(|command| {
+        let command = command.replace(&format!("{scan_dir}/exampled"), &link.to_string_lossy());
+        command.replace(&format!(" {scan_dir}"), &format!(" {}", sandbox.path("service").display()))
+    });
+    let sh = |command: &str| {
+        let mut sh = sandbox.command(PathBuf::from("/bin/sh"));
+        sh.args(["-c", command]);
+        let status = sh.status().expect("a shell");
+        assert!(status.success(), "{command}: {status}");
+    };
+    sh(&stop);
+    wait_for_clean_end(&log);
+    sh(&start);
+    wait_until("it runs again", || log_lines(&log).len() == 5);
+    sh(&remove);
+    wait_for_clean_end(&log);
+    // The sleep of the daemon is left: it is nobody's child.
+    let is_left = |pid: &Pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        !["", "sleep"].contains(&name.trim_end())
+    };
+    wait_until("nothing supervises it", || !processes_in(&etc).iter().any(is_left));
+    assert_eq!(log_lines(&log).iter().filter(|line| *line == "gone").count(), 2);
+}
+
+#[test]
+fn the_recipe_for_daemontools_stops_starts_and_removes() {
+    let programs = ["svscan", "supervise", "setuidgid", "svc"];
+    let Some(sandbox) = Sandbox::with_service("daemon", &programs) else { return };
+    sandbox.account_stub("setuidgid", "");
+    check_recipe(sandbox, "daemon", ["daemontools:", "svscan"], "/service");
+}
+
+#[test]
+fn the_recipe_for_runit_stops_starts_and_removes() {
+    let programs = ["runsvdir", "runsv", "chpst", "sv"];
+    let Some(sandbox) = Sandbox::with_service("runit-daemon", &programs) else { return };
+    sandbox.account_stub("chpst", "-u");
+    check_recipe(sandbox, "runit-daemon", ["runit, where", "runsvdir"], "/etc/service");
+}
+
+#[test]
+fn the_recipe_for_s6_stops_starts_and_removes() {
+    let programs = ["s6-svscan", "s6-supervise", "s6-svc", "s6-svscanctl", "s6-setuidgid"];
+    let Some(sandbox) = Sandbox::with_service("s6-daemon", &programs) else { return };
+    sandbox.account_stub("s6-setuidgid", "");
+    check_recipe(sandbox, "s6-daemon", ["s6:", "s6-svscan"], "/run/service");
+}
+
 /// The init as it stands in the document.
 fn log_init() -> String {
     let text = fs::read_to_string(project("docs/containers.md")).expect("read");
