@@ -271,6 +271,26 @@ fn a_failed_sync_makes_an_archive_that_says_so() {
     });
 }
 
+/// A change of a mode is answered with success and not made, as on some mounts of exFAT.
+#[test]
+fn a_file_system_without_mode_bits_is_refused() {
+    differs("a_file_system_without_mode_bits_is_refused", || {
+        let home = Home::new();
+        home.make_dir("d");
+        home.write("d/current", b"c\n", 0o744);
+        home.write("d/previous", b"p\n", 0o744);
+        home.write("d/processed", b"half\n", 0o744);
+        let options = ["-e", "inject=fchmod,chmod,fchmodat:retval=0"];
+        let Some(ended) = with_fault(&home, &options, &["!cat", "./d"], b"a\n") else {
+            panic!("strace is missing");
+        };
+        let reason = "this file system does not keep mode bits";
+        ended.check(111, &format!("multilog: fatal: unable to set mode of ./d/lock: {reason}\n"));
+        assert_eq!(home.read("d/previous"), b"p\n");
+        assert_eq!(home.read("d/current"), b"c\n");
+    });
+}
+
 #[test]
 fn a_failed_sync_of_the_directory_above_is_reported() {
     differs("a_failed_sync_of_the_directory_above_is_reported", || {

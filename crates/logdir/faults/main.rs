@@ -136,6 +136,31 @@ fn check_promise(before: &Model, after: &Model, about: &str) {
     }
 }
 
+/// The lines that a power cut has left in the files of each directory: archives, `previous`, `current`, and
+/// `processed` if it is whole. Recovery has to keep them.
+fn shown(after: &Model) -> Vec<(&'static [u8], BTreeSet<u64>)> {
+    let is_kept = |name: &[u8], mode: u32| {
+        let is_output = name == PROCESSED && is_complete(mode);
+        archive_key(name).is_some() || [PREVIOUS, CURRENT].contains(&name) || is_output
+    };
+    let of_dir = |dir: &'static [u8]| {
+        let files = after.root().dir(dir)?.files();
+        let kept = files.into_iter().filter(|(name, mode, _)| is_kept(name, *mode));
+        Some((dir, kept.flat_map(|(_, _, bytes)| numbers(without_memory(&bytes))).collect()))
+    };
+    workload::DIRS.into_iter().filter_map(of_dir).collect()
+}
+
+/// After a power cut and a start: all that was shown before the start is there.
+fn check_kept(shown: &[(&'static [u8], BTreeSet<u64>)], after: &Model, about: &str) {
+    for (dir, before) in shown {
+        let place = after.root().dir(dir).expect("it was there before the start");
+        let there: BTreeSet<u64> = surviving_numbers(&place).into_iter().collect();
+        let missing: Vec<&u64> = before.difference(&there).collect();
+        assert!(missing.is_empty(), "{} lost {missing:?}: {about}", dir.escape_ascii());
+    }
+}
+
 /// After a power cut: a file with its bit set has all that was in it.
 fn check_marks(before: &Model, after: &Model, about: &str) {
     for dir in workload::DIRS.iter().filter_map(|dir| after.root().dir(dir)) {

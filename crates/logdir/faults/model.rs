@@ -8,8 +8,11 @@
 //!   its old contents, or the new ones up to any byte, and any mode it had since. After a failed fsync what it
 //!   should have written is dropped, and the next fsync answers yes all the same;
 //! - names are on disk when the directory was synced. Before, changes arrive in their order up to
-//!   some point ([`Journal::Ordered`]), or each for itself ([`Journal::Loose`]), but for those of the same
-//!   name, which keep their order.
+//!   some point ([`Journal::Ordered`]), or in any order ([`Journal::Loose`]): each is there or not,
+//!   whatever else is, those of other rotations among them. Only changes of one name keep their order, and
+//!   a renamed file has its old name, its new one, or both.
+//!
+//! It can also be a file system that keeps no mode bits ([`Model::fix_modes`]).
 
 #![allow(missing_docs, reason = "seen by tests only")]
 
@@ -148,6 +151,8 @@ struct Disk {
     removed: Vec<Archive>,
     /// Archives whose contents and name are promised to be on disk.
     promised: Vec<Archive>,
+    /// The mode of every file, if no other is kept.
+    fixed_mode: Option<u32>,
     /// The file that a processor was given last.
     input: Option<usize>,
     /// Bytes appended in each directory.
@@ -222,7 +227,7 @@ impl Disk {
             Body::File { bytes, .. } => (libc::S_IFREG, bytes.len() as u64),
             Body::Other(kind) => (*kind, 0),
         };
-        let mode = kind | self.inodes[inode].mode;
+        let mode = kind | self.fixed_mode.unwrap_or(self.inodes[inode].mode);
         Stat { mode, size, links: self.links(inode), identity: (1, inode as u64) }
     }
 
@@ -286,6 +291,11 @@ impl Model {
     /// Another disk with the same on it.
     pub fn copy(&self) -> Model {
         Model(Arc::new(Mutex::new(self.lock().clone())))
+    }
+
+    /// From here on every file shows this mode, and a change of it is accepted and forgotten.
+    pub fn fix_modes(&self, mode: u32) {
+        self.lock().fixed_mode = Some(mode);
     }
 
     /// What is in a file, by its number.
@@ -365,12 +375,21 @@ fn surviving(changes: &[Change], journal: Journal, chance: &mut Chance) -> Vec<C
                 if touches().any(|name| missing.contains(&name)) || chance.of(5) < bias {
                     missing.extend(touches());
                 } else {
-                    kept.push(change.clone());
+                    kept.push(torn(change, chance));
                 }
             }
             kept
         }
     }
+}
+
+/// A renaming may have made the new name and not yet removed the old one.
+fn torn(change: &Change, chance: &mut Chance) -> Change {
+    let mut change = change.clone();
+    if change.edits.len() == 2 && chance.of(6) == 0 {
+        change.edits.remove(0);
+    }
+    change
 }
 
 fn surviving_bytes(bytes: &[u8], on_disk: &[u8], dropped: bool, chance: &mut Chance) -> Vec<u8> {
@@ -500,7 +519,10 @@ impl ModelDir {
         if disk.is_dir(inode) {
             return Err(Errno::EISDIR);
         }
-        if archive_key(name).is_some() {
+        let is_other = |(other, number): (&Vec<u8>, &usize)| {
+            *number == inode && other != name && archive_key(other).is_some()
+        };
+        if archive_key(name).is_some() && !disk.names(self.inode).iter().any(is_other) {
             let contents = disk.contents(inode).clone();
             disk.removed.push(Archive { dir: self.inode, name: name.to_vec(), contents });
         }

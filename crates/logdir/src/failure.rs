@@ -124,6 +124,8 @@ pub enum Cause {
     CutShort,
     /// A reason in words.
     Because(String),
+    /// The file system accepts modes and forgets them.
+    NoModeBits,
     /// Nothing more is known.
     Untold,
 }
@@ -140,6 +142,7 @@ impl fmt::Display for Cause {
             Cause::Damaged => f.write_str("compressed contents are damaged"),
             Cause::CutShort => f.write_str("compressed contents end too early"),
             Cause::Because(why) => f.write_str(why),
+            Cause::NoModeBits => f.write_str("this file system does not keep mode bits"),
             Cause::Untold => Ok(()),
         }
     }
@@ -180,6 +183,11 @@ impl Failure {
     /// The same failure, of a processor, because there was no room on the disk.
     pub fn of_disk(self) -> Failure {
         Failure { cause: Cause::System(Errno::ENOSPC), ..self }
+    }
+
+    /// A file whose mode cannot be relied on.
+    pub fn no_mode_bits(place: impl Into<Vec<u8>>) -> Failure {
+        Failure { what: What::SetMode, place: place.into(), cause: Cause::NoModeBits }
     }
 
     /// A failure to read a file, which may be compressed.
@@ -247,6 +255,7 @@ impl Failure {
             | Cause::Damaged
             | Cause::CutShort
             | Cause::Because(_)
+            | Cause::NoModeBits
             | Cause::Untold => None,
         }
     }

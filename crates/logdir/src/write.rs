@@ -12,6 +12,7 @@ mod finish;
 mod gap;
 mod lock;
 mod locked_dir;
+mod mode_bits;
 mod open;
 mod overflow;
 

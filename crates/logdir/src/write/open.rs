@@ -15,6 +15,7 @@ use crate::write::archives::{self, Excess};
 use crate::write::current::{Current, Extents};
 use crate::write::figures::Figures;
 use crate::write::locked_dir::LockedDir;
+use crate::write::mode_bits;
 use crate::write::queue::Queue;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
@@ -38,8 +39,9 @@ impl LogDir {
     ) -> Result<LogDir, Failure> {
         let place = LockedDir::open(start, path, spec, reporter)?;
         let [current, previous, processed, _, _] = look(&place)?;
+        mode_bits::check(&place)?;
         let kept = [
-            forget_published(&place, CURRENT, current)?,
+            forget_renamed(&place, forget_published(&place, CURRENT, current)?, previous)?,
             forget_published(&place, PREVIOUS, previous)?,
             forget_published(&place, PROCESSED, processed)?,
         ];
@@ -153,6 +155,22 @@ fn forget_published(
             Ok(None)
         }
         Some(_) | None => Ok(stat),
+    }
+}
+
+/// Removes the name `current` of a file that is `previous` too: a power cut can leave both names of a file that
+/// was renamed, and its mark is that of `previous`.
+fn forget_renamed(
+    place: &LockedDir,
+    current: Option<Stat>,
+    previous: Option<Stat>,
+) -> Result<Option<Stat>, Failure> {
+    match (current, previous) {
+        (Some(current), Some(previous)) if current.identity == previous.identity => {
+            place.remove(CURRENT)?;
+            Ok(None)
+        }
+        (_, _) => Ok(current),
     }
 }
 

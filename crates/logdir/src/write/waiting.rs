@@ -33,8 +33,13 @@ impl Waiting {
     /// The files that wait when a directory is opened. A crash may have been between the naming of a
     /// processor's output and its mark, which is set here.
     pub fn find_at_start(place: &LockedDir) -> Result<Waiting, Failure> {
-        if let Some((_, newest)) = list(place)?.newest_safe {
+        let Listing { newest_safe, unfinished } = list(place)?;
+        if let Some((label, newest)) = newest_safe {
             mark(place, &newest)?;
+            let has_label = |name: &&Vec<u8>| archives::label_of(name) == Some(label);
+            if let Some(unfinished) = unfinished.iter().find(has_label) {
+                forget_former_name(place, unfinished, &newest)?;
+            }
         }
         Waiting::find(place)
     }
@@ -112,6 +117,16 @@ fn list(place: &LockedDir) -> Result<Listing, Failure> {
     });
     listed.map_err(|errno| place.failure_here(What::Read, errno))?;
     Ok(listing)
+}
+
+/// Removes the `.u` of an archive that has its final name too: a power cut can leave both names of a file that
+/// was renamed.
+fn forget_former_name(place: &LockedDir, former: &[u8], name: &[u8]) -> Result<(), Failure> {
+    let stat = |name| place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno));
+    match (stat(former)?, stat(name)?) {
+        (Some(one), Some(other)) if one.identity == other.identity => place.remove(former),
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
 }
 
 /// Marks an archive as complete, if a writer of ours gave it its name.
