@@ -68,7 +68,7 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
 struct Report {
     name: String,
     path: String,
-    /// None of a file by itself.
+    /// `None` for a single file, which has no lock.
     writer: Option<Writer>,
     reported: Reported,
     file_count: usize,
@@ -78,7 +78,7 @@ struct Report {
     rotated: Option<Moment>,
     vitals: Vitals,
     troubles: Vec<String>,
-    /// Files that may not be read.
+    /// Failures to open the oldest or newest file.
     failures: Vec<Failure>,
 }
 

@@ -6,12 +6,12 @@ use ::logdir::read::Notice;
 use ::logdir::read::stamp::Moment;
 use std::process::ExitCode;
 
-/// Whether there was trouble, and whether anything was found.
+/// The outcome of a command, from which its exit code follows.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Anything could not be read.
     pub has_trouble: bool,
-    /// There was something to show.
+    /// Lines, directories or a sound state were shown.
     pub has_found: bool,
     /// The failures that were told.
     pub told: Vec<Failure>,

@@ -51,13 +51,13 @@ pub struct Amount {
 /// How much history a writer keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a file at most.
+    /// Maximum size of a file, in bytes.
     pub size: Option<u64>,
-    /// Files at most, `current` among them.
+    /// Maximum number of files, including `current`.
     pub number: Option<u64>,
-    /// Bytes of all archives at most.
+    /// Maximum size of all archives, in bytes.
     pub total: Option<u64>,
-    /// Age of an archive at most.
+    /// Maximum age of an archive.
     pub age: Option<Duration>,
 }
 
@@ -76,7 +76,7 @@ pub struct WriterState {
     pub failing: Vec<Failing>,
     /// The last failure that is over.
     pub failed: Option<Failed>,
-    /// What it has accepted and not written, when it was last counted in a failure.
+    /// Lines accepted but not yet written, counted during the failure.
     pub held: Amount,
     /// What it has dropped since it opened the directory.
     pub dropped: Amount,

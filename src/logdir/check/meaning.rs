@@ -1,4 +1,4 @@
-//! What findings mean, and what to do about them.
+//! Explanations of findings, each with advice.
 
 use ::logdir::read::examine::Kind;
 
@@ -9,9 +9,9 @@ pub struct Meaning {
     pub word: &'static str,
     /// What was found.
     pub what: &'static str,
-    /// How it came to be, and what comes of it.
+    /// Its usual cause and its consequences.
     pub means: &'static str,
-    /// What to do about it.
+    /// Advice for the administrator.
     pub todo: &'static str,
 }
 

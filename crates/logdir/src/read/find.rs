@@ -47,7 +47,7 @@ pub enum Location {
 /// Something to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The name of the service or of the directory.
+    /// Name of the service or directory, unique among the logs found.
     pub name: String,
     /// Where it is.
     pub place: Location,
@@ -145,7 +145,7 @@ impl Search {
         }
     }
 
-    /// Adds all that a pattern matches. False if there is none, or if it is no pattern.
+    /// Adds every match of a pattern. False without a match, or if the operand is not a pattern.
     fn add_pattern(&mut self, operand: &OsStr) -> bool {
         let Some(Ok(paths)) = operand.to_str().map(glob::glob) else { return false };
         let mut matched = false;

@@ -13,7 +13,7 @@ const TRIES_MAX: usize = 3;
 /// What is known of the program that writes a directory, or that wrote it last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// The program, with its version if it reports one.
+    /// Program name, and the version if our writer reported it.
     pub program: Option<String>,
     /// The state of a writer that runs.
     pub state: Option<WriterState>,

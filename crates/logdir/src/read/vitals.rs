@@ -95,7 +95,7 @@ pub fn vitals(
 struct Tail {
     /// Whole lines, but for the last one, which may be under way.
     bytes: Vec<u8>,
-    /// Whether there are no older ones.
+    /// True if the directory contains no older lines.
     is_all: bool,
 }
 
@@ -127,8 +127,8 @@ impl Tail {
     }
 }
 
-/// At most `len_max` bytes from the end of a file, and whether that is all of it. None where the file
-/// cannot be read from its end.
+/// Reads at most `len_max` bytes from the end of a file; true if they are the whole file. `None` for a
+/// compressed or unreadable file.
 fn read_end(snapshot: &Snapshot, link: &ListedFile, len_max: u64) -> Option<(Vec<u8>, bool)> {
     if link.file.len == 0 && link.file.role != Role::Current {
         return Some((Vec::new(), true));
@@ -137,7 +137,7 @@ fn read_end(snapshot: &Snapshot, link: &ListedFile, len_max: u64) -> Option<(Vec
     if storage(&handle).ok()? != Storage::Plain {
         return None;
     }
-    // Of the file as it is now, which may have grown since it was listed.
+    // The file may have grown since the directory was listed.
     let len = handle.metadata().ok()?.len();
     let start = len.saturating_sub(len_max);
     let block = read_from(&handle, start, usize::try_from(len - start).ok()?)?;

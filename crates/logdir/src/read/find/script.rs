@@ -56,7 +56,7 @@ fn is_execline(script: &str) -> bool {
 
 /// The state of a script up to one of its commands.
 struct Run<'a> {
-    /// `None` is a value that is unknown.
+    /// Values of variables; `None` stands for an unknown value.
     variables: HashMap<String, Option<String>>,
     /// `None` after a `cd` to an unknown directory.
     dir: Option<PathBuf>,
@@ -179,7 +179,7 @@ impl Run<'_> {
         self.variables.insert(name.to_owned(), value);
     }
 
-    /// The text of a word, or `None` if it is unknown or empty.
+    /// Expands a word. `None` if the result is empty or depends on unknown values.
     fn expand(&self, word: &Word) -> Option<String> {
         let mut text = String::new();
         for part in &word.parts {

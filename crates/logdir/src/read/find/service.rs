@@ -14,7 +14,7 @@ const SCRIPT_LEN_MAX: u64 = 64 * 1024;
 /// Directories below `log` are searched to this depth: `log/files/main`.
 const DEPTH_MAX: usize = 2;
 
-/// What was found of one service.
+/// Log directories and failures of one service.
 #[derive(Debug, Default)]
 pub struct Logs {
     /// Log directories that can be read.
