@@ -128,17 +128,17 @@ impl Backward {
         Line { bytes: &self.bytes[self.given.clone()], ending: self.ending, continues: false }
     }
 
-    /// Its stamp, if it has one.
+    /// The stamp of that line.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// The moment it belongs to.
+    /// The moment of that line: its own, or the moment of the last stamped line before it.
     pub fn moment(&self) -> Option<Moment> {
         self.moment
     }
 
-    /// Where it starts.
+    /// Where that line starts.
     pub fn place(&self) -> &LineStart {
         self.place.as_ref().expect("a line was gone to")
     }

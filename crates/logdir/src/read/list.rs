@@ -120,7 +120,7 @@ impl Directory {
         stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.id)
     }
 
-    /// Whether nothing leads to it any more.
+    /// True if the directory was removed.
     pub fn is_removed(&self) -> bool {
         before_look();
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)

@@ -56,12 +56,12 @@ pub struct Part {
 }
 
 impl Range {
-    /// Whether it holds everything.
+    /// True for the range of all lines.
     pub fn is_all(&self) -> bool {
         *self == Range::default()
     }
 
-    /// Whether a moment is in it.
+    /// True for a moment of the range.
     pub fn holds(&self, moment: Moment) -> bool {
         self.since.is_none_or(|since| moment >= since) && !self.is_before(moment)
     }

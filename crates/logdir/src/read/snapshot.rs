@@ -51,7 +51,7 @@ impl Snapshot {
         }
     }
 
-    /// The number of the file that a place is in; that of the first where it is in none of these.
+    /// The number of the file in which a line starts; 0 if the file is not listed.
     pub fn number_of(&self, place: &LineStart) -> usize {
         self.files.iter().position(|link| link.file == place.file).unwrap_or(0)
     }
