@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub enum Until {
     /// When a signal asks to.
     Asked,
-    /// When there is nothing more at the moment.
+    /// After the last line that exists.
     Done,
 }
 

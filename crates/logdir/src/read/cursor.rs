@@ -30,7 +30,7 @@ pub const HEAD_LEN_MAX: usize = 64;
 /// A position in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The file, where there is one.
+    /// The file of the last delivered line.
     pub file: Option<FilePosition>,
     /// The last line that was delivered.
     pub last_line: LastLine,

@@ -80,7 +80,7 @@ pub struct Delivery<'a> {
     pub directory: usize,
     /// The line, without its newline.
     pub line: Line<'a>,
-    /// Its stamp, if it has one.
+    /// The parsed timestamp. `None` for a line without a timestamp.
     pub stamp: Option<Stamp>,
     /// The moment of its stamp, or of the last line before it that has one.
     pub moment: Option<Moment>,
@@ -98,7 +98,7 @@ pub struct Delivery<'a> {
 struct Unsaved {
     count: u64,
     len: u64,
-    /// When the first of it was.
+    /// Time of the first unsaved acknowledgement.
     since: Option<Instant>,
 }
 

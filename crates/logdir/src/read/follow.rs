@@ -95,7 +95,7 @@ impl Delivered {
 #[derive(Clone, Debug)]
 struct Reached {
     place: LineStart,
-    /// None if the system did not say what file it is, or nothing is in it.
+    /// `None` if the file is empty or its metadata is unreadable.
     file: Option<Rc<ReadFile>>,
 }
 
@@ -363,7 +363,7 @@ impl Follower {
     fn go_on(&mut self) -> bool {
         let added = match self.last_if_alone() {
             Some(last) => self.try_to_go_on_alone(&last),
-            // Nobody can list it any more.
+            // A removed directory cannot be listed.
             None if self.directory.is_removed() => Ok(false),
             None => self.try_to_go_on(),
         };

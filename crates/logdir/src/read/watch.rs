@@ -16,7 +16,7 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches directories by their numbers.
 pub struct Watch {
-    /// None where the system has no more of it to give.
+    /// `None` if the inotify limit of the system is reached.
     inotify: Option<Inotify>,
     /// What each watch is for. Files of one directory have one watch in common.
     watched: HashMap<WatchDescriptor, Watched>,

@@ -28,7 +28,7 @@ const FIELDS: usize = 12;
 pub struct Cursor(BTreeMap<u64, Position>);
 
 impl Cursor {
-    /// Reads a word. None where it is none, or not all of it.
+    /// Parses a cursor. `None` if the text is malformed or truncated.
     pub fn parse(word: &str) -> Option<Cursor> {
         let (version, rest) = word.split_once('-')?;
         let (check, parts) = rest.split_once('-')?;

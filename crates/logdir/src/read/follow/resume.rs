@@ -82,7 +82,7 @@ impl Follower {
         self.find_again_in(&files)
     }
 
-    /// The same in files that are known to be all there are.
+    /// Searches a complete listing for the place after the last line.
     fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
         self.note_current_replaced(files);
         let candidates = self.candidates(files);
