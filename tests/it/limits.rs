@@ -6,6 +6,7 @@ use crate::support::{Home, Logger, numbers, program, wait_until};
 use nix::unistd::geteuid;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Seek;
 use std::path::Path;
 use std::process::Command;
 
@@ -117,5 +118,54 @@ fn closed_descriptors_get_nothing_of_a_log() {
         let shown = home.read("status");
         let status: &[u8] = if reads { b"three\n" } else { b"" };
         assert!(shown.is_empty() == status.is_empty() && shown.starts_with(status));
+    }
+}
+
+/// Limits from what 0.76 needs upwards, as softlimit(8) sets them: its option and the values of a sample.
+const SOFT_LIMITS: [(&str, &[u64]); 4] = [
+    ("-o", &[6, 7, 8, 9, 10, 12]),
+    ("-a", &[3_000_000, 5_000_000, 6_000_000, 7_000_000, 8_000_000, 16_000_000]),
+    ("-d", &[200_000, 400_000, 500_000, 600_000, 700_000, 800_000, 1_000_000]),
+    ("-s", &[100_000, 1_000_000]),
+];
+
+/// Values of the sample, and with `MULTILOG_TEST_MATRIX=full` many between them.
+fn soft_limits(values: &[u64]) -> Vec<u64> {
+    let (first, last) = (values[0], values[values.len() - 1]);
+    match crate::random::is_full() {
+        false => values.to_vec(),
+        true => (first..=last)
+            .step_by(usize::try_from((last - first) / 60 + 1).expect("a step"))
+            .collect(),
+    }
+}
+
+/// Under any limit a logger works, or it is refused before it has read anything. It never ends later, and never
+/// waits for ever.
+#[test]
+fn a_limit_lets_it_work_or_refuses_it_at_the_start() {
+    let Some(softlimit) = peer("softlimit") else { return };
+    let lines = numbers(1, 20_000);
+    for (option, values) in SOFT_LIMITS {
+        for value in soft_limits(values) {
+            let home = Home::in_memory();
+            fs::write(home.path("input"), &lines).expect("an input");
+            let input = fs::File::open(home.path("input")).expect("an input");
+            let program = program();
+            let value = value.to_string();
+            let arguments = [option, &value].map(OsStr::new).into_iter();
+            let script = ["s4096", "n1000", "./d"].map(OsStr::new);
+            let arguments: Vec<_> = arguments.chain([program.as_os_str()]).chain(script).collect();
+            let mut command = home.command_of(&softlimit, &arguments);
+            command.stdin(input.try_clone().expect("a copy"));
+            let ended = home.start(command).wait();
+            let about = format!("{option} {value}: {ended:?}");
+            let read = (&input).stream_position().expect("a position");
+            if ended.status.code() == Some(0) {
+                assert!(home.contents("d") == lines, "lines are missing: {about}");
+            } else {
+                assert_eq!(read, 0, "it read and gave up: {about}");
+            }
+        }
     }
 }

@@ -20,8 +20,13 @@ use crate::write::queue::Queue;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
 use crate::write::worker::Worker;
+use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::sync::Arc;
+
+/// Bytes that a rotation needs at most with the usual number of files; less than the allocator gives back to
+/// the system.
+const MEMORY_RESERVE: usize = 96 * 1024;
 
 impl LogDir {
     /// Opens a directory by a path relative to `start`, making it if need be. What a crash left there
@@ -66,6 +71,9 @@ impl LogDir {
             Some(_) => Waiting::find_at_start(&place)?,
             None => Waiting::default(),
         };
+        let no_memory = |errno| place.failure_here(What::OpenDirectory, errno);
+        let queue = Queue::reserved(spec.queue_max).map_err(no_memory)?;
+        reserve_memory().map_err(no_memory)?;
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
         let current = Current::new(current, 0, named_by);
         let place = Arc::new(place);
@@ -83,7 +91,7 @@ impl LogDir {
             removed_for_room: 0,
             size: stat.size,
             is_at_line_start: true,
-            queue: Queue::new(spec.queue_max),
+            queue,
             cut_pos: None,
             overflow: Overflowing::No,
             gap: None,
@@ -96,6 +104,16 @@ impl LogDir {
             end: End::Open,
         })
     }
+}
+
+/// Takes the memory that a rotation needs, for listings and names, and gives it back to the allocator, which
+/// keeps that little for the next who asks. Otherwise a thread's stack could take the last of it (`softlimit`).
+fn reserve_memory() -> Result<(), Errno> {
+    let mut reserve = Vec::<u8>::new();
+    reserve.try_reserve_exact(MEMORY_RESERVE).map_err(|_| Errno::ENOMEM)?;
+    // Or else the compiler sees that nobody uses it.
+    drop(std::hint::black_box(reserve));
+    Ok(())
 }
 
 /// Opens `current` for appending and says that it is being written. It has mode 0600 until then if

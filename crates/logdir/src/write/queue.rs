@@ -1,5 +1,7 @@
 //! What a directory has accepted and not written yet, in memory.
 
+use nix::errno::Errno;
+
 /// Bytes on their way to `current`.
 #[derive(Debug)]
 pub struct Queue {
@@ -18,6 +20,14 @@ impl Queue {
     /// An empty one.
     pub fn new(len_max: usize) -> Queue {
         Queue { bytes: Vec::new(), start: 0, len_max }
+    }
+
+    /// An empty one whose memory is taken now, so that a directory which cannot have it is refused at the start.
+    /// What is not written to costs nothing.
+    pub fn reserved(len_max: usize) -> Result<Queue, Errno> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len_max.min(CAPACITY_KEPT)).map_err(|_| Errno::ENOMEM)?;
+        Ok(Queue { bytes, start: 0, len_max })
     }
 
     /// What is held.

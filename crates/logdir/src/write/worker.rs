@@ -22,6 +22,12 @@ use std::time::Instant;
 /// The threads need little: their deepest call starts a process.
 const STACK_BYTES: usize = 256 * 1024;
 
+/// Bytes that a thread has to be able to allocate: what it needs for a listing.
+const THREAD_MEMORY: usize = 64 * 1024;
+
+/// What there has to be for a thread besides its stack.
+const THREAD_RESERVE: usize = 192 * 1024;
+
 /// One may wait for a processor while the other works.
 const THREADS_MAX: usize = 2;
 
@@ -59,8 +65,20 @@ struct State {
     /// Threads that wait for a task.
     idle_count: usize,
     finishing: Finishing,
+    /// How the thread that was started last has begun.
+    start: Start,
     /// No more tasks will come.
     is_over: bool,
+}
+
+/// How a thread has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Awaited,
+    /// It waits for a task.
+    Ready,
+    /// It cannot have memory: with little of it the C library gives a thread none.
+    WithoutMemory,
 }
 
 /// What is known of the file that is being finished.
@@ -80,6 +98,7 @@ impl Worker {
             reports: VecDeque::new(),
             idle_count: 0,
             finishing: Finishing::None,
+            start: Start::Awaited,
             is_over: false,
         };
         Worker {
@@ -232,11 +251,24 @@ impl Worker {
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
         let builder = thread::Builder::new().stack_size(STACK_BYTES);
-        // With the lock in hand: the thread counts before it takes a task.
-        let mut state = self.mailbox.lock();
-        self.threads.push(builder.spawn(move || work(&mailbox, &place, &wake))?);
-        state.idle_count += 1;
-        Ok(())
+        // The standard library ends the program where a thread that was started cannot have its signal stack.
+        let mut probe = std::hint::black_box(Vec::<u8>::new());
+        if probe.try_reserve_exact(STACK_BYTES + THREAD_RESERVE).is_err() {
+            return Err(io::Error::from_raw_os_error(Errno::ENOMEM as i32));
+        }
+        drop(std::hint::black_box(probe));
+        self.mailbox.lock().start = Start::Awaited;
+        let thread = builder.spawn(move || {
+            if mailbox.begin() {
+                work(&mailbox, &place, &wake);
+            }
+        })?;
+        if self.mailbox.has_begun() {
+            self.threads.push(thread);
+            return Ok(());
+        }
+        let _ = thread.join();
+        Err(io::Error::from_raw_os_error(Errno::ENOMEM as i32))
     }
 }
 
@@ -278,6 +310,24 @@ impl Mailbox {
             state.idle_count += usize::from(patience == Patience::Waits);
         }
         self.changed.notify_all();
+    }
+
+    /// Begins a thread, which is idle. False if it cannot have memory.
+    fn begin(&self) -> bool {
+        let has_memory = std::hint::black_box(Vec::<u8>::new()).try_reserve(THREAD_MEMORY).is_ok();
+        let mut state = self.lock();
+        state.start = if has_memory { Start::Ready } else { Start::WithoutMemory };
+        state.idle_count += usize::from(has_memory);
+        self.changed.notify_all();
+        has_memory
+    }
+
+    /// Waits until a thread that was started has begun, which takes no longer than to start it. False if it
+    /// cannot have memory.
+    fn has_begun(&self) -> bool {
+        let is_awaited = |state: &mut State| state.start == Start::Awaited;
+        let state = self.changed.wait_while(self.lock(), is_awaited);
+        state.unwrap_or_else(PoisonError::into_inner).start == Start::Ready
     }
 
     /// Waits for a task. None when no more will come.
