@@ -13,6 +13,7 @@
 pub mod filter;
 pub mod logdir;
 pub mod logger;
+pub mod ship;
 
 // What the programs share.
 mod message;

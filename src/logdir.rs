@@ -14,8 +14,8 @@ mod rate;
 mod show;
 mod status;
 mod table;
-mod trouble;
-mod when;
+pub(crate) mod trouble;
+pub(crate) mod when;
 
 use crate::message;
 use options::Command;

@@ -12,8 +12,17 @@ pub struct Requests {
     pub to_rotate: bool,
     /// USR1: print the state of every log directory.
     pub to_report: bool,
-    /// TERM, HUP, INT: end.
+    /// TERM, INT: end.
     pub to_end: bool,
+    /// HUP: end too, or begin anew in programs that do.
+    pub to_reload: bool,
+}
+
+impl Requests {
+    /// Whether a program that nothing can be reloaded in has to end.
+    pub fn to_end_or_reload(self) -> bool {
+        self.to_end || self.to_reload
+    }
 }
 
 /// The open door for signals. They stay blocked for the rest of the program's life.
@@ -44,6 +53,7 @@ impl Signals {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGALRM) => asked.to_rotate = true,
                 Ok(Signal::SIGUSR1) => asked.to_report = true,
+                Ok(Signal::SIGHUP) => asked.to_reload = true,
                 Ok(_) | Err(_) => asked.to_end = true,
             }
         }

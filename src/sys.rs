@@ -3,4 +3,5 @@
 #![allow(unsafe_code)]
 
 pub mod ready;
+pub mod socket;
 pub mod startup;

@@ -40,41 +40,12 @@ impl Outcome {
         mut format: impl FnMut(Moment) -> String,
     ) {
         for notice in notices {
-            let text = match notice {
-                Notice::Unreadable(failure) => {
-                    self.fail(&[failure]);
-                    continue;
-                }
-                Notice::Gone(file) => {
-                    self.has_trouble = true;
-                    message::gone(&file.name)
-                }
-                Notice::Torn(place) => message::torn(&place.file.name, place.offset),
-                Notice::Zeros(place, count) => {
-                    message::zeros(&place.file.name, place.offset, count)
-                }
-                Notice::Replaced(place) => message::replaced(&place),
-                Notice::CurrentReplaced(file) => {
-                    self.has_trouble = true;
-                    message::current_replaced(&file)
-                }
-                Notice::Changed(file) => {
-                    self.has_trouble = true;
-                    message::changed(&file)
-                }
-                Notice::Truncated(file) => {
-                    self.has_trouble = true;
-                    message::truncated(&file)
-                }
-                Notice::MissingLines(from, to) => {
-                    self.has_trouble = true;
-                    let (from, to) = (from.map(&mut format), to.map(&mut format));
-                    message::gap(from.as_deref(), to.as_deref())
-                }
-                Notice::BeginsAt(moment) => message::begins_at(&format(moment)),
-                Notice::Unstamped => message::unstamped(),
-            };
-            message::warn(format!("{name}: {text}").as_bytes());
+            let Said { text, is_trouble } = say(notice, &mut format);
+            self.has_trouble |= is_trouble;
+            match text {
+                Text::Failure(failure) => self.fail(&[failure]),
+                Text::Sentence(text) => message::warn(format!("{name}: {text}").as_bytes()),
+            }
         }
     }
 
@@ -94,4 +65,45 @@ impl Outcome {
             Outcome { .. } => message::EXIT_NOTHING,
         })
     }
+}
+
+/// A notice in words.
+pub struct Said {
+    /// The words.
+    pub text: Text,
+    /// Whether lines may be missing, or could not be read.
+    pub is_trouble: bool,
+}
+
+/// The words of a notice.
+pub enum Text {
+    /// They are those of a failure, which names its file.
+    Failure(Failure),
+    /// A sentence about a directory that it does not name.
+    Sentence(String),
+}
+
+/// Puts a notice into words. `format` writes moments.
+pub fn say(notice: Notice, mut format: impl FnMut(Moment) -> String) -> Said {
+    let (text, is_trouble) = match notice {
+        Notice::Unreadable(failure) => {
+            return Said { text: Text::Failure(failure), is_trouble: true };
+        }
+        Notice::Gone(file) => (message::gone(&file.name), true),
+        Notice::Torn(place) => (message::torn(&place.file.name, place.offset), false),
+        Notice::Zeros(place, count) => {
+            (message::zeros(&place.file.name, place.offset, count), false)
+        }
+        Notice::Replaced(place) => (message::replaced(&place), false),
+        Notice::CurrentReplaced(file) => (message::current_replaced(&file), true),
+        Notice::Changed(file) => (message::changed(&file), true),
+        Notice::Truncated(file) => (message::truncated(&file), true),
+        Notice::MissingLines(from, to) => {
+            let (from, to) = (from.map(&mut format), to.map(&mut format));
+            (message::gap(from.as_deref(), to.as_deref()), true)
+        }
+        Notice::BeginsAt(moment) => (message::begins_at(&format(moment)), false),
+        Notice::Unstamped => (message::unstamped(), false),
+    };
+    Said { text: Text::Sentence(text), is_trouble }
 }

@@ -141,7 +141,7 @@ impl Engine {
                 if asked.to_report {
                     self.sinks.report(self.lines.counts());
                 }
-                if asked.to_end {
+                if asked.to_end_or_reload() {
                     if phase != Phase::Reading && self.sinks.are_in_trouble() {
                         return self.give_up();
                     }

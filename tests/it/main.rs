@@ -39,6 +39,7 @@ mod recovery;
 mod replaced;
 mod run_scripts;
 mod settings;
+mod ship;
 mod show;
 mod signals;
 mod stamps;

@@ -78,7 +78,7 @@ impl Following<'_> {
             let Some(signals) = signals.as_deref().filter(|_| self.until == Until::Asked) else {
                 break;
             };
-            if signals.take().to_end {
+            if signals.take().to_end_or_reload() {
                 self.end_line();
                 break;
             }

@@ -8,6 +8,7 @@
 mod start;
 mod unacked;
 
+pub use crate::read::follow_several::Order;
 pub use start::{Start, StartedDirectory, first_place, place_since};
 pub use unacked::{Ticket, Window};
 
@@ -174,6 +175,11 @@ impl Follow {
     /// Sets how much may be given out and not acknowledged.
     pub fn set_window(&mut self, window: Window) {
         self.window = window;
+    }
+
+    /// Sets the order in which lines of several directories come; by time unless it is set.
+    pub fn set_order(&mut self, order: Order) {
+        self.several.set_order(order);
     }
 
     /// The next line. None if there is none now, or if the window is full (see [`Follow::is_full`]).

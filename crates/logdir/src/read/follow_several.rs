@@ -1,6 +1,6 @@
-//! Several directories, followed and merged by the time of their stamps.
+//! Several directories, followed, and merged by the time of their stamps or in turn.
 //!
-//! A line waits for a moment, in case an earlier one is still on its way into another directory. With
+//! By time, a line waits for a moment, in case an earlier one is still on its way into another directory. With
 //! one directory nothing waits.
 
 use crate::read::follow::Follower;
@@ -12,9 +12,19 @@ pub const HOLD: Duration = Duration::from_millis(200);
 /// A line that is so much ahead of the clock was not stamped by this clock, and does not wait for it.
 const AHEAD: Duration = Duration::from_secs(1);
 
+/// Which directory's line comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// That of the earliest stamp: one stream of all directories, for a person.
+    ByTime,
+    /// That of the next directory which has a line: none waits for the backlog of another one.
+    InTurn,
+}
+
 /// Followed directories.
 pub struct FollowSeveral {
     followers: Vec<Follower>,
+    order: Order,
     /// Which of them have gone to a line that has not come.
     has_line: Vec<bool>,
     /// The one whose line came last; a line without a stamp stays with it.
@@ -36,7 +46,12 @@ impl FollowSeveral {
     /// Followers, by their numbers.
     pub fn new(followers: Vec<Follower>) -> FollowSeveral {
         let has_line = vec![false; followers.len()];
-        FollowSeveral { followers, has_line, last: None }
+        FollowSeveral { followers, order: Order::ByTime, has_line, last: None }
+    }
+
+    /// Sets the order of lines.
+    pub fn set_order(&mut self, order: Order) {
+        self.order = order;
     }
 
     /// Looks at the directories that are marked, and takes the marks away.
@@ -56,6 +71,9 @@ impl FollowSeveral {
         {
             return Next::Line(last);
         }
+        if self.order == Order::InTurn {
+            return self.next_in_turn();
+        }
         let waiting = (0..self.followers.len()).filter(|&number| self.has_line[number]);
         let first = waiting.min_by_key(|&number| (self.followers[number].moment(), number));
         let Some(first) = first else { return Next::Nothing };
@@ -69,6 +87,12 @@ impl FollowSeveral {
             Some(left) => Next::Wait(left),
             None => Next::Line(first),
         }
+    }
+
+    fn next_in_turn(&self) -> Next {
+        let first = self.last.map_or(0, |last| last + 1);
+        let mut numbers = (first..self.followers.len()).chain(0..first);
+        numbers.find(|&number| self.has_line[number]).map_or(Next::Nothing, Next::Line)
     }
 
     /// The directory with this number.

@@ -1,0 +1,172 @@
+//! The program `logship`: from its arguments to its exit code.
+//!
+//! ```text
+//! sources (Follow) ──► message ──► window ──► link ──► transport ──► receiver
+//!        ▲                                                  │
+//!        └──────────── acknowledged, once ◄─────────────────┘
+//! ```
+
+mod backoff;
+mod dead;
+mod engine;
+mod explain;
+mod link;
+mod message;
+mod options;
+mod pace;
+mod sources;
+mod state;
+mod status;
+mod target;
+mod transport;
+mod window;
+
+use crate::logdir::when::{self, DayOfClock};
+use crate::message as messages;
+use crate::signals::Signals;
+use crate::sys::startup;
+use ::logdir::failure::{Failure, What};
+use ::logdir::label::Counting;
+use ::logdir::read::delivery::Start;
+use ::logdir::wake::Wake;
+use clap::Parser;
+use dead::DeadLetters;
+use engine::{Engine, Progress};
+use link::Link;
+use nix::sys::signal::Signal;
+use options::Options;
+use pace::Pace;
+use sources::Sources;
+use state::State;
+use status::Status;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+use target::Target;
+use window::{Bounds, Window};
+
+/// The most that is read and has no answer, in bytes of messages.
+const WINDOW_LEN_MAX: usize = 8 * 1024 * 1024;
+/// Messages of a transport without answers that are held at most.
+const WINDOW_COUNT_MAX: usize = 100_000;
+
+/// Exit code of `--once` where there was nothing to send.
+const EXIT_NOTHING: u8 = 1;
+/// Exit code of `--once` where lines were missing, refused, or not sent before a signal asked to end.
+const EXIT_INCOMPLETE: u8 = 2;
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    messages::set_program("logship");
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return refuse(&error),
+    };
+    if let Some(dir) = &options.check {
+        return check(dir);
+    }
+    let (targets, sources) = match options.targets_and_sources() {
+        Ok(parsed) => parsed,
+        Err(why) => {
+            messages::fatal_text(&why);
+            return ExitCode::from(messages::EXIT_USAGE);
+        }
+    };
+    if options.explain {
+        let text = explain::text(&options, &targets, &sources, &host(&options));
+        return ExitCode::from(if messages::print(&text) { 0 } else { messages::EXIT_FATAL });
+    }
+    match open(&options, targets, sources) {
+        Ok(engine) => exit(engine.run(), options.once),
+        Err(why) => {
+            messages::fatal_text(&why);
+            ExitCode::from(messages::EXIT_FATAL)
+        }
+    }
+}
+
+/// What clap has to say goes where it belongs; a usage error is 100, as in all our programs.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        let text = text.trim_start_matches("error: ").trim_end();
+        messages::fatal_text(text);
+        return ExitCode::from(messages::EXIT_USAGE);
+    }
+    ExitCode::from(if messages::print(&text) { 0 } else { messages::EXIT_FATAL })
+}
+
+fn exit(status: Status, once: bool) -> ExitCode {
+    let is_incomplete = status.dead > 0 || status.gaps > 0 || status.is_incomplete;
+    ExitCode::from(match once {
+        true if is_incomplete => EXIT_INCOMPLETE,
+        true if status.acknowledged == 0 => EXIT_NOTHING,
+        true | false => 0,
+    })
+}
+
+/// Opens everything. Nothing is sent before all of it has succeeded.
+fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result<Engine, String> {
+    let words = |failure: Failure| String::from_utf8_lossy(&failure.text("")).into_owned();
+    let state = options.state.as_deref().ok_or("--state is missing")?;
+    let start = start(&options.from)?;
+    // A receiver that goes away is an error of write(2), not the end of the program.
+    ::logdir::sys::signal::ignore(Signal::SIGPIPE);
+    startup::set_default(Signal::SIGCHLD);
+    let setup = |errno| words(Failure::new(What::Events, "", errno));
+    let signals = Signals::collect().map_err(setup)?;
+    let wake = Wake::new().map_err(setup)?;
+    let state = State::open(state).map_err(words)?;
+    let operands = sources.into_iter().map(OsString::from).collect();
+    let sources = Sources::open(operands, &start, &state.cursor()).map_err(words)?;
+    let is_acknowledged = targets.iter().all(Target::is_acknowledged);
+    let count_max = if is_acknowledged { options.window * 2 } else { WINDOW_COUNT_MAX };
+    for target in &targets {
+        messages::info(&format!("sending to {target}; {}", target.guarantee()));
+    }
+    Ok(Engine {
+        sources,
+        writer: message::Writer::new(options, host(options)).map_err(|bad| bad.to_string())?,
+        window: Window::new(Bounds { count_max, len_max: WINDOW_LEN_MAX }),
+        link: Link::new(targets, options.window, options.retry, &wake),
+        dead: DeadLetters::new(&state.dead(), &wake),
+        pace: Pace::new(options.rate, options.catch_up, Instant::now()),
+        signals,
+        wake,
+        status: Status { pid: std::process::id(), ..Status::default() },
+        once: options.once,
+        progress: Progress::default(),
+        state,
+    })
+}
+
+fn start(from: &str) -> Result<Start, String> {
+    match from {
+        "begin" => Ok(Start::Oldest),
+        "end" => Ok(Start::Newest),
+        time => when::parse(time, &jiff::Zoned::now(), Counting::Ten, DayOfClock::Last)
+            .map(Start::Since)
+            .ok_or_else(|| {
+                format!("--from {time} is neither begin nor end nor a time: {}", when::FORMS)
+            }),
+    }
+}
+
+/// The host that messages name.
+fn host(options: &Options) -> Vec<u8> {
+    let own = || nix::unistd::gethostname().ok().map(|name| name.to_string_lossy().into_owned());
+    options.host.clone().or_else(own).unwrap_or_default().into_bytes()
+}
+
+/// Answers a monitor.
+fn check(dir: &Path) -> ExitCode {
+    let (code, text) = match Status::load(&state::status_of(dir)) {
+        Ok(status) => status.check(status::seconds(SystemTime::now())),
+        Err(error) => {
+            (3, format!("UNKNOWN: unable to read the status in {}: {error}", dir.display()))
+        }
+    };
+    messages::print(&format!("{text}\n"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,428 @@
+//! The loop: takes lines, hands messages to the connection, hears what came of them, moves the cursor. It waits
+//! in one place.
+//!
+//! A line is delivered when the receiver has answered for it; only then the cursor passes it. Whatever happens
+//! to the receiver, the loop goes on.
+
+use super::dead::{DeadLetters, Letter};
+use super::link::{Change, Link};
+use super::message::{Line, Writer};
+use super::pace::{OLD_AFTER, Pace};
+use super::sources::Sources;
+use super::state::State;
+use super::status::{Status, seconds};
+use super::transport::{FDS_MAX, Outcome};
+use super::window::{Verdict, Window};
+use crate::logdir::trouble::{self, Text};
+use crate::message;
+use crate::poll::{Interest, Wait};
+use crate::signals::Signals;
+use ::logdir::clock;
+use ::logdir::label::Label;
+use ::logdir::read::delivery::Ticket;
+use ::logdir::read::stamp::Moment;
+use ::logdir::stamp::format_utc;
+use ::logdir::wake::Wake;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often the status is written while nothing changes.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How long the end waits for answers to what was sent.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// Messages handed to the connection between two looks at signals.
+const BATCH: usize = 1024;
+/// How long the end waits for the receiver to close the connection too.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Signals, wake-ups, sources, and the descriptors of a connection.
+const SOURCES_MAX: usize = 3 + FDS_MAX;
+
+/// A line on its way.
+#[derive(Debug)]
+pub struct Shipped {
+    ticket: Ticket,
+    moment: Option<Moment>,
+}
+
+/// Everything that is open while lines are sent.
+pub struct Engine {
+    /// Where lines come from.
+    pub sources: Sources,
+    /// How lines become messages.
+    pub writer: Writer,
+    /// Messages without an answer.
+    pub window: Window<Shipped>,
+    /// The receiver.
+    pub link: Link,
+    /// Where refused messages go.
+    pub dead: DeadLetters,
+    /// How many lines a second.
+    pub pace: Pace,
+    /// The signals that are answered.
+    pub signals: Signals,
+    /// What calls when a connection has been made.
+    pub wake: Wake,
+    /// How things stand.
+    pub status: Status,
+    /// Whether the loop ends when everything that is there was delivered.
+    pub once: bool,
+    /// What the loop remembers between two rounds.
+    pub progress: Progress,
+    /// The state directory, locked as long as the loop runs.
+    pub state: State,
+}
+
+/// What the loop remembers between two rounds.
+#[derive(Debug)]
+pub struct Progress {
+    /// When the status is written next.
+    status_due: Instant,
+    /// Whether the last line taken is of an outage.
+    is_old: bool,
+    /// Whether the sources had no further line at the last look.
+    is_drained: bool,
+    phase: Phase,
+}
+
+/// How far the loop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Lines are taken.
+    Running,
+    /// What was taken is sent and waits for answers.
+    Finishing { by: Instant },
+    /// The receiver was said goodbye.
+    Closing { by: Instant },
+    /// Nothing more is waited for.
+    Over,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        let (status_due, phase) = (Instant::now(), Phase::Running);
+        Progress { status_due, is_old: false, is_drained: false, phase }
+    }
+}
+
+impl Engine {
+    /// Sends lines until a signal asks to end, or until all are sent if that is wanted.
+    pub fn run(mut self) -> Status {
+        while self.progress.phase != Phase::Over {
+            self.take_lines();
+            self.hand_over();
+            self.talk();
+            self.store_given_up();
+            self.collect();
+            self.report();
+            self.sources.checkpoint();
+            self.write_status();
+            self.advance_phase();
+            if self.progress.phase != Phase::Over {
+                self.wait();
+            }
+            self.answer_signals();
+            self.sources.look_again();
+        }
+        self.end()
+    }
+
+    fn answer_signals(&mut self) {
+        let asked = self.signals.take();
+        if asked.to_rotate {
+            self.link.try_now();
+        }
+        if asked.to_report {
+            self.refresh_status();
+            message::info(&self.status.text());
+        }
+        if asked.to_reload && self.link.is_open() {
+            let change = self.link.end("asked to connect again");
+            self.take_change(change);
+            self.link.try_now();
+        }
+        if asked.to_end {
+            self.progress.phase = match self.progress.phase {
+                Phase::Running => Phase::Finishing { by: Instant::now() + END_TIMEOUT },
+                // Asked twice, it does not wait.
+                Phase::Finishing { .. } | Phase::Closing { .. } | Phase::Over => Phase::Over,
+            };
+        }
+    }
+
+    fn advance_phase(&mut self) {
+        let now = Instant::now();
+        let is_finished = match self.progress.phase {
+            Phase::Running => self.once && self.window.is_empty() && self.progress.is_drained,
+            Phase::Finishing { by } => self.window.is_empty() || now >= by || !self.link.is_open(),
+            Phase::Closing { by } => {
+                if self.link.is_closed() || now >= by {
+                    self.progress.phase = Phase::Over;
+                }
+                false
+            }
+            Phase::Over => false,
+        };
+        if is_finished {
+            self.link.close();
+            self.progress.phase = Phase::Closing { by: now + CLOSE_TIMEOUT };
+        }
+    }
+
+    /// Takes lines while there is room for them.
+    fn take_lines(&mut self) {
+        if self.progress.phase == Phase::Running {
+            self.progress.is_drained = false;
+        }
+        for _ in 0..BATCH {
+            let may_take = self.window.has_room() && self.progress.phase == Phase::Running;
+            if !may_take || !self.pace.allows(self.progress.is_old, Instant::now()) {
+                return;
+            }
+            if !self.take_line() {
+                self.progress.is_drained = true;
+                return;
+            }
+            self.pace.note();
+        }
+    }
+
+    /// Takes the next line. False if there is none.
+    fn take_line(&mut self) -> bool {
+        let Some(delivery) = self.sources.next() else { return false };
+        let id = delivery.id().to_string();
+        let text_start = delivery.stamp.map_or(0, |stamp| stamp.end);
+        let text = delivery.line.bytes[text_start..].to_vec();
+        let (ticket, moment, number) = (delivery.ticket, delivery.moment, delivery.directory);
+        let now = clock::now();
+        let label = moment.map_or(now, |moment| Label::from_unix(moment.unix_secs, moment.nanos));
+        self.progress.is_old = now.nanos_since(label) > OLD_AFTER.as_nanos().cast_signed();
+        let source = self.sources.source(number);
+        let line = Line {
+            source: &source.shown,
+            service: &source.service,
+            label,
+            id: id.as_bytes(),
+            text: &text,
+        };
+        let shipped = Shipped { ticket, moment };
+        match self.writer.messages(&line) {
+            Ok(messages) => self.window.push(shipped, messages),
+            Err(no_room) => {
+                let id = self.window.push_given_up(shipped, text);
+                self.give_up(id, no_room.to_string());
+            }
+        }
+        true
+    }
+
+    fn hand_over(&mut self) {
+        for _ in 0..self.link.room().min(BATCH) {
+            let Some((id, message, is_again)) = self.window.next() else { return };
+            self.link.send(id, message);
+            self.status.sent += 1;
+            self.status.sent_again += u64::from(is_again);
+            self.status.silent_since.get_or_insert_with(|| seconds(SystemTime::now()));
+        }
+    }
+
+    /// Lets the connection do what it can, and hears what came of it.
+    fn talk(&mut self) {
+        let mut outcomes = Vec::new();
+        let change = self.link.advance(&mut outcomes);
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Opened => {}
+                Outcome::Delivered(id) => {
+                    self.window.delivered(id);
+                    self.status.silent_since = None;
+                }
+                Outcome::Refused(id, why) => self.refuse(id, why),
+                Outcome::Unsendable(id, why) => {
+                    if self.window.give_up(id) {
+                        self.give_up(id, why);
+                    }
+                }
+            }
+        }
+        if !self.window.is_empty() && self.status.silent_since.is_none() && self.link.is_open() {
+            self.status.silent_since = Some(seconds(SystemTime::now()));
+        }
+        if let Some(change) = change {
+            self.take_change(change);
+        }
+    }
+
+    /// A refused message is sent by itself on a new connection, as is what follows one that was given up: its
+    /// session reports no later message as stored.
+    fn refuse(&mut self, id: u64, why: String) {
+        match self.window.refused(id) {
+            Verdict::Unknown => return,
+            Verdict::TryAlone => {
+                let text = format!("a message was refused and is tried again: {why}");
+                message::warn(text.as_bytes());
+            }
+            Verdict::GivenUp => self.give_up(id, why),
+        }
+        let _ = self.link.end("a message was refused");
+        self.begin_anew();
+    }
+
+    /// The line counts as delivered when its message is stored among the dead ones.
+    fn give_up(&mut self, id: u64, why: String) {
+        let text = format!("a message was given up, it is kept in dead: {why}");
+        message::warn(text.as_bytes());
+        self.status.dead += 1;
+        self.dead.add(Letter { id, why });
+    }
+
+    /// What has no answer is sent again on the next connection.
+    fn begin_anew(&mut self) {
+        self.window.rewind();
+        self.pace.push_back();
+    }
+
+    fn take_change(&mut self, change: Change) {
+        self.progress.status_due = Instant::now();
+        match change {
+            Change::Opened { target } => {
+                message::info(&format!("connected to {target}"));
+                self.status.failure = None;
+            }
+            Change::Lost { target, why, was_open, wait } => {
+                self.begin_anew();
+                let waiting = self.window.count();
+                // The first failure of an outage is reported, and what it means; the others are in the status.
+                if self.status.failure.as_ref() != Some(&why) {
+                    let what = if was_open { "lost" } else { "unable to reach" };
+                    let wait = wait.as_secs_f32();
+                    let text = format!(
+                        "{what} {target}: {why}; next try in {wait:.1} s, {waiting} messages wait"
+                    );
+                    message::warn(text.as_bytes());
+                }
+                self.status.failure = Some(why);
+            }
+        }
+    }
+
+    /// Goes on with messages that were given up. While they cannot be stored, no later line counts as delivered.
+    fn store_given_up(&mut self) {
+        loop {
+            match self.dead.advance(|id| self.window.message(id)) {
+                Ok(Some(letter)) => self.window.delivered(letter.id),
+                Ok(None) => return,
+                Err(failure) => return message::failed(&failure),
+            }
+        }
+    }
+
+    /// Acknowledges the lines that were delivered.
+    fn collect(&mut self) {
+        while let Some(Shipped { ticket, moment }) = self.window.pop_delivered() {
+            self.sources.ack(ticket);
+            self.status.acknowledged += 1;
+            let delivered = moment.and_then(|moment| u64::try_from(moment.unix_secs).ok());
+            self.status.last_delivered = delivered.or(self.status.last_delivered);
+        }
+    }
+
+    fn report(&mut self) {
+        for (number, notice) in self.sources.take_notices() {
+            let said = trouble::say(notice, written);
+            let name = String::from_utf8_lossy(&self.sources.source(number).shown).into_owned();
+            match said.text {
+                Text::Failure(failure) => message::failed(&failure),
+                Text::Sentence(text) => {
+                    self.status.gaps += u64::from(said.is_trouble);
+                    message::warn(format!("{name}: {text}").as_bytes());
+                }
+            }
+        }
+    }
+
+    fn refresh_status(&mut self) {
+        let status = &mut self.status;
+        status.at = seconds(SystemTime::now());
+        status.target = self.link.target().to_string();
+        status.connected = self.link.is_open();
+        status.next_try = self.link.next_try().map(seconds);
+        status.waiting = self.window.count() as u64;
+        status.behind_bytes = self.sources.left_len();
+    }
+
+    fn write_status(&mut self) {
+        if Instant::now() < self.progress.status_due {
+            return;
+        }
+        self.progress.status_due = Instant::now() + STATUS_EVERY;
+        self.refresh_status();
+        // A status that cannot be written is old, and its reader sees that.
+        let _ = self.status.save(&self.state.status());
+    }
+
+    /// Waits for the first thing to do.
+    fn wait(&self) {
+        let takes_lines = self.takes_lines();
+        let mut wait: Wait<'_, (), SOURCES_MAX> =
+            Wait::on((), self.signals.as_fd(), Interest::Readable);
+        wait.add((), self.wake.as_fd(), Interest::Readable);
+        if takes_lines {
+            self.sources.fds().for_each(|fd| wait.add((), fd, Interest::Readable));
+        }
+        for (fd, interest) in self.link.fds().into_iter().flatten() {
+            wait.add((), fd, interest);
+        }
+        wait.until(Some(self.deadline(takes_lines)));
+        // Each part of the loop finds by itself what it has to do.
+        let _ = wait.wait();
+        self.wake.clear();
+    }
+
+    fn takes_lines(&self) -> bool {
+        self.progress.phase == Phase::Running && self.window.has_room()
+    }
+
+    fn deadline(&self, takes_lines: bool) -> Instant {
+        let now = Instant::now();
+        let may_send = self.link.room() > 0 && self.window.has_unsent();
+        let next_line = match (takes_lines, self.progress.is_drained) {
+            (false, _) => None,
+            (true, true) => Some(self.sources.deadline()),
+            (true, false) => Some(self.pace.next(self.progress.is_old).unwrap_or(now)),
+        };
+        let dues = [
+            Some(self.progress.status_due),
+            self.link.deadline(),
+            next_line,
+            self.dead.deadline(),
+            match self.progress.phase {
+                Phase::Finishing { by } | Phase::Closing { by } => Some(by),
+                Phase::Running | Phase::Over => None,
+            },
+            may_send.then_some(now),
+        ];
+        dues.into_iter().flatten().min().unwrap_or(now)
+    }
+
+    /// Saves how far lines were delivered.
+    fn end(mut self) -> Status {
+        if let Err(failure) = self.sources.save() {
+            message::failed(&failure);
+        }
+        self.refresh_status();
+        self.status.connected = false;
+        self.status.is_incomplete = !(self.window.is_empty() && self.progress.is_drained);
+        let _ = self.status.save(&self.state.status());
+        if self.status.waiting > 0 {
+            let waiting = self.status.waiting;
+            message::info(&format!("{waiting} messages are sent at the next start"));
+        }
+        self.status
+    }
+}
+
+/// A moment for messages.
+fn written(moment: Moment) -> String {
+    let label = Label::from_unix(moment.unix_secs, moment.nanos);
+    format_utc(label).unwrap_or_else(|| moment.unix_secs.to_string())
+}

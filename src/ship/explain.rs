@@ -1,0 +1,58 @@
+//! What a command line will do, in words, without sending anything.
+
+use super::message::{Line, Writer};
+use super::options::Options;
+use super::target::Target;
+use ::logdir::clock;
+use std::fmt::Write;
+
+/// The settings in force, what each receiver's answer means, and a message as it would be sent.
+pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u8]) -> String {
+    let mut text = String::new();
+    let mut say = |line: std::fmt::Arguments<'_>| {
+        // A String takes everything.
+        let _ = writeln!(text, "{line}");
+    };
+    for target in targets {
+        say(format_args!("to {target}"));
+        say(format_args!("  guarantee: {}", target.guarantee()));
+    }
+    for source in sources {
+        say(format_args!("from {source}"));
+    }
+    match &options.state {
+        Some(state) => say(format_args!("state: {}", state.display())),
+        None => say(format_args!("state: none named; --state DIR is needed to send")),
+    }
+    say(format_args!("begins, where no cursor is: {}", options.from));
+    say(format_args!("messages: at most {} bytes, longer lines in parts", options.max_message));
+    say(format_args!("without an answer: at most {} messages", options.window));
+    let (min, max) = (options.retry.min.as_secs_f32(), options.retry.max.as_secs_f32());
+    say(format_args!("tries again after {min} s, doubled up to {max} s, at random below that"));
+    match options.rate {
+        Some(rate) => say(format_args!("at most {rate} lines a second")),
+        None => say(format_args!("as many lines a second as the receiver takes")),
+    }
+    if let Some(rate) = options.catch_up {
+        say(format_args!("at most {rate} lines a second while the oldest is over 60 s old"));
+    }
+    let sample = Line {
+        source: sources.first().map_or(b"./log/main", |source| source.as_bytes()),
+        service: b"service",
+        label: clock::now(),
+        id: b"the-id-of-the-line",
+        text: b"a line of the log",
+    };
+    let writer = Writer::new(options, host.to_vec()).map_err(|bad| bad.to_string());
+    let messages =
+        writer.and_then(|writer| writer.messages(&sample).map_err(|no_room| no_room.to_string()));
+    match messages {
+        Ok(messages) => {
+            for message in messages {
+                say(format_args!("sample: {}", String::from_utf8_lossy(&message)));
+            }
+        }
+        Err(why) => say(format_args!("no message can be sent: {why}")),
+    }
+    text
+}

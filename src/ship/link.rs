@@ -1,0 +1,242 @@
+//! The connection to the receiver: which of the receivers is tried, when, and what came of it.
+
+use super::backoff::{Backoff, Retry};
+use super::target::Target;
+use super::transport::connect::Attempt;
+use super::transport::{self, Broken, FDS_MAX, Outcome, Transport};
+use crate::poll::Interest;
+use ::logdir::wake::Wake;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Where the connection stands.
+enum State {
+    /// The next try is due then.
+    Waiting { until: Instant },
+    /// A connection is being made.
+    Connecting(Attempt),
+    /// There is a connection; the receiver may not have answered yet.
+    Up(Box<dyn Transport>),
+    /// It was said goodbye; the receiver may still answer.
+    Closing(Box<dyn Transport>),
+    /// It is over for good.
+    Closed,
+}
+
+/// What happened to the connection, for whoever reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The receiver takes messages.
+    Opened {
+        /// The receiver.
+        target: String,
+    },
+    /// The connection could not be made, or is over.
+    Lost {
+        /// The receiver.
+        target: String,
+        /// Why, in words.
+        why: String,
+        /// Whether messages were taken on it before.
+        was_open: bool,
+        /// Time until the next try.
+        wait: Duration,
+    },
+}
+
+/// The receivers, and the connection to one of them.
+pub struct Link {
+    targets: Vec<Target>,
+    /// The target that is tried or connected.
+    target: usize,
+    /// Targets that failed one after the other, since one took a message.
+    failures: usize,
+    window: usize,
+    backoff: Backoff,
+    state: State,
+    is_open: bool,
+    /// Whether the connection at hand took a message.
+    has_delivered: bool,
+    wake: Wake,
+}
+
+impl Link {
+    /// No connection yet; the first try is due now.
+    pub fn new(targets: Vec<Target>, window: usize, retry: Retry, wake: &Wake) -> Link {
+        Link {
+            targets,
+            target: 0,
+            failures: 0,
+            window,
+            backoff: Backoff::new(retry),
+            state: State::Waiting { until: Instant::now() },
+            is_open: false,
+            has_delivered: false,
+            wake: wake.clone(),
+        }
+    }
+
+    /// The receiver that is tried or connected.
+    pub fn target(&self) -> &Target {
+        &self.targets[self.target]
+    }
+
+    /// Whether the receiver takes messages.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// When the next try is due, while there is no connection and none is being made.
+    pub fn next_try(&self) -> Option<SystemTime> {
+        match &self.state {
+            State::Waiting { until } => {
+                Some(SystemTime::now() + until.saturating_duration_since(Instant::now()))
+            }
+            State::Connecting(_) | State::Up(_) | State::Closing(_) | State::Closed => None,
+        }
+    }
+
+    /// Makes the next try due now.
+    pub fn try_now(&mut self) {
+        if let State::Waiting { until } = &mut self.state {
+            *until = Instant::now();
+        }
+        self.backoff.reset();
+    }
+
+    /// Messages that may be handed over now.
+    pub fn room(&self) -> usize {
+        match &self.state {
+            State::Up(transport) if self.is_open => transport.room(),
+            _ => 0,
+        }
+    }
+
+    /// Hands over a message. There has to be room.
+    pub fn send(&mut self, id: u64, message: &[u8]) {
+        if let State::Up(transport) = &mut self.state {
+            transport.send(id, message);
+        }
+    }
+
+    /// Does what is possible without waiting: connects, reads, writes. What became of messages is added to
+    /// `outcomes`; what became of the connection is returned.
+    pub fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Option<Change> {
+        match &mut self.state {
+            State::Waiting { until } if Instant::now() >= *until => self.begin(),
+            State::Waiting { .. } => None,
+            State::Connecting(attempt) => match attempt.ended()? {
+                Ok(connection) => {
+                    match transport::over(&self.targets[self.target], connection, self.window) {
+                        Ok(transport) => {
+                            self.state = State::Up(transport);
+                            self.advance(outcomes)
+                        }
+                        Err(broken) => Some(self.fail(broken)),
+                    }
+                }
+                Err(broken) => Some(self.fail(broken)),
+            },
+            State::Up(transport) => {
+                let went_on = transport.advance(outcomes);
+                self.look_for_delivery(outcomes);
+                match went_on {
+                    Ok(()) => self.look_for_opening(outcomes),
+                    Err(broken) => Some(self.fail(broken)),
+                }
+            }
+            State::Closing(transport) => {
+                if transport.advance(outcomes).is_err() {
+                    self.state = State::Closed;
+                }
+                None
+            }
+            State::Closed => None,
+        }
+    }
+
+    /// Ends the connection for a reason of ours; the next try is due soon.
+    pub fn end(&mut self, why: &str) -> Change {
+        self.fail(Broken::new(why))
+    }
+
+    /// Says goodbye to the receiver, for good. What it still answers is heard until [`Link::is_closed`].
+    pub fn close(&mut self) {
+        self.is_open = false;
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Up(mut transport) => {
+                transport.close();
+                State::Closing(transport)
+            }
+            State::Closing(transport) => State::Closing(transport),
+            State::Waiting { .. } | State::Connecting(_) | State::Closed => State::Closed,
+        };
+    }
+
+    /// Whether nothing will be heard any more.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// The descriptors to wait for.
+    pub fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX] {
+        match &self.state {
+            State::Up(transport) | State::Closing(transport) => transport.fds(),
+            State::Waiting { .. } | State::Connecting(_) | State::Closed => [None; FDS_MAX],
+        }
+    }
+
+    /// When there is something to do that no descriptor shows.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until } => Some(*until),
+            State::Connecting(_) | State::Closed => None,
+            State::Up(transport) | State::Closing(transport) => transport.deadline(),
+        }
+    }
+
+    fn begin(&mut self) -> Option<Change> {
+        match Attempt::begin(&self.targets[self.target], &self.wake) {
+            Ok(attempt) => {
+                self.state = State::Connecting(attempt);
+                None
+            }
+            Err(broken) => Some(self.fail(broken)),
+        }
+    }
+
+    fn look_for_opening(&mut self, outcomes: &mut Vec<Outcome>) -> Option<Change> {
+        let opened = outcomes.iter().position(|outcome| *outcome == Outcome::Opened)?;
+        outcomes.remove(opened);
+        self.is_open = true;
+        Some(Change::Opened { target: self.target().to_string() })
+    }
+
+    /// A receiver that took a message is one that works. To open a session is not enough: one that opens and
+    /// ends each session would be tried without a pause.
+    fn look_for_delivery(&mut self, outcomes: &[Outcome]) {
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Delivered(_))) {
+            self.has_delivered = true;
+            self.failures = 0;
+            self.backoff.reset();
+        }
+    }
+
+    /// The next receiver is tried at once, unless all of them have failed. After one that worked the first is
+    /// tried again.
+    fn fail(&mut self, broken: Broken) -> Change {
+        let target = self.target().to_string();
+        let was_open = std::mem::take(&mut self.is_open);
+        self.failures += 1;
+        self.target = match std::mem::take(&mut self.has_delivered) {
+            true => 0,
+            false => (self.target + 1) % self.targets.len(),
+        };
+        let wait = match self.failures % self.targets.len() {
+            0 => self.backoff.next(fastrand::f64(), broken.retry_after),
+            _ => broken.retry_after.unwrap_or_default(),
+        };
+        self.state = State::Waiting { until: Instant::now() + wait };
+        Change::Lost { target, why: broken.why, was_open, wait }
+    }
+}

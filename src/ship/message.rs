@@ -1,0 +1,105 @@
+//! A line as messages of RFC 5424: facility and severity, time, host, program, and structured data by which
+//! a receiver finds the line again.
+
+use super::options::{Options, SeverityRule};
+use ::logdir::label::Label;
+use script::expression::{BadExpression, Expression};
+use wire::parts::{Message, NoRoom, Parts};
+use wire::syslog::structured_data::Element;
+use wire::syslog::{Header, Pri, Severity, UnixTime};
+
+/// The element that the parts of a long line have besides.
+const PART_SD_ID: &str = "part@32473";
+
+/// A line to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The log directory or file, as the user knows it.
+    pub source: &'a [u8],
+    /// The service it belongs to.
+    pub service: &'a [u8],
+    /// The moment of its stamp, or the moment it was read.
+    pub label: Label,
+    /// What names this line and no other, and does not change when it is sent again.
+    pub id: &'a [u8],
+    /// The line without its stamp and newline.
+    pub text: &'a [u8],
+}
+
+/// What all messages have in common.
+#[derive(Debug)]
+pub struct Writer {
+    pri: Pri,
+    rules: Vec<(Expression, Severity)>,
+    takes_prefix: bool,
+    host: Vec<u8>,
+    app: Option<Vec<u8>>,
+    sd_id: Option<String>,
+    len_max: usize,
+}
+
+impl Writer {
+    /// Messages as the options want them, of this host.
+    ///
+    /// # Errors
+    /// An expression of `--pri-match` cannot be compiled.
+    pub fn new(options: &Options, host: Vec<u8>) -> Result<Writer, BadExpression> {
+        let rule = |rule: &SeverityRule| {
+            Ok((Expression::regex(rule.expression.as_bytes())?, rule.severity))
+        };
+        Ok(Writer {
+            pri: options.pri,
+            rules: options.pri_match.iter().map(rule).collect::<Result<_, _>>()?,
+            takes_prefix: options.sd_prefix,
+            host,
+            app: options.app.clone().map(String::into_bytes),
+            sd_id: (!options.no_sd).then(|| options.sd_id.clone()),
+            len_max: options.max_message,
+        })
+    }
+
+    /// The messages of a line, each at most as long as allowed.
+    ///
+    /// # Errors
+    /// The bound leaves no room for text beside this header.
+    pub fn messages(&self, line: &Line<'_>) -> Result<Vec<Vec<u8>>, NoRoom> {
+        let (severity, text) = self.severity(line.text);
+        let label = line.label.format();
+        let params = [("dir", line.source), ("label", &label[..]), ("cursor", line.id)];
+        let elements = self.sd_id.as_deref().map(|id| Element { id, params: &params });
+        let (unix_secs, nanos) = line.label.to_unix();
+        let message = Message {
+            header: Header {
+                pri: Pri { severity, ..self.pri },
+                time: Some(UnixTime { secs: unix_secs, nanos }),
+                host: &self.host,
+                app: self.app.as_deref().unwrap_or(line.service),
+                procid: b"",
+                msgid: b"",
+            },
+            elements: elements.as_slice(),
+            part_sd_id: PART_SD_ID,
+            id: line.id,
+            text,
+        };
+        let mut parts = Parts::new(message, self.len_max)?;
+        let mut messages = Vec::with_capacity(parts.count() as usize);
+        let mut text = Vec::new();
+        while parts.append_next(&mut text) {
+            messages.push(std::mem::take(&mut text));
+        }
+        Ok(messages)
+    }
+
+    /// The severity of a line, and its text without the mark that said so.
+    fn severity<'a>(&self, text: &'a [u8]) -> (Severity, &'a [u8]) {
+        if self.takes_prefix
+            && let [b'<', digit @ b'0'..=b'7', b'>', rest @ ..] = text
+            && let Some(severity) = Severity::from_number(digit - b'0')
+        {
+            return (severity, rest);
+        }
+        let rule = self.rules.iter().find(|(expression, _)| expression.matches(text));
+        (rule.map_or(self.pri.severity, |(_, severity)| *severity), text)
+    }
+}

@@ -1,0 +1,150 @@
+//! Where lines come from: what the operands name, and what they will name later.
+
+use crate::message;
+use ::logdir::failure::Failure;
+use ::logdir::read::Notice;
+use ::logdir::read::delivery::{Delivery, Follow, Order, Start, Ticket, Window};
+use ::logdir::read::find::{Found, Location, find};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the operands name anything new.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The most lines and bytes that are taken and not delivered.
+const WINDOW: Window = Window { lines_max: 200_000, len_max: 16 * 1024 * 1024 };
+
+/// A log directory or a file.
+#[derive(Debug)]
+pub struct Source {
+    /// As messages name it.
+    pub shown: Vec<u8>,
+    /// The service, for the program's name in messages.
+    pub service: Vec<u8>,
+}
+
+/// All sources.
+pub struct Sources {
+    operands: Vec<OsString>,
+    follow: Follow,
+    sources: Vec<Source>,
+    known: HashSet<PathBuf>,
+    /// What was reported of places that cannot be read, so that it is reported once.
+    reported: HashSet<String>,
+    looked: Instant,
+}
+
+impl Sources {
+    /// Opens what the operands name now. Where the cursor knows nothing of a directory, `start` says with
+    /// which line it begins.
+    ///
+    /// # Errors
+    /// The cursor is in use or is no cursor, or nothing at all is found.
+    pub fn open(operands: Vec<OsString>, start: &Start, cursor: &Path) -> Result<Sources, Failure> {
+        let follow = Follow::open(Vec::<PathBuf>::new(), start, Some(cursor))?;
+        let (sources, known, reported) = (Vec::new(), HashSet::new(), HashSet::new());
+        let looked = Instant::now();
+        let mut all = Sources { operands, follow, sources, known, reported, looked };
+        all.follow.set_window(WINDOW);
+        all.follow.set_order(Order::InTurn);
+        let (found, mut failures) = find(&all.operands);
+        failures.extend(found.into_iter().filter_map(|found| all.add(found, start).err()));
+        match failures.first() {
+            Some(failure) if all.sources.is_empty() => Err(failure.clone()),
+            Some(_) | None => {
+                failures.iter().for_each(|failure| all.report_once(failure));
+                Ok(all)
+            }
+        }
+    }
+
+    /// The next line, if there is one.
+    pub fn next(&mut self) -> Option<Delivery<'_>> {
+        self.follow.next()
+    }
+
+    /// The source of a line.
+    pub fn source(&self, number: usize) -> &Source {
+        &self.sources[number]
+    }
+
+    /// A line is delivered.
+    pub fn ack(&mut self, ticket: Ticket) {
+        self.follow.ack(ticket);
+    }
+
+    /// Saves the cursor if it is due.
+    pub fn checkpoint(&mut self) {
+        if let Err(failure) = self.follow.checkpoint() {
+            self.report_once(&failure);
+        }
+    }
+
+    /// Saves the cursor.
+    pub fn save(&mut self) -> Result<(), Failure> {
+        self.follow.save()
+    }
+
+    /// What should be reported of sources.
+    pub fn take_notices(&mut self) -> Vec<(usize, Notice)> {
+        self.follow.take_notices()
+    }
+
+    /// What becomes readable when there may be lines.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.follow.fds()
+    }
+
+    /// When to look again.
+    pub fn deadline(&self) -> Instant {
+        self.follow.deadline().min(self.looked + LOOK_AGAIN)
+    }
+
+    /// Bytes in files that are still to be read.
+    pub fn left_len(&self) -> u64 {
+        self.follow.left_len()
+    }
+
+    /// Takes what the operands name by now and did not before, from its first line on.
+    pub fn look_again(&mut self) {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return;
+        }
+        self.looked = Instant::now();
+        let (found, _) = find(&self.operands);
+        for found in found {
+            let name = found.name.clone();
+            match self.add(found, &Start::Oldest) {
+                Ok(true) => message::info(&format!("following {name}, which is new")),
+                Ok(false) => {}
+                Err(failure) => self.report_once(&failure),
+            }
+        }
+    }
+
+    /// False if it was there before.
+    fn add(&mut self, found: Found, start: &Start) -> Result<bool, Failure> {
+        let (Location::Directory(path) | Location::File(path)) = &found.place;
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if self.known.contains(&canonical) {
+            return Ok(false);
+        }
+        self.follow.add(path, start)?;
+        self.known.insert(canonical);
+        let service = found.name.split('/').next().unwrap_or_default();
+        self.sources.push(Source {
+            shown: path.as_os_str().as_bytes().to_vec(),
+            service: service.as_bytes().to_vec(),
+        });
+        Ok(true)
+    }
+
+    fn report_once(&mut self, failure: &Failure) {
+        if self.reported.insert(failure.to_string()) {
+            message::failed(failure);
+        }
+    }
+}

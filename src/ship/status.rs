@@ -1,0 +1,138 @@
+//! How things stand, in a file for people, programs and monitors: one JSON object, replaced as a whole.
+
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A receiver that answers nothing for so long is a failure, in seconds.
+pub const SILENCE_MAX_SECS: u64 = 60;
+/// A status that was not renewed for so long is of a `logship` that does not run, in seconds.
+const STALE_SECS: u64 = 30;
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The process.
+    pub pid: u32,
+    /// When this was written, in seconds since 1970.
+    pub at: u64,
+    /// The receiver at hand.
+    pub target: String,
+    /// Whether it takes messages.
+    pub connected: bool,
+    /// Why there is no connection, if there is none.
+    pub failure: Option<String>,
+    /// When the next try is due, in seconds since 1970.
+    pub next_try: Option<u64>,
+    /// Since when messages wait for an answer without one coming, in seconds since 1970.
+    pub silent_since: Option<u64>,
+    /// Messages handed to the receiver.
+    pub sent: u64,
+    /// Lines the receiver has answered for.
+    pub acknowledged: u64,
+    /// Messages that were sent again after a connection broke.
+    pub sent_again: u64,
+    /// Messages that the receiver refused for good.
+    pub dead: u64,
+    /// Times that lines were gone before they could be sent.
+    pub gaps: u64,
+    /// Messages on their way.
+    pub waiting: u64,
+    /// Bytes in files that are still to be read.
+    pub behind_bytes: u64,
+    /// The time of the last line that was delivered, in seconds since 1970.
+    pub last_delivered: Option<u64>,
+    /// Whether the loop ended while lines were still to be sent.
+    #[serde(skip)]
+    pub is_incomplete: bool,
+}
+
+impl Status {
+    /// Replaces the file.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = File::create(&new)?;
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        fs::rename(&new, path)
+    }
+
+    /// Reads the file.
+    pub fn load(path: &Path) -> io::Result<Status> {
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
+    /// One line for people.
+    pub fn text(&self) -> String {
+        let state = match (&self.failure, self.connected) {
+            (_, true) => format!("connected to {}", self.target),
+            (Some(why), false) => format!("not connected to {}: {why}", self.target),
+            (None, false) => format!("connecting to {}", self.target),
+        };
+        format!(
+            "{state}; sent {}, acknowledged {}, sent again {}, dead {}, gaps {}, waiting {}, {} bytes behind",
+            self.sent,
+            self.acknowledged,
+            self.sent_again,
+            self.dead,
+            self.gaps,
+            self.waiting,
+            self.behind_bytes,
+        )
+    }
+
+    /// What a monitor has to know: the exit code of a Nagios plugin, and a line.
+    pub fn check(&self, now: u64) -> (u8, String) {
+        let age = now.saturating_sub(self.at);
+        let silence = self.silent_since.map(|since| now.saturating_sub(since));
+        if age > STALE_SECS {
+            return (2, format!("CRITICAL: no logship has written this status for {age} s"));
+        }
+        if let Some(secs) = silence.filter(|&secs| secs >= SILENCE_MAX_SECS) {
+            return (2, format!("CRITICAL: no acknowledgement for {secs} s; {}", self.text()));
+        }
+        if !self.connected {
+            return (1, format!("WARNING: {}", self.text()));
+        }
+        if self.dead > 0 || self.gaps > 0 {
+            return (1, format!("WARNING: {}", self.text()));
+        }
+        (0, format!("OK: {}", self.text()))
+    }
+}
+
+/// A moment as seconds since 1970.
+pub fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_hears_of_silence_staleness_and_loss() {
+        let good =
+            Status { at: 100, connected: true, target: "relp://a:1".into(), ..Status::default() };
+        let check = |status: &Status, now| status.check(now).0;
+        assert_eq!(check(&good, 110), 0);
+        assert_eq!(check(&good, 131), 2);
+        assert_eq!(check(&Status { silent_since: Some(40), ..good.clone() }, 100), 2);
+        assert_eq!(check(&Status { silent_since: Some(41), ..good.clone() }, 100), 0);
+        assert_eq!(check(&Status { connected: false, ..good.clone() }, 100), 1);
+        assert_eq!(check(&Status { gaps: 1, ..good.clone() }, 100), 1);
+        assert_eq!(check(&Status { dead: 1, ..good }, 100), 1);
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("status");
+        let status = Status { sent: 3, failure: Some("no \"route\"".into()), ..Status::default() };
+        status.save(&path).unwrap();
+        assert_eq!(Status::load(&path).unwrap(), status);
+    }
+}

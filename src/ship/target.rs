@@ -1,0 +1,330 @@
+//! Where lines are sent: a URL of the command line, read once and purely.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The port of syslog over TCP and UDP.
+const SYSLOG_PORT: u16 = 514;
+/// The longest time that `rewind` covers: the lines of that time are held in memory.
+const REWIND_MAX: Duration = Duration::from_secs(60);
+
+/// A receiver and the protocol it is spoken to with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// RELP: the server answers for each line.
+    Relp(Address),
+    /// Syslog over TCP.
+    Tcp(Address, Stream),
+    /// Syslog over UDP.
+    Udp(Address),
+    /// Syslog to a local datagram socket.
+    Unix(String),
+    /// A program that reads records and answers with their ids.
+    Exec(String),
+}
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// A name or an IP address, without the brackets of IPv6.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How messages follow each other in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// How a message ends.
+    pub framing: Framing,
+    /// After a connection broke, what was sent in this time before is sent again.
+    pub rewind: Option<Duration>,
+}
+
+/// How a message ends in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Its length stands before it (RFC 6587, octet counting).
+    Counted,
+    /// A newline stands after it.
+    Newline,
+}
+
+/// What is wrong with a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadTarget {
+    url: String,
+    why: String,
+}
+
+impl fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unable to use {}: {}", self.url, self.why)
+    }
+}
+
+impl std::error::Error for BadTarget {}
+
+/// Whether an operand names a receiver, and not a source of lines.
+pub fn is_url(operand: &str) -> bool {
+    let scheme = operand.split(':').next().unwrap_or_default();
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let has_own_form = matches!(scheme, "unix" | "exec") && operand.contains(':');
+    is_scheme && (has_own_form || operand[scheme.len()..].starts_with("://"))
+}
+
+impl Target {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// The scheme is not known, a port is missing where none is usual, or an option is not one of the
+    /// scheme's.
+    pub fn parse(url: &str) -> Result<Target, BadTarget> {
+        parse(url).map_err(|why| BadTarget { url: url.to_owned(), why })
+    }
+
+    /// What a line that was sent is worth, in a sentence for the person who chose the URL.
+    pub fn guarantee(&self) -> &'static str {
+        match self {
+            Target::Relp(_) => {
+                "at least once: a line counts as delivered when the server has answered 200"
+            }
+            Target::Tcp(_, Stream { rewind: None, .. }) => {
+                "none beyond the kernel of the peer: TCP does not answer for lines, so those on their way \
+                 are lost when the receiver dies"
+            }
+            Target::Tcp(_, Stream { rewind: Some(_), .. }) => {
+                "none beyond the kernel of the peer, but after a broken connection the lines of the last \
+                 moments are sent again, so some arrive twice"
+            }
+            Target::Udp(_) => "none: UDP drops datagrams and says nothing",
+            Target::Unix(_) => "none beyond the socket: the receiver answers for nothing",
+            Target::Exec(_) => {
+                "at least once: a line counts as delivered when the program has printed its id"
+            }
+        }
+    }
+
+    /// Whether a line counts as delivered only when the receiver has answered for it.
+    pub fn is_acknowledged(&self) -> bool {
+        match self {
+            Target::Relp(_) | Target::Exec(_) => true,
+            Target::Tcp(..) | Target::Udp(_) | Target::Unix(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Relp(address) => write!(f, "relp://{address}"),
+            Target::Tcp(address, _) => write!(f, "tcp://{address}"),
+            Target::Udp(address) => write!(f, "udp://{address}"),
+            Target::Unix(path) => write!(f, "unix:{path}"),
+            Target::Exec(command) => write!(f, "exec:{command}"),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+fn parse(url: &str) -> Result<Target, String> {
+    if let Some(path) = url.strip_prefix("unix:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return match path.starts_with('/') {
+            true => Ok(Target::Unix(path.to_owned())),
+            false => Err("the path of a socket begins with /".to_owned()),
+        };
+    }
+    if let Some(command) = url.strip_prefix("exec:") {
+        return match command.trim().is_empty() {
+            true => Err("exec: needs a command".to_owned()),
+            false => Ok(Target::Exec(command.to_owned())),
+        };
+    }
+    let (scheme, rest) = url.split_once("://").ok_or("a URL has a scheme, such as relp://")?;
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, Some(query)),
+        None => (rest, None),
+    };
+    let place = place.strip_suffix('/').unwrap_or(place);
+    let options = Options::parse(query)?;
+    match scheme {
+        "relp" => options.none("relp").and(Ok(Target::Relp(address(place, None)?))),
+        "tcp" => Ok(Target::Tcp(address(place, Some(SYSLOG_PORT))?, options.stream()?)),
+        "udp" => options.none("udp").and(Ok(Target::Udp(address(place, Some(SYSLOG_PORT))?))),
+        other => Err(format!("scheme {other} is not known; relp, tcp, udp, unix: and exec: are")),
+    }
+}
+
+fn address(place: &str, usual_port: Option<u16>) -> Result<Address, String> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) =
+                rest.split_once(']').ok_or("the ] after an IPv6 address is missing")?;
+            (host, after.strip_prefix(':'))
+        }
+        None => match place.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => {
+                return Err("an IPv6 address stands in brackets, such as [::1]:514".to_owned());
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (place, None),
+        },
+    };
+    if host.is_empty() {
+        return Err("the host is missing".to_owned());
+    }
+    let port = match port {
+        Some(port) => port.parse().ok().filter(|&port| port > 0),
+        None => usual_port,
+    };
+    let port = port.ok_or(match usual_port {
+        None => "the port is missing: relp has no registered one, rsyslog often uses 2514 or 20514",
+        Some(_) => "the port is a number from 1 to 65535",
+    })?;
+    Ok(Address { host: host.to_owned(), port })
+}
+
+/// What stands after the question mark.
+#[derive(Debug, Default)]
+struct Options<'a> {
+    framing: Option<&'a str>,
+    rewind: Option<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(query: Option<&'a str>) -> Result<Options<'a>, String> {
+        let mut options = Options::default();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').ok_or(format!("{pair} has no value"))?;
+            match name {
+                "framing" => options.framing = Some(value),
+                "rewind" => options.rewind = Some(value),
+                other => {
+                    return Err(format!("option {other} is not known; framing and rewind are"));
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn none(&self, scheme: &str) -> Result<(), String> {
+        match (self.framing, self.rewind) {
+            (None, None) => Ok(()),
+            _ => Err(format!("{scheme} takes no framing and no rewind")),
+        }
+    }
+
+    fn stream(&self) -> Result<Stream, String> {
+        let framing = match self.framing {
+            None | Some("octet") => Framing::Counted,
+            Some("lf") => Framing::Newline,
+            Some(other) => return Err(format!("framing is octet or lf, not {other}")),
+        };
+        let rewind = self.rewind.map(duration).transpose()?;
+        if rewind.is_some_and(|rewind| rewind > REWIND_MAX) {
+            return Err("rewind is at most 60s".to_owned());
+        }
+        Ok(Stream { framing, rewind })
+    }
+}
+
+/// Reads a time such as `500ms`, `0.5s`, `1s`, `2m`; a number alone is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|byte: char| byte.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{text} is not a time; 500ms, 2s, 5m, 1h are")),
+    };
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = number
+        .parse()
+        .ok()
+        .filter(|_| is_plain)
+        .ok_or_else(|| format!("{text} is not a time; 500ms, 2s, 5m, 1h are"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| format!("{text} is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, expected: Result<Target, &str>) {
+        let expected = expected.map_err(|why| format!("unable to use {url}: {why}"));
+        assert_eq!(Target::parse(url).map_err(|bad| bad.to_string()), expected);
+    }
+
+    fn at(host: &str, port: u16) -> Address {
+        Address { host: host.to_owned(), port }
+    }
+
+    const COUNTED: Stream = Stream { framing: Framing::Counted, rewind: None };
+
+    #[test]
+    fn urls_name_receivers() {
+        check("relp://log.example.org:2514", Ok(Target::Relp(at("log.example.org", 2514))));
+        check("relp://[::1]:20514", Ok(Target::Relp(at("::1", 20514))));
+        check("tcp://127.0.0.1", Ok(Target::Tcp(at("127.0.0.1", 514), COUNTED)));
+        let lines = Stream { framing: Framing::Newline, rewind: Some(Duration::from_secs(1)) };
+        check("tcp://h:1514/?framing=lf&rewind=1s", Ok(Target::Tcp(at("h", 1514), lines)));
+        check("udp://h", Ok(Target::Udp(at("h", 514))));
+        check("unix:/dev/log", Ok(Target::Unix("/dev/log".to_owned())));
+        check("exec:cat >&2", Ok(Target::Exec("cat >&2".to_owned())));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said() {
+        let no_port =
+            "the port is missing: relp has no registered one, rsyslog often uses 2514 or 20514";
+        check("relp://h", Err(no_port));
+        check("tcp://h:0", Err("the port is a number from 1 to 65535"));
+        check("tcp://h:70000", Err("the port is a number from 1 to 65535"));
+        check("udp://::1", Err("an IPv6 address stands in brackets, such as [::1]:514"));
+        check("udp://h?rewind=1s", Err("udp takes no framing and no rewind"));
+        check("tcp://h?framing=nul", Err("framing is octet or lf, not nul"));
+        check("tcp://h?rewind=5m", Err("rewind is at most 60s"));
+        check("tcp://h?rewind=x", Err("x is not a time; 500ms, 2s, 5m, 1h are"));
+        check("tcp://h?a=1", Err("option a is not known; framing and rewind are"));
+        check("gopher://h", Err("scheme gopher is not known; relp, tcp, udp, unix: and exec: are"));
+        check("unix:dev/log", Err("the path of a socket begins with /"));
+        check("exec: ", Err("exec: needs a command"));
+    }
+
+    #[test]
+    fn operands_are_urls_or_sources() {
+        for url in ["relp://h:1", "tcp://h", "unix:/dev/log", "exec:cat"] {
+            assert!(is_url(url), "{url}");
+        }
+        for source in ["/service", "./log/main", "/a:b", "web", "/var/log/x?y", "@4000"] {
+            assert!(!is_url(source), "{source}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        let check = |text: &str, millis: u64| {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        };
+        check("500ms", 500);
+        check("0.5s", 500);
+        check("2", 2000);
+        check("5m", 300_000);
+        check("1h", 3_600_000);
+        for bad in ["", "s", "-1s", "1d", "1e3", "nan"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What carries messages to a receiver, and what it answers. One file a kind of transport.
+//!
+//! A transport is one connection: it never waits, keeps no message after it was handed to it but what its
+//! protocol has to write, and ends with the first error. What is sent again after that, the window knows.
+
+pub mod connect;
+mod datagram;
+mod exec;
+mod relp;
+mod stream;
+
+use super::target::{Framing, Target};
+use crate::poll::Interest;
+use connect::Connection;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// Bytes that wait in a transport to be written before it takes no more messages.
+const OUTPUT_LEN_MAX: usize = 256 * 1024;
+/// Descriptors of one connection.
+pub const FDS_MAX: usize = 2;
+
+/// What became of a message, or of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver takes messages.
+    Opened,
+    /// The receiver has answered for this message, as far as its protocol can.
+    Delivered(u64),
+    /// The receiver will not take this message, and says why.
+    Refused(u64, String),
+    /// No connection can carry this message, and why.
+    Unsendable(u64, String),
+}
+
+/// Why a connection is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// In words.
+    pub why: String,
+    /// The shortest time to the next try that the peer asked for.
+    pub retry_after: Option<Duration>,
+}
+
+impl Broken {
+    /// A connection that ended for this reason.
+    pub fn new(why: impl Into<String>) -> Broken {
+        Broken { why: why.into(), retry_after: None }
+    }
+}
+
+/// One connection.
+pub trait Transport {
+    /// Messages that may be handed over now.
+    fn room(&self) -> usize;
+    /// Takes a message, to be written when that is possible. There has to be room.
+    fn send(&mut self, id: u64, message: &[u8]);
+    /// The descriptors to wait for, and what for.
+    fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX];
+    /// When there is something to do that no descriptor shows.
+    fn deadline(&self) -> Option<Instant>;
+    /// Reads and writes what is possible without waiting, and says what came of it.
+    fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken>;
+    /// Says goodbye, and writes no more. [`Transport::advance`] goes on until the peer has closed too, which it
+    /// reports as an error: answers may be on their way, and a connection that is closed before they are read
+    /// is reset.
+    fn close(&mut self);
+}
+
+/// Makes the transport of a target over a connection to it. `window` bounds unanswered messages.
+pub fn over(
+    target: &Target,
+    connection: Connection,
+    window: usize,
+) -> Result<Box<dyn Transport>, Broken> {
+    match (target, connection) {
+        (Target::Relp(_), Connection::Tcp(socket)) => {
+            Ok(Box::new(relp::Relp::new(socket, window)?))
+        }
+        (Target::Tcp(_, stream), Connection::Tcp(socket)) => {
+            Ok(Box::new(stream::Stream::new(socket, *stream)?))
+        }
+        (Target::Udp(_), Connection::Udp(socket)) => Ok(Box::new(datagram::Datagram::udp(socket)?)),
+        (Target::Unix(_), Connection::Unix(socket)) => {
+            Ok(Box::new(datagram::Datagram::unix(socket)?))
+        }
+        (Target::Exec(_), Connection::Child(child)) => Ok(Box::new(exec::Exec::new(child)?)),
+        (target, _) => unreachable!("a connection of another kind for {target}"),
+    }
+}
+
+/// Appends a message in its frame. A message has no newline in it: the writer of messages escapes them.
+fn append_framed(framing: Framing, message: &[u8], output: &mut Vec<u8>) {
+    match framing {
+        Framing::Counted => wire::frame::append_counted(message, output),
+        Framing::Newline => {
+            let framed = wire::frame::append_line(message, output);
+            assert!(framed.is_ok(), "a message is one line");
+        }
+    }
+}
+
+/// Whether an error only says that the call would have waited.
+fn would_wait(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
+}
+
+/// The reason of an error in the words of all our messages.
+fn reason(error: &std::io::Error) -> String {
+    error.raw_os_error().map_or_else(
+        || error.to_string(),
+        |number| ::logdir::failure::reason(nix::errno::Errno::from_raw(number)),
+    )
+}

@@ -1,0 +1,174 @@
+//! RELP over TCP: the protocol is `wire::relp::client`; here its bytes are read and written.
+
+use super::{Broken, FDS_MAX, Outcome, Transport, reason, would_wait};
+use crate::poll::Interest;
+use crate::sys::socket;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+use wire::relp::client::{Client, Event};
+
+/// librelp gives a silent server 90 s; so does this client.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// One session.
+#[derive(Debug)]
+pub struct Relp {
+    socket: TcpStream,
+    client: Client,
+    /// When the server last answered, or was first asked something.
+    heard: Instant,
+    /// Messages that have no answer.
+    unanswered: usize,
+    is_open: bool,
+    closing: Closing,
+}
+
+/// How far the session is closed from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// It is not.
+    No,
+    /// `close` is to be written.
+    Asked,
+    /// It is written, and nothing after it.
+    Written,
+}
+
+impl Relp {
+    /// Begins a session on a fresh connection.
+    pub fn new(socket: TcpStream, window: usize) -> Result<Relp, Broken> {
+        let prepared = socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true));
+        prepared.map_err(|error| Broken::new(reason(&error)))?;
+        let client = Client::new(window);
+        Ok(Relp {
+            socket,
+            client,
+            heard: Instant::now(),
+            unanswered: 0,
+            is_open: false,
+            closing: Closing::No,
+        })
+    }
+
+    /// Writes what the session has to say.
+    fn write(&mut self) -> Result<(), Broken> {
+        while !self.client.output().is_empty() {
+            match (&self.socket).write(self.client.output()) {
+                Ok(len) => self.client.written(len),
+                Err(error) if would_wait(&error) => return Ok(()),
+                Err(error) => return Err(Broken::new(reason(&error))),
+            }
+        }
+        if self.closing == Closing::Asked {
+            self.closing = Closing::Written;
+            let ended = self.socket.shutdown(Shutdown::Write);
+            ended.map_err(|error| Broken::new(reason(&error)))?;
+        }
+        Ok(())
+    }
+
+    /// Reads what there is, and takes its meaning. False at the end of the stream.
+    fn read(&mut self, outcomes: &mut Vec<Outcome>) -> Result<bool, Broken> {
+        loop {
+            match (&self.socket).read(self.client.space()) {
+                Ok(0) => return Ok(false),
+                Ok(len) => {
+                    self.client.filled(len);
+                    // imrelp answers each line by itself and without TCP_NODELAY: with delayed
+                    // acknowledgements its answers come 40 ms late.
+                    socket::acknowledge_quickly(&self.socket);
+                    self.take_events(outcomes)?;
+                }
+                Err(error) if would_wait(&error) => return Ok(true),
+                Err(error) => return Err(Broken::new(reason(&error))),
+            }
+        }
+    }
+
+    /// Reports what the server has stored although it took an older message not at all.
+    fn take_stored(&self, outcomes: &mut Vec<Outcome>) {
+        let stored = self.client.unacknowledged().filter(|message| message.is_stored);
+        outcomes.extend(stored.map(|message| Outcome::Delivered(message.id)));
+    }
+
+    fn take_events(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
+        while let Some(event) = self.client.next_event() {
+            self.heard = Instant::now();
+            match event {
+                Event::Opened { .. } => {
+                    self.is_open = true;
+                    outcomes.push(Outcome::Opened);
+                }
+                Event::Acknowledged { id } => {
+                    self.unanswered = self.unanswered.saturating_sub(1);
+                    outcomes.push(Outcome::Delivered(id));
+                }
+                Event::Refused { id, answer } => {
+                    self.unanswered = self.unanswered.saturating_sub(1);
+                    self.take_stored(outcomes);
+                    outcomes.push(Outcome::Refused(id, format!("the server answered {answer}")));
+                }
+                Event::OpenRefused(answer) => {
+                    return Err(Broken::new(format!("the server refuses to open: {answer}")));
+                }
+                Event::ServerCloses | Event::Closed if self.closing != Closing::No => {}
+                Event::ServerCloses => return Err(Broken::new("the server closes the session")),
+                Event::Closed => return Err(Broken::new("the session is closed")),
+                Event::Broken(fault) => return Err(Broken::new(fault.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn waits_for_answer(&self) -> bool {
+        self.unanswered > 0 || !self.is_open
+    }
+}
+
+impl Transport for Relp {
+    fn room(&self) -> usize {
+        self.client.room()
+    }
+
+    fn send(&mut self, id: u64, message: &[u8]) {
+        if !self.waits_for_answer() {
+            self.heard = Instant::now();
+        }
+        let is_taken = self.client.send(id, message);
+        assert!(is_taken, "there is room");
+        self.unanswered += 1;
+    }
+
+    fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX] {
+        let is_written = self.client.output().is_empty();
+        let interest = if is_written { Interest::Readable } else { Interest::Both };
+        [Some((self.socket.as_fd(), interest)), None]
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.waits_for_answer().then(|| self.heard + ANSWER_TIMEOUT)
+    }
+
+    fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
+        let went_on = self.write().and_then(|()| self.read(outcomes));
+        if went_on != Ok(true) {
+            self.take_stored(outcomes);
+        }
+        let is_open = went_on?;
+        self.write()?;
+        if !is_open {
+            return Err(Broken::new("the server closed the connection"));
+        }
+        if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Broken::new("the server has not answered for 90 s"));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.client.close();
+        self.closing = Closing::Asked;
+    }
+}

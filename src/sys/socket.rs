@@ -1,0 +1,35 @@
+//! What a TCP socket can be asked and told beyond the standard library.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+
+/// Sends acknowledgements at once for what was read, until the kernel decides otherwise (tcp(7)). A peer that
+/// writes small pieces without TCP_NODELAY waits for them.
+pub fn acknowledge_quickly(socket: &TcpStream) {
+    let on: libc::c_int = 1;
+    let len = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or_default();
+    // SAFETY: the option takes one int, which lives until the call returns. Where the call fails, answers are
+    // later and nothing else changes.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_QUICKACK,
+            (&raw const on).cast(),
+            len,
+        );
+    }
+}
+
+/// Bytes that were written and that the kernel of the peer has not confirmed (SIOCOUTQ of tcp(7)).
+pub fn unconfirmed_bytes(socket: &TcpStream) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the request writes one int.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if answer == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
