@@ -21,7 +21,7 @@ mod target;
 mod transport;
 mod window;
 
-use crate::logdir::when::{self, DayOfClock};
+use crate::logdir::when::{self, DayOfClock, Now};
 use crate::message as messages;
 use crate::signals::Signals;
 use crate::sys::startup;
@@ -145,7 +145,7 @@ fn start(from: &str) -> Result<Start, String> {
     match from {
         "begin" => Ok(Start::Oldest),
         "end" => Ok(Start::Newest),
-        time => when::parse(time, &jiff::Zoned::now(), Counting::Ten, DayOfClock::Last)
+        time => when::parse(time, Now::local(), Counting::Ten, DayOfClock::Last)
             .map(Start::Since)
             .ok_or_else(|| {
                 format!("--from {time} is neither begin nor end nor a time: {}", when::FORMS)
