@@ -1,4 +1,4 @@
-//! A script: its actions in the order of the command line, each with everything that holds for it.
+//! A parsed script: actions in command-line order, each with its settings.
 
 use crate::head::{HEAD_MAX, LONG_HEAD_MAX};
 use crate::pattern::Pattern;
@@ -9,110 +9,110 @@ use std::ffi::OsString;
 /// A parsed command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// What is put before each line (`t`, `T`), if anything is.
+    /// Stamp before each line (`t`, `T`).
     pub stamp: Option<StampFormat>,
-    /// The actions, in the order of the command line.
+    /// Actions in command-line order.
     pub actions: Vec<Action>,
-    /// The descriptor that gets a newline when everything is open (`d`).
+    /// Readiness descriptor (`d`): gets a newline after every sink is open.
     pub ready_fd: Option<i32>,
     /// Settings that no later action uses.
     pub unused: Vec<Unused>,
-    /// Arguments that may mean something else than they say.
+    /// Arguments with a probably unintended effect.
     pub doubtful: Vec<Doubtful>,
 }
 
-/// An argument with a probably unintended effect.
+/// Argument with a probably unintended effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubtful {
-    /// As it was written.
+    /// Argument text.
     pub argument: OsString,
-    /// What it does.
+    /// Parsed meaning.
     pub reading: Reading,
 }
 
-/// How an argument is read.
+/// Parsed meaning of a doubtful argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// The number of `s` or `n`. Who opens a directory knows if it is large enough.
+    /// Value of `s` or `n`. The opener of a directory checks whether the value is large enough.
     Number {
         /// `s` or `n`.
         letter: char,
-        /// What is read.
+        /// Parsed value.
         value: u64,
-        /// What is wrong with the text after the letter, if anything is.
+        /// Unexpected text after the letter.
         junk: Option<Junk>,
     },
-    /// `e` with more after it, as in `errors`.
+    /// `e` followed by text, as in `errors`.
     Word,
-    /// `k` with seconds, and no unit.
+    /// `k` with seconds, without a unit.
     Seconds(u64),
 }
 
-/// What follows the letter of a number.
+/// Unexpected text in a number argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Junk {
-    /// No digit: a name rather, as in `smtpd`.
+    /// No digit, so probably a directory name, as in `smtpd`.
     Name,
-    /// Text after the digits, and a suggested argument.
+    /// Text after the digits, with a suggested argument.
     Tail(Option<String>),
 }
 
-/// The stamps that a script can ask for.
+/// Stamp formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StampFormat {
     /// `t`: a TAI64N label.
     Tai64n,
-    /// `T`: seconds since 1970, a point and microseconds, as in daemontools-encore.
+    /// `T`: Unix seconds, point, microseconds, as in daemontools-encore.
     Unix,
-    /// `Tutc`: UTC as in RFC 3339, with nanoseconds.
+    /// `Tutc`: RFC 3339 in UTC with nanoseconds.
     Utc,
-    /// `Tlocal`: local time with its offset from UTC.
+    /// `Tlocal`: local time with UTC offset.
     Local,
 }
 
-/// One action on a line.
+/// Script action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// `+`: selects the lines that match.
+    /// `+`: selects matching lines.
     Select(Pattern),
-    /// `-`: deselects the lines that match.
+    /// `-`: deselects matching lines.
     Deselect(Pattern),
-    /// `f`: selects exactly the lines that no action has taken yet.
+    /// `f`: selects exactly those lines that no earlier sink received.
     SelectRest,
     /// `e`: writes selected lines to stderr.
     Alert {
-        /// Bytes of a line that are written (`E`).
+        /// Line bytes per alert (`E`).
         len_max: usize,
-        /// How lines are shown.
+        /// Prefix and escaping.
         presentation: Presentation,
     },
     /// `1`: writes selected lines to stdout.
     Stdout {
-        /// How lines are shown.
+        /// Prefix and escaping.
         presentation: Presentation,
     },
     /// `=`: keeps the last selected line in a file.
     Status {
-        /// The file as the user named it.
+        /// File name as typed.
         file: OsString,
-        /// Bytes of the file (`^`).
+        /// File size (`^`).
         size: StatusSize,
-        /// How lines are shown.
+        /// Prefix and escaping.
         presentation: Presentation,
     },
     /// `.` or `/`: appends selected lines to a log directory.
     Log {
-        /// The directory as the user named it.
+        /// Directory name as typed.
         dir: OsString,
-        /// Its settings.
+        /// Directory settings.
         settings: Box<Settings>,
-        /// How lines are shown.
+        /// Prefix and escaping.
         presentation: Presentation,
     },
 }
 
 impl Action {
-    /// How a sink shows lines; `None` for an action that takes no lines.
+    /// Presentation of a sink; `None` for other actions.
     pub fn presentation(&self) -> Option<&Presentation> {
         match self {
             Action::Select(_) | Action::Deselect(_) | Action::SelectRest => None,
@@ -123,18 +123,18 @@ impl Action {
         }
     }
 
-    /// True for an action that takes lines.
+    /// True for a sink.
     pub fn is_sink(&self) -> bool {
         self.presentation().is_some()
     }
 
-    /// Bytes of a line that the action looks at.
+    /// Line bytes that decide this action.
     fn head_len(&self) -> usize {
         match self {
             Action::Select(Pattern::Regex(_)) | Action::Deselect(Pattern::Regex(_)) => {
                 LONG_HEAD_MAX
             }
-            // One byte more than an alert shows decides if dots follow.
+            // One extra byte decides whether dots follow.
             Action::Alert { len_max, .. } => len_max + 1,
             Action::Status { size, .. } => size.line_max(),
             Action::Select(_)
@@ -147,28 +147,28 @@ impl Action {
 }
 
 impl Script {
-    /// Bytes of a line, its stamp included, that its actions look at.
+    /// Line bytes, stamp included, that all actions need.
     pub fn head_max(&self) -> usize {
         let is_long = self.actions.iter().any(|action| action.head_len() > HEAD_MAX);
         if is_long { LONG_HEAD_MAX } else { HEAD_MAX }
     }
 
-    /// True if an action takes lines.
+    /// True if the script has a sink.
     pub fn has_sink(&self) -> bool {
         self.actions.iter().any(Action::is_sink)
     }
 }
 
-/// A setting that no later action uses.
+/// Setting that no later action uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unused {
-    /// As it was written.
+    /// Argument text.
     pub argument: OsString,
-    /// The actions it could apply to.
+    /// Actions that accept this setting.
     pub applies_to: AppliesTo,
 }
 
-/// The actions that a setting applies to.
+/// Actions that a setting applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppliesTo {
     /// `+` and `-`.
@@ -179,12 +179,12 @@ pub enum AppliesTo {
     Status,
     /// A log directory.
     Log,
-    /// Every action that takes lines.
+    /// Every sink.
     Sink,
 }
 
 impl AppliesTo {
-    /// True if a setting of this kind applies to the action.
+    /// True if this action accepts the setting.
     pub fn includes(self, action: &Action) -> bool {
         match action {
             Action::Select(_) | Action::Deselect(_) => self == AppliesTo::Pattern,

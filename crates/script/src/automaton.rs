@@ -1,8 +1,8 @@
-//! All the star patterns of a script as one automaton: it reads each byte of a line once, and none behind
-//! the one that decides. Only as much of it is made as lines have needed.
+//! One lazily built automaton for all star patterns of a script: it reads each byte of a line once
+//! and stops at the deciding byte.
 //!
-//! It does not know what is decided. It remembers what it was told of the first line that no pattern tells
-//! apart from the one at hand.
+//! The automaton does not know the routes. It stores one verdict for each set of lines that no
+//! pattern distinguishes.
 
 mod patterns;
 
@@ -10,82 +10,81 @@ use memchr::memchr;
 use patterns::{Patterns, SHORTCUT_MAX, Shortcut, State};
 use std::collections::BTreeMap;
 
-/// Memory for states: a base, more per pattern byte, and a maximum.
+/// Memory limit for states: base, bytes per pattern byte, maximum.
 const MEMORY_BASE: usize = 64 * 1024;
 const MEMORY_PER_BYTE: usize = 64;
 const MEMORY_MAX: usize = 4 * 1024 * 1024;
 
-/// States pay off where so many lines were judged for each that was made. Where they did not, so many
-/// lines are judged without any before it is tried again.
+/// A state pays off if it serves `LINES_PER_STATE` lines on average. Otherwise the next
+/// `LINES_WITHOUT` lines are judged without states before another attempt.
 const LINES_PER_STATE: usize = 8;
 const LINES_WITHOUT: usize = 10_000;
 
-/// Where a line continues: the row of the next state, or a marked value below.
+/// Next row, or a marked value below.
 type Cell = u32;
-/// Cells from here up lead to a row with a shortcut.
+/// Cells from here up lead to rows with shortcuts.
 const SHORTCUT: Cell = 1 << 30;
 /// Cells from here up hold a verdict.
 const VERDICT: Cell = 1 << 31;
-/// Nothing yet.
+/// Unexplored transition.
 const UNKNOWN: Cell = Cell::MAX;
 
-/// The cell that leads to the state where a line begins.
+/// Cell of the start state.
 const START: usize = 0;
-/// The rows are behind it.
+/// First row of the table.
 const FIRST_ROW: usize = START + 1;
 
-/// Behind the columns of bytes a row has one for the end of the line, ...
+/// Column for end of line, after the byte columns.
 const END_COLUMN: usize = 0;
-/// ... the text of the shortcut, ...
+/// Column for the shortcut's text.
 const TEXT_COLUMN: usize = 1;
-/// ... and the number of the shortcut.
+/// Column for the shortcut's number.
 const SHORTCUT_COLUMN: usize = 2;
 const OTHER_COLUMNS: usize = 3;
 
-/// The automaton of some patterns.
+/// Lazily built automaton.
 #[derive(Debug)]
 pub struct Automaton {
     patterns: Patterns,
-    /// The column of each byte. Bytes that are in no pattern share the first.
+    /// Column of each byte. Bytes absent from every pattern share the first column.
     columns: Box<[u16; 256]>,
-    /// Columns of bytes.
+    /// Count of byte columns.
     byte_columns: usize,
-    /// A cell for where a line begins, and a row for each state.
+    /// Start cell, then one row per state.
     table: Vec<Cell>,
-    /// The states by row, and their rows with the mark of a shortcut.
+    /// States by row; rows with shortcut marks.
     states: Vec<State>,
     rows: BTreeMap<State, Cell>,
     shortcuts: Vec<Known>,
-    /// Bytes that all this takes.
+    /// Memory used, in bytes.
     memory_len: usize,
     memory_max: usize,
-    /// Lines since the first state was made.
+    /// Lines since the first state.
     line_count: usize,
-    /// Lines to be judged before the next one is.
+    /// Remaining lines to judge without states.
     without_count: usize,
 }
 
-/// A shortcut, ready to be compared.
+/// Shortcut, prepared for comparison.
 #[derive(Debug)]
 enum Known {
-    /// Where a line goes on with `bytes` as far as `mask` says, which is `len` bytes.
+    /// Expected text: compares `len` bytes of `bytes` under `mask`.
     Text { bytes: u128, mask: u128, len: usize },
-    /// Up to this byte.
+    /// Skips to this byte.
     Skip(u8),
 }
 
-/// Where bytes lead.
+/// Transition result.
 enum Next {
     State(Cell),
-    /// Whatever follows, nothing changes.
+    /// No later byte changes the verdict.
     Decided,
-    /// Memory for the next state is short.
+    /// Memory limit reached.
     NoRoom,
 }
 
 impl Automaton {
-    /// Builds the automaton of patterns with their groups. Within a group the last matching pattern
-    /// counts.
+    /// Builds the automaton from grouped patterns. The last matching pattern decides each group.
     pub fn new<'a>(patterns: impl Iterator<Item = (usize, &'a [u8])>) -> Automaton {
         let patterns = Patterns::new(patterns);
         let (columns, byte_columns) = columns(patterns.bytes());
@@ -105,8 +104,8 @@ impl Automaton {
         }
     }
 
-    /// Finds the verdict on a line. Lines that all patterns treat alike share one verdict, made by
-    /// `judge` for the first such line. `None` if memory for states is short.
+    /// Finds the verdict for a line. Lines that no pattern distinguishes share one verdict, which
+    /// `judge` creates for the first such line. Returns `None` at the memory limit.
     #[inline]
     pub fn find(&mut self, line: &[u8], judge: impl FnOnce() -> u16) -> Option<u16> {
         if self.table.is_empty() && !self.begin() {
@@ -115,7 +114,6 @@ impl Automaton {
         self.line_count += 1;
         let (mut rest, mut cell, mut read_len) = (line, START, 0);
         loop {
-            // One shortcut after the other.
             let mut row = loop {
                 let next = match self.table[cell] {
                     next @ ..VERDICT => next,
@@ -132,7 +130,7 @@ impl Automaton {
                 }
                 (cell, read_len) = self.take_shortcut((next & !SHORTCUT) as usize, rest);
             };
-            // One byte after the other, up to a cell that tells more than the next row.
+            // Bytes until a cell holds more than a row.
             (cell, read_len) = loop {
                 let Some((&byte, behind)) = rest.split_first() else {
                     break (self.other_cell(row, END_COLUMN), 0);
@@ -147,7 +145,7 @@ impl Automaton {
         }
     }
 
-    /// Forgets all states, and with them every verdict.
+    /// Discards all states and verdicts.
     pub fn forget(&mut self) {
         self.table = Vec::new();
         self.states = Vec::new();
@@ -165,8 +163,7 @@ impl Automaton {
         row + self.byte_columns + column
     }
 
-    /// The cell that tells where a line goes on from a state with a shortcut, and how many bytes of the line
-    /// lead there.
+    /// Follows a shortcut: returns the next cell and the bytes read.
     #[inline(always)]
     fn take_shortcut(&self, row: usize, rest: &[u8]) -> (usize, usize) {
         match self.shortcuts[self.table[self.other_cell(row, SHORTCUT_COLUMN)] as usize] {
@@ -187,7 +184,7 @@ impl Automaton {
         }
     }
 
-    /// Makes the first state, unless lines are to be judged without any for a while.
+    /// Creates the first state, unless the pause without states continues.
     #[cold]
     fn begin(&mut self) -> bool {
         self.without_count = self.without_count.saturating_sub(1);
@@ -203,7 +200,7 @@ impl Automaton {
         verdict
     }
 
-    /// Finds out where these bytes lead from the state of a cell that is theirs. A state is kept there.
+    /// Computes the transition for these bytes and stores the new state if memory allows.
     #[cold]
     fn explore(&mut self, cell: usize, bytes: &[u8]) -> Next {
         let place = cell - FIRST_ROW;
@@ -228,7 +225,7 @@ impl Automaton {
         self.byte_columns + OTHER_COLUMNS
     }
 
-    /// Returns the row of a state, making it if needed, with the mark of a shortcut.
+    /// Returns the row of a state, creating it if needed, with its shortcut mark.
     fn row_of(&mut self, state: State) -> Cell {
         if let Some(&known) = self.rows.get(&state) {
             return known;
@@ -270,7 +267,7 @@ fn begins_with(rest: &[u8], bytes: u128, mask: u128) -> bool {
     begin.is_some_and(|begin| (u128::from_ne_bytes(*begin) ^ bytes) & mask == 0)
 }
 
-/// Assigns a column to each byte, and counts columns.
+/// Assigns a column to each byte; counts columns.
 fn columns(bytes: impl Iterator<Item = u8>) -> (Box<[u16; 256]>, usize) {
     let mut columns = Box::new([0; 256]);
     let mut count = 1;
@@ -291,10 +288,10 @@ mod tests {
     use crate::pattern::matches;
     use proptest::prelude::*;
 
-    /// The last pattern of each group that matches.
+    /// Last matching pattern of each group.
     type Last = Vec<Option<usize>>;
 
-    /// An automaton that tells which pattern is the last to match, by group.
+    /// Test automaton: reports the last matching pattern by group.
     struct Finder {
         groups: Vec<Vec<Vec<u8>>>,
         automaton: Automaton,
@@ -320,7 +317,7 @@ mod tests {
             self.groups.iter().map(last).collect()
         }
 
-        /// `None` if memory was short.
+        /// `None` at the memory limit.
         fn find(&mut self, line: &[u8]) -> Option<Last> {
             let slow = self.slow(line);
             let verdict = self.automaton.find(line, || {
@@ -335,7 +332,7 @@ mod tests {
         patterns.iter().map(|pattern| pattern.as_bytes().to_vec()).collect()
     }
 
-    /// Lines that are told apart by these patterns, and lines that have to be known from them.
+    /// Checks lines that these patterns distinguish, and lines that share a verdict.
     #[track_caller]
     fn check(patterns: &[&str], seen: &[&str], known: &[(&str, Option<usize>)]) {
         let mut finder = Finder::new(&[texts(patterns)]);
@@ -385,7 +382,7 @@ mod tests {
         assert!(finder.automaton.states.len() < 2500, "{}", finder.automaton.states.len());
     }
 
-    /// Every one of these patterns stands somewhere else, in every combination.
+    /// Patterns at different positions, in every combination.
     #[test]
     fn states_without_end_are_given_up_and_begun_again() {
         let patterns: Vec<String> =

@@ -1,12 +1,12 @@
-//! fnmatch patterns (`F`) and regular expressions (`X`), each made into an automaton that reads every byte of a
-//! line once and is built only as far as lines need it.
+//! fnmatch patterns (`F`) and regular expressions (`X`), each compiled into a lazily built
+//! automaton that reads every byte of a line once.
 //!
-//! An expression sees text where a line is UTF-8: `.` is a character, `(?i)` folds the case of any letter. A
-//! line that is not UTF-8 is seen as bytes as well, so that `.` and `\xff` match its other bytes. `\b` knows
-//! letters of ASCII only. An fnmatch pattern sees bytes, as in the C locale.
+//! A regular expression reads UTF-8 lines as text: `.` matches a character, `(?i)` folds any
+//! letter's case. For other lines it also matches bytes: `.` and `\xff` match invalid UTF-8. `\b`
+//! knows ASCII letters only. An fnmatch pattern matches bytes, as in the C locale.
 //!
-//! [`Expression::regex`] is what `X` of multilog(8) and `--grep` of logdir(1) have in common: the same
-//! expression matches the same lines in both.
+//! `X` of multilog(8) and `--grep` of logdir(1) share [`Expression::regex`]: equal expressions
+//! match equal lines.
 
 use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;
@@ -18,45 +18,43 @@ use std::cell::RefCell;
 use std::fmt;
 use std::fmt::Write;
 
-/// What one automaton takes in memory at most, before it has seen a line, in bytes. A pattern that
-/// needs more is refused.
+/// Memory limit of one automaton before its first line, in bytes. Larger patterns are refused.
 const AUTOMATON_MAX: usize = 1024 * 1024;
 /// Bytes of cached states per automaton; a full cache starts over.
 const CACHE_MAX: usize = 512 * 1024;
 
-/// A pattern that is ready to be matched.
+/// Compiled pattern.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    /// As the user wrote it.
+    /// Pattern as typed.
     written: Vec<u8>,
-    /// In a box, since a script may have a thousand patterns of the other kind.
+    /// Boxed, because a script may have a thousand star patterns.
     automata: Box<Automata>,
 }
 
-/// How a line is seen.
 #[derive(Clone, Debug)]
 struct Automata {
-    /// As text, or as bytes if the pattern is not about text.
+    /// Text automaton; byte automaton if the pattern excludes text.
     first: Automaton,
-    /// As bytes, for lines that are not UTF-8.
+    /// Byte automaton for invalid UTF-8.
     bytes: Option<Automaton>,
 }
 
 #[derive(Clone, Debug)]
 struct Automaton {
     rules: DFA,
-    /// The part that lines have needed so far.
+    /// Lazily built part.
     cache: RefCell<Cache>,
 }
 
-/// The alphabet of an expression: characters or bytes.
+/// Alphabet: characters or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Alphabet {
     Text,
     Bytes,
 }
 
-/// Two are the same if they were written alike.
+/// Compares patterns as typed.
 impl PartialEq for Expression {
     fn eq(&self, other: &Expression) -> bool {
         self.written == other.written
@@ -69,13 +67,13 @@ impl Eq for Expression {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadExpression {
     text: Vec<u8>,
-    /// The byte at which it stops to make sense, where that is known.
+    /// Position of the syntax error, if known.
     pos: Option<usize>,
     reason: String,
 }
 
 impl fmt::Display for BadExpression {
-    /// One line, and where the place is known two more that point to it.
+    /// One line; a known position adds two lines that point there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = visible(&self.text);
         write!(f, "unable to understand expression {shown}")?;
@@ -90,8 +88,8 @@ impl fmt::Display for BadExpression {
 }
 
 impl Expression {
-    /// An fnmatch(3) pattern, which has to match the whole of a line. Every pattern means something;
-    /// refused is one that is too large.
+    /// Compiles an fnmatch(3) pattern, which must match the whole line. Every pattern is valid;
+    /// only excessive size is refused.
     ///
     /// # Errors
     /// The pattern needs too much memory.
@@ -100,10 +98,11 @@ impl Expression {
         Ok(Expression::of(pattern, first, None))
     }
 
-    /// A regular expression in the syntax of the crate `regex`, which has to match anywhere in a line.
+    /// Compiles a regular expression in the syntax of crate `regex`; it may match anywhere in a
+    /// line.
     ///
     /// # Errors
-    /// What does not make sense, and where; or that the expression needs too much memory.
+    /// Invalid syntax with its position, or too much memory.
     pub fn regex(expression: &[u8]) -> Result<Expression, BadExpression> {
         let escaped: String = expression.iter().map(|&byte| escaped_byte(byte)).collect();
         let bytes = Automaton::new(expression, &escaped, Alphabet::Bytes);
@@ -111,7 +110,7 @@ impl Expression {
             return Ok(Expression::of(expression, bytes?, None));
         };
         let text = Automaton::new(expression, text, Alphabet::Text)?;
-        // An expression about text alone, such as one of a class of letters, has no other reading.
+        // A text-only expression, such as a letter class, has no byte form.
         Ok(Expression::of(expression, text, bytes.ok()))
     }
 
@@ -128,7 +127,7 @@ impl Expression {
                 .is_some_and(|bytes| str::from_utf8(line).is_err() && bytes.matches(line))
     }
 
-    /// The pattern as the user wrote it.
+    /// Pattern as typed.
     pub fn text(&self) -> &[u8] {
         &self.written
     }
@@ -161,7 +160,7 @@ impl Automaton {
     fn matches(&self, line: &[u8]) -> bool {
         let input = Input::new(line).earliest(true);
         let found = self.rules.try_search_fwd(&mut self.cache.borrow_mut(), &input);
-        // An error is to give up, or a byte not to be looked at; the automaton knows of neither.
+        // Errors mean a full cache or a quit byte; this automaton has neither.
         found.is_ok_and(|end| end.is_some())
     }
 }
@@ -221,12 +220,12 @@ fn written_pos(text: &[u8], pos: usize) -> usize {
     before.count()
 }
 
-/// A byte beyond ASCII as an escape, so that it is one byte to the automaton too.
+/// Escapes a byte above ASCII, so the automaton reads one byte.
 fn escaped_byte(byte: u8) -> String {
     if byte.is_ascii() { char::from(byte).to_string() } else { format!("\\x{byte:02x}") }
 }
 
-/// A pattern as a terminal can show it.
+/// Printable form for a terminal.
 fn visible(text: &[u8]) -> String {
     let presentation = Presentation { is_escaped: true, ..Presentation::default() };
     let lines = text.split(|&byte| byte == b'\n');
@@ -235,10 +234,10 @@ fn visible(text: &[u8]) -> String {
     String::from_utf8_lossy(&shown.join(&b"\\x0a"[..])).into_owned()
 }
 
-/// The regular expression that matches the lines an fnmatch pattern matches.
+/// Translates an fnmatch pattern into a regular expression that matches identical lines.
 ///
-/// The rules are those of fnmatch(3) without flags in the C locale: a star is any bytes, a question
-/// mark any one byte, `[...]` one of a set, a backslash takes the meaning from the byte behind it.
+/// Rules of fnmatch(3) without flags in the C locale: `*` matches any bytes, `?` any single byte,
+/// `[...]` a byte from a set; a backslash quotes the next byte.
 fn fnmatch_as_regex(pattern: &[u8]) -> String {
     let mut regex = String::from("(?s)\\A");
     let mut rest = pattern;
@@ -259,7 +258,7 @@ fn fnmatch_as_regex(pattern: &[u8]) -> String {
                     push_byte(&mut regex, byte);
                     rest = behind;
                 }
-                // A backslash with nothing behind it matches nothing.
+                // A trailing backslash never matches.
                 None => push_set(&mut regex, &[false; 256]),
             },
             byte => push_byte(&mut regex, byte),
@@ -269,14 +268,14 @@ fn fnmatch_as_regex(pattern: &[u8]) -> String {
     regex
 }
 
-/// Which bytes a set contains.
+/// Membership of each byte.
 type Set = [bool; 256];
 
-/// An unknown class or letter name matches nothing, so the rest of the pattern is irrelevant.
+/// An unknown class or letter name never matches, so the rest of the pattern is irrelevant.
 const NOTHING: (Set, &[u8]) = ([false; 256], b"");
 
-/// Reads a set behind its opening bracket, and gives what follows the closing one. None where there
-/// is no closing one: the opening one then stands for itself.
+/// Parses a set after its opening bracket; returns the set and the rest of the pattern. `None`
+/// without a closing bracket: the opening bracket is then literal.
 fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
     let (is_negated, mut rest) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
@@ -306,8 +305,8 @@ fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
             _ => {
                 let (first, behind) = parse_member(rest)?;
                 let (last, behind) = match behind {
-                    // Measured: in glibc a range that the pattern leaves without an end matches nothing, where
-                    // any other set without an end is a bracket that stands for itself.
+                    // Measured: glibc never matches an unterminated range; any other unterminated
+                    // set is a literal bracket.
                     [b'-'] => return Some(NOTHING),
                     [b'-', end, ..] if *end != b']' => parse_member(&behind[1..])?,
                     _ => (first, behind),
@@ -320,7 +319,7 @@ fn parse_set(text: &[u8]) -> Option<(Set, &[u8])> {
     }
 }
 
-/// Reads one byte of a set: plain, escaped by a backslash, or written `[.a.]`.
+/// Parses one set member: plain, backslash-escaped, or `[.a.]`.
 fn parse_member(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
         [b'[', b'.', byte, b'.', b']', behind @ ..] | [b'\\', byte, behind @ ..] => {
@@ -356,7 +355,7 @@ fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
 }
 
 fn push_byte(regex: &mut String, byte: u8) {
-    // Nothing can go wrong where the text is in memory.
+    // Writing to memory cannot fail.
     let _ = write!(regex, "\\x{byte:02x}");
 }
 

@@ -23,13 +23,13 @@ pub mod parse;
 pub mod presentation;
 pub mod settings;
 
-// Which sinks take a line.
+// Selection.
 mod automaton;
 pub mod expression;
 pub mod pattern;
 pub mod select;
 
-// Blocks of input to lines.
+// Input blocks.
 pub mod buffers;
 pub mod lines;
 pub mod newlines;

@@ -1,10 +1,10 @@
-//! The line engine: blocks of input in, heads and bytes of selected lines out. Pure: no files, no
-//! clock, no descriptors.
+//! Line engine: reads input blocks; returns heads and bytes of selected lines. Pure: no files,
+//! clock or descriptors.
 //!
-//! A line is judged by its head, the first 1000 bytes with its stamp (or 8192), as soon as these are
-//! there or the line ends. Bytes are copied at most once here: lines without a stamp are handed on from
-//! where they lie in the block, stamped ones from a buffer, and lines that go the same route in one
-//! piece.
+//! The engine judges a line by its head (first 1000 bytes including the stamp, or 8192) as soon as
+//! the head is complete or the line ends. Bytes are copied at most once: unstamped lines are passed
+//! directly from the block, stamped lines from a buffer; neighbouring lines with equal routes are
+//! passed together.
 
 mod pending_ranges;
 
@@ -18,50 +18,50 @@ use memchr::{memchr, memchr_iter, memrchr};
 use pending_ranges::PendingRanges;
 use std::ops::Range;
 
-/// The longest block [`Lines::take`] may be given, in bytes.
+/// Longest block for [`Lines::take`], in bytes.
 pub const BLOCK_MAX: usize = 64 * 1024 + LONG_HEAD_MAX;
 
-/// The most bytes that one call of [`Lines::take`] hands to a sink.
+/// Most bytes per sink from one [`Lines::take`] call.
 pub const HANDED_MAX: usize = if STAMPED_MAX > BLOCK_MAX { STAMPED_MAX } else { BLOCK_MAX };
 
-/// Where lines go. Sinks are numbered in the order of the script.
+/// Receiver of selected lines. Sinks are numbered in script order.
 pub trait Sinks {
-    /// A selected line has been judged: its first bytes, as many as decided, without the newline.
-    /// Called for sinks that want heads.
+    /// Receives a selected line's head: the deciding bytes, without newline. Called for sinks that
+    /// want heads.
     fn head(&mut self, sink: usize, head: &[u8]);
     /// Bytes of selected lines, newlines included, behind all that came before. Called for sinks
     /// that want bytes.
     fn bytes(&mut self, sink: usize, bytes: &[u8]);
 }
 
-/// The part of a line that decides.
+/// Line part that decides the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JudgedBy {
-    /// Nothing: each sink takes every line or none, and no sink wants heads.
+    /// Nothing: each sink receives all lines or none, and no sink wants heads.
     Nothing,
-    /// Its text, without the stamp if it gets one.
+    /// Text without the stamp.
     Text,
-    /// Its text with the stamp.
+    /// Text with its stamp.
     Stamped,
 }
 
-/// Where in a line the next byte is.
+/// Position of the next byte in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// At the start of a line, or inside an incomplete head.
+    /// At line start, or inside an incomplete head.
     Head,
-    /// Behind its head: the line has been judged, and the rest goes where the head went.
+    /// After the head: the line is judged; its tail follows the head's route.
     Tail,
 }
 
-/// The engine of one stream.
+/// Line engine of one stream.
 #[derive(Debug)]
 pub struct Lines {
-    /// True if the script asks for stamps.
+    /// True if the script adds stamps.
     is_stamped: bool,
-    /// Bytes of a head; at most [`LONG_HEAD_MAX`].
+    /// Head length; at most [`LONG_HEAD_MAX`].
     head_max: usize,
-    /// The stamp of a line whose first bytes have been seen and not been taken; empty if there is none.
+    /// Stamp of a line whose incomplete head remains in the block; otherwise empty.
     begun: Vec<u8>,
     selector: Selector,
     judged_by: JudgedBy,
@@ -72,7 +72,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The engine of a script.
+    /// Engine for a script.
     pub fn new(script: &Script) -> Lines {
         let (mut selector, judged_by) = selector(script);
         let sink_count = selector.sink_count();
@@ -95,15 +95,15 @@ impl Lines {
         }
     }
 
-    /// How many lines have gone to each sink that wants bytes, one that has begun included.
+    /// Lines passed to each byte sink, including an unfinished line.
     pub fn counts(&mut self) -> &[u64] {
         self.pending.counts()
     }
 
-    /// Takes lines from the beginning of `block` and returns how many bytes it took. The rest has to be
-    /// given again, with more after it; 0 means that the block is only a part of a line's head. Hands at most
-    /// [`HANDED_MAX`] bytes to a sink. `stamps` makes stamps exactly if the script asks for them; its owner sets
-    /// the clock whenever a block was read.
+    /// Processes lines from the start of `block` and returns the bytes consumed. The caller passes
+    /// the remaining bytes again with more data; 0 means an incomplete head. Each sink receives at
+    /// most [`HANDED_MAX`] bytes per call. `stamps` creates stamps exactly if the script requests
+    /// them; the caller sets its clock after each read.
     pub fn take<S: Stamper>(&mut self, block: &[u8], stamps: &mut S, to: &mut impl Sinks) -> usize {
         assert!(block.len() <= BLOCK_MAX);
         assert!(S::MAKES_STAMPS == self.is_stamped);
@@ -115,12 +115,13 @@ impl Lines {
         }
     }
 
-    /// Whether a line has begun and not ended. `rest` is what [`Lines::take`] did not take.
+    /// True inside an unfinished line. `rest` holds the bytes that [`Lines::take`] did not consume.
     pub fn is_in_line(&self, rest: &[u8]) -> bool {
         self.position == Position::Tail || !rest.is_empty()
     }
 
-    /// Ends the input. `rest` is what [`Lines::take`] did not take; a line without a newline gets one.
+    /// Ends the input; adds a newline to an unfinished line. `rest` holds the bytes that
+    /// [`Lines::take`] did not consume.
     pub fn end(&mut self, rest: &[u8], stamps: &mut impl Stamper, to: &mut impl Sinks) {
         match self.position {
             Position::Head if rest.is_empty() => {}
@@ -150,14 +151,14 @@ impl Lines {
         end
     }
 
-    /// Lines that need not be looked at: all of them up to the last newline, and behind it what is longer
-    /// than a head.
+    /// Passes unjudged lines: all bytes up to the last newline, then the part of an unfinished line
+    /// beyond head length.
     fn take_whole(&mut self, block: &[u8], to: &mut impl Sinks) -> usize {
         let whole = memrchr(b'\n', block).map_or(0, |newline| newline + 1);
         if self.position == Position::Tail && whole == 0 {
             return self.take_tail(block, to);
         }
-        // A line is counted where it begins.
+        // Lines are counted at their start.
         let begun_before = u64::from(self.position == Position::Tail);
         let is_begun = block.len() - whole >= self.head_max;
         let newlines = memchr_iter(b'\n', &block[..whole]).count() as u64;
@@ -192,7 +193,7 @@ impl Lines {
         pos
     }
 
-    /// Lines with stamps, as many as fit in the buffer.
+    /// Stamps as many lines as fit in the buffer.
     fn take_stamped(
         &mut self,
         block: &[u8],
@@ -238,9 +239,8 @@ impl Lines {
         pos
     }
 
-    /// Whole lines that nobody looks at, up to one that is longer than a head or does not fit: most lines of
-    /// most scripts, with few questions a line. Goes on from where the bytes and lines taken are, and tells
-    /// where they are then.
+    /// Fast path for most scripts: stamps whole unjudged lines until a line exceeds the head length
+    /// or the buffer's room. Starts at the given byte and line counts and updates both.
     fn buffer_unseen(
         &mut self,
         stamps: &mut impl Stamper,
@@ -260,7 +260,7 @@ impl Lines {
         (pos, lines)
     }
 
-    /// The same for lines that are judged by their text.
+    /// Fast path for lines judged by text.
     fn buffer_judged(
         &mut self,
         stamps: &mut impl Stamper,
@@ -290,12 +290,12 @@ impl Lines {
         pos
     }
 
-    /// Bytes of the stamp of the line at hand.
+    /// Stamp length of the current line.
     fn stamp_len(&self, stamps: &mut impl Stamper) -> usize {
         if self.begun.is_empty() { stamps.stamp_len() } else { self.begun.len() }
     }
 
-    /// A line whose first bytes are there gets its stamp now, though it is not put together yet.
+    /// Creates the stamp after the line's first bytes arrive, before the line is stored.
     fn begin_line(&mut self, stamps: &mut impl Stamper) {
         if self.begun.is_empty() {
             self.begun.resize(stamps.stamp_len(), 0);
@@ -303,8 +303,7 @@ impl Lines {
         }
     }
 
-    /// Puts a line together and decides who takes it, in the order that is possible: what nobody takes
-    /// is not put together.
+    /// Stores and judges a line; judges first if possible, so unselected lines are never stored.
     #[inline]
     fn buffer_line(
         &mut self,
@@ -337,7 +336,7 @@ impl Lines {
         }
     }
 
-    /// Judges a line by its text before it is put in the buffer; whether anybody takes it.
+    /// Judges a line's text before storing; true if any sink wants the line.
     #[inline]
     fn is_taken(&mut self, text: &[u8], to: &mut impl Sinks) -> bool {
         let route = self.selector.judge(text, 0);
@@ -354,7 +353,7 @@ impl Lines {
     }
 }
 
-/// Builds the selector, and decides which part of a line it judges.
+/// Builds the selector and chooses the line part that it judges.
 fn selector(script: &Script) -> (Selector, JudgedBy) {
     let behind_label = match script.stamp {
         Some(StampFormat::Tai64n) if script.head_max() == HEAD_MAX => {
@@ -372,8 +371,8 @@ fn selector(script: &Script) -> (Selector, JudgedBy) {
     }
 }
 
-/// Length of the text from `pos` on that can be judged: a whole line with its newline, or the head of a
-/// longer line. `None` for an incomplete head.
+/// Length of judgeable text from `pos`: a whole line including newline, or a longer line's head.
+/// `None` for an incomplete head.
 fn text_len(newline: Option<usize>, pos: usize, end: usize, text_max: usize) -> Option<usize> {
     match newline {
         Some(newline) if newline - pos <= text_max => Some(newline + 1 - pos),
@@ -385,7 +384,7 @@ fn without_newline(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
-/// Gives the head of a line to those who take it and want one.
+/// Passes a head to each selected head sink.
 fn give_head(route: &Route, head: &[u8], to: &mut impl Sinks) {
     for &sink in &route.heads {
         to.head(sink, head);
@@ -408,7 +407,7 @@ mod tests {
     mod model;
     mod stamps;
 
-    /// The first moment of the tests; the stamp of the first line.
+    /// First time in tests: the first line's stamp.
     fn start() -> Label {
         after(0)
     }
@@ -419,13 +418,14 @@ mod tests {
         crate::parse(&arguments).expect("a good script").0
     }
 
-    /// The stream in reads of the given length.
+    /// Stream cut into reads of one length.
     fn cut(stream: &[u8], read_len: usize) -> Vec<Read> {
         let read = |bytes: &[u8]| Read { now: start(), bytes: bytes.to_vec() };
         stream.chunks(read_len).map(read).collect()
     }
 
-    /// One alert and one log directory behind the actions are given these, however the stream is cut.
+    /// Checks the output of one alert and one log directory after the actions, for several cuts of
+    /// the stream.
     #[track_caller]
     fn check(actions: &[&str], stream: &[u8], heads: &[&[u8]], bytes: &[u8]) {
         let script = parse(&[actions, &["e", "./d"]].concat());
@@ -438,21 +438,21 @@ mod tests {
         }
     }
 
-    /// A line of `len` bytes, with and without its newline.
+    /// Line of `len` bytes, with and without newline.
     #[track_caller]
     fn check_length(len: usize, head_len: usize) {
         let line = vec![b'x'; len];
         let ended = [line.as_slice(), b"\n"].concat();
         check(&[], &line, &[&line[..head_len]], &ended);
         check(&[], &ended, &[&line[..head_len]], &ended);
-        // A pattern of the exact head matches; one byte longer does not.
+        // A pattern of exact head length matches; a byte more does not.
         let exactly = format!("-{}", "x".repeat(head_len));
         check(&[&exactly], &ended, &[], b"");
         let longer = format!("-{}", "x".repeat(head_len + 1));
         check(&[&longer], &ended, &[&line[..head_len]], &ended);
     }
 
-    /// The same with a stamp before the line.
+    /// Checks heads with stamps.
     #[track_caller]
     fn check_stamped_length(len: usize, head_len: usize) {
         let line = [&start().format()[..], b" ", &vec![b'x'; len]].concat();
@@ -523,7 +523,7 @@ mod tests {
         prop_oneof![
             8 => rule.prop_map(|(sign, pattern)| [sign.as_bytes(), &pattern].concat()),
             1 => select(vec!["F", "S", "f"]).prop_map(|text| text.as_bytes().to_vec()),
-            // An expression changes how much of every line is seen.
+            // An expression enlarges the head of every line.
             1 => expression.prop_map(|text| [b"X\0+", text.as_bytes(), b"\0S"].concat()),
             6 => select(vec!["e", "=status", "./d"]).prop_map(|text| text.as_bytes().to_vec()),
         ]
@@ -542,7 +542,7 @@ mod tests {
             8 => few_letters(),
             4 => (lengths, few_letters()).prop_map(long),
             1 => (64_000..70_000usize, few_letters()).prop_map(long),
-            // As many as do not fit on one stage or into one read.
+            // Exceeds one buffer or one read.
             1 => (1..4000usize, few_letters()).prop_map(many),
         ]
     }

@@ -1,19 +1,18 @@
-//! Where the newlines of a block are: sixty-four bytes are compared at once, so that a short line costs
-//! little more than its bytes. A search for the next newline alone has to be begun anew for each line,
-//! which takes longer than a short line.
+//! Newline positions of a block, found in 64-byte comparisons, so short lines cost little more than
+//! their bytes. A separate memchr call per line takes longer than scanning a short line.
 
 use wide::u8x16;
 
-/// Bytes that are looked at together: one bit each in a [`u64`].
+/// Bytes per comparison: one bit each in a [`u64`].
 const STRETCH_LEN: usize = 64;
 
-/// The positions of the newlines in a block, in order.
+/// Iterator over newline positions.
 #[derive(Clone, Debug)]
 pub struct Newlines<'a> {
     block: &'a [u8],
-    /// Where the stretch at hand begins; a multiple of [`STRETCH_LEN`].
+    /// Start of the current stretch; a multiple of [`STRETCH_LEN`].
     start: usize,
-    /// Its newlines that have not been told yet, one bit a byte, the first byte lowest.
+    /// Newlines not yet returned: one bit per byte, first byte lowest.
     untold: u64,
 }
 

@@ -1,7 +1,7 @@
-//! The command line as a [`Script`], parsed once.
+//! Parses the command line into a [`Script`], once.
 //!
-//! As in 0.76 the first byte of an argument decides which action it is. A setting (`s`, `n`, `!` and so on)
-//! is kept inside the actions after it that it applies to.
+//! As in 0.76, the first byte of an argument decides its action. Each setting (`s`, `n`, `!` and
+//! others) is stored inside the later actions it applies to.
 
 use crate::action::{Action, AppliesTo, Doubtful, Reading, Script, StampFormat, Unused};
 use crate::expression::BadExpression;
@@ -10,7 +10,7 @@ use crate::settings::{self, InForce, Setting};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// An ignored argument, and a guess at its intended meaning.
+/// Ignored argument with a guessed intention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
     argument: OsString,
@@ -52,11 +52,11 @@ impl Ignored {
     }
 }
 
-/// Reads the command line. An argument that is no action is ignored, as in 0.76, and returned so that it can
-/// be reported.
+/// Parses the command line. As in 0.76, unknown arguments are ignored; they are returned for a
+/// warning.
 ///
 /// # Errors
-/// A pattern that is not a good expression, or needs too much memory.
+/// Invalid expression, or too much memory.
 pub fn parse(arguments: &[OsString]) -> Result<(Script, Vec<Ignored>), BadExpression> {
     let mut script = Script::default();
     let mut ignored = Vec::new();
@@ -119,7 +119,7 @@ fn add_doubtful(script: &mut Script, argument: &OsStr, reading: Reading) {
     script.doubtful.push(Doubtful { argument: argument.to_owned(), reading });
 }
 
-/// Notes a setting until an action follows that it applies to.
+/// Remembers a setting until a matching action follows.
 fn add_setting(script: &mut Script, argument: &OsStr) {
     let applies_to = match argument.as_bytes() {
         b"F" | b"X" | b"S" => AppliesTo::Pattern,
@@ -131,7 +131,7 @@ fn add_setting(script: &mut Script, argument: &OsStr) {
     script.unused.push(Unused { argument: argument.to_owned(), applies_to });
 }
 
-/// The stamp that a first argument asks for, if it does.
+/// Stamp format of the first argument.
 fn parse_stamp(argument: &[u8]) -> Option<StampFormat> {
     match argument {
         [b't', ..] => Some(StampFormat::Tai64n),
@@ -150,7 +150,7 @@ fn language_of(letter: &[u8]) -> Language {
     }
 }
 
-/// The likely slip behind an argument that is no action.
+/// Guesses the typing mistake in an unknown argument.
 fn hint(argument: &[u8]) -> Hint {
     match argument {
         b"t" | b"T" | b"Tutc" | b"Tlocal" => Hint::StampFirst,
@@ -173,7 +173,7 @@ mod tests {
         parse(&arguments.iter().map(OsString::from).collect::<Vec<_>>()).expect("a good script")
     }
 
-    /// The settings of the last log directory.
+    /// Settings of the last log directory.
     fn log_settings(arguments: &[&str]) -> Settings {
         let (script, ignored) = parsed(arguments);
         assert_eq!(ignored, [], "{arguments:?}");

@@ -1,10 +1,10 @@
-//! One pattern, in any of the three languages, and how the star patterns of 0.76 match.
+//! One pattern in any of three languages, and the star matching of 0.76.
 
 use crate::expression::{BadExpression, Expression};
 use crate::head::seen_by_patterns;
 use memchr::memchr;
 
-/// In which language patterns are written.
+/// Pattern language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// The stars of 0.76 (`S`).
@@ -21,14 +21,14 @@ pub enum Language {
 pub enum Pattern {
     /// A star pattern; see [`matches()`].
     Stars(Vec<u8>),
-    /// An fnmatch pattern, for the whole of the line as a star pattern sees it.
+    /// fnmatch pattern: must match the head visible to star patterns.
     Fnmatch(Expression),
-    /// A regular expression, for any part of the line behind its stamp.
+    /// Regular expression: may match anywhere after the stamp.
     Regex(Expression),
 }
 
 impl Pattern {
-    /// A pattern of the language.
+    /// Compiles a pattern.
     pub fn new(language: Language, text: &[u8]) -> Result<Pattern, BadExpression> {
         match language {
             Language::Stars => Ok(Pattern::Stars(text.to_vec())),
@@ -37,8 +37,8 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches a line, of which `head` is the beginning; `stamp_len` bytes of it are the
-    /// stamp and the space behind it.
+    /// True if the pattern matches the line that starts with `head`; stamp and following space take
+    /// `stamp_len` bytes.
     pub fn matches(&self, head: &[u8], stamp_len: usize) -> bool {
         match self {
             Pattern::Stars(pattern) => matches(pattern, seen_by_patterns(head)),
@@ -47,7 +47,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it is the usual way to say that any line matches.
+    /// True for the usual match-all pattern.
     pub fn is_any_line(&self) -> bool {
         match self {
             Pattern::Stars(pattern) => pattern == b"*",
@@ -56,7 +56,7 @@ impl Pattern {
         }
     }
 
-    /// Returns the pattern as typed.
+    /// Pattern as typed.
     pub fn text(&self) -> &[u8] {
         match self {
             Pattern::Stars(text) => text,
@@ -65,12 +65,12 @@ impl Pattern {
     }
 }
 
-/// Whether `pattern` matches the whole of `line`.
+/// True if `pattern` matches all of `line`.
 ///
-/// A byte other than `*` stands for itself. A star at the end matches any rest. A star followed by a
-/// byte skips to the first such byte and never looks for a later one, so `*ab` does not match `aab`.
-/// A star followed by a star skips, by the same rule, to the first literal `*` of the line: `**`
-/// matches `a*b` and not `ab` (0.76 as measured; its manual page says otherwise).
+/// Any byte except `*` is literal. A final star matches any rest. A star before a byte skips to the
+/// first such byte and never tries a later occurrence, so `*ab` does not match `aab`. By this rule,
+/// a star before a star skips to the first literal `*` of the line: `**` matches `a*b` but not `ab`
+/// (measured with 0.76; its manual page differs).
 pub fn matches(pattern: &[u8], line: &[u8]) -> bool {
     let (mut pattern, mut line) = (pattern, line);
     while let Some((&wanted, behind)) = pattern.split_first() {
@@ -155,7 +155,7 @@ mod tests {
         assert!(!matches(b"*\xff", b"a\x7f"));
     }
 
-    /// The rule of multilog(8), one byte at a time.
+    /// Byte-wise rule of multilog(8).
     fn slow(pattern: &[u8], line: &[u8]) -> bool {
         let (mut at, mut pos) = (0, 0);
         while at < pattern.len() {

@@ -1,41 +1,40 @@
-//! How a sink shows lines: a prefix after the stamp (`p`), control characters and bytes that are no
-//! UTF-8 as escapes (`c`), the length of an alert and of a status file (`E`, `^`). Patterns see lines as they
-//! arrived.
+//! Presentation of lines by sink: prefix after the stamp (`p`), escapes for control characters and
+//! invalid UTF-8 (`c`), alert and status length (`E`, `^`). Patterns match the original lines.
 //!
-//! A stream may be cut anywhere, even inside a character; the output does not depend on it.
+//! Output does not depend on chunk boundaries, even inside a character.
 
 use crate::head::HEAD_MAX;
 use memchr::memchr;
 use std::str::from_utf8;
 
-/// Bytes of a prefix at most, so that it cannot make empty lines arbitrarily long.
+/// Prefix limit in bytes: bounds the growth of empty lines.
 pub const PREFIX_MAX: usize = 200;
 
-/// Bytes of a line in an alert without `E`.
+/// Default alert length without `E`, in bytes.
 pub const ALERT_MAX: usize = 200;
 
-/// How one sink shows lines. The default shows them unchanged.
+/// Presentation settings of one sink. The default leaves lines unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
-    /// Written, with a space, after the stamp; nothing if empty. At most [`PREFIX_MAX`] bytes.
+    /// Prefix after the stamp, followed by a space; empty means none. At most [`PREFIX_MAX`] bytes.
     pub prefix: Vec<u8>,
-    /// True if control characters and invalid UTF-8 are written as escapes.
+    /// True to escape control characters and invalid UTF-8.
     pub is_escaped: bool,
 }
 
-/// How many bytes a status file has.
+/// Size of a status file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusSize {
-    /// As 0.76: 1000 bytes, then newlines, at least one.
+    /// As 0.76: 1000 bytes, then at least one newline.
     Original,
-    /// So many, as with s6-log: those of the line, and newlines if it is shorter.
+    /// Fixed size, as in s6-log: line bytes, padded with newlines.
     Padded(usize),
-    /// As long as the line with its newline.
+    /// Line length plus newline.
     AsLine,
 }
 
 impl StatusSize {
-    /// Bytes of a line that a status shows.
+    /// Line bytes in the status.
     pub fn line_max(self) -> usize {
         match self {
             StatusSize::Original => HEAD_MAX,
@@ -44,7 +43,7 @@ impl StatusSize {
         }
     }
 
-    /// The status of a line, padded with newlines so that nothing of a longer one before it stays.
+    /// Status content, padded with newlines that overwrite a longer previous status.
     pub fn status(self, line: &[u8]) -> Vec<u8> {
         let len = match self {
             StatusSize::Original => HEAD_MAX + 1,
@@ -58,13 +57,13 @@ impl StatusSize {
 }
 
 impl Presentation {
-    /// True if lines are shown as they are.
+    /// True if lines stay unchanged.
     pub fn is_plain(&self) -> bool {
         self.prefix.is_empty() && !self.is_escaped
     }
 }
 
-/// Appends the alert of a line: at most `len_max` bytes of it, dots if it is longer, and a newline.
+/// Appends an alert: at most `len_max` line bytes, dots if the line is longer, newline.
 pub fn append_alert(line: &[u8], len_max: usize, alert: &mut Vec<u8>) {
     let shown = &line[..line.len().min(len_max)];
     alert.extend_from_slice(shown);
@@ -74,17 +73,17 @@ pub fn append_alert(line: &[u8], len_max: usize, alert: &mut Vec<u8>) {
     alert.push(b'\n');
 }
 
-/// Shows one stream of lines.
+/// Presents one stream of lines.
 #[derive(Debug)]
 pub struct Presenter {
     presentation: Presentation,
     is_stamped: bool,
     part: LinePart,
-    /// The beginning of a letter whose end has not come; at most three bytes.
+    /// Incomplete UTF-8 character; at most three bytes.
     letter: Vec<u8>,
 }
 
-/// Where in a line the next byte belongs.
+/// Position of the next byte in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LinePart {
     LineStart,
@@ -93,13 +92,13 @@ enum LinePart {
 }
 
 impl Presenter {
-    /// The stream begins with a line. `is_stamped` tells whether each has a stamp, which ends at the
-    /// first space.
+    /// Starts at a line. With `is_stamped`, each line starts with a stamp that ends at the first
+    /// space.
     pub fn new(presentation: Presentation, is_stamped: bool) -> Presenter {
         Presenter { presentation, is_stamped, part: LinePart::LineStart, letter: Vec::new() }
     }
 
-    /// Appends to `output` what is shown for the next piece of the stream, newlines included.
+    /// Appends the presented form of a stream piece to `output`, newlines included.
     pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
         let mut rest = piece;
         while !rest.is_empty() {
@@ -114,7 +113,7 @@ impl Presenter {
         }
     }
 
-    /// What is shown for a whole line, given and returned without its newline.
+    /// Presents one whole line, without newline.
     pub fn line(&mut self, line: &[u8]) -> Vec<u8> {
         assert!(self.part == LinePart::LineStart);
         let mut shown = Vec::with_capacity(line.len() + PREFIX_MAX);
@@ -161,7 +160,7 @@ impl Presenter {
         match newline {
             None => behind,
             Some(_) => {
-                // A letter ends with its line.
+                // A newline ends an incomplete character.
                 self.escape_letter(output);
                 output.push(b'\n');
                 self.part = LinePart::LineStart;
@@ -180,16 +179,16 @@ impl Presenter {
         }
     }
 
-    /// Takes a byte that is not ASCII, or comes behind the beginning of a letter.
+    /// Handles a non-ASCII byte, or a byte after an incomplete character.
     fn go_on_with_letter(&mut self, byte: u8, output: &mut Vec<u8>) {
         self.letter.push(byte);
         match from_utf8(&self.letter) {
             Ok(letter) if letter.chars().any(char::is_control) => self.escape_letter(output),
             Ok(_) => output.append(&mut self.letter),
-            // Its end has not come.
+            // Incomplete character.
             Err(error) if error.error_len().is_none() => {}
             Err(_) => {
-                // The byte is no part of the letter before it, but may begin another one.
+                // The byte ends the invalid character but may begin a valid character.
                 self.letter.pop();
                 let is_first = self.letter.is_empty();
                 self.escape_letter(output);
@@ -226,7 +225,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The obvious way: line by line, letter by letter.
+    /// Simple reference: line by line, character by character.
     fn slow(presentation: &Presentation, is_stamped: bool, input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         for line in input.split_inclusive(|&byte| byte == b'\n') {

@@ -1,9 +1,9 @@
-//! Which sinks take a line.
+//! Chooses the sinks of each line.
 //!
-//! A line is selected for a sink if the last pattern before that sink that matches is a `+`, or if
-//! none matches. So the last match is looked for among the patterns between two sinks, and where none
-//! matches the line is what it was for the sink before. Where all patterns are stars this is done once
-//! for all lines that they do not tell apart.
+//! Before each sink, the last matching pattern selects (`+`) or deselects; without a match the line
+//! stays selected. So the selector searches for the last match among the patterns between two sinks
+//! and otherwise keeps the previous sink's result. If every pattern is a star pattern, lines that
+//! no pattern distinguishes share one decision.
 
 use crate::action::Action;
 use crate::automaton::Automaton;
@@ -11,73 +11,73 @@ use crate::head::{LONG_HEAD_MAX, seen_by_patterns};
 use crate::pattern::Pattern;
 use std::collections::BTreeMap;
 
-/// Decides if one sink takes a line.
+/// Decision rule of one sink.
 #[derive(Debug)]
 enum Segment {
-    /// There is no pattern since the sink before: as for that.
+    /// No new pattern: repeats the previous sink's decision.
     Same,
-    /// Whatever the line.
+    /// Fixed decision.
     Alroutes(bool),
-    /// Patterns, each with its effect: select or deselect.
+    /// Patterns with effects: select or deselect.
     Rules(Vec<(bool, Pattern)>),
-    /// By what is behind `f`, from whether no sink before this one takes the line.
+    /// Rules after `f`; a line starts selected if no earlier sink received it.
     Rest(Box<Segment>),
 }
 
-/// So many routes that lines go are remembered.
+/// Maximum remembered routes.
 const ROUTES_MAX: usize = 1000;
 
-/// Which sinks take a line, by their number in the script.
+/// Selected sinks by script number.
 #[derive(Debug)]
 pub struct Route {
-    /// Those that are shown its head: alerts and status files.
+    /// Head sinks: alerts and status files.
     pub heads: Vec<usize>,
-    /// Those that are given its bytes: stdout and log directories.
+    /// Byte sinks: stdout and log directories.
     pub bytes: Vec<usize>,
-    /// Routes whose bytes go to the same sinks have equal ids.
+    /// Equal ids mean equal byte sinks.
     pub route_id: u64,
 }
 
 impl Route {
-    /// Whether no sink takes the line.
+    /// True without any sink.
     pub fn is_nowhere(&self) -> bool {
         self.heads.is_empty() && self.bytes.is_empty()
     }
 }
 
-/// What a sink is given of a line.
+/// Data wanted by a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wants {
     Head,
     Bytes,
 }
 
-/// Decides for each sink of a script whether it takes a line.
+/// Selector of a script.
 #[derive(Debug)]
 pub struct Selector {
-    /// How it is decided about each sink, and what it wants.
+    /// Decision rule and wanted data per sink.
     segments: Vec<(Segment, Wants)>,
-    /// What tells lines apart, where all patterns are stars.
+    /// Automaton, if all patterns are star patterns.
     automaton: Option<Automaton>,
     routes: Routes,
-    /// The route of the line that was judged last.
+    /// Last route.
     last: usize,
 }
 
-/// The routes that lines went, by number.
+/// Known routes by number.
 #[derive(Debug, Default)]
 struct Routes {
     all: Vec<Route>,
-    /// The number of each by which sinks take the line.
+    /// Route number by selection flags.
     numbers: BTreeMap<Vec<bool>, u16>,
-    /// Where it is decided about a line.
+    /// Scratch selection flags.
     taken: Vec<bool>,
-    /// The next new route_id.
+    /// Next unused route_id.
     route_id: u64,
 }
 
 impl Selector {
-    /// The selector of a script; sinks are numbered in its order.
+    /// Builds the selector of a script; sinks are numbered in script order.
     pub fn new(actions: &[Action]) -> Selector {
         let mut segments = Vec::new();
         let mut is_rest = false;
@@ -92,7 +92,7 @@ impl Selector {
                     rules.push((false, pattern));
                     continue;
                 }
-                // It takes back what the patterns before it said.
+                // `f` cancels all previous patterns.
                 Action::SelectRest => {
                     is_rest = true;
                     rules.clear();
@@ -110,10 +110,9 @@ impl Selector {
         Selector { segments, automaton, routes: Routes::default(), last: 0 }
     }
 
-    /// The same for a script that puts labels before its lines, if the text behind them is enough to
-    /// judge by; patterns are rarely about the label. The lines need not be put together for it, and those
-    /// that nobody takes never are. Only for scripts whose patterns are stars, and lines of which no more than
-    /// [`HEAD_MAX`](crate::head::HEAD_MAX) bytes are looked at.
+    /// Selector for stamped lines judged by the text after the label; patterns rarely mention the
+    /// label. Lines are judged before their label is added, and unselected lines are never stored.
+    /// Only for star patterns and heads of at most [`HEAD_MAX`](crate::head::HEAD_MAX) bytes.
     pub fn behind_label(actions: &[Action]) -> Option<Selector> {
         let mut behind = Vec::new();
         for action in actions {
@@ -149,8 +148,8 @@ impl Selector {
         self.segments.iter().all(|(segment, _)| segment.is_constant())
     }
 
-    /// Decides about a line from its first bytes, at most [`LONG_HEAD_MAX`]. Its stamp and the space behind
-    /// it are `stamp_len` of them.
+    /// Judges a line by its first bytes, at most [`LONG_HEAD_MAX`]. Stamp and following space take
+    /// `stamp_len` of these bytes.
     #[inline]
     pub fn judge(&mut self, head: &[u8], stamp_len: usize) -> &Route {
         assert!(head.len() <= LONG_HEAD_MAX);
@@ -167,12 +166,12 @@ impl Selector {
         self.route()
     }
 
-    /// The route of the line that was judged last.
+    /// Route of the last judged line.
     pub fn route(&self) -> &Route {
         &self.routes.all[self.last]
     }
 
-    /// Forgets every route but that of the last line.
+    /// Forgets every route except the last.
     #[cold]
     fn forget_others(&mut self) {
         let last = self.routes.all.swap_remove(self.last);
@@ -186,7 +185,7 @@ impl Selector {
 }
 
 impl Routes {
-    /// The number of the route of a line.
+    /// Route number of a line.
     fn number(&mut self, segments: &[(Segment, Wants)], head: &[u8], stamp_len: usize) -> u16 {
         self.taken.clear();
         let mut selected = true;
@@ -231,19 +230,19 @@ fn automaton(segments: &[(Segment, Wants)]) -> Option<Automaton> {
     (!patterns.is_empty()).then(|| Automaton::new(patterns.into_iter()))
 }
 
-/// What a pattern asks of a line with a label.
+/// Requirement of a pattern for labelled lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asks<'a> {
-    /// That this matches what stands behind the label and its space.
+    /// Pattern for the text after the label and space.
     Text(&'a [u8]),
-    /// Lines without a label only: never matches.
+    /// Never matches: the pattern needs a line without a label.
     NoLabel,
-    /// Something about the label itself.
+    /// Requires label bytes.
     Label,
 }
 
-/// A star skips to the first byte equal to its successor in the pattern. A space is first found at the
-/// end of the label; a byte that labels never contain is found after the label.
+/// A star skips to the first byte equal to its successor in the pattern. A space is first found at
+/// the end of the label; a byte that labels never contain is found after the label.
 fn asks_of(pattern: &[u8]) -> Asks<'_> {
     match pattern {
         [b'*', b' ', text @ ..] => Asks::Text(text),
@@ -254,8 +253,7 @@ fn asks_of(pattern: &[u8]) -> Asks<'_> {
 }
 
 impl Segment {
-    /// Patterns and whether they select, in order. Those before one that matches every line never
-    /// count.
+    /// Collects patterns with effects, in order. Patterns before a match-all pattern are dropped.
     fn new(rules: &[(bool, &Pattern)]) -> Segment {
         let first = rules.iter().rposition(|(_, pattern)| pattern.is_any_line()).unwrap_or(0);
         let rules = &rules[first..];
@@ -268,7 +266,7 @@ impl Segment {
         Segment::Rules(owned.collect())
     }
 
-    /// The same behind `f`.
+    /// Converts the segment for `f`.
     fn of_rest(self) -> Segment {
         match self {
             Segment::Alroutes(_) => self,
@@ -276,7 +274,6 @@ impl Segment {
         }
     }
 
-    /// Its patterns.
     fn rules(&self) -> &[(bool, Pattern)] {
         match self {
             Segment::Same | Segment::Alroutes(_) => &[],
@@ -285,7 +282,7 @@ impl Segment {
         }
     }
 
-    /// Whether it says the same of every line, as far as the segments before it do.
+    /// True if the decision depends only on earlier segments.
     fn is_constant(&self) -> bool {
         match self {
             Segment::Same | Segment::Alroutes(_) => true,
@@ -294,8 +291,8 @@ impl Segment {
         }
     }
 
-    /// Whether the sink takes the line, where it was selected or not `before`, and the sinks before
-    /// took it or not.
+    /// Decides for one sink, given the previous selection `before` and earlier sinks' flags
+    /// `taken`.
     fn decide(&self, head: &[u8], stamp_len: usize, before: bool, taken: &[bool]) -> bool {
         match self {
             Segment::Same => before,
@@ -325,7 +322,7 @@ mod tests {
         InForce::default().alert()
     }
 
-    /// The order of multilog(8): every action in turn.
+    /// Reference order of multilog(8): every action in turn.
     fn slow(actions: &[Action], head: &[u8], stamp_len: usize) -> Vec<bool> {
         let mut selected = true;
         let mut taken = Vec::new();

@@ -1,8 +1,8 @@
-//! Settings: what applies to the directories and the other sinks after it, and which values it takes.
+//! Settings: values for later directories and sinks.
 //!
-//! A letter of 0.76 is read as 0.76 reads it, whatever follows. The other letters are settings only with a
-//! well formed value; anything else that begins with such a letter is no action, as in 0.76. Numbers are kept as
-//! they were written: who opens a directory knows the smallest ones and the values where nothing is set.
+//! A letter of 0.76 is read as in 0.76, regardless of following text. New letters are settings only
+//! with a well-formed value; other arguments with such a letter are no actions, as in 0.76. Numbers
+//! stay as typed: the opener of a directory knows minimums and defaults.
 
 use crate::action::{Action, Junk, Reading};
 use crate::head::LONG_HEAD_MAX;
@@ -12,57 +12,57 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The longest ending of an archive, in bytes: a name may have 255, 26 of which are the label and the dot.
+/// Longest archive suffix, in bytes: a file name may have 255 bytes; label and dot take 26.
 const CODE_MAX: usize = 200;
 
-/// What a script sets for a log directory. `None` is the value of 0.76.
+/// Log directory settings. `None` means the value of 0.76.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of a file at most (`s`); may be less than a directory takes.
+    /// Maximum file size (`s`), unchecked against the directory's minimum.
     pub size: Option<u64>,
-    /// Files at most, `current` among them (`n`); may be less than a directory takes.
+    /// Maximum file count (`n`) including `current`, unchecked against the directory's minimum.
     pub number: Option<u64>,
-    /// The command that gets each finished file (`!`).
+    /// Processor command (`!`).
     pub processor: Option<OsString>,
-    /// A file ends at the first line that ends within this many bytes of its size (`l`).
+    /// Rotation margin (`l`): rotates at a line end within this many bytes of the size.
     pub margin: Option<u64>,
-    /// The delay before a failed step is tried again (`r`); may be less than a directory takes.
+    /// Retry delay (`r`), unchecked against the directory's minimum.
     pub pause: Option<Duration>,
-    /// The ending of a finished file, after the dot (`w`).
+    /// Archive suffix (`w`), without dot.
     pub code: Option<Vec<u8>>,
-    /// Bytes of all archives at most (`S`).
+    /// Total archive size limit (`S`).
     pub total_max: Option<u64>,
-    /// Archives older than this are removed (`k`).
+    /// Archive age limit (`k`).
     pub age_max: Option<Duration>,
-    /// Archives that stay when the disk is full (`N`).
+    /// Minimum archives on full disk (`N`).
     pub number_min: Option<u64>,
-    /// `current` is synced this long after a line (`y`).
+    /// fsync delay after a line (`y`).
     pub sync_after: Option<Duration>,
-    /// When `current` ends for its age (`R`).
+    /// Age limit of `current` (`R`).
     pub rotate_after: Option<RotateAfter>,
-    /// Memory for lines that cannot be written (`q`), and what happens when it is full.
+    /// Queue (`q`): memory for unwritten lines, and overflow policy.
     pub queue: Option<(usize, Overflow)>,
 }
 
-/// When a file ends for its age.
+/// Time-based rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotateAfter {
-    /// This long after its first byte.
+    /// Interval since the file's first byte.
     Age(Duration),
-    /// At each multiple of this length since local midnight: a part of a day, or whole days.
+    /// At each multiple of this interval since local midnight: a fraction of a day, or whole days.
     Aligned(Duration),
 }
 
-/// What happens to lines when a queue is full.
+/// Overflow policy of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// They stay in the pipe.
+    /// Lines wait in the pipe.
     HoldBack,
-    /// They are dropped and counted.
+    /// Lines are dropped and counted.
     Drop,
 }
 
-/// The settings that apply to the next sink.
+/// Settings for the next sink.
 #[derive(Clone, Debug)]
 pub struct InForce {
     settings: Settings,
@@ -72,7 +72,7 @@ pub struct InForce {
 }
 
 impl Default for InForce {
-    /// The values of 0.76.
+    /// Values of 0.76.
     fn default() -> InForce {
         InForce {
             settings: Settings::default(),
@@ -84,41 +84,41 @@ impl Default for InForce {
 }
 
 impl InForce {
-    /// `e` with what is set.
+    /// `e` with current settings.
     pub fn alert(&self) -> Action {
         Action::Alert { len_max: self.alert_max, presentation: self.presentation.clone() }
     }
 
-    /// `1` with what is set.
+    /// `1` with current settings.
     pub fn stdout(&self) -> Action {
         Action::Stdout { presentation: self.presentation.clone() }
     }
 
-    /// `=` with what is set.
+    /// `=` with current settings.
     pub fn status(&self, file: &OsStr) -> Action {
         let (file, presentation) = (file.to_owned(), self.presentation.clone());
         Action::Status { file, size: self.status_size, presentation }
     }
 
-    /// A log directory with what is set.
+    /// Log directory with current settings.
     pub fn log(&self, dir: &OsStr) -> Action {
         let (dir, settings) = (dir.to_owned(), Box::new(self.settings.clone()));
         Action::Log { dir, settings, presentation: self.presentation.clone() }
     }
 }
 
-/// What came of an argument.
+/// Parse result of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// A setting, in force for later actions.
+    /// Setting for later actions.
     Taken,
-    /// It is nearly one; the text says what the letter needs.
+    /// Malformed value; the text names the requirement.
     Malformed(&'static str),
-    /// It is none.
+    /// Not a setting.
     Unknown,
 }
 
-/// Takes an argument that may be a setting.
+/// Parses a possible setting.
 pub fn set(in_force: &mut InForce, argument: &[u8]) -> Setting {
     let Some((letter, value)) = argument.split_first() else { return Setting::Unknown };
     let settings = &mut in_force.settings;
@@ -131,7 +131,7 @@ pub fn set(in_force: &mut InForce, argument: &[u8]) -> Setting {
     Setting::Taken
 }
 
-/// Reads the letters that 0.76 lacks.
+/// Parses letters unknown to 0.76.
 fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
     let InForce { settings, presentation, alert_max, status_size } = in_force;
     let (done, needs) = match letter {
@@ -185,14 +185,14 @@ fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
             parse_prefix(value).map(|prefix| presentation.prefix = prefix),
             "p takes up to 200 bytes without a newline",
         ),
-        // A well formed `d` is no setting.
+        // A well-formed `d` is no setting.
         b'd' => (None, "d needs a descriptor, at least 3"),
         b'c' => (value.is_empty().then(|| presentation.is_escaped = true), "c takes no value"),
         _ => return Setting::Unknown,
     };
     match done {
         Some(()) => Setting::Taken,
-        // A word such as `log` is the name of a directory rather.
+        // A word such as `log` is probably a directory name.
         None if !matches!(letter, b'w' | b'p')
             && value.first().is_some_and(u8::is_ascii_alphabetic) =>
         {
@@ -202,7 +202,7 @@ fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
     }
 }
 
-/// How a setting is read, where its text may mean something else.
+/// Parsed meaning of an ambiguous setting.
 pub fn reading(argument: &[u8]) -> Option<Reading> {
     let (letter, text) = argument.split_first()?;
     let (number, rest) = split_number(text);
@@ -251,7 +251,7 @@ fn junk(letter: char, text: &[u8]) -> Junk {
     Junk::Tail(product(digits, unit).map(|bytes| meant(letter, bytes)))
 }
 
-/// A decimal number of units, if that is a whole number.
+/// Product of digits and unit; `None` unless a whole number.
 fn product(digits: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
@@ -260,7 +260,7 @@ fn product(digits: &str, unit: u64) -> Option<u64> {
     fraction.is_multiple_of(parts).then(|| whole.checked_add(fraction / parts))?
 }
 
-/// The argument for this number, in the largest unit that fits.
+/// Argument for this number in its largest whole unit.
 fn meant(letter: char, number: u64) -> String {
     let units = [(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")];
     let unit = units
@@ -270,8 +270,8 @@ fn meant(letter: char, number: u64) -> String {
     format!("{letter}{}{unit}", number / size)
 }
 
-/// The leading digits as a number, as 0.76 reads it: none is 0, what follows does not matter. A
-/// number too large to count is the largest one; 0.76 starts again from 0.
+/// Parses leading digits as 0.76 does: no digit means 0, following text is ignored. Overflow yields
+/// the maximum; 0.76 wraps around.
 pub fn parse_number(text: &[u8]) -> u64 {
     split_number(text).0
 }
@@ -291,7 +291,7 @@ fn parse_file_size(text: &[u8]) -> u64 {
     size_unit(rest).map_or(value, |unit| value.saturating_mul(unit))
 }
 
-/// A size in bytes: digits, and perhaps a unit.
+/// Parses bytes: digits, optional unit.
 fn parse_size(text: &[u8]) -> Option<u64> {
     let (value, rest) = parse_digits(text)?;
     Some(value.saturating_mul(size_unit(rest)?))
@@ -307,12 +307,12 @@ fn size_unit(rest: &[u8]) -> Option<u64> {
     }
 }
 
-/// A number of at least one digit, and what follows.
+/// Splits leading digits (at least one) from the rest.
 fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     text.first().filter(|byte| byte.is_ascii_digit()).map(|_| split_number(text))
 }
 
-/// A whole argument that is a number.
+/// Parses an all-digit argument.
 fn parse_count(text: &[u8]) -> Option<u64> {
     parse_digits(text).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
@@ -322,7 +322,7 @@ pub fn parse_descriptor(text: &[u8]) -> Option<i32> {
     parse_count(text).and_then(|fd| i32::try_from(fd).ok()).filter(|&fd| fd > 2)
 }
 
-/// An age: seconds, or so many of a unit.
+/// Parses seconds, or a number with unit.
 fn parse_age(text: &[u8]) -> Option<Duration> {
     let (value, rest) = parse_digits(text)?;
     let unit_secs = match rest {
@@ -335,7 +335,7 @@ fn parse_age(text: &[u8]) -> Option<Duration> {
     Some(Duration::from_secs(value.saturating_mul(unit_secs)))
 }
 
-/// An age, or a length that is aligned to the wall clock.
+/// Parses an age, or a clock-aligned interval.
 fn parse_rotation(text: &[u8]) -> Option<Option<RotateAfter>> {
     let Some(length) = text.strip_prefix(b"@") else {
         return parse_age(text).map(|age| unless_zero(age).map(RotateAfter::Age));
@@ -345,7 +345,7 @@ fn parse_rotation(text: &[u8]) -> Option<Option<RotateAfter>> {
     fits.then(|| unless_zero(length).map(RotateAfter::Aligned))
 }
 
-/// A size, and what happens beyond it.
+/// Parses a size with an overflow policy.
 fn parse_queue(text: &[u8]) -> Option<(usize, Overflow)> {
     let (size, overflow) = match text.strip_suffix(b":drop") {
         Some(size) => (size, Overflow::Drop),
@@ -355,7 +355,7 @@ fn parse_queue(text: &[u8]) -> Option<(usize, Overflow)> {
     Some((size, overflow))
 }
 
-/// 0 takes a limit back.
+/// 0 cancels a limit.
 fn unless_zero<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
 }
@@ -364,7 +364,7 @@ fn parse_pause(text: &[u8]) -> Option<Duration> {
     parse_count(text).map(Duration::from_millis)
 }
 
-/// How much of a line is shown: no more than is ever looked at.
+/// Parses a shown length, limited to the longest head.
 fn parse_shown(text: &[u8]) -> Option<usize> {
     parse_size(text)
         .and_then(|size| usize::try_from(size).ok())

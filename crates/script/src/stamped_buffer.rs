@@ -1,49 +1,46 @@
-//! Where lines and their stamps are put together before they are handed on: each byte is copied once.
+//! Buffer that joins lines with stamps: each byte is copied once.
 
 use crate::buffers;
 use crate::stamper::Stamper;
 use std::ops::Range;
 
-/// Bytes of stamped lines that are put together before they are handed on.
+/// Capacity of the stamped-line buffer, in bytes.
 pub const STAMPED_MAX: usize = 64 * 1024;
 
-/// Stamped lines that have not been handed on, at most [`STAMPED_MAX`] bytes.
+/// Pending stamped lines, at most [`STAMPED_MAX`] bytes.
 #[derive(Debug)]
 pub struct StampedBuffer {
     /// Stamped lines, then free space.
     bytes: Box<[u8]>,
-    /// Bytes of lines; at most [`STAMPED_MAX`].
+    /// Used bytes; at most [`STAMPED_MAX`].
     len: usize,
 }
 
 impl StampedBuffer {
-    /// An empty buffer; without room where no line gets a stamp.
+    /// Empty buffer; without capacity if lines get no stamp.
     pub fn new(is_used: bool) -> StampedBuffer {
         let bytes = if is_used { buffers::buffer(STAMPED_MAX) } else { Box::default() };
         StampedBuffer { bytes, len: 0 }
     }
 
-    /// What is on it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// Bytes on it.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is room for so many bytes.
+    /// True if `len` more bytes fit.
     pub fn fits(&self, len: usize) -> bool {
         self.len + len <= STAMPED_MAX
     }
 
-    /// Takes everything off.
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Puts down the next stamp. There has to be room.
+    /// Appends the next stamp. The caller checks the room.
     #[inline]
     pub fn put_next_stamp(&mut self, stamps: &mut impl Stamper) {
         let end = self.len + stamps.stamp_len();
@@ -52,7 +49,7 @@ impl StampedBuffer {
         self.len = end;
     }
 
-    /// Puts down the next stamp and behind it a line of a block, if there is room for both.
+    /// Appends a stamp and a block's line, if both fit.
     #[inline]
     pub fn put_line(
         &mut self,
@@ -68,7 +65,7 @@ impl StampedBuffer {
         fits
     }
 
-    /// Puts down a part of a block. There has to be room.
+    /// Appends part of a block. The caller checks the room.
     #[inline(always)]
     pub fn put(&mut self, block: &[u8], part: Range<usize>) {
         let end = self.len + part.len();

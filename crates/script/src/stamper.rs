@@ -1,4 +1,5 @@
-//! What the line engine asks of stamps. It does not know their text or the time: its owner sets the clock.
+//! Stamp source for the line engine. The engine knows neither stamp text nor time: the caller sets
+//! the clock.
 
 /// Makes the stamps of one stream.
 pub trait Stamper {

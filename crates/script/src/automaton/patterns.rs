@@ -1,22 +1,22 @@
-//! Where the star patterns of a script stand in a line: the states of the automaton and what leads from
-//! one to the next. It is slow, and asked once for each.
+//! Positions of star patterns in a line: the automaton's states and transitions. Slow code, called
+//! once per transition.
 //!
-//! A star pattern never goes back, so what it still asks of a line is told by one place in it, and
-//! patterns that begin alike stand at the same place.
+//! A star pattern never backtracks, so one position describes its progress. Patterns with equal
+//! prefixes share a position.
 
 use crate::head::HEAD_MAX;
 use std::sync::Arc;
 
-/// The longest text of a shortcut, in bytes: what is compared at once.
+/// Longest shortcut text in bytes: one comparison's width.
 pub const SHORTCUT_MAX: usize = 16;
-/// Fewer bytes are read as quickly one by one.
+/// Below this length, single bytes read equally fast.
 const SHORTCUT_MIN: usize = 3;
 
-/// Sorted by group and text, so that those of a group that begin alike are neighbours.
+/// Sorted by group and text: within a group, patterns with equal prefixes are neighbours.
 #[derive(Debug)]
 pub struct Patterns(Vec<Ranked>);
 
-/// A pattern, its group, and its rank there: of those of a group that match the highest counts.
+/// Pattern with group and rank: the highest matching rank decides a group.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Ranked {
     group: usize,
@@ -24,36 +24,36 @@ struct Ranked {
     rank: usize,
 }
 
-/// Where the patterns stand that can still count: all that matters of what has been read of a line.
+/// Positions of patterns that can still decide: everything relevant from the bytes read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State(Arc<[Place]>);
 
-/// Where some patterns stand that begin alike.
+/// Shared position of patterns with equal prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Before byte `depth` of the patterns `from` to `to`. Either all continue with a star and an
-    /// equal next byte, or none with a star.
+    /// Before byte `depth` of patterns `from` to `to`. Either all continue with a star and an equal
+    /// next byte, or none with a star.
     Before { from: u32, to: u32, depth: u32 },
-    /// This pattern matches, whatever follows.
+    /// Matches every continuation.
     Matched(u32),
 }
 
-/// What many bytes of a line can be read by at once.
+/// Shortcut over several bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Shortcut<'a> {
-    /// Nothing else leads to a match than this text, of 3 to [`SHORTCUT_MAX`] bytes.
+    /// Only this text of 3 to [`SHORTCUT_MAX`] bytes leads to a match.
     Text(&'a [u8]),
-    /// Nothing changes before this byte.
+    /// No change before this byte.
     Skip(u8),
 }
 
 impl State {
-    /// Whether nothing that follows can change what the line is found to match.
+    /// True if later bytes cannot change the match.
     pub fn is_decided(&self) -> bool {
         self.0.iter().all(Place::is_matched)
     }
 
-    /// Bytes that it takes.
+    /// Memory size in bytes.
     pub fn size(&self) -> usize {
         size_of_val(&*self.0)
     }
@@ -66,8 +66,8 @@ impl Place {
 }
 
 impl Patterns {
-    /// These patterns, each with the group it belongs to; those that come later in a group outrank the
-    /// others. Without those that match no line.
+    /// Collects patterns by group; later patterns outrank earlier ones in a group. Omits patterns
+    /// that cannot match any line.
     pub fn new<'a>(patterns: impl Iterator<Item = (usize, &'a [u8])>) -> Patterns {
         let ranked = patterns.enumerate().map(|(rank, (group, text))| Ranked {
             group,
@@ -84,7 +84,7 @@ impl Patterns {
         self.0.iter().flat_map(|ranked| ranked.text.iter().copied())
     }
 
-    /// Where a line begins.
+    /// State at line start.
     pub fn start(&self) -> State {
         let mut places = Vec::new();
         let mut from = 0;
@@ -95,7 +95,7 @@ impl Patterns {
         self.without_outranked(places)
     }
 
-    /// Where a byte leads.
+    /// State after a byte.
     pub fn step(&self, state: &State, byte: u8) -> State {
         let mut places = Vec::new();
         for &place in &*state.0 {
@@ -104,7 +104,7 @@ impl Patterns {
         self.without_outranked(places)
     }
 
-    /// Finds a shortcut: several bytes read at once.
+    /// Finds a shortcut over several bytes.
     pub fn shortcut(&self, state: &State) -> Option<Shortcut<'_>> {
         let mut rests = state.0.iter().filter_map(|place| match *place {
             Place::Before { from, to, depth } => {
@@ -123,7 +123,7 @@ impl Patterns {
         (text.len() >= SHORTCUT_MIN && rests.next().is_none()).then_some(Shortcut::Text(text))
     }
 
-    /// Where the patterns of a place stand behind a byte.
+    /// Moves the patterns of a place past a byte.
     fn step_from(&self, place: Place, byte: u8, places: &mut Vec<Place>) {
         let Place::Before { from, to, depth } = place else {
             places.push(place);
@@ -131,12 +131,12 @@ impl Patterns {
         };
         let (from, to, depth) = (from as usize, to as usize, depth as usize);
         match self.0[from].text[depth..] {
-            // The star behind a star has not been used up by the literal star that was found.
+            // A literal star does not consume the second star of the pattern.
             [b'*', b'*', ..] if byte == b'*' => self.arrive(from, to, depth + 1, places),
             [b'*', sought, ..] if byte == sought => self.arrive(from, to, depth + 2, places),
             [b'*', ..] => places.push(place),
             _ => {
-                // Sorted by what follows, first those that end here.
+                // Sorted by continuation: complete patterns first.
                 let patterns = &self.0[from..to];
                 let next = |ranked: &Ranked| ranked.text.get(depth).copied();
                 let start = patterns.partition_point(|ranked| next(ranked) < Some(byte));
@@ -146,7 +146,7 @@ impl Patterns {
         }
     }
 
-    /// Places of the patterns `from` to `to` at byte `depth`.
+    /// Adds places for patterns `from` to `to` at byte `depth`.
     fn arrive(&self, mut from: usize, to: usize, depth: usize, places: &mut Vec<Place>) {
         let star = |ranked: &Ranked| match ranked.text[depth..] {
             [b'*', ref behind @ ..] => Some(behind.first().copied()),
@@ -155,7 +155,7 @@ impl Patterns {
         for group in self.0[from..to].chunk_by(|a, b| star(a) == star(b)) {
             let end = from + group.len();
             places.push(match star(&group[0]) {
-                // Of the same text the last one has the highest rank.
+                // Among equal texts, the last pattern has the highest rank.
                 Some(None) => Place::Matched(end as u32 - 1),
                 Some(Some(_)) | None => {
                     Place::Before { from: from as u32, to: end as u32, depth: depth as u32 }
@@ -165,8 +165,7 @@ impl Patterns {
         }
     }
 
-    /// The state of these places, but for those that cannot count any more, since one with a higher rank
-    /// has matched.
+    /// State without places that a higher-ranked match has overruled.
     fn without_outranked(&self, mut places: Vec<Place>) -> State {
         let matched: Vec<&Ranked> = places
             .iter()
@@ -194,7 +193,7 @@ impl Patterns {
     }
 }
 
-/// Three and more stars in a row say what two say, without consuming more of the line.
+/// Three or more consecutive stars equal two stars and consume no further bytes.
 fn without_third_stars(pattern: &[u8]) -> Vec<u8> {
     let mut kept: Vec<u8> = Vec::with_capacity(pattern.len());
     for &byte in pattern {

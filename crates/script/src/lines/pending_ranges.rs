@@ -1,18 +1,18 @@
-//! Which bytes of a text each sink still has to be given, so that neighbouring lines go to a sink in one piece.
+//! Pending byte ranges by sink: merges neighbouring lines into one call.
 
 use crate::lines::Sinks;
 use crate::select::Route;
 
-/// The ranges of the current text that sinks take and have not been given.
+/// Pending ranges of the current text.
 #[derive(Debug)]
 pub struct PendingRanges {
-    /// The sinks that take the current line, or the last one.
+    /// Sinks of the current or last line.
     open: Vec<usize>,
     /// Their route.
     route_id: u64,
-    /// Lines on that route since it changed.
+    /// Lines since the last route change.
     line_count: u64,
-    /// Where the range of each sink begins; 0 for sinks that take nothing.
+    /// Pending range start by sink; 0 for unselected sinks.
     starts: Vec<usize>,
     /// Lines before the last change of route, by sink.
     counts: Vec<u64>,
@@ -30,7 +30,7 @@ impl PendingRanges {
         }
     }
 
-    /// The line from `start` on takes this route.
+    /// Sets the route of the line at `start`.
     #[inline]
     pub fn add_line(&mut self, text: &[u8], start: usize, route: &Route, to: &mut impl Sinks) {
         if self.route_id != route.route_id {
@@ -51,7 +51,7 @@ impl PendingRanges {
         self.route_id = route.route_id;
     }
 
-    /// Counts lines that take the route of the line before.
+    /// Counts further lines on the current route.
     pub fn count_lines(&mut self, count: u64) {
         self.line_count += count;
     }
@@ -63,7 +63,7 @@ impl PendingRanges {
         }
     }
 
-    /// Lines that each sink took.
+    /// Line count by sink.
     pub fn counts(&mut self) -> &[u64] {
         self.add_up();
         &self.counts

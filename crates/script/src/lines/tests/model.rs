@@ -1,28 +1,27 @@
-//! The line engine as multilog(8) tells it: all input is read, split into lines, and every action is
-//! done on every line in turn. And the real one, fed as the event loop feeds it.
+//! Reference model of multilog(8): reads all input, splits it into lines, performs every action on
+//! each line in turn. Also drives the real engine like the event loop.
 //!
-//! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file too, so everything it uses of the crate
-//! comes from the module around it.
+//! The fuzzer (`fuzz/fuzz_targets/lines.rs`) includes this file, so every crate item is imported
+//! through the parent module.
 
 use super::stamps::{Label, Stamping, stamp_len, stamp_text};
 use super::{Action, HANDED_MAX, Lines, Script, Sinks, StampFormat};
 
-/// A piece of input and the moment at which it was read. Moments do not go back, and have ten digits
-/// of seconds.
+/// Input piece with its read time. Times never decrease and have ten-digit seconds.
 #[derive(Clone, Debug)]
 pub struct Read {
     pub now: Label,
     pub bytes: Vec<u8>,
 }
 
-/// What one sink was given.
+/// Output of one sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     pub heads: Vec<Vec<u8>>,
     pub bytes: Vec<u8>,
 }
 
-/// What every sink of the script has to be given.
+/// Expected output of every sink.
 pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
     let mut given = vec![Given::default(); sink_count(script)];
     for line in lines(script.stamp, reads) {
@@ -53,9 +52,9 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
     given
 }
 
-/// What the engine gives to every sink of the script.
+/// Actual engine output of every sink.
 ///
-/// It may hold back nothing but a line that has begun, and that only while its head is not complete.
+/// The engine may retain only an unfinished line, and only until its head is complete.
 pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
     let text_max = script.head_max() - stamp_len(script.stamp);
     let mut lines = Lines::new(script);
@@ -89,9 +88,9 @@ pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
     sinks.given
 }
 
-/// All lines of the input without their newlines, stamped if they are to be.
+/// All input lines without newlines, stamped if requested.
 ///
-/// A stamp is the moment at which the line's first byte was read, or a nanosecond after the last one.
+/// A stamp is the read time of the line's first byte, or the previous stamp plus a nanosecond.
 fn lines(stamp: Option<StampFormat>, reads: &[Read]) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
     let mut open: Option<Vec<u8>> = None;
@@ -121,7 +120,7 @@ fn sink_count(script: &Script) -> usize {
 /// Keeps everything that sinks are given.
 struct Recorder {
     given: Vec<Given>,
-    /// Bytes that each sink was given in the present call.
+    /// Bytes per sink in this call.
     handed: Vec<usize>,
     head_max: usize,
 }
@@ -135,7 +134,7 @@ impl Recorder {
         }
     }
 
-    /// One call gives at most so many bytes that a sink with that much room can take them.
+    /// Checks that one call stays within each sink's room.
     fn check_call(&mut self) {
         assert!(self.handed.iter().all(|&len| len <= HANDED_MAX), "{:?}", self.handed);
         self.handed.fill(0);

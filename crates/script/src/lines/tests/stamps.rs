@@ -1,12 +1,11 @@
-//! Stamps for tests of the line engine: the moments and lengths of real ones, made the obvious way. What real
-//! stamps look like is tested where they are made.
+//! Test stamps with real times and lengths, formatted simply. Other tests check real stamps.
 //!
-//! The fuzzer includes this file too.
+//! The fuzzer includes this file.
 
 use super::{Lines, NoStamps, Sinks, StampFormat, Stamper};
 
 pub const NANOS_PER_SEC: u32 = 1_000_000_000;
-/// Bytes of a label and the space after it.
+/// Label plus space, in bytes.
 pub const STAMP_LEN: usize = 26;
 
 /// A moment.
@@ -33,7 +32,7 @@ impl Label {
     }
 }
 
-/// The stamp of a line that began at this moment, and the space after it.
+/// Stamp for a line that began now, plus space.
 pub fn stamp_text(format: Option<StampFormat>, moment: Label) -> Vec<u8> {
     let (secs, nanos) = (moment.secs, moment.nanos);
     match format {
@@ -49,7 +48,7 @@ pub fn stamp_len(format: Option<StampFormat>) -> usize {
     stamp_text(format, Label::from_unix(0, 0)).len()
 }
 
-/// The stamps of a stream.
+/// Test stamper.
 #[derive(Clone, Debug)]
 pub struct Stamping {
     format: Option<StampFormat>,
