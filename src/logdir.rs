@@ -1,7 +1,7 @@
-//! The program `logdir`: what is in log directories, for people and scripts.
+//! Program `logdir`: prints log directories for people and scripts.
 //!
-//! Here is only the choice of a command. Each command is a file of its own, and `options` describes the
-//! command line of all of them.
+//! This file only selects the command. Each command has its own file; `options` describes every
+//! command line.
 
 mod bucket;
 mod check;
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 const PROGRAM: &str = "logdir";
 
-/// Runs the program with the arguments and descriptors of the process.
+/// Runs `logdir` with the arguments and descriptors of this process.
 pub fn run() -> ExitCode {
     message::set_program(PROGRAM);
     crate::sys::startup::restore_pipe_signal();

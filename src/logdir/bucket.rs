@@ -1,24 +1,22 @@
-//! Stretches of time that lines are counted in: minutes and hours that begin where the clock on the wall
-//! says so, and days.
+//! Intervals for line counts: minutes and hours aligned to local wall-clock time, and calendar
+//! days.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use std::ops::Range;
 
-/// Seconds of an ordinary day.
+/// Seconds per ordinary day.
 const DAY_SECS: i64 = 86_400;
 
-/// How long a stretch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many seconds, which are a part of a day.
+    /// Seconds, a divisor of a day.
     Seconds(i64),
-    /// A day of the calendar.
     Day,
 }
 
 impl Length {
-    /// Reads `30s`, `1m`, `2h` or `1d`. None where it is no such thing, or no part of a day.
+    /// Parses `30s`, `1m`, `2h` or `1d`. `None` if malformed or not a divisor of a day.
     pub fn parse(text: &str) -> Option<Length> {
         let unit = text.chars().next_back()?;
         let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
@@ -33,7 +31,7 @@ impl Length {
         (DAY_SECS % secs == 0).then_some(Length::Seconds(secs))
     }
 
-    /// Seconds of the length on an ordinary day.
+    /// Seconds of an interval on ordinary days.
     pub fn secs(self) -> i64 {
         match self {
             Length::Seconds(secs) => secs,
@@ -41,7 +39,7 @@ impl Length {
         }
     }
 
-    /// The stretch that a moment is in, in seconds since 1970. None beyond the years of the calendar.
+    /// Interval containing a moment, in seconds since 1970. `None` outside calendar years.
     pub fn around(self, unix_secs: i64, zone: &TimeZone) -> Option<Range<i64>> {
         let zoned = zoned(unix_secs, zone)?;
         match self {
@@ -61,7 +59,7 @@ impl Length {
         }
     }
 
-    /// The stretch as people call it: its date, and its time unless it is a day.
+    /// Printed name: date, plus time for intervals shorter than a day.
     pub fn name(self, start_secs: i64, zone: &TimeZone) -> String {
         let form = match self {
             Length::Seconds(secs) if secs % 60 != 0 => "%Y-%m-%d %H:%M:%S",
@@ -72,8 +70,8 @@ impl Length {
     }
 }
 
-/// True if clocks change near this moment by a time that is not a multiple of the length: then a stretch is
-/// longer or shorter by this change.
+/// True if clocks change nearby by an amount other than a multiple of the length: an interval is
+/// then longer or shorter by that amount.
 fn is_split_by_change(unix_secs: i64, secs: i64, zone: &TimeZone) -> Option<bool> {
     let before = offset_secs(unix_secs.checked_sub(secs)?, zone)?;
     let after = offset_secs(unix_secs.checked_add(secs)?, zone)?;
@@ -84,7 +82,7 @@ fn offset_secs(unix_secs: i64, zone: &TimeZone) -> Option<i64> {
     Some(i64::from(zoned(unix_secs, zone)?.offset().seconds()))
 }
 
-/// The stretch between two round times of the wall clock.
+/// Interval between two round wall-clock times.
 fn by_wall_clock(zoned: &Zoned, secs: i64) -> Option<Range<i64>> {
     let (date, time) = (zoned.date(), zoned.time());
     let day_secs =
@@ -136,11 +134,11 @@ mod tests {
         check(Length::Seconds(3600), "UTC0", AT, "2023-11-14 22:00", 3600);
         check(Length::Seconds(3600), "IST-5:30", AT, "2023-11-15 03:00", 3600);
         check(Length::Day, "IST-5:30", AT, "2023-11-15", DAY_SECS);
-        // Clocks are set forward on 2023-03-26 and back on 2023-10-29.
+        // Berlin clocks advance on 2023-03-26 and return on 2023-10-29.
         let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
         check(Length::Day, berlin, 1_679_800_000, "2023-03-26", DAY_SECS - 3600);
         check(Length::Day, berlin, 1_698_580_000, "2023-10-29", DAY_SECS + 3600);
-        // Only the row that contains the change is an hour longer or shorter.
+        // Only the interval containing the change is an hour longer or shorter.
         let four = Length::Seconds(4 * 3600);
         for (secs_of_day, name, hours) in
             [(0, "00", 5), (4, "00", 5), (5, "04", 4), (9, "08", 4), (24, "20", 4)]
@@ -154,10 +152,10 @@ mod tests {
             let day = if secs_of_day < 0 { 25 } else { 26 };
             check(four, berlin, at, &format!("2023-03-{day} {name}:00"), hours * 3600);
         }
-        // An hour that is there twice is two rows.
+        // A repeated hour yields two rows.
         check(Length::Seconds(3600), berlin, 1_698_537_600 + 60, "2023-10-29 02:00", 3600);
         check(Length::Seconds(3600), berlin, 1_698_541_200 + 60, "2023-10-29 02:00", 3600);
-        // Clocks that are set back by half an hour make an hour longer by that.
+        // Lord Howe returns its clocks by half an hour: one hour lasts 90 minutes.
         let lord_howe = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
         for minutes in [1, 59, 61, 89] {
             let at = 1_680_357_600 + minutes * 60;

@@ -1,4 +1,4 @@
-//! What several commands understand and write alike: options with the same meaning, and JSON.
+//! Options and JSON output shared by several commands.
 
 use crate::logdir::options::{LabelCount, Labels, Span};
 use crate::logdir::when::{self, DayOfClock, Now};
@@ -9,10 +9,10 @@ use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::{Moment, StampParser};
 use serde::Serialize;
 
-/// The time at which the machine was started.
+/// Time of the last boot.
 const BOOT: &str = "boot";
 
-/// How labels are counted, if the user says it.
+/// `--labels` as an offset rule; `None` for `auto`.
 pub fn counting(labels: &Labels) -> Option<Counting> {
     match labels.label {
         LabelCount::Auto => None,
@@ -21,14 +21,14 @@ pub fn counting(labels: &Labels) -> Option<Counting> {
     }
 }
 
-/// How the stamps of a directory are read: as the user says, or as they look.
+/// Stamp parser for a directory: the user's choice, else detected.
 pub fn stamps(counting: Option<Counting>, snapshot: &Snapshot) -> StampParser {
     let counting = counting.or_else(|| label_counting::detect(snapshot));
     counting.map_or_else(StampParser::assumed, StampParser::new)
 }
 
-/// From `--since` to `--until`, as far as they are given. A time of day is the last one before now; after
-/// `--since` it is the next one, and while following it is that of today.
+/// Range from `--since` to `--until`. A time of day means its last occurrence before now; after
+/// `--since` it means the next occurrence, while following today's.
 pub fn range(
     span: &Span,
     is_following: bool,
@@ -67,14 +67,13 @@ fn moment(
         .ok_or_else(|| format!("unable to understand the time {text}; {}", when::FORMS))
 }
 
-/// When the machine was started.
 fn boot() -> Option<Moment> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     let secs = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
     Some(Moment { unix_secs: secs.trim().parse().ok()?, nanos: 0 })
 }
 
-/// The lines within a span of a time.
+/// Lines at most a span away from a time.
 pub fn range_around(
     time: &str,
     within: &str,
@@ -87,19 +86,18 @@ pub fn range_around(
     let at = |unix_secs| Some(Moment { unix_secs, nanos });
     Ok(Range {
         since: at(unix_secs.saturating_sub(secs)),
-        // The last second belongs to the span.
+        // The span includes its last second.
         until: at(unix_secs.saturating_add(secs).saturating_add(1)),
     })
 }
 
-/// The time of day.
 pub fn now() -> Moment {
     let (unix_secs, nanos) = ::logdir::clock::now().to_unix();
     Moment { unix_secs, nanos }
 }
 
-/// An object and a newline.
+/// JSON object followed by a newline.
 pub fn json_line(object: &impl Serialize) -> String {
-    // Only maps with keys that are no strings could fail.
+    // serde_json fails only for maps with non-string keys.
     serde_json::to_string(object).map_or_else(|_| String::new(), |line| line + "\n")
 }

@@ -1,19 +1,17 @@
-//! Numbers as people read them in a table: short, and never wider than their column.
+//! Numbers for table cells: short, never wider than their column.
 
 use ::logdir::label::Label;
 use ::logdir::read::stamp::Moment;
 use ::logdir::stamp;
 
-/// Binary units.
 const BYTE_UNITS: [char; 7] = ['B', 'K', 'M', 'G', 'T', 'P', 'E'];
-/// Decimal units.
 const COUNT_UNITS: [char; 6] = ['k', 'M', 'G', 'T', 'P', 'E'];
 
 /// Bytes in at most five characters: `0B`, `1023B`, `1.5K`, `97K`.
 pub fn bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut unit = 0;
-    // Not 1024, which would be shown where 1023.5 is rounded.
+    // 1024 would print "1024" for 1023.5, which rounds up.
     while value >= 1023.5 {
         value /= 1024.0;
         unit += 1;
@@ -24,7 +22,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{value:.0}{}", BYTE_UNITS[unit])
 }
 
-/// A count in at most five characters: `0`, `99999`, `100k`, `1.2M`.
+/// Counts in at most five characters: `0`, `99999`, `100k`, `1.2M`.
 pub fn count(count: f64) -> String {
     if count < 99_999.5 {
         return if count > 0.0 && count < 9.95 && count.fract() != 0.0 {
@@ -43,7 +41,7 @@ pub fn count(count: f64) -> String {
     format!("{value:.decimals$}{}", COUNT_UNITS[unit])
 }
 
-/// A span of time in at most six characters: `5s`, `59m59s`, `23h59m`, `99d23h`, `1234d`.
+/// Durations in at most six characters: `5s`, `59m59s`, `23h59m`, `99d23h`, `1234d`.
 pub fn span(secs: f64) -> String {
     let sign = if secs <= -1.0 { "-" } else { "" };
     let secs = secs.abs() as u64;
@@ -57,7 +55,7 @@ pub fn span(secs: f64) -> String {
     format!("{sign}{text}")
 }
 
-/// A moment as RFC 3339 in universal time, for scripts; none where the year has no four digits.
+/// RFC 3339 in UTC, for scripts; `None` unless the year has four digits.
 pub fn rfc3339(moment: Moment) -> Option<String> {
     stamp::format_utc(Label::from_unix(moment.unix_secs, moment.nanos))
 }

@@ -1,13 +1,12 @@
-//! Which lines are wanted: those that match every `--grep`, any `--regexp` and no `--not`. Patterns see the
-//! text after the stamp.
+//! Line filter: a line passes if every `--grep`, any `--regexp` and no `--not` matches. Patterns
+//! see the text after the stamp.
 //!
-//! The rules are those of `X` in multilog(8): a line that is UTF-8 is text, so `.` is a character and `(?i)`
-//! folds the case of any letter. A line that is not UTF-8 is searched as bytes as well.
+//! Rules as for `X` in multilog(8): in UTF-8 lines `.` matches a character and `(?i)` folds case of
+//! every letter. Other lines are searched as bytes, too.
 
 use crate::logdir::options::Patterns;
 use regex::bytes::{Regex, RegexBuilder};
 
-/// The patterns.
 #[derive(Debug, Default)]
 pub struct Filter {
     all_of: Vec<Pattern>,
@@ -15,16 +14,15 @@ pub struct Filter {
     none_of: Vec<Pattern>,
 }
 
-/// A regular expression.
 #[derive(Debug)]
 struct Pattern {
     text: Regex,
-    /// For lines that are not UTF-8. `None` if the expression makes sense for text only, such as `[äöü]`.
+    /// Used for lines with invalid UTF-8. `None` if the expression needs text, such as `[äöü]`.
     bytes: Option<Regex>,
 }
 
 impl Filter {
-    /// Reads the patterns. The error says what is wrong with which.
+    /// Compiles the patterns. `Err` names the invalid pattern and the reason.
     pub fn new(patterns: &Patterns) -> Result<Filter, String> {
         let parse_all = |texts: &[String]| -> Result<Vec<Pattern>, String> {
             texts.iter().map(|text| Pattern::parse(text, patterns.ignore_case)).collect()
@@ -36,14 +34,13 @@ impl Filter {
         })
     }
 
-    /// True if a line with this text is wanted.
     pub fn is_wanted(&self, text: &[u8]) -> bool {
         self.all_of.iter().all(|pattern| pattern.is_match(text))
             && (self.any_of.is_empty() || self.any_of.iter().any(|pattern| pattern.is_match(text)))
             && !self.none_of.iter().any(|pattern| pattern.is_match(text))
     }
 
-    /// The first match of any pattern that lines have to match, to be highlighted.
+    /// First match of any `--grep` or `--regexp`, for highlighting.
     pub fn find(&self, text: &[u8]) -> Option<std::ops::Range<usize>> {
         let matches =
             self.all_of.iter().chain(&self.any_of).filter_map(|pattern| pattern.find(text));

@@ -1,5 +1,5 @@
-//! The command line of `logdir`, described once: parsing, help, completions and the synopsis of logdir(1)
-//! come from here. What the values mean is read elsewhere.
+//! Command line of `logdir`, described once for parsing, help, completions and the synopsis of
+//! logdir(1). Other files parse the option values.
 
 mod refusal;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// No line of help is longer: a terminal has at least as many columns.
+/// Longest line of help: a terminal shows at least this width.
 const HELP_WIDTH: usize = 80;
 
 const WHICH: &str = "Which lines";
@@ -224,7 +224,7 @@ pub struct Patterns {
     pub ignore_case: bool,
 }
 
-/// How labels are read.
+/// Label options.
 #[derive(Args)]
 pub struct Labels {
     /// Seconds in labels are those of daemontools (10) or s6 (leap)
@@ -232,7 +232,7 @@ pub struct Labels {
     pub label: LabelCount,
 }
 
-/// How times are written.
+/// Time formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FormatName {
     Short,
@@ -263,7 +263,7 @@ pub enum When {
     Never,
 }
 
-/// How seconds in labels are counted.
+/// Counting of label seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LabelCount {
     Auto,
@@ -281,14 +281,12 @@ pub enum ShellName {
 }
 
 impl Places {
-    /// All that was named.
     pub fn operands(&self) -> Vec<OsString> {
         self.dirs.iter().chain(&self.unit).cloned().collect()
     }
 }
 
-/// Reads the command line. The error is the exit code if there is nothing more to do: help was asked for, or
-/// the arguments make no sense.
+/// Parses the command line. `Err` carries the exit code after printing help or an error.
 pub fn parse(arguments: &[OsString]) -> Result<Command, ExitCode> {
     match CommandLine::try_parse_from(arguments) {
         Ok(line) => Ok(line.command),
@@ -296,7 +294,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Command, ExitCode> {
     }
 }
 
-/// Prints what a shell needs to complete command lines.
+/// Prints a shell's completion script.
 pub fn print_completions(shell: ShellName) -> ExitCode {
     let shell = match shell {
         ShellName::Bash => Shell::Bash,
@@ -308,7 +306,7 @@ pub fn print_completions(shell: ShellName) -> ExitCode {
     show(&String::from_utf8_lossy(&text))
 }
 
-/// Ends a command whose options make no sense together.
+/// Reports contradictory options.
 pub fn refuse(why: &str) -> ExitCode {
     message::fatal_text(why);
     ExitCode::from(message::EXIT_TROUBLE)

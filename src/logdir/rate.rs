@@ -1,6 +1,7 @@
-//! `logdir rate`: how many lines came when, as bars.
+//! `logdir rate`: bars of line counts over time.
 //!
-//! It counts and hands the counts to whoever draws; a line without a stamp counts with the one before it.
+//! This file counts and passes counts to a renderer. Lines without a stamp count with the preceding
+//! line.
 
 mod bars;
 mod counts;
@@ -26,7 +27,7 @@ use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// Runs the command. The error is the exit code of one that has not begun.
+/// Runs the command. `Err` carries the exit code if nothing was read.
 pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
     let settings = Settings::new(options).map_err(|why| options::refuse(&why))?;
     let mut outcome = Outcome::default();
@@ -48,14 +49,13 @@ pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
     Ok(outcome.exit_code())
 }
 
-/// The options, understood.
 struct Settings {
-    /// `None`: a length that fits is chosen.
+    /// `None` selects a fitting length.
     by: Option<Length>,
     filter: Filter,
     range: Range,
     zone: TimeZone,
-    /// `None`: each log tells by its stamps.
+    /// `None` detects counting from the stamps of each log.
     counting: Option<::logdir::label::Counting>,
 }
 
@@ -76,7 +76,7 @@ impl Settings {
     }
 }
 
-/// Counts the lines of one directory.
+/// Counts a single directory's lines.
 fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Counts, Failure> {
     let snapshot = Snapshot::of_place(&found.place)?;
     let stamps = choices::stamps(settings.counting, &snapshot);
@@ -93,7 +93,7 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
             counts.add(source.moment().map(|moment| moment.unix_secs), settings.by.is_none());
         }
     }
-    // Torn lines do not matter for counts.
+    // Counting ignores torn lines.
     let notices = source.take_notices();
     let notices = notices.into_iter().filter(|notice| !matches!(notice, Notice::Torn(_)));
     let moment = |moment: Moment| figures::rfc3339(moment).unwrap_or_default();
@@ -106,7 +106,7 @@ fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Co
     Ok(counts)
 }
 
-/// Writes the counts in the form that was asked for.
+/// Prints counts in the requested form.
 fn write(all: &CountsOfAll, options: &Rate, has_found: bool) -> Result<(), Failure> {
     if let Some(file) = &options.svg {
         return std::fs::write(file, svg::draw(all))
@@ -123,11 +123,11 @@ fn write(all: &CountsOfAll, options: &Rate, has_found: bool) -> Result<(), Failu
     }
 }
 
-/// The lines of one directory in one stretch of time.
+/// JSON: a directory's count in a single interval.
 #[derive(Serialize)]
 struct Object<'a> {
     name: &'a str,
-    /// RFC 3339, universal.
+    /// RFC 3339, UTC.
     time: String,
     seconds: i64,
     lines: u64,

@@ -1,4 +1,4 @@
-//! `logdir show`: the lines of log directories, old files included, in order of time.
+//! `logdir show`: prints lines of log directories, rotated files included, ordered by time.
 
 mod cursors;
 mod emit;
@@ -37,7 +37,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the command. The error is the exit code of one that has not begun.
+/// Runs the command. `Err` carries the exit code if nothing was printed.
 pub fn run(options: Show) -> Result<ExitCode, ExitCode> {
     let settings = Settings::new(options).map_err(|why| options::refuse(&why))?;
     let mut outcome = Outcome::default();
@@ -58,7 +58,6 @@ pub fn run(options: Show) -> Result<ExitCode, ExitCode> {
     Ok(outcome.exit_code())
 }
 
-/// A directory that is open.
 struct Log {
     name: String,
     path: PathBuf,
@@ -66,7 +65,7 @@ struct Log {
     stamps: StampParser,
 }
 
-/// Opens what was found. What cannot be opened is told and left out.
+/// Opens each directory. Failures are reported and skipped.
 fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Vec<Log> {
     let mut logs = Vec::new();
     for Found { name, place } in found {
@@ -83,7 +82,7 @@ fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Ve
     logs
 }
 
-/// A cursor without a position in any of these logs belongs to other logs.
+/// Rejects a cursor without position in any of these logs.
 fn check_after(settings: &Settings, logs: &[Log]) -> Result<(), String> {
     match &settings.after {
         Some(word) if logs.iter().all(|log| word.position(&log.path).is_none()) => {
@@ -94,7 +93,7 @@ fn check_after(settings: &Settings, logs: &[Log]) -> Result<(), String> {
 }
 
 impl Emitter {
-    /// What writes the lines of these directories to standard output.
+    /// Emitter for these directories on stdout.
     fn of(settings: &Settings, logs: &[Log]) -> Result<Emitter, String> {
         let options = &settings.options;
         let filter = Filter::new(&options.patterns)?;
@@ -183,8 +182,8 @@ fn show_forward(
     Ok(())
 }
 
-/// The lines of each directory, from the first one that is wanted on; none where none is. Lets JSON objects
-/// have their cursors.
+/// Line iterators from each directory's first wanted line; empty if none match. Also enables
+/// cursors for JSON.
 fn sources(
     logs: &[Log],
     settings: &Settings,
@@ -277,7 +276,7 @@ fn follow(
     .run()
 }
 
-/// Lets each JSON object have its cursor.
+/// Enables cursors for JSON objects.
 fn give_cursors(
     emitter: &mut Emitter,
     logs: &[Log],
@@ -296,7 +295,7 @@ fn tell_all(merge: &mut BackwardMerge, logs: &[Log], emitter: &mut Emitter, outc
     }
 }
 
-/// Tells of notices, with moments in the form of the lines.
+/// Reports notices with moments in the output format.
 fn tell(outcome: &mut Outcome, name: &str, notices: Vec<Notice>, emitter: &mut Emitter) {
     if notices.is_empty() {
         return;

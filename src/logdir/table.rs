@@ -1,14 +1,13 @@
-//! Tables that fit the terminal. A name too long for its column stands on a line of its own, as in
-//! df(1), and nothing is cut off.
+//! Tables fitted to terminal width. Long names get their own line, as in df(1); nothing is cut off.
 
 use ::logdir::escape;
 
-/// Columns where nobody says otherwise.
+/// Default columns.
 const WIDTH_DEFAULT: usize = 80;
-/// Narrower than this no table is made.
+/// Minimum width of tables.
 const WIDTH_MIN: usize = 20;
 
-/// How many columns there are: what `COLUMNS` says, or the terminal, or 80.
+/// Columns from `COLUMNS`, else from the terminal, else 80.
 pub fn width() -> usize {
     let wanted = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || {
@@ -18,13 +17,13 @@ pub fn width() -> usize {
     wanted.or_else(terminal).filter(|&width| width >= WIDTH_MIN).unwrap_or(WIDTH_DEFAULT)
 }
 
-/// A name as a terminal can show it.
+/// Name with control characters made printable.
 pub fn shown(name: &str) -> String {
     escape::shown(name.as_bytes())
 }
 
-/// Lays out rows of as many cells as the head has; the first cell is a name and stands to the left, as
-/// those of `left` do, the others to the right.
+/// Formats rows with as many cells as the head. Names in the first column, and columns listed in
+/// `left`, are left-aligned; other columns right-aligned.
 pub fn lay_out(head: &[&str], rows: &[Vec<String>], left: &[usize], width: usize) -> String {
     let cell_widths: Vec<usize> = (0..head.len())
         .map(|column| {

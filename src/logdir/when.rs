@@ -1,4 +1,4 @@
-//! Times as people write them on a command line.
+//! Parses command-line times.
 
 use ::logdir::label::Counting;
 use ::logdir::read::stamp::{Moment, parse_time_like_a_stamp};
@@ -6,12 +6,12 @@ use ::logdir::time::{Civil, Zone};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 
-/// What a message says about a time that cannot be read.
+/// Hint in errors about unreadable times.
 pub const FORMS: &str = "write 02:10, 2026-11-21 02:10, today, yesterday, 2h, boot or a stamp";
-/// Digits of seconds since 1970 that stand without `@`: fewer may be a year or a slip.
+/// Minimum digits of seconds since 1970 without `@`: shorter numbers may be years or typing errors.
 const BARE_SECS_DIGITS_MIN: usize = 9;
 
-/// The time that it is, and the zone in which dates without a zone are read.
+/// Current time, and the zone for dates without zone.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     pub moment: Moment,
@@ -19,7 +19,7 @@ pub struct Now {
 }
 
 impl Now {
-    /// The system's time, in local time.
+    /// System time in local time.
     pub fn local() -> Now {
         let (unix_secs, nanos) = ::logdir::clock::now().to_unix();
         Now { moment: Moment { unix_secs, nanos }, zone: Zone::Local }
@@ -30,25 +30,25 @@ impl Now {
     }
 }
 
-/// Which day is meant by a time of day.
+/// Day for a time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayOfClock {
-    /// The day of the latest such time before now.
+    /// Latest occurrence before now.
     Last,
-    /// Today, also if the time has not come yet.
+    /// Today, even if still in the future.
     Today,
-    /// The day of the next such time, counted from a moment.
+    /// First occurrence after a moment.
     FirstFrom(Moment),
 }
 
-/// The moment that a text means if it is `now`:
+/// Parses a time relative to `now`:
 ///
 /// - `now`, `today`, `yesterday`, `tomorrow` (the latter three at midnight);
 /// - `2h`, `-2h`, `90s ago`, `1d 12h ago`: before now; `+5m`, `5m ahead`: after now;
-/// - `02:10`, `02:10:03.5`: the day is chosen by `day`;
+/// - `02:10`, `02:10:03.5`: a time on the day selected by `day`;
 /// - `2026-11-21`, `2026-11-21 02:10:03.5`, with `T` or a space: local time;
-/// - the same followed by `Z`, ` UTC` or an offset as `+01:00`;
-/// - every stamp that the reader accepts, in the zone that its writer uses;
+/// - local forms followed by `Z`, ` UTC` or an offset as `+01:00`;
+/// - any stamp accepted by the reader, in its writer's zone;
 /// - `@` and seconds since 1970; without `@` from nine digits on.
 pub fn parse(text: &str, now: Now, counting: Counting, day: DayOfClock) -> Option<Moment> {
     let text = text.trim();
@@ -60,20 +60,19 @@ pub fn parse(text: &str, now: Now, counting: Counting, day: DayOfClock) -> Optio
         .or_else(|| parse_span(text, now))
 }
 
-/// True for a time of day without a date.
 pub fn is_clock_time(text: &str) -> bool {
     let (text, _) = without_zone(text.trim());
     clock_time(text).is_some()
 }
 
-/// Seconds of a span such as `30s`, `5m` or `1h 30m`, which is not negative.
+/// Non-negative seconds of a span such as `30s`, `5m` or `1h 30m`.
 pub fn parse_secs(text: &str) -> Option<i64> {
     let span: Span = text.trim().parse().ok()?;
     let secs = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
     (secs >= 0.0).then_some(secs as i64)
 }
 
-/// A stamp that stands alone. The dates of s6-log are local time, as any other date.
+/// Parses a bare stamp. s6-log dates are local time, like other dates.
 fn parse_stamp(text: &str, counting: Counting) -> Option<Moment> {
     if text.contains(' ') {
         return None;
@@ -81,7 +80,7 @@ fn parse_stamp(text: &str, counting: Counting) -> Option<Moment> {
     parse_time_like_a_stamp(text.as_bytes(), counting)
 }
 
-/// Seconds since 1970, which may have decimals.
+/// Seconds since 1970, optionally with decimals.
 fn parse_seconds(text: &str) -> Option<Moment> {
     let (digits, is_marked) = match text.strip_prefix('@') {
         Some(digits) => (digits, true),
@@ -111,13 +110,14 @@ fn named_day(text: &str, now: Now) -> Option<Moment> {
     moment_at(now.date()?.midnight().plus_days(days)?, 0, now.zone)
 }
 
-/// A span before now, unless it says that it is after now. Days and months are those of the calendar.
+/// Parses spans before now, or after now with a suffix or sign. Days and months follow the
+/// calendar.
 fn parse_span(text: &str, now: Now) -> Option<Moment> {
     let (span, is_ahead) = match text.strip_suffix("ahead") {
         Some(span) => (span.trim_end(), true),
         None => (text, text.starts_with('+')),
     };
-    // 24:00:00 would be a span too.
+    // Otherwise 24:00:00 would parse as a span.
     let span: Span = if span.contains(':') { None } else { span.parse().ok() }?;
     let span = if is_ahead || span.is_negative() { span } else { span.negate() };
     let time = span.years(0).months(0).weeks(0).days(0);
@@ -151,7 +151,7 @@ fn parse_civil(text: &str, now: Now, day: DayOfClock) -> Option<Moment> {
     moment_at(civil_of(date_time)?, nanos, zone)
 }
 
-/// A text without the word for UTC, and true if there was one.
+/// Text without UTC suffix; true if there was a suffix.
 fn without_zone(text: &str) -> (&str, bool) {
     let rest = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z'));
     rest.map_or((text, false), |rest| (rest.trim_end(), true))
@@ -162,7 +162,7 @@ fn clock_time(text: &str) -> Option<Time> {
     is_time.then(|| text.parse().ok()).flatten()
 }
 
-/// A time of day on the day that is meant.
+/// Time of day on the selected day.
 fn on_day(time: Time, now: Now, day: DayOfClock) -> Option<Moment> {
     let nanos = u32::try_from(time.subsec_nanosecond()).ok()?;
     let at = |date: Civil| {
@@ -187,7 +187,7 @@ fn on_day(time: Time, now: Now, day: DayOfClock) -> Option<Moment> {
     }
 }
 
-/// The moment of a date in a zone; the earlier one where the clock showed it twice.
+/// Moment of a zoned date; the earlier if clocks repeated it.
 fn moment_at(date: Civil, nanos: u32, zone: Zone) -> Option<Moment> {
     Some(Moment { unix_secs: zone.moments(date)?.usual(), nanos })
 }
@@ -209,7 +209,7 @@ fn date_time_of(date: Civil) -> Option<DateTime> {
     DateTime::new(year, month?, day?, hour?, minute?, second?, 0).ok()
 }
 
-/// A date with an offset from UTC.
+/// Date with UTC offset.
 fn parse_timestamp(text: &str) -> Option<Moment> {
     let nanos = text.parse::<Timestamp>().ok()?.as_nanosecond();
     let moment = Moment::from_nanos(nanos)?;
@@ -220,7 +220,7 @@ fn parse_timestamp(text: &str) -> Option<Moment> {
 mod tests {
     use super::*;
 
-    /// 2023-11-14 22:13:20. Other zones are tested with the program, since TZ is of a whole process.
+    /// 2023-11-14 22:13:20. Tests of other zones run the program: TZ applies to a whole process.
     const NOW: i64 = 1_700_000_000;
     const MIDNIGHT: i64 = 1_699_920_000;
 
@@ -273,8 +273,7 @@ mod tests {
         check("1d 12h ago", Some((NOW - 129_600, 0)));
     }
 
-    /// Whatever the reader accepts at the start of a line can be copied from there, and so can what
-    /// `--format` writes.
+    /// Stamps copied from a log line or from `--format` output parse.
     #[test]
     fn stamps_are_times_in_the_zone_of_their_writer() {
         // svlogd -tt and -ttt: UTC.
@@ -290,7 +289,7 @@ mod tests {
         // Tutc and Tlocal, and --format rfc3339.
         check("2023-11-14T22:13:20.000000042Z", Some((NOW, 42)));
         check("2023-11-15T00:13:20.000000042+02:00", Some((NOW, 42)));
-        // --format relative, and the ages of status.
+        // `--format relative`, and ages of status.
         check("  1m01s ago", Some((NOW - 61, 0)));
         check("   5s ahead", Some((NOW + 5, 0)));
         check("1d02h", Some((NOW - 93_600, 0)));

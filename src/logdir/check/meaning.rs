@@ -1,21 +1,19 @@
-//! Explanations of findings, each with advice.
+//! Explanations and advice for findings.
 
 use ::logdir::read::examine::Kind;
 
-/// What people should know of a kind of finding.
 #[derive(Debug)]
 pub struct Meaning {
-    /// The word for scripts.
+    /// Keyword for scripts.
     pub word: &'static str,
-    /// What was found.
+    /// Finding, in a sentence.
     pub what: &'static str,
-    /// Its usual cause and its consequences.
+    /// Usual cause and consequences.
     pub means: &'static str,
-    /// Advice for the administrator.
+    /// Advice for administrators.
     pub todo: &'static str,
 }
 
-/// The meaning of a kind.
 pub fn of(kind: Kind) -> &'static Meaning {
     match kind {
         Kind::Failing => &FAILING,

@@ -1,5 +1,4 @@
-//! What `logdir` answers to a command line that it cannot follow: what was typed, unchanged, and what was
-//! probably meant.
+//! Errors of `logdir` for a wrong command line: the text typed, unchanged, and a suggestion.
 
 use crate::logdir::options::{CommandLine, refuse};
 use crate::message;
@@ -9,7 +8,6 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// A number of lines.
 pub fn line_count(text: &str) -> Result<usize, String> {
     if let Some(rest) = text.strip_prefix('+') {
         return Err(format!("it is a number of lines; --head {rest} shows the first {rest} lines"));
@@ -17,7 +15,7 @@ pub fn line_count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "it is a number of lines".to_owned())
 }
 
-/// The text that was asked for, or the reason why the arguments make no sense.
+/// Prints the help text requested, or the error.
 pub fn answer(error: &Error, arguments: &[OsString]) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => show(&error.to_string()),
@@ -29,7 +27,7 @@ pub fn answer(error: &Error, arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// One line: what, why, what else.
+/// One line: reason, argument, suggestion.
 fn reason(error: &Error, arguments: &[OsString]) -> String {
     let command = command_of(arguments);
     let typed = typed(error, arguments);
@@ -69,7 +67,6 @@ fn reason(error: &Error, arguments: &[OsString]) -> String {
     format!("{why}; {hint}{lists}")
 }
 
-/// The command line up to the name of the command.
 fn command_of(arguments: &[OsString]) -> String {
     let first = arguments.get(1).map(|first| first.to_string_lossy().into_owned());
     let is_command =
@@ -77,12 +74,12 @@ fn command_of(arguments: &[OsString]) -> String {
     first.filter(is_command).map_or_else(|| "logdir".to_owned(), |name| format!("logdir {name}"))
 }
 
-/// The option that an error is about, as it was typed.
+/// Option of an error, as typed.
 fn typed(error: &Error, arguments: &[OsString]) -> String {
     error.get(ContextKind::InvalidArg).map_or_else(String::new, |arg| typed_of(arg, arguments))
 }
 
-/// Errors name options by their long form and their value. Whoever typed the short form sees that.
+/// clap names options by long form and value; the user sees the short form if typed.
 fn typed_of(context: &ContextValue, arguments: &[OsString]) -> String {
     let name = list(context);
     let name = name.split([' ', '[', '=']).next().unwrap_or_default().to_owned();
@@ -104,7 +101,6 @@ fn text(error: &Error, kind: ContextKind) -> String {
     error.get(kind).map_or_else(String::new, list)
 }
 
-/// Words as in a sentence.
 fn list(value: &ContextValue) -> String {
     match value {
         ContextValue::String(word) => word.clone(),

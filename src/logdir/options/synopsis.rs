@@ -1,4 +1,4 @@
-//! The synopsis of logdir(1), and what else it has to say about each option.
+//! Synopsis of logdir(1), compared with the manual page option by option.
 
 use crate::logdir::options::CommandLine;
 use clap::{Arg, ArgAction, Command, CommandFactory};
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 const MANUAL: &str = include_str!("../../../docs/logdir.1");
 
-/// The synopsis of all commands, as mdoc(7).
+/// Synopsis of all commands in mdoc(7).
 fn synopsis() -> String {
     let mut text = String::new();
     for command in CommandLine::command().get_subcommands() {
@@ -33,7 +33,6 @@ fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
 }
 
-/// The shortest form.
 fn flag(arg: &Arg) -> String {
     match (arg.get_short(), arg.get_long()) {
         (Some(short), _) => format!("Fl {short}"),
@@ -58,7 +57,7 @@ fn the_manual_has_the_synopsis_of_the_description() {
     assert_eq!(found, expected, "the synopsis should be:\n{expected}");
 }
 
-/// Every option has an item in the section of its command: `.It Fl n , Fl Fl lines Ar count`.
+/// Every option has an item in its command's section: `.It Fl n , Fl Fl lines Ar count`.
 #[test]
 fn the_manual_explains_every_option_of_every_command() {
     for command in CommandLine::command().get_subcommands() {

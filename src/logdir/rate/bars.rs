@@ -1,23 +1,22 @@
-//! Counts as bars of text, a row for each stretch of time, directories side by side as far as there is
-//! room and below each other beyond that.
+//! Counts as text bars, a row per interval. Directories appear side by side if the width allows,
+//! else below each other.
 
 use super::counts::CountsOfAll;
 use crate::logdir::figures;
 
-/// A bar has at least so many columns.
+/// Minimum columns of a bar.
 const BAR_LEN_MIN: usize = 6;
-/// A count, as [`figures::count`] gives it.
+/// Columns of a count by [`figures::count`].
 const COUNT_LEN: usize = 5;
-/// The character of bars.
 const MARK: &str = "#";
-/// So many stretches without lines are shown as they are; more that follow each other as one row.
+/// Longest run of empty intervals drawn row by row; a longer run becomes one row.
 const EMPTY_MAX: usize = 2;
 
-/// Draws the counts in so many columns.
+/// Draws bars at most `width` columns wide.
 pub fn draw(all: &CountsOfAll, width: usize) -> String {
     let rows = rows(all);
     let time_len = all.starts().first().map_or(0, |&start| all.name_of(start).len());
-    // A count, two spaces around it, and a bar.
+    // Count, two spaces around it, bar.
     let room = width.saturating_sub(time_len);
     let in_a_row = (room / (COUNT_LEN + 2 + BAR_LEN_MIN)).clamp(1, all.names().len().max(1));
     let bar_len = (room / in_a_row).saturating_sub(COUNT_LEN + 2).max(1);
@@ -35,7 +34,7 @@ pub fn draw(all: &CountsOfAll, width: usize) -> String {
     text
 }
 
-/// A stretch of time, or several without lines.
+/// An interval, or a run of empty ones.
 enum Row {
     Stretch(i64),
     Nothing,
@@ -68,7 +67,7 @@ fn append_empty(all: &CountsOfAll, from: i64, to: i64, rows: &mut Vec<Row>) {
     }
 }
 
-/// The names, each with all its lines, above their bars.
+/// Names with total lines, above their bars.
 fn append_head(
     all: &CountsOfAll,
     group: &[usize],
@@ -111,7 +110,7 @@ fn append_row(
     text.push('\n');
 }
 
-/// Columns of a bar: the full width for the largest count, at least one if not zero.
+/// Columns of a bar: full width for the largest count, at least one unless zero.
 fn bar(count: u64, largest: u64, len: usize) -> usize {
     let share = count as f64 / largest.max(1) as f64;
     ((share * len as f64).round() as usize).clamp(usize::from(count > 0), len)

@@ -1,36 +1,35 @@
-//! Lines counted by stretches of time, of one directory and of several.
+//! Line counts by interval, for single directories and several side by side.
 
 use crate::logdir::bucket::Length;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The length to begin with, if `--by` is not given.
+/// Initial interval without `--by`.
 pub const FINEST: Length = Length::Seconds(60);
-/// What is counted by next where that makes too many stretches.
+/// Longer intervals, tried in order if a table gets too long.
 const COARSER: [Length; 3] = [Length::Seconds(600), Length::Seconds(3600), Length::Day];
-/// So many stretches from the first to the last line are what fits.
+/// Most rows from first to last line without `--by`.
 const FITTING_MAX: i64 = 48;
-/// Stretches with lines that are held for one directory: two months of minutes.
+/// Bound of non-empty intervals per directory: two months of minutes.
 const STRETCHES_MAX: usize = 100_000;
 
-/// The lines of one directory.
+/// Counts of a single directory.
 #[derive(Debug)]
 pub struct Counts {
     name: String,
     by: Length,
     zone: TimeZone,
-    /// Counts by the start of their stretch, in seconds since 1970.
+    /// Keys: interval start in seconds since 1970.
     counts: BTreeMap<i64, u64>,
-    /// The stretch of the last line, and what was counted in it since.
+    /// Current interval and its count so far.
     now: (Range<i64>, u64),
-    /// Lines whose time nobody knows.
+    /// Lines without a known time.
     pub timeless_count: u64,
     is_full: bool,
 }
 
 impl Counts {
-    /// None yet.
     pub fn new(name: String, by: Length, zone: &TimeZone) -> Counts {
         Counts {
             name,
@@ -43,8 +42,7 @@ impl Counts {
         }
     }
 
-    /// Counts a line of this second. Where there are too many stretches, longer ones are taken, if that
-    /// is allowed.
+    /// Counts a line. Too many intervals are merged into longer ones if `may_coarsen`.
     pub fn add(&mut self, unix_secs: Option<i64>, may_coarsen: bool) {
         let Some(unix_secs) = unix_secs else {
             self.timeless_count += 1;
@@ -64,7 +62,7 @@ impl Counts {
         self.now.1 += 1;
     }
 
-    /// Puts what was counted of the last stretch to the others.
+    /// Adds the current interval to `counts`.
     fn settle(&mut self) {
         if self.now.1 > 0 && !self.is_full {
             *self.counts.entry(self.now.0.start).or_default() += self.now.1;
@@ -80,7 +78,6 @@ impl Counts {
         }
     }
 
-    /// Counts by longer stretches.
     fn coarsen(&mut self, by: Length) {
         self.settle();
         self.by = by;
@@ -92,13 +89,13 @@ impl Counts {
         self.counts = counts;
     }
 
-    /// Start of the first stretch, start of the last.
+    /// Starts of the first and last intervals.
     fn extent(&self) -> Option<(i64, i64)> {
         Some((*self.counts.first_key_value()?.0, *self.counts.last_key_value()?.0))
     }
 }
 
-/// The lines of several directories, by the same stretches.
+/// Counts of several directories by common intervals.
 #[derive(Debug)]
 pub struct CountsOfAll {
     all: Vec<Counts>,
@@ -108,8 +105,8 @@ pub struct CountsOfAll {
 }
 
 impl CountsOfAll {
-    /// Puts directories side by side, by what fits where nobody asked for anything else. What is wrong
-    /// where there are too many stretches.
+    /// Aligns the directories on a common interval, longer if `--by` is absent. `Err` explains too
+    /// many intervals.
     pub fn new(
         mut all: Vec<Counts>,
         wanted: Option<Length>,
@@ -133,17 +130,15 @@ impl CountsOfAll {
         Ok(CountsOfAll { all, names, by, zone })
     }
 
-    /// Whether no line was counted.
     pub fn is_empty(&self) -> bool {
         self.all.iter().all(|counts| counts.counts.is_empty())
     }
 
-    /// What the directories are called.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The starts of all stretches with lines in any directory, in order.
+    /// Starts of all non-empty intervals, ascending.
     pub fn starts(&self) -> Vec<i64> {
         let mut starts: Vec<i64> =
             self.all.iter().flat_map(|counts| counts.counts.keys().copied()).collect();
@@ -152,29 +147,25 @@ impl CountsOfAll {
         starts
     }
 
-    /// The counts of each directory in a stretch.
+    /// Counts by directory for an interval.
     pub fn at(&self, start: i64) -> Vec<u64> {
         self.all.iter().map(|counts| counts.counts.get(&start).copied().unwrap_or(0)).collect()
     }
 
-    /// The largest count of a directory.
     pub fn largest(&self, number: usize) -> u64 {
         self.all[number].counts.values().copied().max().unwrap_or(0)
     }
 
-    /// All lines of a directory.
     pub fn sum(&self, number: usize) -> u64 {
         self.all[number].counts.values().sum()
     }
 
-    /// How long a stretch is.
     pub fn secs_of(&self, start: i64) -> i64 {
         self.by
             .around(start, &self.zone)
             .map_or(self.by.secs(), |stretch| stretch.end - stretch.start)
     }
 
-    /// What people call a stretch.
     pub fn name_of(&self, start: i64) -> String {
         self.by.name(start, &self.zone)
     }

@@ -1,28 +1,27 @@
-//! Counts as a picture: a panel of bars for each directory, all on the same stretch of time, readable
-//! on a light and on a dark ground.
+//! Counts as an SVG picture: a panel per directory, a common time axis, legible on light and dark
+//! backgrounds.
 
 use super::counts::CountsOfAll;
 use crate::logdir::figures;
 use std::fmt::Write;
 
 const WIDTH: f64 = 800.0;
-/// Height of a panel with its name and its times.
+/// Panel height including name and time axis.
 const PANEL_HEIGHT: f64 = 170.0;
-/// Room left of, right of, above and below the bars of a panel.
+/// Margins around a panel's bars.
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 26.0;
-/// A bar is not thinner than this, nor wider.
+/// Limits of bar width.
 const BAR_WIDTH_MIN: f64 = 0.5;
 const BAR_WIDTH_MAX: f64 = 40.0;
-/// The colour of bars stands out from white and from black alike.
+/// The bar color contrasts with both white and black.
 const STYLE: &str = "\
 svg{color-scheme:light dark;font:12px sans-serif}\
 .ground{fill:#fff}text{fill:#222}.axis{stroke:#888}.bar{fill:#2a78c8}\
 @media(prefers-color-scheme:dark){.ground{fill:#16181c}text{fill:#e4e4e4}.bar{fill:#5aa0e6}}";
 
-/// Draws the counts.
 pub fn draw(all: &CountsOfAll) -> String {
     let starts = all.starts();
     let height = PANEL_HEIGHT * all.names().len().max(1) as f64;
@@ -85,12 +84,12 @@ fn append_bar(
     );
 }
 
-/// `text` is escaped already.
+/// Expects escaped text.
 fn append_text(x: f64, y: f64, anchor: &str, text: &str, svg: &mut String) {
     let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 
-/// Names have no control characters, which XML has no escapes for.
+/// Names contain no control characters; XML has no escapes for control characters.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\t', " ")
 }

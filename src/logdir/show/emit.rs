@@ -1,4 +1,4 @@
-//! From lines to output: which ones, in which form, and when.
+//! Filters, formats and times line output.
 
 use crate::logdir::filter::Filter;
 use crate::logdir::show::cursors::Cursors;
@@ -18,30 +18,26 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The clock is asked after so many bytes of lines, where each counts for so many at least.
+/// Bytes of lines between clock reads; each line adds a minimum.
 const PULSE_LEN: usize = 64 * 1024;
 const LINE_LEN_MIN: usize = 64;
-/// What was found is shown after so much time, whether more comes or not.
+/// Longest delay before matches are printed, even if no more lines arrive.
 const PULSE_INTERVAL: Duration = Duration::from_millis(100);
-/// What separates matches that do not follow each other, where lines around them are shown.
+/// Separates groups of matches and their context.
 const SEPARATOR: &[u8] = b"--\n";
 
-/// A line on its way out.
 #[derive(Clone, Copy)]
 pub struct Item<'a> {
-    /// The number of its directory.
+    /// Directory number.
     pub number: usize,
-    /// The line.
     pub line: Line<'a>,
-    /// The stamp of the line.
     pub stamp: Option<Stamp>,
-    /// Where it starts.
     pub place: &'a LineStart,
-    /// The files read up to the line, when reading forward.
+    /// Files read up to this line; `None` when reading backward.
     pub chain: Option<&'a Chain>,
 }
 
-/// A line that is shown if one is wanted soon.
+/// Context line, printed if a match follows soon.
 struct Held {
     number: usize,
     bytes: Vec<u8>,
@@ -72,11 +68,10 @@ impl Held {
     }
 }
 
-/// How lines are written.
+/// Output format.
 pub enum Form {
-    /// For people.
     Text(Box<Renderer>),
-    /// One JSON object a line; the names and paths of the directories.
+    /// One JSON object per line; directory names and paths.
     Json(Vec<json::Names>),
 }
 
@@ -91,42 +86,40 @@ impl Form {
     }
 }
 
-/// Writes the lines that are wanted.
+/// Filters and writes lines.
 pub struct Emitter {
     form: Form,
-    /// Makes the cursor of each line, with `--json=cursor`.
+    /// Cursor builder for `--json=cursor`.
     cursors: Option<Cursors>,
     filter: Filter,
-    /// How many lines are shown before and after each that is wanted.
+    /// Context lines before and after each match.
     context: Context,
-    /// The last lines that were not shown; at most `context.before_count`.
+    /// Latest lines not printed; at most `context.before_count`.
     before: VecDeque<Held>,
-    /// How many lines are still to be shown after the last one that is wanted.
+    /// Context lines still due after the last match.
     after_count: usize,
-    /// Whether lines were left out since the last one that was shown.
+    /// True if lines were skipped since the last printed line.
     left_out: bool,
-    /// Lines that are on their way.
+    /// Formatted bytes, unwritten.
     text: Vec<u8>,
     output: Output,
-    /// Bytes that have been written out.
     written_len: u64,
-    /// What may ask to end while nobody takes the output. Then there is no pager.
+    /// Signals that may end the program while output is blocked; no pager then.
     signals: Option<Rc<Signals>>,
-    /// True after a signal: the rest of the output is not written.
+    /// True after a signal: discard remaining output.
     is_stopped: bool,
     progress: Option<Progress>,
-    /// Bytes of lines that have passed since the clock was asked.
+    /// Bytes of lines since the last clock read.
     passed_len: usize,
     looked_at: Instant,
-    /// Whether the line of which pieces come was wanted.
+    /// True if the current line, arriving in pieces, matched.
     was_wanted: bool,
     found_count: u64,
-    /// The largest number of matches to show.
+    /// Maximum matches.
     found_count_max: u64,
 }
 
 impl Emitter {
-    /// Writes lines in this form.
     pub fn new(
         form: Form,
         filter: Filter,
@@ -156,48 +149,44 @@ impl Emitter {
         }
     }
 
-    /// How many lines were wanted.
+    /// Matches so far.
     pub fn found_count(&self) -> u64 {
         self.found_count
     }
 
-    /// Whether a line with this text is wanted.
     pub fn is_wanted(&self, text: &[u8]) -> bool {
         self.filter.is_wanted(text)
     }
 
-    /// Whether a line is wanted.
     pub fn wants(&self, item: Item<'_>) -> bool {
         self.is_wanted(text_of(item))
     }
 
-    /// The form, to write moments in it.
+    /// Output form, for formatting moments.
     pub fn form(&mut self) -> &mut Form {
         &mut self.form
     }
 
-    /// Shows at most this many matches, and the lines around them.
+    /// Limits matches; their context lines are still printed.
     pub fn set_limit(&mut self, count: Option<u64>) {
         self.found_count_max = count.unwrap_or(u64::MAX);
     }
 
-    /// True if no other line will be shown.
+    /// True if no further line will be printed.
     pub fn is_complete(&self) -> bool {
         self.found_count >= self.found_count_max && self.after_count == 0
     }
 
-    /// Gives lines cursors from here on.
     pub fn set_cursors(&mut self, cursors: Cursors) {
         self.cursors = Some(cursors);
     }
 
-    /// Passes over a line that was to be shown long ago.
+    /// Skips a line printed in an earlier run.
     pub fn skip(&mut self, item: Item<'_>) {
         self.note(item);
         self.was_wanted = false;
     }
 
-    /// Takes a line.
     pub fn take(&mut self, item: Item<'_>) -> Result<(), Failure> {
         self.note(item);
         if !item.line.continues {
@@ -217,14 +206,14 @@ impl Emitter {
         if self.text.len() >= self.output.block_len() { self.flush() } else { Ok(()) }
     }
 
-    /// Says that a search of so many bytes begins.
+    /// Begins progress for a search over that many bytes.
     pub fn begin(&mut self, all_len: impl FnOnce() -> u64) {
         if let Some(progress) = &mut self.progress {
             progress.begin(all_len());
         }
     }
 
-    /// Whether it is time to look how things are, after a line of this length.
+    /// True if the clock is due after a line of this length.
     pub fn is_due(&mut self, line_len: usize) -> bool {
         self.passed_len += line_len.max(LINE_LEN_MIN);
         if self.passed_len < PULSE_LEN {
@@ -234,8 +223,7 @@ impl Emitter {
         self.looked_at.elapsed() >= PULSE_INTERVAL
     }
 
-    /// Shows what was found, and how far the search has come with so many bytes left. False where nobody
-    /// wants more.
+    /// Prints matches and progress with the bytes left. `false` if the reader closed its end.
     pub fn look(&mut self, left_len: impl FnOnce() -> u64) -> Result<bool, Failure> {
         self.looked_at = Instant::now();
         self.flush()?;
@@ -248,8 +236,8 @@ impl Emitter {
         Ok(true)
     }
 
-    /// Writes everything that was taken, unless it waits for a pager to be needed, or a signal asks to
-    /// end while nobody reads it.
+    /// Writes all buffered lines, except while a pager decision is pending or after a signal with
+    /// output blocked.
     pub fn flush(&mut self) -> Result<(), Failure> {
         if self.is_stopped || self.text.is_empty() || self.output.holds(&self.text) {
             return Ok(());
@@ -268,10 +256,10 @@ impl Emitter {
         Ok(())
     }
 
-    /// Writes everything, and waits until a pager has ended. What comes then goes to standard output.
+    /// Writes all buffered lines and waits for the pager. Later output uses stdout.
     pub fn finish(&mut self) -> Result<(), Failure> {
         if self.output.was_interrupted() {
-            // What tells of progress stays, with the `^C` behind it.
+            // Keeps the progress line, with `^C` after it.
             if !self.text.is_empty() {
                 message::end_line();
             }
@@ -284,29 +272,27 @@ impl Emitter {
         }
     }
 
-    /// Takes away what tells of progress.
     pub fn be_quiet(&mut self) {
         if let Some(progress) = &mut self.progress {
             progress.erase();
         }
     }
 
-    /// From here on these signals may ask to end.
+    /// Lets these signals end the program from here on.
     pub fn listen_to(&mut self, signals: Rc<Signals>) {
         self.signals = Some(signals);
     }
 
-    /// Whether output is left that will never be written.
+    /// True if unwritten output was discarded.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped
     }
 
-    /// Bytes that have been written out.
     pub fn written_len(&self) -> u64 {
         self.written_len
     }
 
-    /// Bytes written, and bytes still in `text`.
+    /// Bytes written plus bytes in `text`.
     pub fn taken_len(&self) -> u64 {
         self.written_len + self.text.len() as u64
     }
@@ -352,7 +338,6 @@ impl Emitter {
     }
 }
 
-/// A line without its stamp.
 fn text_of(item: Item<'_>) -> &[u8] {
     &item.line.bytes[item.stamp.map_or(0, |stamp| stamp.end)..]
 }

@@ -1,4 +1,4 @@
-//! Lines as JSON, one object each, in ASCII.
+//! Lines as ASCII JSON objects.
 
 use crate::logdir::figures;
 use crate::logdir::show::emit::Item;
@@ -10,16 +10,15 @@ use serde_json::ser::Formatter;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What a directory is called.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// By people.
+    /// Name for people.
     pub name: String,
-    /// By the system.
+    /// Path in the file system.
     pub path: String,
 }
 
-/// What logdir(1) says of a line.
+/// Fields documented in logdir(1).
 #[derive(Serialize)]
 struct Object<'a> {
     name: &'a str,
@@ -43,7 +42,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Appends a line as an object, and a newline.
+/// Appends a JSON object and newline.
 pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
     let (label, text) = match item.stamp {
         Some(stamp) => (Some(&item.line.bytes[..stamp.len]), &item.line.bytes[stamp.end..]),
@@ -62,13 +61,13 @@ pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<
         more: item.line.ending == Ending::Cut,
         cursor,
     };
-    // Nothing can go wrong where the text is in memory and keys are strings.
+    // Serializing string keys into memory cannot fail.
     let _ = object.serialize(&mut Serializer::with_formatter(&mut *to, Ascii));
     to.push(b'\n');
 }
 
-/// Without blanks, and what is not printable ASCII as `\uHHHH`, since lines are anybody's and output may
-/// come to a terminal.
+/// Compact output with `\uHHHH` for everything except printable ASCII: lines are untrusted and may
+/// reach a terminal.
 struct Ascii;
 
 impl Formatter for Ascii {

@@ -1,8 +1,7 @@
-//! Where lines go: to standard output, or, where that is a terminal and they do not fit its screen, to a
-//! pager.
+//! Output to stdout, or to a pager if a terminal's screen is too small.
 //!
-//! Up to a screen of lines is held back until it is known which. Whoever ends that with INT gets to see
-//! what was found.
+//! Up to a screenful is buffered before that decision. After SIGINT the buffered lines are still
+//! printed.
 
 use crate::logdir::show::pager::{self, Pager, Wanted};
 use crate::stdout;
@@ -12,33 +11,30 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use terminal_size::{Height, Width, terminal_size_of};
 
-/// Bytes that are not kept for the next line, where they are not held back.
+/// Buffer size for direct output.
 const BLOCK_LEN: usize = 64 * 1024;
-/// The screen of a terminal that does not tell: rows and columns.
+/// Assumed rows and columns if the terminal reports none.
 const SCREEN: (usize, usize) = (24, 80);
 
-/// Where lines go.
 pub enum Output {
-    /// To standard output.
     Direct,
-    /// Nowhere yet.
+    /// Undecided.
     Held(Screen),
-    /// To a pager.
     Paged(Pager),
 }
 
-/// A terminal that may need a pager.
+/// Terminal output before the pager decision.
 pub struct Screen {
     wanted: Wanted,
     rows: usize,
     columns: usize,
-    /// None where INT was ignored.
+    /// `None` if SIGINT was ignored at start.
     interrupts: Option<SignalFd>,
     was_interrupted: bool,
 }
 
 impl Output {
-    /// To a pager if need be, and if the environment wants one.
+    /// Buffers for a pager if the environment names one.
     pub fn with_pager() -> Output {
         let Some(wanted) = pager::wanted(|name| std::env::var_os(name)) else {
             return Output::Direct;
@@ -55,7 +51,7 @@ impl Output {
         })
     }
 
-    /// How many bytes are worth a call of [`Output::write`].
+    /// Bytes that justify a [`Output::write`] call.
     pub fn block_len(&self) -> usize {
         match self {
             Output::Held(screen) => screen.rows * screen.columns,
@@ -63,7 +59,7 @@ impl Output {
         }
     }
 
-    /// Whether these lines would stay where they are.
+    /// True if these lines would stay buffered.
     pub fn holds(&self, lines: &[u8]) -> bool {
         match self {
             Output::Held(screen) => screen.fits(lines),
@@ -71,13 +67,13 @@ impl Output {
         }
     }
 
-    /// Writes the lines and empties them, unless they are held back.
+    /// Writes `lines` and empties the buffer, except while undecided.
     pub fn write(&mut self, lines: &mut Vec<u8>) -> Result<(), Failure> {
         if self.holds(lines) {
             return Ok(());
         }
         if let Output::Held(screen) = self {
-            // The pager inherits what is blocked.
+            // A pager inherits the blocked signals.
             release_interrupts();
             *self = Pager::start(&screen.wanted).map_or(Output::Direct, Output::Paged);
         }
@@ -91,7 +87,7 @@ impl Output {
         }
     }
 
-    /// Writes all of it, and waits until it was seen. Where INT has come, it kills us after that.
+    /// Writes everything and waits for the pager. A pending SIGINT then kills this process.
     pub fn finish(&mut self, lines: &mut Vec<u8>) -> Result<(), Failure> {
         self.write(lines)?;
         let was_interrupted = self.was_interrupted();
@@ -106,12 +102,12 @@ impl Output {
         written
     }
 
-    /// Whether INT has come while lines were held back.
+    /// True if SIGINT arrived during buffering.
     pub fn was_interrupted(&self) -> bool {
         matches!(self, Output::Held(Screen { was_interrupted: true, .. }))
     }
 
-    /// Whether nobody wants more.
+    /// True if the reader closed its end.
     pub fn is_over(&mut self) -> bool {
         match self {
             Output::Direct => false,
@@ -120,28 +116,27 @@ impl Output {
         }
     }
 
-    /// Whether a pager has the terminal.
+    /// True while a pager owns the terminal.
     pub fn is_paged(&self) -> bool {
         matches!(self, Output::Paged(_))
     }
 }
 
 impl Screen {
-    /// Whether INT has come.
     fn is_interrupted(&mut self) -> bool {
         let comes = |interrupts: &SignalFd| matches!(interrupts.read_signal(), Ok(Some(_)));
         self.was_interrupted |= self.interrupts.as_ref().is_some_and(comes);
         self.was_interrupted
     }
 
-    /// Whether there is room for these lines and that of the next command.
+    /// True if these lines plus a shell prompt fit the screen.
     fn fits(&self, lines: &[u8]) -> bool {
         lines.len() <= self.rows * self.columns
             && memchr::memchr_iter(b'\n', lines).count() < self.rows
     }
 }
 
-/// Has INT read instead of killing us.
+/// Blocks SIGINT and reads it from a descriptor.
 fn collect_interrupts() -> Option<SignalFd> {
     if startup::is_ignored(Signal::SIGINT as i32) {
         return None;
@@ -154,10 +149,10 @@ fn collect_interrupts() -> Option<SignalFd> {
     Some(fd)
 }
 
-/// Lets INT kill us again.
+/// Unblocks SIGINT.
 fn release_interrupts() {
     let mut interrupt = SigSet::empty();
     interrupt.add(Signal::SIGINT);
-    // Should it fail, TERM does what INT would.
+    // If unblocking fails, SIGTERM still ends the program.
     let _ = interrupt.thread_unblock();
 }

@@ -1,6 +1,6 @@
-//! Runs the pager for output longer than the screen.
+//! Runs a pager for output longer than the screen.
 //!
-//! Without a shell, a pager that is not installed is known before a line is written to it.
+//! Without a shell in between, a missing pager fails before any line is written.
 
 use crate::message;
 use crate::sys::startup;
@@ -13,25 +13,22 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Variables that name a pager; the first that is set counts. Then the default.
+/// Pager variables in order of preference, before the default.
 const VARIABLES: [&str; 2] = ["LOGDIR_PAGER", "PAGER"];
 const DEFAULT: &str = "less";
-/// What less does if `LESS` is not set: quit if everything fits the screen after all, show colors, and
-/// leave the screen as it is.
+/// Default for `LESS`: quit if everything fits the screen, show colors, keep the screen on exit.
 const LESS: &str = "FRX";
-/// The letter for colors.
 const COLOURS: u8 = b'R';
 
-/// What runs as the pager: its name and arguments.
+/// Pager command with arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     words: Vec<OsString>,
-    /// True if a variable names this pager: then a failure to start is reported.
+    /// True if a variable names this pager: a failed start is then reported.
     is_asked_for: bool,
 }
 
-/// The pager of the environment. `None` if the variable is empty, or `TERM` is a terminal without cursor
-/// movement.
+/// Pager from the environment. `None` if the variable is empty, or if `TERM` lacks cursor movement.
 pub fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> Option<Wanted> {
     if variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
         return None;
@@ -48,17 +45,18 @@ pub fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> Option<Wanted> {
     (!is_none).then_some(Wanted { words, is_asked_for })
 }
 
-/// A running pager. Dropping it waits until the pager has exited.
+/// Running pager. Drop waits for its exit.
 pub struct Pager {
     child: Child,
-    /// `None` once the pager has closed its input.
+    /// `None` after the pager closed its input.
     input: Option<ChildStdin>,
 }
 
 impl Pager {
-    /// Starts it. None where it cannot be started, which is told where somebody asked for it.
+    /// Starts a pager. `None` after failure, reported only if the user named that pager.
     ///
-    /// From then on INT is the pager's business, and a pager that ends early is no reason to be killed.
+    /// From here on SIGINT belongs to the pager, and an early exit of the pager must not kill this
+    /// process.
     pub fn start(wanted: &Wanted) -> Option<Pager> {
         let mut command = Command::new(&wanted.words[0]);
         command.args(&wanted.words[1..]).stdin(Stdio::piped());
@@ -79,7 +77,7 @@ impl Pager {
         }
     }
 
-    /// Gives it bytes, unless it has ended.
+    /// Writes bytes unless the pager has exited.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let Some(input) = &mut self.input else { return Ok(()) };
         match input.write_all(bytes) {
@@ -92,7 +90,7 @@ impl Pager {
         }
     }
 
-    /// True once its input is closed.
+    /// True if input is closed.
     pub fn has_ended(&mut self) -> bool {
         let is_broken = |input: &ChildStdin| {
             let mut ready = [PollFd::new(input.as_fd(), PollFlags::empty())];
@@ -108,12 +106,12 @@ impl Pager {
 impl Drop for Pager {
     fn drop(&mut self) {
         self.input = None;
-        // How it ended is its user's business.
+        // A pager's exit status does not matter.
         let _ = self.child.wait();
     }
 }
 
-/// The options of less: those of the user, and colors in any case, or it shows their escapes as text.
+/// Options for less: the user's plus `-R`; without `-R` less shows color escapes as text.
 fn less(wanted: Option<OsString>) -> OsString {
     let Some(wanted) = wanted else { return LESS.into() };
     let is_letters = |word: &&[u8]| !word.starts_with(b"--");
@@ -122,7 +120,7 @@ fn less(wanted: Option<OsString>) -> OsString {
     if has_colours {
         return wanted;
     }
-    // First, since what follows a letter with a value is part of that.
+    // `-R` first: text after a letter with a value belongs to that value.
     let mut options = OsString::from("-R ");
     options.push(wanted);
     options

@@ -1,5 +1,4 @@
-//! How far a long search has come: a line on stderr, where that is a terminal, while nothing else is
-//! written for a while.
+//! Progress line of a long search, on a terminal's stderr after a second without other output.
 
 use crate::logdir::{figures, table};
 use crate::message;
@@ -8,21 +7,20 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Time without output before the line appears.
+/// Silence before progress appears.
 const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is told.
 pub struct Progress {
-    /// Bytes that were to be read at the beginning.
+    /// Bytes to read at start.
     all_len: u64,
     quiet_since: Instant,
-    /// Columns of the line on the screen; 0 without a line.
+    /// Columns on screen; 0 if hidden.
     shown_len: usize,
 }
 
 impl Progress {
-    /// `None` if stderr is no terminal, or if another program may use the terminal: the reader of a
-    /// pipe, or a foreground job.
+    /// `None` unless stderr is a terminal, or if another program may use it: a pipe's reader or a
+    /// foreground job.
     pub fn wanted() -> Option<Progress> {
         let stderr = std::io::stderr();
         let is_in_front =
@@ -34,12 +32,11 @@ impl Progress {
         })
     }
 
-    /// Begins a search of so many bytes.
     pub fn begin(&mut self, all_len: u64) {
         self.all_len = all_len;
     }
 
-    /// Shows how much there is left, once it has been quiet for long enough.
+    /// Prints progress after enough silence.
     pub fn show(&mut self, left_len: u64, found_count: u64) {
         if self.quiet_since.elapsed() < QUIET_INTERVAL {
             return;
@@ -50,7 +47,7 @@ impl Progress {
         self.shown_len = text.len();
     }
 
-    /// Takes the line away: something else is written.
+    /// Erases the progress line before other output.
     pub fn erase(&mut self) {
         self.quiet_since = Instant::now();
         if self.shown_len > 0 {

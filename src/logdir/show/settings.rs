@@ -1,4 +1,4 @@
-//! The options of `logdir show`, and what they say together.
+//! Parsed and cross-checked options of `logdir show`.
 
 use crate::logdir::choices;
 use crate::logdir::options::{FormatName, JsonForm, Show, When};
@@ -10,29 +10,27 @@ use ::logdir::read::render::{Colours, Format, Zone};
 use ::logdir::read::stamp::Moment;
 use std::io::IsTerminal;
 
-/// The options, understood.
 pub struct Settings {
-    /// As they were given.
+    /// Options as given.
     pub options: Show,
-    /// From `--since` to `--until`.
+    /// `--since` to `--until`.
     pub range: Range,
-    /// How times are shown.
     pub format: Format,
-    /// What JSON objects contain; none if lines are text.
+    /// `None` for text output.
     pub json: Option<JsonForm>,
-    /// Lines shown around each line that is wanted.
+    /// Lines printed around each match.
     pub context: Context,
-    /// Names and matches have colors.
+    /// Colors for names and matches.
     pub colours: Colours,
-    /// `None`: each log tells by its stamps.
+    /// `None` detects counting from the stamps of each log.
     pub counting: Option<Counting>,
-    /// What `--after` says.
+    /// Position from `--after`.
     pub after: Option<Cursor>,
-    /// When the command was begun.
+    /// Start of the command.
     pub now: Moment,
 }
 
-/// How many lines are shown around each line that is wanted, in the order in which lines arrive.
+/// Numbers of lines printed around each match, in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     pub before_count: usize,
@@ -40,19 +38,18 @@ pub struct Context {
 }
 
 impl Context {
-    /// True if any are.
     pub fn is_any(self) -> bool {
         self.before_count > 0 || self.after_count > 0
     }
 
-    /// For lines that arrive with the last one first.
+    /// Context for lines arriving last first.
     fn reversed(self) -> Context {
         Context { before_count: self.after_count, after_count: self.before_count }
     }
 }
 
 impl Settings {
-    /// What the options ask for. The error is why they make no sense.
+    /// Checks and parses options. `Err` explains a contradiction.
     pub fn new(options: Show) -> Result<Settings, String> {
         let now = Now::local();
         let counting = choices::counting(&options.labels);
