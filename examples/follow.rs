@@ -1,4 +1,4 @@
-//! Prints the lines of log directories as they are written. It goes on where it was stopped or killed.
+//! Prints log directory lines as they are written. Resumes after being stopped or killed.
 //!
 //! Usage: `follow CURSOR-FILE DIRECTORY...`
 

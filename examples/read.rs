@@ -1,4 +1,4 @@
-//! Prints the lines of a log directory that were written between two times, the stamps left out.
+//! Prints lines of a log directory written between two times, without stamps.
 //!
 //! Usage: `read DIRECTORY [SINCE [UNTIL]]`, each time as a stamp of any logger.
 

@@ -1,4 +1,4 @@
-//! Writes standard input to a log directory, and ends when all of it is on disk.
+//! Writes standard input to a log directory, and exits after all data is on disk.
 //!
 //! Usage: `write DIRECTORY <lines`
 

@@ -1,8 +1,7 @@
-//! The programs that copy lines and change their stamps, `tai64n` and `tai64nlocal`, and what they share: from
-//! files or standard input, through a filter, to standard output.
+//! The line filters `tai64n` and `tai64nlocal`, and their shared copy loop: files or standard
+//! input, filter, standard output.
 //!
-//! All output of a block is written before the next read, so that a line, and a part of a line, appears at
-//! once.
+//! Output of each block is written before the next read, so partial lines appear immediately too.
 
 pub mod tai64n;
 pub mod tai64nlocal;
@@ -21,32 +20,32 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// Bytes asked for in one read: what a pipe holds.
+/// Read size in bytes: pipe capacity.
 const BLOCK_LEN: usize = 64 * 1024;
-/// Bytes given to the filter at once, which bounds by how far it can exceed [`OUTPUT_LEN`].
+/// Bytes per filter call; bounds the overshoot beyond [`OUTPUT_LEN`].
 const PIECE_LEN: usize = 4 * 1024;
-/// Bytes of output that are not kept for the end of the block.
+/// Output threshold for writing before the block ends, in bytes.
 const OUTPUT_LEN: usize = 64 * 1024;
 
-/// The operand that means standard input.
+/// Operand for standard input.
 const STDIN_OPERAND: &[u8] = b"-";
-/// What messages call standard input.
+/// Name of standard input in messages.
 const STDIN_NAME: &str = "standard input";
-/// Descriptor number; it may be closed at the start.
+/// Descriptor number; may be closed at start.
 const STDIN_FD: usize = 0;
 
-/// Turns input into output, cut anywhere.
+/// Stream filter: accepts input cut anywhere.
 pub trait Filter {
-    /// Takes notice that a block was read just now; its pieces follow.
+    /// Announces a new block; its pieces follow.
     fn begin_block(&mut self);
-    /// Appends to `output` what comes out for the next piece of input.
+    /// Appends output for the next input piece.
     fn push(&mut self, piece: &[u8], output: &mut Vec<u8>);
-    /// Appends what was held back when no input follows.
+    /// Appends pending output at end of input.
     fn finish(&mut self, output: &mut Vec<u8>);
 }
 
-/// Copies the operands one after the other as if they were one file, or standard input if there are
-/// none. All that was read is written, also if the end is a file that cannot be.
+/// Copies all operands as one concatenated file, or standard input without operands. If a file
+/// fails, data read earlier is still written.
 pub fn copy(operands: &[OsString], filter: &mut impl Filter) -> Result<(), Failure> {
     let mut output = Vec::new();
     let copied = copy_all(operands, filter, &mut output);
@@ -54,7 +53,7 @@ pub fn copy(operands: &[OsString], filter: &mut impl Filter) -> Result<(), Failu
     copied.and(write_out(&mut output))
 }
 
-/// Tells how the copying ended and gives the program's exit code for it.
+/// Reports a failure; returns the program's exit code.
 pub fn exit_code(copied: Result<(), Failure>) -> ExitCode {
     match copied {
         Ok(()) => ExitCode::from(message::EXIT_OK),
@@ -116,7 +115,7 @@ impl Input<'_> {
         Ok(Input::Stdin(io::stdin()))
     }
 
-    /// Waits for input and returns it; an empty slice at the end.
+    /// Waits for input; returns an empty slice at end of input.
     fn read<'b>(&self, block: &'b mut [u8]) -> Result<&'b [u8], Failure> {
         let (len, name) = match self {
             Input::Stdin(stdin) => (read_from(stdin, block), STDIN_NAME.as_bytes()),

@@ -1,21 +1,21 @@
-//! The programs of the package, one function each: the supervised logger `multilog`, the filters `tai64n` and
-//! `tai64nlocal`, and `logdir`, which reads log directories.
+//! The package's programs, one function each: logger `multilog`, filters `tai64n` and
+//! `tai64nlocal`, and `logdir`, the reader of log directories.
 //!
 //! ```text
 //! stdin ──► logger/input ──► script (crate) ──► logger/sink ──► logdir (crate) ──► directory
-//!           blocks           lines, patterns    alert, status,  current, rotation,
-//!                                               log directory   recovery, retention
+//!          blocks           lines, patterns    alert, status,  current, rotation,
+//!                                              log directory   recovery, retention
 //! ```
 //!
-//! Modules in reading order; each knows only those to its right in the picture.
+//! Modules in reading order; in the picture, each module knows only modules to its right.
 
-// The programs.
+// Programs.
 pub mod filter;
 pub mod logdir;
 pub mod logger;
 pub mod ship;
 
-// What the programs share.
+// Shared modules.
 mod message;
 mod options;
 mod poll;

@@ -1,4 +1,4 @@
-//! The program `multilog`: from its arguments to its exit code.
+//! Program `multilog`: from arguments to exit code.
 
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
@@ -65,11 +65,11 @@ Settings of the actions after them:
 Signals: TERM: finish the line and exit. ALRM: rotate. USR1: print status.
 ";
 
-/// Runs the program with the arguments of the process.
+/// Runs the program with the process's arguments.
 pub fn run() -> ExitCode {
     message::set_program("multilog");
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    // Only as the first argument, and only written out: -pattern is an action.
+    // Recognised only as the first argument and unabbreviated: `-pattern` is an action.
     let answer = match arguments.first().and_then(|first| first.to_str()) {
         Some("--help") => Some(USAGE),
         Some("--version") => Some(VERSION),
@@ -101,14 +101,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Opens everything the script names, in the order of 0.76. Nothing is read from stdin.
+/// Opens every file that the script names, in 0.76's order. Reads no input.
 fn open(script: &Script) -> Result<Engine, Failure> {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let ready_fd = script.ready_fd.map(take_ready_fd).transpose()?;
-    // A processor is waited for, whatever was inherited (0.76 runs it again and again).
+    // The logger must wait for processors even if SIGCHLD was inherited as ignored (0.76 reruns
+    // them forever).
     startup::set_default(Signal::SIGCHLD);
-    // A file at its limit (RLIMIT_FSIZE) is an error of write(2) then, to be waited out like a full
-    // disk; 0.76 is killed with what it has read.
+    // Beyond RLIMIT_FSIZE, write(2) then fails and is retried as on a full disk; SIGXFSZ kills 0.76
+    // and loses its unwritten data.
     startup::ignore(Signal::SIGXFSZ);
     let failure = |errno| Failure::new(What::StartDirectory, "", errno);
     let start = Dir::start().map_err(failure)?;
@@ -123,7 +124,7 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake })
 }
 
-/// A supervisor that does not listen any more needs no newline; one whose pipe is full must not stop the logger.
+/// A supervisor that stopped listening needs no newline; a full pipe must not stop the logger.
 fn report_ready(fd: &OwnedFd) {
     if poll::is_writable(fd) {
         let _ = write(fd, b"\n");

@@ -1,7 +1,7 @@
-//! Every text to the user, and the exit codes. Nothing else in the programs writes to stderr for people.
+//! All user messages and exit codes. No other code of the programs writes user text to stderr.
 //!
-//! The form is that of 0.76: program, severity, and what there is to report. The library words its own
-//! failures and events (`failure.rs` and `event.rs` of crate `logdir`); they are printed here.
+//! Messages follow 0.76: program, severity, content. The library words its failures and events
+//! (`failure.rs` and `event.rs` of crate `logdir`); this module prints them.
 
 use crate::poll::{self, Interest, Wait};
 use crate::stdout::PIPE_PIECE_MAX;
@@ -14,28 +14,28 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Exit code of success.
+/// Exit code: success.
 pub const EXIT_OK: u8 = 0;
-/// Exit code of logdir where there was nothing to show.
+/// logdir: nothing to show.
 pub const EXIT_NOTHING: u8 = 1;
-/// Exit code of logdir where anything could not be read, or made sense of.
+/// logdir: unreadable or invalid data.
 pub const EXIT_TROUBLE: u8 = 2;
-/// Exit code of a program that does not understand its options.
+/// Exit code: invalid options.
 pub const EXIT_USAGE: u8 = 100;
-/// Exit code of a program that could not start, or gave up.
+/// Exit code: failed start, or given up.
 pub const EXIT_FATAL: u8 = 111;
 
-/// Bytes of a message at most, which a pipe with room takes at once.
+/// Message limit in bytes: a pipe with room accepts this length in one write.
 const MESSAGE_MAX: usize = PIPE_PIECE_MAX;
-/// How long the last message waits for stderr.
+/// Maximum wait for stderr before exiting.
 const FATAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Messages that stderr had no room for since the last one that it took.
+/// Messages dropped since stderr last had room.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 
-/// Names the program in every message from here on; the first call counts.
+/// Sets the program name for later messages; only the first call has effect.
 pub fn set_program(name: &'static str) {
     let _ = PROGRAM.set(name);
 }
@@ -44,19 +44,20 @@ fn program() -> &'static str {
     PROGRAM.get().copied().unwrap_or("multilog")
 }
 
-/// Says why the program ends. Waits for stderr for up to [`FATAL_WAIT`], since nothing else is left to do.
+/// Prints the reason for exiting. Waits up to [`FATAL_WAIT`] for stderr, because no other work
+/// remains.
 pub fn fatal(failure: &Failure) {
     write_last(&message("fatal", &failure.text("")));
 }
 
-/// Says why the program ends, for a reason that is no failed call on a file. The text may have several lines.
+/// Prints the reason for exiting if no system call failed. The text may have several lines.
 pub fn fatal_text(text: &str) {
     let mut lines = start_of_message("fatal");
     escape::append_lines(text.as_bytes(), &mut lines);
     write_last(&bounded(lines));
 }
 
-/// Where log directories report what happens: it is printed at once.
+/// Reporter for log directories: prints events immediately.
 pub fn reporter() -> Reporter {
     Reporter::new(|event: &Event| {
         let severity = match event.severity() {
@@ -68,7 +69,7 @@ pub fn reporter() -> Reporter {
     })
 }
 
-/// Tells of something that failed and will not be tried again.
+/// Reports a failure without retry.
 pub fn failed(failure: &Failure) {
     warn(&failure.text(""));
 }
@@ -87,29 +88,28 @@ pub fn access_hint() {
     );
 }
 
-/// Tells of anything else. Any bytes, since it may name files.
+/// Prints a warning; any bytes, because file names may appear.
 pub fn warn(text: &[u8]) {
     tell("warning", text);
 }
 
-/// Shows a text on the line of a terminal, over the one that stood there before and has so many columns.
-/// An empty one leaves an empty line. Never waits.
+/// Replaces a terminal progress line of `before_len` columns with a new text; empty text clears the
+/// line. Never waits.
 pub fn progress(text: &str, before_len: usize) {
     let pad = " ".repeat(before_len.saturating_sub(text.len()));
     let back = if text.is_empty() { "\r" } else { "" };
     let _ = write_if_ready(format!("\r{text}{pad}{back}").as_bytes());
 }
 
-/// Ends the line of a terminal in which somebody has typed `^C`, so that what comes next has one of its
-/// own.
+/// Ends a terminal line after a typed `^C`, so the next output starts a new line.
 pub fn end_line() {
     if std::io::stderr().is_terminal() {
         let _ = write_if_ready(b"\n");
     }
 }
 
-/// Never waits: a message that stderr has no room for is dropped and counted, because the service that is being
-/// logged would wait with it.
+/// Never waits: if stderr is full, the message is dropped and counted, because waiting would block
+/// the logged service.
 fn tell(severity: &str, text: &[u8]) {
     let dropped = DROPPED.swap(0, Ordering::Relaxed);
     if dropped > 0 {
@@ -133,7 +133,7 @@ fn write_if_ready(bytes: &[u8]) -> bool {
     has_room
 }
 
-/// Writes the message that explains the exit. A reader that is merely slow gets it.
+/// Writes the exit message; a slow reader still receives it.
 fn write_last(line: &[u8]) {
     let stderr = std::io::stderr();
     let mut wait = Wait::<_, 1>::on((), stderr.as_fd(), Interest::Writable);
@@ -143,7 +143,7 @@ fn write_last(line: &[u8]) {
     }
 }
 
-/// Tells of lines that were not written, because of this failure or because their reader was too slow.
+/// Reports lines dropped because of a failure or a slow reader.
 pub fn dropped(place: &[u8], lines: usize, bytes: usize, failure: Option<&Failure>) {
     let dropped = format!("{lines} lines ({bytes} bytes) were dropped");
     match failure {
@@ -152,25 +152,25 @@ pub fn dropped(place: &[u8], lines: usize, bytes: usize, failure: Option<&Failur
     }
 }
 
-/// Tells of lines that will never be written.
+/// Reports lines that will never be written.
 pub fn give_up(place: &[u8], lines: &[u8]) {
     let (place, bytes) = (place.to_vec(), lines.len() as u64);
     let lines = memchr::memchr_iter(b'\n', lines).count() as u64;
     warn(&Event::GivenUp { place, lines, bytes, is_file_unfinished: false }.text());
 }
 
-/// A file that was removed before it was read.
+/// File removed before reading.
 pub fn gone(file: &[u8]) -> String {
     format!("{} was removed before it was read", String::from_utf8_lossy(file))
 }
 
-/// A line that its writer could not end.
+/// Line whose writer was interrupted.
 pub fn torn(file: &[u8], offset: u64) -> String {
     let file = String::from_utf8_lossy(file);
     format!("the line at byte {offset} of {file} is torn: its writer was interrupted")
 }
 
-/// Zeros that are no text.
+/// Zero bytes instead of text.
 pub fn zeros(file: &[u8], offset: u64, count: u64) -> String {
     let file = String::from_utf8_lossy(file);
     format!("{count} zeros at byte {offset} of {file} are left out: a power cut leaves them")
@@ -182,13 +182,13 @@ pub fn replaced(place: &[u8]) -> String {
     format!("{place} was replaced by another one, which is followed from here on")
 }
 
-/// A file that was cut while it was followed.
+/// File truncated while followed.
 pub fn truncated(file: &[u8]) -> String {
     let file = String::from_utf8_lossy(file);
     format!("{file} was truncated, and is read from its beginning: lines may be missing")
 }
 
-/// A `current` that an editor or rm took from the logger.
+/// `current` replaced or removed by another program, such as an editor or rm.
 pub fn current_replaced(file: &[u8]) -> String {
     let file = String::from_utf8_lossy(file);
     format!(
@@ -196,7 +196,7 @@ pub fn current_replaced(file: &[u8]) -> String {
     )
 }
 
-/// An archive that is not what it was when it was listed.
+/// Archive changed since listing.
 pub fn changed(file: &[u8]) -> String {
     let file = String::from_utf8_lossy(file);
     format!("{file} was changed by another program after it was finished: lines may be missing")
@@ -211,50 +211,51 @@ pub fn gap(from: Option<&str>, to: Option<&str>) -> String {
     )
 }
 
-/// Older lines that were asked for are not there.
+/// Requested older lines are missing.
 pub fn begins_at(oldest: &str) -> String {
     format!("there is nothing from before {oldest}")
 }
 
-/// Lines whose time nobody knows.
+/// Lines without known time.
 pub fn unstamped() -> String {
     "lines have no stamps; these are whole files by the time they were written".to_owned()
 }
 
-/// Lines that could not be counted by time.
+/// Lines not countable by time.
 pub fn timeless(count: u64) -> String {
     format!("{count} lines have no stamp to tell their time, and are not counted")
 }
 
-/// A directory whose writer is gone without having ended.
+/// Directory with a crashed writer.
 pub fn crashed() -> &'static str {
     "its writer was interrupted and does not run: current is not marked as whole, nobody has the lock"
 }
 
-/// A full file that has been waiting for its name for so long.
+/// Full file awaiting its final name for this long.
 pub fn unfinished(age: &str) -> String {
     format!("previous has been waiting for {age} to be finished; does its processor hang or fail?")
 }
 
-/// Writes a text as it is to stderr, such as help that nobody asked for.
+/// Writes unrequested text, such as help, unchanged to stderr.
 pub fn text_for_people(text: &str) {
     write_stderr(text.as_bytes());
 }
 
-/// Writes text the user asked for to stdout. False where that failed.
+/// Writes requested text to stdout. Returns false on failure.
 pub fn print(text: &str) -> bool {
     let mut stdout = std::io::stdout();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
-/// A message of one line. A text may name files, and their names may be bytes that a terminal obeys.
+/// Formats a one-line message. Escapes control bytes, because file names may contain terminal
+/// commands.
 fn message(severity: &str, text: &[u8]) -> Vec<u8> {
     let mut line = start_of_message(severity);
     escape::append(text, &mut line);
     bounded(line)
 }
 
-/// A message with its newline, at most [`MESSAGE_MAX`] bytes.
+/// Truncates a message to [`MESSAGE_MAX`] bytes, newline included.
 fn bounded(mut line: Vec<u8>) -> Vec<u8> {
     if line.len() >= MESSAGE_MAX {
         let end = format!("... ({} bytes)", line.len());
@@ -269,8 +270,8 @@ fn start_of_message(severity: &str) -> Vec<u8> {
     format!("{}: {severity}: ", program()).into_bytes()
 }
 
-/// One write(2) a message, so that messages of several programs do not mix. There is nobody left to
-/// tell of a stderr that fails.
+/// One write(2) per message keeps messages of several programs separate. A failing stderr cannot be
+/// reported.
 fn write_stderr(line: &[u8]) {
     let _ = nix::unistd::write(std::io::stderr(), line);
 }

@@ -1,5 +1,5 @@
-//! The command lines of the filters `tai64n` and `tai64nlocal`, and the texts that they ask for. `logdir`
-//! describes its own; `multilog` has no options.
+//! Command lines and help texts of the filters `tai64n` and `tai64nlocal`. `logdir` defines its
+//! own; `multilog` has no options.
 
 use crate::message;
 use crate::sys::startup;
@@ -7,16 +7,16 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-/// Arguments told apart by their first byte.
+/// Arguments split by first byte.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// Arguments that start with `-`. Options are UTF-8, so other bytes may be replaced.
     pub options: Vec<String>,
-    /// Everything else, `-` alone, and whatever follows `--`; any bytes.
+    /// All other arguments, `-` alone, and everything after `--`; any bytes.
     pub operands: Vec<OsString>,
 }
 
-/// Tells options and operands apart, in any order.
+/// Separates options from operands, in any order.
 pub fn split(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
     let mut split = Arguments::default();
     let mut arguments = arguments.into_iter();
@@ -32,8 +32,8 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
     split
 }
 
-/// Reads the options. Where the program is done with that, because they asked for `help` or because
-/// they are wrong, the answer is its exit code: `usage_code` for the latter.
+/// Parses options. If the user requested `help` or an option is invalid, returns an exit code
+/// instead: `usage_code` for invalid options.
 pub fn parse<T: argh::TopLevelCommand>(
     program: &str,
     help: &str,
@@ -47,14 +47,14 @@ pub fn parse<T: argh::TopLevelCommand>(
     })
 }
 
-/// Writes a text the user asked for to standard output.
+/// Writes requested text to standard output.
 pub fn show(text: &str) -> ExitCode {
     let shown = !startup::was_closed(1) && message::print(text);
     ExitCode::from(if shown { message::EXIT_OK } else { message::EXIT_FATAL })
 }
 
 fn refuse(program: &str, why: &str, usage_code: u8) -> ExitCode {
-    // What was typed stays as it is, and the sentence around it begins with a small letter.
+    // User text stays unchanged; the surrounding sentence starts in lower case.
     let why = why.lines().next().unwrap_or_default();
     let mut rest = why.chars();
     let why: String = rest.next().into_iter().flat_map(char::to_lowercase).chain(rest).collect();

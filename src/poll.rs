@@ -1,10 +1,10 @@
-//! The one place that waits: for descriptors, signals, wake-ups and deadlines, with poll(2).
+//! The only place that waits: poll(2) on descriptors, signals, wake-ups and deadlines.
 //!
-//! A wait is made anew each time round a loop: its sources are added under names, and what became ready is
-//! asked by these names. It allocates nothing, and holds up to `MAX` sources, a number that the owner of the
-//! loop chooses. Signals and wake-ups are descriptors too ([`crate::signals`], `logdir::wake`).
+//! Each loop iteration builds a new wait: sources are added under names, then queried by these
+//! names. A wait allocates nothing and holds at most `MAX` sources, chosen by the loop's owner.
+//! Signals and wake-ups are descriptors too ([`crate::signals`], `logdir::wake`).
 //!
-//! An error or a hang-up makes a source ready: the call that follows says what there is to say.
+//! An error or hang-up makes a source ready: the following system call reports the cause.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,17 +12,17 @@ use std::array::from_fn;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// How long a wait lasts when poll(2) itself fails, so that the loop around it does not spin.
+/// Pause after poll(2) itself fails, so the calling loop does not spin.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
 
-/// Readiness that a wait asks for.
+/// Requested readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Bytes can be read, or the other end closed.
+    /// Input or hang-up.
     Readable,
-    /// Something can be written.
+    /// Room for output.
     Writable,
-    /// Either.
+    /// Either direction.
     Both,
 }
 
@@ -36,17 +36,17 @@ impl Interest {
     }
 }
 
-/// A wait that is being put together.
+/// Wait under construction.
 #[derive(Debug)]
 pub struct Wait<'fd, S, const MAX: usize> {
     names: [S; MAX],
     fds: [PollFd<'fd>; MAX],
-    /// Sources added; at least 1, at most `MAX`.
+    /// Number of sources; at least 1, at most `MAX`.
     len: usize,
     deadline: Option<Instant>,
 }
 
-/// What a wait ended with.
+/// Result of a wait.
 #[derive(Debug)]
 pub struct Ready<S, const MAX: usize> {
     names: [S; MAX],
@@ -57,13 +57,13 @@ pub struct Ready<S, const MAX: usize> {
 }
 
 impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
-    /// A wait for one source and without a deadline.
+    /// Wait for one source, without deadline.
     pub fn on(name: S, fd: BorrowedFd<'fd>, interest: Interest) -> Self {
         let fds = from_fn(|_| PollFd::new(fd, interest.flags()));
         Wait { names: [name; MAX], fds, len: 1, deadline: None }
     }
 
-    /// Waits for this source too. There must be room for it.
+    /// Adds a source. The caller guarantees room.
     pub fn add(&mut self, name: S, fd: BorrowedFd<'fd>, interest: Interest) {
         assert!(self.len < MAX, "more than {MAX} sources");
         self.names[self.len] = name;
@@ -71,18 +71,18 @@ impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
         self.len += 1;
     }
 
-    /// Ends the wait at this moment, if no other deadline is earlier.
+    /// Limits the wait to this deadline, unless an earlier deadline exists.
     pub fn until(&mut self, deadline: Option<Instant>) {
         self.deadline = self.deadline.into_iter().chain(deadline).min();
     }
 
-    /// Waits. Where poll(2) fails nothing is ready, and a while has passed.
+    /// Waits. If poll(2) fails, pauses and returns no ready source.
     pub fn wait(mut self) -> Ready<S, MAX> {
         let timeout = timeout(self.deadline);
         self.poll(timeout)
     }
 
-    /// Looks what is ready now.
+    /// Checks readiness without waiting.
     pub fn look(mut self) -> Ready<S, MAX> {
         self.poll(PollTimeout::ZERO)
     }
@@ -94,7 +94,7 @@ impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
             std::thread::sleep(FAILED_PAUSE);
         }
         let flags = from_fn(|number| match answer {
-            // Flags that nix does not know are errors, too.
+            // Flags unknown to nix count as errors.
             Ok(_) if number < self.len => self.fds[number].revents().unwrap_or(PollFlags::POLLERR),
             Ok(_) | Err(_) => PollFlags::empty(),
         });
@@ -108,19 +108,19 @@ impl<S: Copy + PartialEq, const MAX: usize> Ready<S, MAX> {
         self.iter().any(|(other, _)| other == name)
     }
 
-    /// The sources that are ready, in the order they were added.
+    /// Ready sources in insertion order.
     pub fn iter(&self) -> impl Iterator<Item = (S, Interest)> {
         let entries = self.names.iter().zip(&self.flags).take(self.len);
         entries.filter_map(|(&name, &flags)| Some((name, readiness(flags)?)))
     }
 
-    /// Why nothing could be waited for, where poll(2) failed.
+    /// Error of a failed poll(2).
     pub fn failure(&self) -> Option<Errno> {
         self.failure
     }
 }
 
-/// What these flags allow to be tried; a failure allows everything.
+/// Converts flags to possible operations; a failure allows all operations.
 fn readiness(flags: PollFlags) -> Option<Interest> {
     let can_read = flags.contains(PollFlags::POLLIN);
     let can_write = flags.contains(PollFlags::POLLOUT);
@@ -139,12 +139,12 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
     PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
 }
 
-/// True if something can be written now, or writing fails at once.
+/// True if a write succeeds or fails without waiting.
 pub fn is_writable(fd: &impl AsFd) -> bool {
     Wait::<_, 1>::on((), fd.as_fd(), Interest::Writable).look().has(())
 }
 
-/// True if something can be read now, or reading fails at once.
+/// True if a read succeeds or fails without waiting.
 pub fn is_readable(fd: &impl AsFd) -> bool {
     Wait::<_, 1>::on((), fd.as_fd(), Interest::Readable).look().has(())
 }

@@ -1,31 +1,32 @@
-//! The signals a logger answers to, as things to read rather than interruptions.
+//! A logger's signals, read through a descriptor instead of interrupting.
 
 use crate::sys::startup;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What signals ask for.
+/// Requests from signals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
     /// ALRM: finish every `current`.
     pub to_rotate: bool,
-    /// USR1: print the state of every log directory.
+    /// USR1: print every log directory's state.
     pub to_report: bool,
-    /// TERM, INT: end.
+    /// TERM, HUP, INT: end.
     pub to_end: bool,
-    /// HUP: end too, or begin anew in programs that do.
+    /// Signal descriptor. These signals stay blocked until the program exits.
     pub to_reload: bool,
 }
 
 impl Requests {
-    /// Whether a program that nothing can be reloaded in has to end.
+    /// Starts signal collection. TERM and ALRM are collected even if inherited as ignored, as in
+    /// 0.76; HUP, INT and USR1, which kill 0.76, are collected unless inherited as ignored.
     pub fn to_end_or_reload(self) -> bool {
         self.to_end || self.to_reload
     }
 }
 
-/// The open door for signals. They stay blocked for the rest of the program's life.
+/// Requests since the last call.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 

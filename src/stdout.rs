@@ -1,7 +1,7 @@
-//! Standard output, written as its reader takes it.
+//! Standard output, written at its reader's pace.
 //!
-//! The descriptor is inherited and shared with other programs, so it is never made non-blocking. Where others
-//! have made it so, or where a loop must not wait in write(2), poll(2) says when there is room.
+//! Other programs share the inherited descriptor, so this program never makes it non-blocking. If
+//! another program has done so, or a loop must not block in write(2), poll(2) reports room.
 
 use crate::poll::{self, Interest, Wait};
 use crate::signals::Signals;
@@ -12,16 +12,16 @@ use nix::sys::stat::{SFlag, fstat};
 use std::io::{self, Stdout};
 use std::os::fd::AsFd;
 
-/// A pipe that poll(2) calls writable takes this many bytes without waiting.
+/// A pipe reported writable by poll(2) accepts this many bytes without waiting.
 pub const PIPE_PIECE_MAX: usize = 4096;
 
-/// What messages call it.
+/// Name in messages.
 pub const NAME: &str = "standard output";
-/// Descriptor number; it may be closed at the start.
+/// Descriptor number; may be closed at start.
 const FD: usize = 1;
 
-/// Bytes that one write(2) takes without waiting when poll(2) says that there is room: any number for a
-/// file, at most `file_max`, and less for everything else.
+/// Largest write that never blocks after poll(2) reports room: unlimited for a file, at most
+/// `file_max`, and less for any other descriptor.
 pub fn piece_max(stdout: &Stdout, file_max: usize) -> usize {
     let is_file = fstat(stdout).is_ok_and(|stat| {
         SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
@@ -29,8 +29,8 @@ pub fn piece_max(stdout: &Stdout, file_max: usize) -> usize {
     if is_file { file_max } else { PIPE_PIECE_MAX }
 }
 
-/// Writes all of `output` and empties it. Does not touch standard output if there is nothing to write: it
-/// may be closed then.
+/// Writes all of `output` and empties it. Skips standard output if `output` is empty, because the
+/// descriptor may be closed.
 pub fn write_out(output: &mut Vec<u8>) -> Result<(), Failure> {
     let written = write_all(output);
     output.clear();
@@ -44,7 +44,7 @@ fn write_all(mut rest: &[u8]) -> Result<(), Errno> {
     }
     while !rest.is_empty() {
         match retry(&stdout, Interest::Writable, || nix::unistd::write(&stdout, rest))? {
-            // No file may do this; it would keep us here for ever.
+            // No file returns 0; retrying would loop forever.
             0 => return Err(Errno::EIO),
             len => rest = &rest[len..],
         }
@@ -52,8 +52,8 @@ fn write_all(mut rest: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Writes `output` as far as its reader takes it, and removes what was written. Where there is no room
-/// it waits, until a signal asks to end; the rest stays in `output` then.
+/// Writes `output` at its reader's pace and removes the written part. Without room, waits until a
+/// signal requests termination; unwritten bytes stay in `output`.
 pub fn write_until_asked(output: &mut Vec<u8>, signals: &Signals) -> Result<(), Failure> {
     let stdout = io::stdout();
     let failure = |errno| Failure::new(What::Write, NAME, errno);
@@ -81,7 +81,7 @@ enum Source {
     Signals,
 }
 
-/// Waits until something can be written, or until a signal asks to end. False if only the second is so.
+/// Waits for room or a termination signal. Returns false if only the signal arrived.
 fn has_room(stdout: &Stdout, signals: &Signals) -> bool {
     loop {
         let mut wait: Wait<'_, Source, 2> =
@@ -97,8 +97,8 @@ fn has_room(stdout: &Stdout, signals: &Signals) -> bool {
     }
 }
 
-/// Makes a call until it has an answer. Another program may have made the descriptor non-blocking; then the
-/// wait is here.
+/// Retries a call until it completes. Waits here if another program made the descriptor
+/// non-blocking.
 pub fn retry(
     fd: &impl AsFd,
     interest: Interest,
@@ -108,7 +108,7 @@ pub fn retry(
         match call() {
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                // The next call says what there is to say.
+                // The next call reports any error.
                 let _ = poll::Wait::<_, 1>::on((), fd.as_fd(), interest).wait();
             }
             answer => return answer,

@@ -1,4 +1,4 @@
-//! The program `tai64n`: a stamp before each line.
+//! Program `tai64n`: stamps each line.
 
 use crate::filter::{self, Filter};
 use crate::message;
@@ -31,7 +31,7 @@ struct Options {
     version: bool,
 }
 
-/// Runs the program with the arguments and descriptors of the process.
+/// Runs the program with the process's arguments and descriptors.
 pub fn run() -> ExitCode {
     message::set_program(PROGRAM);
     startup::restore_pipe_signal();
@@ -47,7 +47,7 @@ pub fn run() -> ExitCode {
     filter::exit_code(filter::copy(&arguments.operands, &mut Stamper::new()))
 }
 
-/// Puts a stamp before each line of what passes through.
+/// Puts a stamp before each line.
 #[derive(Debug)]
 struct Stamper {
     stamps: Stamps,
@@ -59,7 +59,7 @@ impl Stamper {
         Stamper { stamps: Stamps::new(), at_line_start: true }
     }
 
-    /// Takes the time for the lines that start from here on.
+    /// Sets the time for lines that start next.
     fn set_clock(&mut self, now: Label) {
         self.stamps.set_clock(now);
     }
@@ -102,7 +102,7 @@ mod tests {
         Label::from_unix(1_700_000_000, 999_999_990)
     }
 
-    /// What comes out for input that arrives in one block but in these pieces.
+    /// Output for one block, given in these pieces.
     fn stamp(pieces: &[&[u8]]) -> Vec<u8> {
         let mut stamper = Stamper::new();
         let mut output = Vec::new();
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&output), expected);
     }
 
-    /// The obvious way: line by line, each with a label of its own.
+    /// Simple reference: line by line, with separate labels.
     fn slow(input: &[u8]) -> Vec<u8> {
         let mut label = start();
         let mut output = Vec::new();

@@ -1,10 +1,10 @@
-//! The program `tai64nlocal`: stamps at the start of lines become dates that people read.
+//! Program `tai64nlocal`: converts stamps at line starts into readable dates.
 //!
-//! A stamp is `@` and all the lowercase hexadecimal digits that follow it, however many. The digits
-//! are one number, of which the last 24 count; that is how 0.76 reads them, and it is why a stamp
-//! with something in front, as `@ff4000...`, still gives the right time. Where no time comes of it
-//! 0.76 crashes, and the stamp is left as it is here. The dates that `Tutc` and `Tlocal` write are stamps
-//! too. How labels are counted is told, never guessed: a stream has no time at which it was written.
+//! A stamp is `@` plus all following lowercase hexadecimal digits. 0.76 reads these digits as one
+//! number and keeps the last 24, so a stamp with extra leading digits, as `@ff4000...`, still
+//! yields the right time. If the stamp has no valid time, 0.76 crashes; this program copies the
+//! stamp unchanged. Dates from `Tutc` and `Tlocal` are stamps too. The user states the label
+//! counting; the program never guesses, because a stream has no file time to compare with.
 
 use crate::filter::{self, Filter};
 use crate::message;
@@ -20,11 +20,12 @@ use argh::FromArgs;
 use script::newlines::Newlines;
 use std::process::ExitCode;
 
-/// `@` and digits beyond this many bytes are no stamp, and not kept in memory until they end. 0.76 has
-/// no limit; it keeps the number, where we keep the text in case it is none.
+/// Longest stamp in bytes: a longer digit run is copied as text, and its bytes are not kept in
+/// memory. 0.76 has no limit, because it keeps only the number; this program keeps the text in case
+/// the stamp is invalid.
 pub const STAMP_LEN_MAX: usize = 4096;
 
-/// Digits of a label; longer stamps count by their last digits.
+/// Label digits; longer stamps use their last digits.
 const DIGITS_LEN: usize = SECONDS_LEN + NANOS_LEN;
 
 const PROGRAM: &str = "tai64nlocal";
@@ -60,7 +61,7 @@ struct Options {
     version: bool,
 }
 
-/// Runs the program with the arguments and descriptors of the process.
+/// Runs the program with the process's arguments and descriptors.
 pub fn run() -> ExitCode {
     message::set_program(PROGRAM);
     startup::restore_pipe_signal();
@@ -88,17 +89,17 @@ pub fn run() -> ExitCode {
     filter::exit_code(filter::copy(&arguments.operands, &mut converter))
 }
 
-/// Turns the stamps of what passes through into dates.
+/// Converts stamps to dates in a stream.
 #[derive(Debug)]
 pub struct Converter {
     dates: Dates,
     place: Place,
-    /// A stamp whose end has not arrived; at most [`STAMP_LEN_MAX`] bytes, and empty except in
-    /// [`Place::Stamp`] and [`Place::Date`].
+    /// Incomplete stamp; at most [`STAMP_LEN_MAX`] bytes, empty except in [`Place::Stamp`] and
+    /// [`Place::Date`].
     held: Vec<u8>,
 }
 
-/// Where in a line the next byte belongs.
+/// Position of the next byte in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     LineStart,
@@ -110,7 +111,7 @@ enum Place {
 }
 
 impl Converter {
-    /// A converter of labels counted like this to local time.
+    /// Converts labels with this counting to local time.
     pub fn local(counting: Counting) -> Converter {
         let of_labels: Conversion = match counting {
             Counting::Ten => local_time::local,
@@ -119,7 +120,7 @@ impl Converter {
         Converter::new(Dates::new(of_labels, local_time::local))
     }
 
-    /// A converter of labels counted like this to universal time.
+    /// Converts labels with this counting to UTC.
     pub fn utc(counting: Counting) -> Converter {
         let of_labels: Conversion = match counting {
             Counting::Ten => local_time::universal,
@@ -128,7 +129,7 @@ impl Converter {
         Converter::new(Dates::new(of_labels, local_time::universal))
     }
 
-    /// A converter of labels counted like this to seconds since 1970.
+    /// Converts labels with this counting to Unix seconds.
     pub fn unix(counting: Counting) -> Converter {
         let dates = Dates::new(local_time::universal, local_time::universal);
         Converter::new(Dates { unix: Some(counting), ..dates })
@@ -138,14 +139,14 @@ impl Converter {
         Converter { dates, place: Place::LineStart, held: Vec::with_capacity(STAMP_LEN_MAX) }
     }
 
-    /// Looks again whether local time is that of another zone now.
+    /// Rereads the local time zone if changed.
     pub fn refresh(&mut self) {
         local_time::refresh();
         self.dates.of_labels.forget();
         self.dates.of_dates.forget();
     }
 
-    /// Appends to `output` what comes out for the next piece of input, which may be cut anywhere.
+    /// Appends output for the next input piece, cut anywhere.
     pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) {
         let mut start = 0;
         for newline in Newlines::new(piece) {
@@ -155,7 +156,7 @@ impl Converter {
         self.push_part(&piece[start..], output);
     }
 
-    /// Takes a part of one line, or its rest with the newline.
+    /// Processes part of one line, at most up to its newline.
     fn push_part(&mut self, part: &[u8], output: &mut Vec<u8>) {
         let mut rest = part;
         while !rest.is_empty() {
@@ -168,7 +169,7 @@ impl Converter {
         }
     }
 
-    /// Appends what is held back. The end of input ends a stamp too; 0.76 loses it there.
+    /// Appends pending output. End of input completes a stamp; 0.76 loses this stamp.
     pub fn finish(&mut self, output: &mut Vec<u8>) {
         match self.place {
             Place::Stamp => self.end_stamp(output),
@@ -177,7 +178,7 @@ impl Converter {
         }
     }
 
-    /// Takes a whole line if it begins with an ordinary stamp or with none.
+    /// Fast path: handles a whole line with an ordinary stamp or no stamp.
     fn start_line<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
         if line[0].is_ascii_digit() {
             if let Some(after) = self.dates.convert_date(line, output) {
@@ -197,7 +198,7 @@ impl Converter {
         &line[1..]
     }
 
-    /// Takes what follows of any other stamp.
+    /// Continues any other stamp.
     fn go_on_with_stamp<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
         let end_pos = rest.iter().position(|&byte| !is_digit(byte));
         let (digits, after) = rest.split_at(end_pos.unwrap_or(rest.len()));
@@ -214,7 +215,7 @@ impl Converter {
         after
     }
 
-    /// Takes bytes that may still become a date.
+    /// Continues a possible date.
     fn go_on_with_date<'a>(&mut self, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
         for (pos, &byte) in rest.iter().enumerate() {
             self.held.push(byte);
@@ -231,7 +232,7 @@ impl Converter {
         &[]
     }
 
-    /// Puts out the reader's date for what is held, or what is held where it is none.
+    /// Writes the converted date, or the held bytes if invalid.
     fn end_date(&mut self, output: &mut Vec<u8>) {
         let after = self.dates.convert_date(&self.held, output).unwrap_or(&self.held);
         output.extend_from_slice(after);
@@ -249,7 +250,7 @@ impl Converter {
         self.place = Place::Text;
     }
 
-    /// Copies the held bytes.
+    /// Copies held bytes.
     fn copy_text(&mut self, text: &[u8], output: &mut Vec<u8>) -> &'static [u8] {
         output.extend_from_slice(text);
         self.place = if text.ends_with(b"\n") { Place::LineStart } else { Place::Text };
@@ -258,8 +259,8 @@ impl Converter {
 }
 
 impl Filter for Converter {
-    /// 0.76 looks for a changed zone at each stamp. Once a block costs nothing, and blocks come one by
-    /// one where somebody is watching.
+    /// 0.76 checks for a changed zone at each stamp. One check per block costs nothing; during live
+    /// viewing every line is a block.
     fn begin_block(&mut self) {
         self.refresh();
     }
@@ -273,18 +274,18 @@ impl Filter for Converter {
     }
 }
 
-/// Turns the digits of one stamp after the other into a date.
+/// Converts stamp digits to dates.
 #[derive(Debug)]
 struct Dates {
     /// Converts label seconds, leap seconds included.
     of_labels: Calendar,
-    /// For the seconds of multilog's dates, which never have.
+    /// Converts multilog's dates, which never include leap seconds.
     of_dates: Calendar,
-    /// How labels are counted if seconds since 1970 are written; none if dates are.
+    /// Label counting for Unix output; `None` for dates.
     unix: Option<Counting>,
-    /// Seconds of the last label; neighbouring lines usually share them.
+    /// Seconds digits of the last label; neighbouring lines usually share them.
     last_digits: [u8; SECONDS_LEN],
-    /// What they stand for in seconds since 1970, with leap seconds where labels count them.
+    /// Unix seconds of the last label, including leap seconds if labels count them.
     last_unix_secs: i64,
 }
 
@@ -300,8 +301,8 @@ impl Dates {
         }
     }
 
-    /// Converts a label of exactly 24 digits at the start of `line`, the usual case, and returns
-    /// the rest of the line.
+    /// Fast path: converts an exact 24-digit label at the start of `line`; returns the rest of the
+    /// line.
     fn convert_label<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
         if is_digit(*line.get(LABEL_LEN)?) {
             return None;
@@ -310,8 +311,7 @@ impl Dates {
         self.append(digits, output).then_some(after)
     }
 
-    /// Converts a date as multilog writes it at the start of `line`, and returns what follows it, the
-    /// space first.
+    /// Converts a multilog date at the start of `line`; returns the rest, starting with the space.
     fn convert_date<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> Option<&'a [u8]> {
         let (unix_secs, nanos, len) = stamp::parse_date(line)?;
         let after = &line[len - 1..];
@@ -322,8 +322,8 @@ impl Dates {
         self.of_dates.append(unix_secs, nanos, output).then_some(after)
     }
 
-    /// Appends the date for the digits. False, and nothing appended, where they are no digits or have
-    /// no date.
+    /// Appends the date. Returns false without output for invalid digits or an unrepresentable
+    /// date.
     fn append(&mut self, digits: &[u8; DIGITS_LEN], output: &mut Vec<u8>) -> bool {
         let Some((secs, nanos)) = self.moment(digits) else { return false };
         match self.unix {
@@ -348,9 +348,8 @@ fn append_seconds(unix_secs: i64, nanos: u32, output: &mut Vec<u8>) {
     output.extend_from_slice(Moment { unix_secs, nanos }.to_unix_text().as_bytes());
 }
 
-/// What the clock on the wall shows at a moment whose count of seconds has leap seconds in it, by a
-/// conversion that knows none. A leap second is the one behind 59, as s6 has it and localtime(3) in the
-/// zones `right/*`.
+/// Converts seconds that include leap seconds to wall-clock time through a conversion without leap
+/// seconds. A leap second follows second 59, as in s6 and in localtime(3) with `right/*` zones.
 fn with_leap_seconds(secs: i64, conversion: Conversion) -> Option<LocalTime> {
     let time = conversion(leap_seconds::take_off(secs))?;
     Some(LocalTime { second: time.second + u8::from(leap_seconds::is_at_one(secs)), ..time })
@@ -365,7 +364,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What comes out for input that arrives in these pieces.
+    /// Output for these input pieces.
     fn convert(pieces: &[&[u8]]) -> Vec<u8> {
         convert_by(Counting::Ten, pieces)
     }
@@ -508,7 +507,7 @@ mod tests {
         check_unchanged("@400000000000000a0000001");
     }
 
-    /// The obvious way: byte by byte, as 0.76 does, with the text of the stamp kept.
+    /// Simple reference: byte by byte, as 0.76 does, but with the stamp's text kept.
     fn slow(input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         for line in input.split_inclusive(|&byte| byte == b'\n') {
@@ -536,7 +535,7 @@ mod tests {
         output
     }
 
-    /// Lines with stamps of all sorts, most of them good.
+    /// Lines with various stamps, mostly valid.
     fn line() -> impl Strategy<Value = String> {
         prop_oneof![
             "@4000000[0-9a-f]{17} [@\0a\n]{0,3}\n",

@@ -1,12 +1,12 @@
-//! What a script sets for a log directory, as crate `logdir` takes it: values that are not set are its
-//! defaults, and values below its limits become these.
+//! Converts a script's directory settings for crate `logdir`: unset values become defaults, values
+//! below a limit become the limit.
 
 use ::logdir::settings::{self, NUMBER_MIN, PAUSE_MIN, QUEUE_MIN, SIZE_MIN};
 use script::settings::{Overflow, RotateAfter, Settings};
 
-/// The settings that a directory is opened with.
+/// Settings for opening a directory.
 pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
-    // Exhaustive, so that no setting of a script is forgotten here.
+    // Exhaustive, so the compiler reports a forgotten setting.
     let Settings {
         size,
         number,

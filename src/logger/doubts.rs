@@ -1,5 +1,5 @@
-//! Warnings about scripts that probably do something unintended. 0.76 gives no such warnings; the
-//! script runs exactly as there.
+//! Warnings about probably unintended scripts. 0.76 gives no such warnings; the script's behaviour
+//! stays as in 0.76.
 
 use ::logdir::settings::{NUMBER_MIN, SIZE_MIN};
 use script::action::{Doubtful, Junk, Reading, Unused};
@@ -8,10 +8,10 @@ use script::{Action, Script};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Why lines would be lost, without a reason that the script gives.
+/// Warning for lost lines if the script gives no reason.
 const NO_SINK: &str = "no action takes the lines: there is no directory, no =, no e and no 1";
 
-/// The warnings of a script when it is started, any bytes.
+/// Start-up warnings; may contain any bytes.
 pub fn at_start(script: &Script, ignored: &[Ignored]) -> Vec<Vec<u8>> {
     let mut warnings: Vec<Vec<u8>> = ignored.iter().map(Ignored::text).collect();
     warnings.extend(script.doubtful.iter().filter_map(misread));
@@ -22,7 +22,8 @@ pub fn at_start(script: &Script, ignored: &[Ignored]) -> Vec<Vec<u8>> {
     warnings
 }
 
-/// What else may surprise: numbers that have another effect than they say, and `-*` alone. Only for `--explain`.
+/// Further surprises, only for `--explain`: numbers with a different effect than written, and `-*`
+/// alone.
 pub fn when_asked(script: &Script) -> Vec<Vec<u8>> {
     let mut warnings: Vec<Vec<u8>> = script.doubtful.iter().filter_map(surprising).collect();
     if !script.has_sink() && !loses_lines(script) {
@@ -31,7 +32,7 @@ pub fn when_asked(script: &Script) -> Vec<Vec<u8>> {
     warnings
 }
 
-/// True if nothing takes lines. A script that ends in `-*` says so itself.
+/// True if every line is lost. A script that ends in `-*` intends this.
 fn loses_lines(script: &Script) -> bool {
     let throws_away = matches!(script.actions.last(),
         Some(Action::Deselect(pattern)) if pattern.is_any_line());
@@ -72,7 +73,7 @@ fn surprising(doubtful: &Doubtful) -> Option<Vec<u8>> {
     Some([argument.as_bytes(), text.as_bytes()].concat())
 }
 
-/// A prefix or an ending that nothing uses is the name of a directory rather.
+/// An unused prefix or suffix is probably a directory name.
 fn unused_name(unused: &Unused) -> Option<Vec<u8>> {
     match unused.argument.as_bytes() {
         [letter @ (b'p' | b'w'), next, ..] if next.is_ascii_alphanumeric() => {

@@ -1,5 +1,4 @@
-//! The event loop: waits, reads, runs the lines through the script, flushes. It waits in one place
-//! only, and nothing it calls waits.
+//! Event loop: wait, read, run the script, flush. Only one place waits; no called function waits.
 
 mod grace;
 
@@ -21,11 +20,11 @@ use std::io::stderr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// How long a logger that was asked to end waits for the end of a line. A prompt and a progress bar never
-/// end theirs; s6-log has such a limit, too.
+/// Limit for completing a line after a termination request. Prompts and progress bars never end
+/// their line; s6-log has such a limit too.
 const LINE_END_WAIT: Duration = Duration::from_secs(2);
 
-/// What the loop waits for.
+/// Event sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Signals,
@@ -35,39 +34,40 @@ enum Source {
     Stdout,
 }
 
-/// How many sources there are.
+/// Number of sources.
 const SOURCES: usize = 5;
 
-/// Everything that is open while lines are logged.
+/// Open resources of a running logger.
 #[derive(Debug)]
 pub struct Engine {
     /// Standard input.
     pub input: Input,
-    /// The line engine of the script.
+    /// Line engine.
     pub lines: Lines,
-    /// The stamps of the script.
+    /// Stamps.
     pub stamps: Stamps,
-    /// The sinks of the script.
+    /// Sinks.
     pub sinks: OpenSinks,
-    /// The signals that are answered.
+    /// Signals.
     pub signals: Signals,
-    /// What calls when work beside the loop is done.
+    /// Wake-up for background work.
     pub wake: Wake,
 }
 
-/// What the loop reads of its input.
+/// Input phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// All there is.
+    /// Reads all input.
     Reading,
-    /// To the end of the line, byte by byte, since the next logger reads what follows. Until this moment.
+    /// Reads the line's remaining bytes singly until this time, because later bytes belong to the
+    /// next logger.
     ToLineEnd { until: Instant },
-    /// Nothing more.
+    /// Reads nothing.
     Ending,
 }
 
 impl Phase {
-    /// The phase at this moment.
+    /// Phase at this time.
     fn at(self, now: Instant) -> Phase {
         match self {
             Phase::ToLineEnd { until } if now >= until => Phase::Ending,
@@ -83,17 +83,17 @@ impl Phase {
     }
 }
 
-/// Why the loop ended.
+/// Reason for leaving the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The program exits with this code.
+    /// Exits with this code.
     Exit(u8),
-    /// Nobody reads stderr; 0.76 is killed by SIGPIPE then.
+    /// stderr has no reader; SIGPIPE kills 0.76 then.
     BrokenPipe,
 }
 
 impl Engine {
-    /// Logs lines until the input ends or a signal asks to, and everything is written.
+    /// Logs lines until end of input or a termination signal; then finishes writing.
     pub fn run(mut self) -> Ended {
         let mut phase = Phase::Reading;
         let mut grace = None;
@@ -110,7 +110,7 @@ impl Engine {
             } else if let Some(closed) = self.sinks.close() {
                 return self.ended(closed);
             }
-            // A sink that found room just now has nothing left to wait for.
+            // A sink that gained room needs no further wait.
             if !are_taken && self.sinks.have_room() {
                 continue;
             }
@@ -132,7 +132,7 @@ impl Engine {
                 }
                 (failure, earlier) => failure.or(earlier),
             };
-            // Signals can be read without waiting, also where poll(2) fails.
+            // Signals can be read without waiting, even if poll(2) fails.
             if ready.has(Source::Signals) || ready.failure().is_some() {
                 let asked = self.signals.take();
                 if asked.to_rotate {
@@ -155,7 +155,7 @@ impl Engine {
         }
     }
 
-    /// Asked to end: processors have their grace, and lose it when it is asked again.
+    /// Starts the processors' grace after a termination request; a second request ends the grace.
     fn shorten_grace(&self, grace: &mut Option<Grace>) {
         match grace {
             None => *grace = Some(Grace::begin(clock::instant())),
@@ -167,7 +167,7 @@ impl Engine {
         }
     }
 
-    /// Gives the block to the script as far as the sinks have room. False when input is held back.
+    /// Runs the script on the block while sinks have room. Returns false if input must wait.
     fn run_lines(&mut self) -> bool {
         while !self.input.block().is_empty() {
             if !self.sinks.have_room() {
@@ -218,7 +218,7 @@ impl Engine {
         }
     }
 
-    /// The first request waits for the end of a line, the second does not.
+    /// The first request waits for the line's end; the second ends immediately.
     fn phase_when_asked_to_end(&self, phase: Phase) -> Phase {
         match phase {
             Phase::Reading => self.phase_to_end(),
@@ -226,7 +226,7 @@ impl Engine {
         }
     }
 
-    /// Waits for the next event, until `latest` at most.
+    /// Waits for the next event, at most until `latest`.
     fn wait(
         &self,
         phase: Phase,
@@ -256,7 +256,8 @@ impl Engine {
         ready
     }
 
-    /// Ends at once. What was read and not taken is lost too, since it cannot be given back.
+    /// Exits immediately. Data read but not yet delivered is lost, because stdin cannot take it
+    /// back.
     fn give_up(mut self) -> Ended {
         self.sinks.give_up();
         if !self.input.block().is_empty() {
@@ -278,14 +279,14 @@ impl Engine {
     }
 }
 
-/// Said when poll(2) works again: messages need it, too.
+/// Printed after poll(2) recovers: messages need poll(2) too.
 fn warn_of_poll(errno: Errno) {
     let reason = Cause::System(errno);
     let text = format!("unable to wait for input and signals for a while: {reason}");
     message::warn(text.as_bytes());
 }
 
-/// As in 0.76 input that cannot be read has ended; unlike it we say so.
+/// As in 0.76, unreadable input counts as ended; unlike 0.76, multilog prints a warning.
 fn warn_of_input(errno: Errno) {
     message::failed(&Failure::new(What::Read, "standard input", errno));
 }

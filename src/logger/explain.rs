@@ -1,7 +1,7 @@
-//! `multilog --explain script`: what a script will do, in words, before it is trusted.
+//! `multilog --explain script`: describes a script's effect in words, before production use.
 //!
-//! Reads lines from stdin, if it is no terminal, and tells what becomes of them. Opens no log, no status
-//! file and no lock.
+//! Reads lines from stdin unless stdin is a terminal, and prints each line's route. Opens no log,
+//! status file or lock.
 
 use crate::logger::stamps::{self, Stamps};
 use crate::logger::{directory, doubts};
@@ -21,7 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Explains a script and returns the exit code: 0, or 100 where something cannot be meant so.
+/// Explains a script; returns exit code 0, 100 after warnings, 111 if stdout fails.
 pub fn run(script: &Script, ignored: &[Ignored]) -> u8 {
     let warnings = warnings(script, ignored);
     let mut text = actions(script);
@@ -34,7 +34,7 @@ pub fn run(script: &Script, ignored: &[Ignored]) -> u8 {
     if warnings.is_empty() { EXIT_OK } else { EXIT_USAGE }
 }
 
-/// Describes each action on a line, with its settings.
+/// Describes every sink and pattern with its settings.
 fn actions(script: &Script) -> String {
     let mut text = String::new();
     if let Some(stamp) = script.stamp {
@@ -100,9 +100,9 @@ fn status_words(file: &OsStr, size: StatusSize) -> String {
     format!("keeps the last selected line in {}, {size}", shown(file.as_bytes()))
 }
 
-/// Every setting of a directory that is not the usual one, and what it takes on disk.
+/// Describes a directory's non-default settings and disk usage.
 fn log_words(dir: &OsStr, spec: &Settings) -> String {
-    // None is passed over: the others are told by `keeping_words`, and stamps have words of their own.
+    // Exhaustive: `keeping_words` covers the other fields; stamps are described separately.
     let Settings {
         program: _,
         size_max,
@@ -120,9 +120,9 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
         overflow: _,
         is_stamped: _,
     } = spec;
-    // `current`, all the archives there may be, and the next one before the oldest goes.
+    // `current`, all archives, and the next archive before the oldest is removed.
     let by_number = size_max.saturating_mul(number_max.saturating_add(1));
-    // The same; what was finished just now stays in any case.
+    // `current` and the next archive as above; the newest archive always stays.
     let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(2));
     let mut words = format!(
         "appends selected lines to {}/current; {size_max} bytes a file, {number_max} files with \
@@ -152,7 +152,7 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
     words
 }
 
-/// What ends files, removes them and holds lines in time or in trouble, where that is not the usual.
+/// Non-default rotation, retention, queue and sync settings.
 fn keeping_words(spec: &Settings) -> String {
     let Settings { total_max, age_max, number_min, sync_after, rotate_after, .. } = spec;
     let mut words = String::new();
@@ -200,7 +200,7 @@ fn keeping_words(spec: &Settings) -> String {
     words
 }
 
-/// An age in the largest unit that it is a whole number of.
+/// Formats an age in its largest whole unit.
 fn age_words(age: Duration) -> String {
     let secs = age.as_secs();
     let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
@@ -234,7 +234,7 @@ fn name(action: &Action) -> String {
     }
 }
 
-/// What cannot be meant so.
+/// Evident mistakes.
 fn warnings(script: &Script, ignored: &[Ignored]) -> Vec<String> {
     let doubts = [doubts::at_start(script, ignored), doubts::when_asked(script)].concat();
     let mut warnings: Vec<String> = doubts.iter().map(|text| shown(text)).collect();
@@ -291,7 +291,7 @@ fn dir(action: &Action) -> Option<&OsString> {
     }
 }
 
-/// Whether a pattern begins as a line with this stamp can.
+/// True if the pattern's beginning fits this stamp.
 fn can_match(pattern: &Pattern, stamp: StampFormat) -> bool {
     let begins_so = |first: &u8| match stamp {
         StampFormat::Tai64n => *first == b'@',
@@ -309,7 +309,7 @@ fn can_match(pattern: &Pattern, stamp: StampFormat) -> bool {
     }
 }
 
-/// Tells of each line on stdin what becomes of it. False where that could not be written.
+/// Prints each stdin line's route. Returns false if stdout fails.
 fn lines(script: &Script) -> bool {
     let stdin = stdin();
     if stdin.is_terminal() {
@@ -329,8 +329,8 @@ fn lines(script: &Script) -> bool {
     true
 }
 
-/// A line, and for each sink whether it takes it and which action has said so: none, where no pattern
-/// matches, and then the line is selected, as every line is at first.
+/// Describes a line's route: for each sink, the decision and the deciding action. Without a match,
+/// no action is named and the line is selected, the initial state of every line.
 fn fate(script: &Script, next: &mut Stamps, line: &[u8]) -> String {
     let mut head = Vec::new();
     let stamp_len = match stamps::leading_len(script.stamp, line) {
@@ -372,12 +372,12 @@ fn fate(script: &Script, next: &mut Stamps, line: &[u8]) -> String {
     text
 }
 
-/// Bytes as a terminal may be given them.
+/// Printable form for a terminal.
 fn shown(bytes: &[u8]) -> String {
     escape::shown(bytes)
 }
 
 fn append(text: &mut String, what: std::fmt::Arguments<'_>) {
-    // Nothing can go wrong where the text is in memory.
+    // Writing to memory cannot fail.
     let _ = text.write_fmt(what);
 }

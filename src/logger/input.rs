@@ -1,8 +1,7 @@
-//! Standard input as blocks.
+//! Standard input in blocks.
 //!
-//! The descriptor is inherited and shared with other programs, so it is never made non-blocking: it is
-//! read only after poll(2) said that there is something. What was not read stays on it for whoever
-//! comes next.
+//! Other programs share the inherited descriptor, so multilog never makes it non-blocking and reads
+//! only after poll(2) reports data. Unread data stays for the next reader.
 
 use crate::sys::startup;
 use nix::errno::Errno;
@@ -14,38 +13,38 @@ use script::lines::BLOCK_MAX;
 use std::io::{Stdin, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// How many bytes one read asks for at most: what a pipe holds by default.
+/// Maximum read size: default pipe capacity in bytes.
 const READ_MAX: usize = 64 * 1024;
 
-/// What a read brought.
+/// Read result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// The block has grown.
+    /// More bytes in the block.
     Bytes,
-    /// The descriptor was empty; another reader was faster.
+    /// Nothing read: another reader was faster.
     Nothing,
-    /// The input has ended.
+    /// End of input.
     End,
-    /// The same, because reading is not possible.
+    /// Read error, treated as end of input.
     Failed(Errno),
 }
 
-/// Standard input and the block read from it.
+/// Standard input with its current block.
 #[derive(Debug)]
 pub struct Input {
     stdin: Stdin,
     buffer: Box<[u8]>,
-    /// Where reads go to: a page begins there. What is left of the block before stands before it.
+    /// Page-aligned read position. The previous block's remainder is stored before this position.
     read_pos: usize,
-    /// `buffer[start..end]` has been read and not been taken; `start <= end <= buffer.len()`.
+    /// `buffer[start..end]`: bytes read but not yet consumed; `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
-    /// Whether the last byte read was within a line.
+    /// True inside an unfinished line.
     is_mid_line: bool,
 }
 
 impl Input {
-    /// Standard input, nothing of it read.
+    /// Opens standard input, unread.
     pub fn new() -> Input {
         let buffer = buffers::buffer(BLOCK_MAX);
         let read_pos = buffers::page_start(&buffer, LONG_HEAD_MAX);
@@ -53,37 +52,37 @@ impl Input {
         Input { stdin: stdin(), buffer, read_pos, start, end, is_mid_line: false }
     }
 
-    /// Why nothing can ever be read, where poll(2) would not tell: closed at the start (the
-    /// descriptor is `/dev/null` now), or open for writing only.
+    /// Detects unreadable input that poll(2) does not report: closed at start (the descriptor is
+    /// then `/dev/null`), or write-only.
     pub fn is_unreadable(&self) -> bool {
         let flags = fcntl(&self.stdin, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
         let write_only = flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_WRONLY);
         write_only || startup::was_closed(0)
     }
 
-    /// Bytes read and not yet taken.
+    /// Bytes read, not yet consumed.
     pub fn block(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Takes bytes from the beginning of the block.
+    /// Consumes bytes from the block's start.
     pub fn consume(&mut self, len: usize) {
         self.start += len;
         assert!(self.start <= self.end);
     }
 
-    /// Whether the last byte read was within a line.
+    /// True inside an unfinished line.
     pub fn is_mid_line(&self) -> bool {
         self.is_mid_line
     }
 
-    /// Reads once behind the block, which must hold less than a line's head. Waits if there is nothing
-    /// to read, so ask poll(2) first.
+    /// Reads once after the current block, which must be shorter than a head. Waits without input,
+    /// so call poll(2) first.
     pub fn read(&mut self) -> Got {
         self.read_at_most(READ_MAX)
     }
 
-    /// Reads one byte, so that what follows a newline stays for the next reader.
+    /// Reads one byte, so bytes after a newline stay for the next reader.
     pub fn read_byte(&mut self) -> Got {
         self.read_at_most(1)
     }

@@ -1,4 +1,4 @@
-//! The sinks of a script: where selected lines go.
+//! Sinks of a script.
 
 mod alert;
 mod output;
@@ -21,7 +21,7 @@ use status::StatusFile;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-/// Every sink of a script, open.
+/// Opened sinks.
 #[derive(Debug)]
 pub struct OpenSinks {
     /// Kind of each sink, by script number.
@@ -36,34 +36,34 @@ pub struct OpenSinks {
 
 #[derive(Clone, Copy, Debug)]
 enum Target {
-    /// Alerts of at most `len_max` bytes of a line.
+    /// Alerts of at most `len_max` line bytes.
     Alert {
         len_max: usize,
     },
     Stdout,
-    /// A status file, by its number in `statuses`.
+    /// Status file: index in `statuses`.
     Status {
         number: usize,
         size: StatusSize,
     },
-    /// A log directory, by its number in `logs`.
+    /// Log directory: index in `logs`.
     Log(usize),
-    /// One of the others, shown differently; its number in `shown`.
+    /// Sink with a presenter: index in `shown`.
     Shown(usize),
 }
 
-/// A sink with a presenter before it.
+/// Sink with a presenter.
 #[derive(Debug)]
 struct Shown {
     presenter: Presenter,
     target: Target,
-    /// Shown, and waiting for room in a log directory; empty before a call of the line engine.
+    /// Presented bytes waiting for room in a log directory; empty before each line engine call.
     held: Vec<u8>,
 }
 
 impl OpenSinks {
-    /// Opens the status files of a script, then its log directories, each in order, as 0.76 does.
-    /// Where one fails, the directories opened before are left as they were found.
+    /// Opens status files first, then log directories, each in script order, as 0.76 does. If a
+    /// directory fails, previously opened directories are left unchanged.
     pub fn open(
         start: &Dir,
         script: &Script,
@@ -98,7 +98,7 @@ impl OpenSinks {
         Ok(sinks)
     }
 
-    /// Puts a presenter before each sink that does not show lines as they are.
+    /// Adds presenters to sinks that alter lines.
     fn add_presenters(&mut self, script: &Script) {
         let presentations = script.actions.iter().filter_map(Action::presentation);
         for (target, presentation) in self.targets.iter_mut().zip(presentations) {
@@ -111,8 +111,8 @@ impl OpenSinks {
         }
     }
 
-    /// Whether every sink has room for what one call of the line engine may hand to it. Makes room
-    /// where that is possible without waiting.
+    /// True if every sink has room for one line engine call. Makes room if possible without
+    /// waiting.
     pub fn have_room(&mut self) -> bool {
         self.hand_on_shown();
         if !self.alerts.have_room() {
@@ -124,15 +124,14 @@ impl OpenSinks {
         let mut have_room = self.alerts.have_room()
             && self.output.has_room()
             && self.shown.iter().all(|shown| shown.held.is_empty());
-        // Every one is asked: each makes room for itself.
+        // No short circuit: every directory makes room.
         for log in &mut self.logs {
             have_room &= log.have_room(HANDED_MAX);
         }
         have_room
     }
 
-    /// Gives what is shown otherwise to its log directories, as far as these have room. Whether they took
-    /// any of it.
+    /// Passes presented bytes to log directories with room. True if any bytes were passed.
     fn hand_on_shown(&mut self) -> bool {
         let mut is_any_taken = false;
         for shown in &mut self.shown {
@@ -157,12 +156,12 @@ impl OpenSinks {
         is_any_taken
     }
 
-    /// Writes what is held, as far as that is possible without waiting.
+    /// Writes held bytes as far as possible without waiting.
     pub fn flush(&mut self) {
         self.output.flush();
         loop {
             self.logs.iter_mut().for_each(LogDir::flush);
-            // Writing makes room for more that is shown otherwise.
+            // Writing may make room for presented bytes.
             if !self.hand_on_shown() {
                 break;
             }
@@ -171,17 +170,17 @@ impl OpenSinks {
         self.alerts.flush();
     }
 
-    /// Ends every `current` that is not empty.
+    /// Ends every non-empty `current`.
     pub fn rotate(&mut self) {
         self.logs.iter_mut().for_each(LogDir::rotate);
     }
 
-    /// Sends a signal to the processors that run, and starts no other.
+    /// Signals running processors and starts no others.
     pub fn stop_processors(&self, signal: Signal) {
         self.logs.iter().for_each(|log| log.stop_processor(signal));
     }
 
-    /// Prints the state of every log directory. `line_counts` has the lines that each sink took.
+    /// Prints the state of every log directory. `line_counts` holds lines per sink.
     pub fn report(&mut self, line_counts: &[u64]) {
         for (target, &lines) in self.targets.iter().zip(line_counts) {
             let target = match *target {
@@ -194,8 +193,8 @@ impl OpenSinks {
         }
     }
 
-    /// Goes on with the end of every sink. Tells how they were left, once all are: unsynced if one
-    /// was.
+    /// Continues closing every sink. Returns the final result after all are closed: unsynced if any
+    /// directory is unsynced.
     pub fn close(&mut self) -> Option<Closed> {
         self.flush();
         if !self.output.has_ended() || self.shown.iter().any(|shown| !shown.held.is_empty()) {
@@ -221,8 +220,7 @@ impl OpenSinks {
             || self.logs.iter().any(LogDir::is_in_trouble)
     }
 
-    /// Closes what can be closed, and tells what is given up of the rest when the program has to end
-    /// now.
+    /// Immediate exit: closes sinks if possible and reports lost lines.
     pub fn give_up(&mut self) {
         self.output.give_up();
         for shown in self.shown.iter().filter(|shown| !shown.held.is_empty()) {
@@ -235,7 +233,7 @@ impl OpenSinks {
         }
     }
 
-    /// When the next try is due, if there is trouble.
+    /// Time of the next retry, if any.
     pub fn deadline(&self) -> Option<Instant> {
         let statuses = self.statuses.iter().filter_map(StatusFile::deadline);
         self.logs
@@ -246,17 +244,17 @@ impl OpenSinks {
             .min()
     }
 
-    /// Stdout, where lines wait for it to take them.
+    /// stdout, if lines wait for room.
     pub fn stuck_stdout(&self) -> Option<BorrowedFd<'_>> {
         self.output.stuck_fd()
     }
 
-    /// Whether alerts wait for stderr to take them.
+    /// True if alerts wait for stderr.
     pub fn wait_for_stderr(&self) -> bool {
         self.alerts.is_stuck()
     }
 
-    /// Whether nobody reads stderr any more, which ends the program as it ends 0.76.
+    /// True if stderr lost its reader: the program then exits, as 0.76 does.
     pub fn lost_stderr(&self) -> bool {
         self.alerts.are_lost()
     }
@@ -302,8 +300,8 @@ impl Sinks for OpenSinks {
     }
 }
 
-/// Opens every status file, and returns with them what each sink of the script is. A file that is named twice
-/// is opened once, so that it shows the last line whichever name took it.
+/// Opens every status file; returns each sink's kind. A file named twice is opened once, so its
+/// content is always the latest line under both names.
 fn open_statuses(
     start: &Dir,
     script: &Script,

@@ -1,4 +1,4 @@
-//! The stamps of crate `logdir` as the line engine of crate `script` asks for them.
+//! Adapts crate `logdir`'s stamps to crate `script`'s line engine.
 
 use ::logdir::label::{self, Label};
 use ::logdir::stamp::{self, DateStamps, Stamper as _};
@@ -6,10 +6,10 @@ use script::StampFormat;
 use script::lines::{Lines, Sinks};
 use script::stamper::{NoStamps, Stamper};
 
-/// The stamps of a script.
+/// Stamps of a script.
 #[derive(Debug)]
 pub enum Stamps {
-    /// None.
+    /// No stamps.
     Off,
     /// TAI64N labels.
     Labels(Labels),
@@ -18,7 +18,7 @@ pub enum Stamps {
 }
 
 impl Stamps {
-    /// The stamps that a script asks for.
+    /// Stamps for a format.
     pub fn new(format: Option<StampFormat>) -> Stamps {
         let format = format.map(|format| match format {
             StampFormat::Tai64n => stamp::StampFormat::Tai64n,
@@ -33,7 +33,7 @@ impl Stamps {
         }
     }
 
-    /// Takes the moment a block was read; the stamps of lines that begin in it count from there.
+    /// Sets the read time of a block; stamps of lines starting inside it count from this time.
     pub fn set_clock(&mut self, now: Label) {
         match self {
             Stamps::Off => {}
@@ -42,7 +42,7 @@ impl Stamps {
         }
     }
 
-    /// Gives a block to the line engine; see [`Lines::take`].
+    /// Passes a block to the line engine; see [`Lines::take`].
     pub fn take(&mut self, lines: &mut Lines, block: &[u8], to: &mut impl Sinks) -> usize {
         match self {
             Stamps::Off => lines.take(block, &mut NoStamps, to),
@@ -51,7 +51,7 @@ impl Stamps {
         }
     }
 
-    /// Ends the input of the line engine; see [`Lines::end`].
+    /// Ends the line engine's input; see [`Lines::end`].
     pub fn end(&mut self, lines: &mut Lines, rest: &[u8], to: &mut impl Sinks) {
         match self {
             Stamps::Off => lines.end(rest, &mut NoStamps, to),
@@ -60,7 +60,7 @@ impl Stamps {
         }
     }
 
-    /// Appends the next stamp and a space.
+    /// Appends the next stamp plus space.
     pub fn append_to(&mut self, text: &mut Vec<u8>) {
         match self {
             Stamps::Off => {}
@@ -70,7 +70,7 @@ impl Stamps {
     }
 }
 
-/// Bytes of the stamp that a line begins with, if it is one that the script makes.
+/// Length of a line's leading stamp if its format matches.
 pub fn leading_len(format: Option<StampFormat>, line: &[u8]) -> Option<usize> {
     match format? {
         StampFormat::Tai64n => {
@@ -90,10 +90,10 @@ pub fn leading_len(format: Option<StampFormat>, line: &[u8]) -> Option<usize> {
     }
 }
 
-/// Bytes of a point, microseconds and a space.
+/// Bytes of point, microseconds and space.
 const MICROS_LEN: usize = 8;
 
-/// Labels as stamps of lines.
+/// Label stamper.
 #[derive(Debug)]
 pub struct Labels(label::Stamps);
 
@@ -114,7 +114,7 @@ impl Stamper for Labels {
     }
 }
 
-/// Dates as stamps of lines.
+/// Date stamper.
 #[derive(Debug)]
 pub struct Dates(DateStamps);
 

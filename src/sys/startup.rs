@@ -1,8 +1,8 @@
-//! What the process was started with, recorded before the standard library changes it.
+//! Process state at start, recorded before Rust's runtime changes it.
 //!
-//! Rust opens `/dev/null` for whichever of the descriptors 0 to 2 is closed, and ignores SIGPIPE.
-//! The first is welcome (no file of ours can end up as descriptor 2) but has to be known, the second
-//! has to be taken back where the original is killed by a closed pipe.
+//! Rust opens `/dev/null` for each closed descriptor from 0 to 2, and ignores SIGPIPE. The first
+//! change is useful (no log file can become descriptor 2) but must be known; the second is reverted
+//! if a closed pipe kills the original.
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn record() {
     for (fd, closed) in (0..).zip(&CLOSED) {
-        // SAFETY: F_GETFD takes no pointer and changes nothing, whether the descriptor is open or not.
+        // SAFETY: F_GETFD takes no pointer and has no side effect, even on a closed descriptor.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
         closed.store(flags == -1, Ordering::Relaxed);
     }
@@ -29,28 +29,28 @@ extern "C" fn record() {
 #[unsafe(link_section = ".init_array")]
 static RECORD: extern "C" fn() = record;
 
-/// Whether the descriptor (0 to 2) was closed when the program was started.
+/// True if the descriptor (0 to 2) was closed at program start.
 pub fn was_closed(fd: usize) -> bool {
     CLOSED[fd].load(Ordering::Relaxed)
 }
 
-/// Whether SIGPIPE was ignored when the program was started.
+/// True if SIGPIPE was ignored at program start.
 pub fn was_pipe_ignored() -> bool {
     PIPE_IGNORED.load(Ordering::Relaxed)
 }
 
-/// Whether the signal is ignored now.
+/// True if the signal is ignored now.
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: a null new action asks only; the old action is written in full when the call succeeds,
-    // and read only then.
+    // SAFETY: a null new action only queries; on success the kernel writes the old action
+    // completely, and only then is it read.
     unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// Gives a signal its default effect.
+/// Restores a signal's default action.
 pub fn set_default(signal: Signal) {
     set(signal, SigHandler::SigDfl);
 }
@@ -62,12 +62,12 @@ pub fn ignore(signal: Signal) {
 
 fn set(signal: Signal, to: SigHandler) {
     let action = SigAction::new(to, SaFlags::empty(), SigSet::empty());
-    // SAFETY: neither the default nor ignoring runs code of this process. The call cannot fail for the
-    // signals used here (not KILL or STOP).
+    // SAFETY: neither the default action nor ignoring runs code of this process. The call cannot
+    // fail for the signals used here (KILL and STOP are not used).
     let _ = unsafe { sigaction(signal, &action) };
 }
 
-/// Takes SIGPIPE back to what it was when the program was started.
+/// Restores SIGPIPE's disposition from program start.
 pub fn restore_pipe_signal() {
     if !was_pipe_ignored() {
         set_default(Signal::SIGPIPE);

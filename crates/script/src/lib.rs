@@ -1,18 +1,18 @@
-//! The script of multilog(8): from the command line to a decision about each line.
+//! The script of multilog(8): from the command line to a decision for each line.
 //!
 //! ```text
 //! arguments ──► parse ──► Script ──► lines::Lines ──► heads and bytes for each sink
 //!               settings   action      ▲ newlines, select, stamped_buffer
-//!               pattern                └ blocks of input, and a Stamper
+//!               pattern                └ input blocks, and a Stamper
 //! ```
 //!
-//! The crate is pure: it opens no file, reads no clock and prints nothing. The program that owns a script
-//! reads the input, sets the clock of the stamps, and opens what the actions name.
+//! The crate is pure: no files, no clock, no output. The calling program reads input, sets the
+//! stamp clock, and opens the files that actions name.
 //!
-//! Reading order: [`head`] (how much of a line decides), [`action`] and [`mod@parse`] (the command line),
-//! [`settings`] and [`presentation`] (what holds for a sink), [`pattern`], [`expression`] and `automaton` (one
-//! pattern, and all star patterns at once), [`select`] (which sinks take a line), [`newlines`], [`stamper`] and
-//! `stamped_buffer` (blocks to stamped lines), [`lines`] (the engine that joins them).
+//! Reading order: [`head`] (deciding bytes of a line), [`action`] and [`mod@parse`] (command line),
+//! [`settings`] and [`presentation`] (sink options), [`pattern`], [`expression`] and `automaton`
+//! (single patterns, then all star patterns together), [`select`] (sinks of a line), [`newlines`],
+//! [`stamper`] and `stamped_buffer` (blocks to stamped lines), [`lines`] (engine).
 
 #![forbid(unsafe_code)]
 

@@ -1,26 +1,26 @@
-//! How long the end of the logger waits for processors: a grace, then TERM for them, then KILL.
+//! Processor shutdown: grace period, then SIGTERM, then SIGKILL.
 
 use ::logdir::pause::PAUSE;
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
-/// How long a processor may go on after the logger was asked to end. 0.76 waits for ever; nearly all
-/// processors are through a file by then.
+/// Grace period for processors after a termination request. 0.76 waits forever; nearly all
+/// processors finish a file within this period.
 const PROCESSOR_GRACE: Duration = Duration::from_secs(20);
 
-/// What processors will be sent next, and when.
+/// Next signal for processors, with its deadline.
 #[derive(Debug)]
 pub struct Grace {
     next: Option<(Instant, Signal)>,
 }
 
 impl Grace {
-    /// The logger was asked to end.
+    /// Starts the grace at a termination request.
     pub fn begin(now: Instant) -> Grace {
         Grace { next: Some((now + PROCESSOR_GRACE, Signal::SIGTERM)) }
     }
 
-    /// The logger was asked again: the signal whose time has not come yet.
+    /// Second request: returns the next signal early.
     pub fn escalate(&mut self, now: Instant) -> Option<Signal> {
         let (_, signal) = self.next.take()?;
         if signal == Signal::SIGTERM {
@@ -29,13 +29,13 @@ impl Grace {
         Some(signal)
     }
 
-    /// The signal whose time has come.
+    /// Signal due now.
     pub fn due(&mut self, now: Instant) -> Option<Signal> {
         let is_due = self.deadline().is_some_and(|deadline| now >= deadline);
         if is_due { self.escalate(now) } else { None }
     }
 
-    /// When the next signal is due.
+    /// Deadline of the next signal.
     pub fn deadline(&self) -> Option<Instant> {
         self.next.map(|(deadline, _)| deadline)
     }

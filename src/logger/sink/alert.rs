@@ -1,7 +1,7 @@
-//! Alerts: selected lines, cut short, to stderr (multilog(8), `e`).
+//! Alerts: truncated selected lines on stderr (multilog(8), `e`).
 //!
-//! Stderr is inherited and may be a pipe that nobody empties. It is written to only when poll(2) says
-//! that it has room, and what it has no room for is held, bounded.
+//! The inherited stderr may be a full pipe. Alerts are written only if poll(2) reports room;
+//! otherwise a bounded buffer holds them.
 
 use crate::poll;
 use crate::stdout::PIPE_PIECE_MAX;
@@ -11,44 +11,44 @@ use script::lines::HANDED_MAX;
 use script::presentation::append_alert;
 use std::io::{Stderr, stderr};
 
-/// Alerts on their way to stderr.
+/// Pending alerts.
 #[derive(Debug)]
 pub struct Alerts {
     stderr: Stderr,
-    /// Whole alerts, each ending in its only newline; at most `batch_max` bytes and what one call of the
-    /// line engine brings.
+    /// Whole alerts, each with exactly one newline, at its end; at most `batch_max` bytes plus one
+    /// line engine call's output.
     held: Vec<u8>,
-    /// The most that one call of the line engine brings, in bytes, where lines are shown as they are.
+    /// Largest output of one line engine call, in bytes, for sinks without a presenter.
     batch_max: usize,
     is_stuck: bool,
     are_lost: bool,
 }
 
 impl Alerts {
-    /// None yet. `count` tells how often the script has an alert for a line.
+    /// Creates an empty buffer for `count` alert actions.
     pub fn new(count: usize) -> Alerts {
-        // An alert exceeds its line by at most three bytes; such lines have at least two bytes
-        // with their newline.
+        // An alert exceeds its line by at most three bytes; such lines have at least two bytes,
+        // newline included.
         let batch_max = count * HANDED_MAX * 5 / 2;
         Alerts { stderr: stderr(), held: Vec::new(), batch_max, is_stuck: false, are_lost: false }
     }
 
-    /// Takes the head of a line, of which `len_max` bytes are shown.
+    /// Adds the first `len_max` bytes of a head.
     pub fn add(&mut self, head: &[u8], len_max: usize) {
         append_alert(head, len_max, &mut self.held);
     }
 
-    /// Where an alert that is shown otherwise goes; it must end in its only newline.
+    /// Buffer for presented alerts; each must have exactly one newline, at its end.
     pub fn held(&mut self) -> &mut Vec<u8> {
         &mut self.held
     }
 
-    /// Whether what one call of the line engine brings can be taken now.
+    /// True if the buffer has room for one line engine call.
     pub fn have_room(&self) -> bool {
         self.held.len() <= self.batch_max
     }
 
-    /// Writes alerts, one write(2) each, until stderr has no room. Errors are ignored, as in 0.76.
+    /// Writes alerts, one write(2) each, until stderr is full. Ignores errors, as 0.76 does.
     pub fn flush(&mut self) {
         self.is_stuck = false;
         if self.held.is_empty() {

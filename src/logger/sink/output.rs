@@ -1,9 +1,9 @@
-//! Selected lines to stdout (multilog(8), `1`).
+//! Selected lines on stdout (multilog(8), `1`).
 //!
-//! Stdout is inherited and its reader is nobody we know: it is never made non-blocking, and the log
-//! does not depend on it. It is written to when poll(2) says that there is room. A reader that is slow
-//! holds back input for a moment; then lines for it are dropped, counted, until it has caught up. So
-//! does a full disk, where stdout is a file. A reader that has gone is told of once.
+//! stdout is inherited and its reader unknown: multilog never makes stdout non-blocking, and
+//! logging never depends on stdout. Lines are written if poll(2) reports room. A slow reader delays
+//! input briefly; after [`PATIENCE`] its lines are dropped and counted until the reader catches up.
+//! A full disk under a stdout file has this effect too. A vanished reader is reported once.
 
 use crate::message;
 use crate::poll;
@@ -20,55 +20,55 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// How long input is held back for a reader that is slow.
+/// Maximum input delay for a slow reader.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is held at most before input is held back, in bytes.
+/// Held bytes before input is delayed.
 const HELD_MAX: usize = HANDED_MAX;
 
 const STDOUT: &[u8] = stdout::NAME.as_bytes();
 
-/// Stdout, and the lines on their way to it.
+/// stdout with pending lines.
 #[derive(Debug)]
 pub struct Output {
     stdout: io::Stdout,
-    /// The longest piece that does not wait once poll(2) says that there is room, in bytes.
+    /// Largest write that never blocks after poll(2) reports room, in bytes.
     piece_max: usize,
-    /// Not written yet; at most [`HELD_MAX`] bytes and what one call of the line engine brings.
+    /// Unwritten bytes; at most [`HELD_MAX`] plus one line engine call's output.
     held: Vec<u8>,
-    /// The action that the last bytes taken came from.
+    /// Action of the last bytes.
     last_action: usize,
-    /// Whether they ended within a line.
+    /// True if the last bytes ended inside a line.
     is_mid_line: bool,
     state: State,
     is_stuck: bool,
     pause: Pause,
-    /// Why there is a pause: the disk is full.
+    /// Cause of the pause: a full disk.
     refusal: Option<Errno>,
-    /// How long the end waits for the reader, once it has come.
+    /// Deadline for the reader during shutdown.
     end_by: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Lines are taken.
+    /// Accepting lines.
     Taking,
-    /// There is no room. Input is held back until this moment.
+    /// Full: input waits until this time.
     Full(Instant),
-    /// Lines are dropped until what is held is written.
+    /// Dropping lines until held bytes are written.
     Dropping(Dropped),
-    /// Nobody reads any more.
+    /// Reader gone.
     Gone,
 }
 
-/// What was dropped so far.
+/// Dropped lines so far.
 #[derive(Debug)]
 struct Dropped {
     lines: usize,
     bytes: usize,
-    /// What the disk answered; nothing where the reader is slow.
+    /// Disk error; `None` for a slow reader.
     refusal: Option<Errno>,
-    /// Whether the last byte dropped was within a line.
+    /// True if the last dropped byte was inside a line.
     is_mid_line: bool,
 }
 
@@ -80,7 +80,7 @@ impl Dropped {
 }
 
 impl Output {
-    /// Stdout as it was inherited. `is_used` tells whether the script has a `1`.
+    /// Inherited stdout. `is_used` is true if the script contains `1`.
     pub fn new(is_used: bool, reporter: &Reporter) -> Output {
         let stdout = io::stdout();
         let piece_max = stdout::piece_max(&stdout, HELD_MAX);
@@ -102,8 +102,7 @@ impl Output {
         output
     }
 
-    /// Takes bytes of lines from an action of this number. A line that another action is in the middle
-    /// of is ended first.
+    /// Adds line bytes from an action. First ends another action's unfinished line.
     pub fn add(&mut self, action: usize, bytes: &[u8]) {
         match &mut self.state {
             State::Gone => {}
@@ -123,7 +122,7 @@ impl Output {
         }
     }
 
-    /// Whether what one call of the line engine brings is taken, or dropped by now.
+    /// True if one line engine call's bytes can be added or dropped now.
     pub fn has_room(&mut self) -> bool {
         match self.state {
             State::Dropping(_) | State::Gone => return true,
@@ -147,7 +146,7 @@ impl Output {
         self.state = State::Dropping(Dropped { lines: 0, bytes: 0, refusal, is_mid_line });
     }
 
-    /// Writes until stdout has no room.
+    /// Writes until stdout is full.
     pub fn flush(&mut self) {
         let mut held = std::mem::take(&mut self.held);
         let mut written = 0;
@@ -163,7 +162,7 @@ impl Output {
                     written += len;
                     self.pause.clear();
                     self.refusal = None;
-                    // Whoever reads something still gets the rest at the end.
+                    // A reader that still reads receives the rest during shutdown.
                     self.end_by = None;
                 }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
@@ -184,7 +183,7 @@ impl Output {
         }
     }
 
-    /// Goes back to taking lines where everything held is written, and tells what was in the way.
+    /// Resumes accepting lines after all held bytes are written; reports the obstacle.
     fn tell_end(&mut self) {
         match &self.state {
             State::Dropping(dropped) if !dropped.is_mid_line => {
@@ -197,7 +196,7 @@ impl Output {
         }
     }
 
-    /// Tells that nobody can be written to, and goes on without.
+    /// Reports the vanished reader and continues without stdout.
     fn lose(&mut self, errno: Errno) {
         message::failed(&Failure::new(What::Write, STDOUT, errno));
         self.held = Vec::new();
@@ -205,12 +204,12 @@ impl Output {
         self.is_stuck = false;
     }
 
-    /// The descriptor, if the loop must wait for room.
+    /// Descriptor, if the loop must wait for room.
     pub fn stuck_fd(&self) -> Option<BorrowedFd<'_>> {
         self.is_stuck.then(|| self.stdout.as_fd())
     }
 
-    /// Time of the next try, or of giving up.
+    /// Time of the next retry, or of giving up.
     pub fn deadline(&self) -> Option<Instant> {
         let full_until = match self.state {
             State::Full(until) => Some(until),
@@ -219,7 +218,7 @@ impl Output {
         [full_until, self.pause.until(), self.end_by].into_iter().flatten().min()
     }
 
-    /// Whether the end may come: everything is written, or the reader has had its time.
+    /// True if shutdown may proceed: all bytes are written, or the reader's deadline has passed.
     pub fn has_ended(&mut self) -> bool {
         if !self.held.is_empty() {
             let end_by = *self.end_by.get_or_insert_with(|| clock::instant() + PATIENCE);
@@ -230,7 +229,7 @@ impl Output {
         self.held.is_empty()
     }
 
-    /// Tells what is not written when the program has to end now.
+    /// Reports unwritten lines at an immediate exit.
     pub fn give_up(&mut self) {
         if let State::Dropping(dropped) = &self.state {
             dropped.tell();

@@ -1,4 +1,4 @@
-//! A status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
+//! Status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
 
 use ::logdir::disk::{Dir, For};
 use ::logdir::event::{Reporter, Work};
@@ -14,18 +14,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-/// An open status file.
+/// Open status file.
 ///
-/// Of the lines that come between two flushes only the last is written: a reader could not have told
-/// the others from it. While there is trouble the last line is kept and tried again; input is never
-/// held back for it.
+/// Only the last line before each flush is written: a reader could not distinguish earlier lines.
+/// After a failure, the last line is kept and retried; input never waits for a status file.
 #[derive(Debug)]
 pub struct StatusFile {
     name: OsString,
     file: OwnedFd,
     /// Device and inode number.
     identity: (u64, u64),
-    /// The head of the last line; made a status once it is to be written, which most lines never are.
+    /// Head of the last line; formatted only before a write, because most lines are never written.
     line: Vec<u8>,
     size: StatusSize,
     is_written: bool,
@@ -33,8 +32,8 @@ pub struct StatusFile {
 }
 
 impl StatusFile {
-    /// Opens a status file by a path relative to `start`, making it if need be. It is not truncated,
-    /// and written only when a line is selected.
+    /// Opens a status file relative to `start`, creating it if necessary. Never truncates; writes
+    /// only after a line is selected.
     pub fn open(start: &Dir, name: &OsStr, reporter: &Reporter) -> Result<StatusFile, Failure> {
         let failure = |what| move |errno| Failure::new(what, name.as_bytes(), errno);
         start.open_named(name, For::Appending(MODE_PRIVATE)).map_err(failure(What::Create))?;
@@ -56,7 +55,7 @@ impl StatusFile {
         self.identity == other.identity
     }
 
-    /// Takes a line to show.
+    /// Stores a line for display.
     pub fn show(&mut self, line: &[u8], size: StatusSize) {
         self.line.clear();
         self.line.extend_from_slice(line);
@@ -64,7 +63,7 @@ impl StatusFile {
         self.is_written = false;
     }
 
-    /// Writes the last line taken, unless there was trouble just now.
+    /// Writes the stored line, except during a retry delay.
     pub fn flush(&mut self) {
         if self.is_written || !self.pause.is_over() {
             return;
@@ -87,7 +86,7 @@ impl StatusFile {
 
     fn write(&self, status: &[u8]) -> Result<usize, Errno> {
         let len = uninterrupted(|| pwrite(&self.file, status, 0))?;
-        // The file ends where the status does.
+        // Removes the rest of a longer previous status.
         if self.size == StatusSize::AsLine && len == status.len() {
             let end = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
             uninterrupted(|| ftruncate(&self.file, end))?;
@@ -95,13 +94,13 @@ impl StatusFile {
         Ok(len)
     }
 
-    /// Time of the next try after a failure.
+    /// Time of the next retry.
     pub fn deadline(&self) -> Option<Instant> {
         self.pause.until()
     }
 }
 
-/// Makes a call again that a signal interrupted.
+/// Retries a call interrupted by a signal.
 fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {
