@@ -5,6 +5,7 @@ mod files;
 mod receivers;
 mod refusals;
 mod relp_server;
+mod rsyslog;
 mod running;
 
 use crate::support::{DEADLINE, Home, numbers, wait_until};
