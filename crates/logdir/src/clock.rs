@@ -1,4 +1,4 @@
-//! The time of day, and the time that only goes forward. Everything that names or waits asks here.
+//! System clocks: wall clock and monotonic. All names and waits use these functions.
 
 use crate::label::Label;
 #[cfg(not(test))]
@@ -8,13 +8,13 @@ use std::time::SystemTime;
 #[cfg(test)]
 pub use by_hand::{instant, now};
 
-/// The system's time as a label.
+/// Wall clock as a label.
 #[cfg(not(test))]
 pub fn now() -> Label {
     system_time()
 }
 
-/// The time that only goes forward.
+/// Monotonic clock.
 #[cfg(not(test))]
 pub fn instant() -> Instant {
     Instant::now()
@@ -24,24 +24,24 @@ fn system_time() -> Label {
     label_of(SystemTime::now())
 }
 
-/// A moment as the system tells it, as a label.
+/// Label of a system time.
 pub fn label_of(time: SystemTime) -> Label {
     let (unix_secs, nanos) = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
-        // A clock before 1970 is counted in whole seconds.
+        // Before 1970: whole seconds only.
         Err(before) => (-i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX) - 1, 0),
     };
     Label::from_unix(unix_secs, nanos)
 }
 
-/// In unit tests: the system's clocks, or ones that a test sets for its own thread.
+/// Unit tests use the system's clocks, or clocks set per thread by a test.
 #[cfg(test)]
 pub mod by_hand {
     use crate::label::Label;
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
-    /// When time begins where a test makes it.
+    /// Start of simulated time.
     const BEGIN_SECS: i64 = 1_700_000_000;
 
     thread_local! {
@@ -49,28 +49,28 @@ pub mod by_hand {
         static SET_SECS: Cell<i64> = const { Cell::new(0) };
     }
 
-    /// Stops both clocks; only [`pass`], and a microsecond for every look, moves them.
+    /// Stops both clocks; afterwards only [`pass`] and a microsecond per read advance them.
     pub fn begin() {
         TIME.set(Some((Instant::now(), Duration::ZERO)));
         SET_SECS.set(0);
     }
 
-    /// Sets the time of day forward, or back, by so many seconds.
+    /// Shifts the wall clock by seconds, negative for back.
     pub fn set_by(secs: i64) {
         SET_SECS.set(SET_SECS.get() + secs);
     }
 
-    /// Moves both clocks on.
+    /// Advances both clocks.
     pub fn pass(time: Duration) {
         TIME.set(TIME.get().map(|(begin, passed)| (begin, passed + time)));
     }
 
-    /// The time that only goes forward.
+    /// Monotonic clock.
     pub fn instant() -> Instant {
         TIME.get().map_or_else(Instant::now, |(begin, passed)| begin + passed)
     }
 
-    /// The time of day as a label.
+    /// Wall clock as a label.
     pub fn now() -> Label {
         pass(Duration::from_micros(1));
         let Some((_, passed)) = TIME.get() else { return super::system_time() };

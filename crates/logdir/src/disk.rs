@@ -1,8 +1,8 @@
-//! The calls that touch files, one system call each, relative to a directory that is held open.
+//! File system calls, one each, relative to an open directory.
 //!
-//! Everything that writes a log directory or a status file goes through [`Dir`] and [`File`] and nothing
-//! else does. Nothing is decided or worded here; a call that a signal interrupts is made again. In unit
-//! tests both may also stand on a model disk that fails, stops or loses its power on demand.
+//! All writes to log directories and status files go through [`Dir`] and [`File`]. These types
+//! decide and report nothing; they retry calls interrupted by signals. In unit tests both may use a
+//! model disk that fails, stops or loses power on demand.
 
 #[cfg(test)]
 mod either;
@@ -24,46 +24,46 @@ pub use user_path::split;
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
-/// How a file is opened.
+/// Purpose of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
-    /// To be read from its beginning.
+    /// Read from its start.
     Reading,
-    /// To be written at its end; made with this mode if it is not there.
+    /// Append; created with this mode if missing.
     Appending(u32),
-    /// To be written anew; made with this mode if it is not there.
+    /// Truncate and write; created with this mode if missing.
     Replacing(u32),
-    /// To be written in place; it must be there.
+    /// Overwrite an existing file in place.
     Overwriting,
-    /// To be written in place; made with this mode if it is not there.
+    /// Overwrite in place; created with this mode if missing.
     InPlace(u32),
 }
 
-/// What is known of a file without reading it.
+/// Metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Type and permissions.
+    /// File type and permissions.
     pub mode: u32,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Number of names.
+    /// Number of links.
     pub links: u64,
     /// Device and inode number.
     pub identity: (u64, u64),
 }
 
 impl Stat {
-    /// Whether this is a directory.
+    /// True for directories.
     pub fn is_dir(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }
 
-    /// Whether this is a symbolic link.
+    /// True for symbolic links.
     pub fn is_link(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFLNK
     }
 
-    /// An error for everything but a regular file: EISDIR, ELOOP, EMEDIUMTYPE.
+    /// Rejects everything except regular files: EISDIR, ELOOP, EMEDIUMTYPE.
     pub fn refuse_others(&self) -> Result<(), Errno> {
         match self.mode & libc::S_IFMT {
             libc::S_IFREG => Ok(()),

@@ -1,10 +1,10 @@
-//! Bytes that a terminal would obey, shown instead: the one rule for lines, names and messages.
+//! Escapes terminal control bytes, for lines, names and messages alike.
 //!
-//! Anybody who can send a line to a log, or make a file, can put any byte into it, and terminals let bytes
-//! change their title, their screen or their input.
+//! Anyone able to log a line or create a file controls these bytes, and terminals accept commands
+//! that change title, screen or input.
 
-/// Appends text as a terminal can show it: printable UTF-8 and TAB as they are; control characters, C1
-/// controls, what turns the direction of writing, and bytes that are no UTF-8 as `\xHH`.
+/// Appends text safe for terminals: printable UTF-8 and TAB unchanged; control characters, C1
+/// controls, bidirectional controls and invalid UTF-8 as `\xHH`.
 pub fn append(text: &[u8], to: &mut Vec<u8>) {
     if text.iter().all(|&byte| is_plain(byte)) {
         return to.extend_from_slice(text);
@@ -23,14 +23,14 @@ pub fn append(text: &[u8], to: &mut Vec<u8>) {
     }
 }
 
-/// Text as a terminal can show it, as [`append`] writes it.
+/// Terminal-safe text, by [`append`].
 pub fn shown(text: &[u8]) -> String {
     let mut shown = Vec::new();
     append(text, &mut shown);
     String::from_utf8(shown).expect("what is not UTF-8 was escaped")
 }
 
-/// Appends a text of several lines, which stay lines.
+/// Appends text of several lines, keeping newlines.
 pub fn append_lines(text: &[u8], to: &mut Vec<u8>) {
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         to.extend_from_slice(if number > 0 { b"\n" } else { b"" });

@@ -1,117 +1,117 @@
-//! What a log directory has to report while it is written: the caller prints it, counts it or sends it.
+//! Events reported during writing; the caller prints, counts or sends them.
 //!
-//! The library writes to no descriptor of its caller's. It words each event, in the words of 0.76 where that
-//! has some, since people have them in their alert filters.
+//! This library never writes to a caller's descriptors. Texts match 0.76 where possible: users
+//! filter alerts by them.
 
 use crate::failure::Failure;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that happened in an open log directory.
+/// Event in an open log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A step failed, and will be tried again after a pause.
+    /// Failed step, retried after a delay.
     Pausing(Failure),
-    /// A step failed, and will not be tried again.
+    /// Failed step, not retried.
     Failed(Failure),
-    /// What had failed works again.
+    /// Work resumed after a failure.
     Resumed {
-        /// What goes on.
+        /// Resumed work.
         work: Work,
-        /// The directory or file, as the user named it.
+        /// Path given by the user.
         place: Vec<u8>,
         /// Time since the first failure.
         held: Duration,
     },
-    /// The disk was full, and this many of the oldest archives of the directory were removed.
+    /// A full disk forced removal of the oldest archives.
     MadeRoom {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// Archives that were removed.
+        /// Removed archives.
         count: u64,
     },
-    /// The processor of the directory was stopped; full files wait for the next start.
+    /// The directory's processor was stopped; full files wait for the next start.
     ProcessorStopped {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// Files that wait, at least 1.
+        /// Waiting files, at least 1.
         count: u64,
     },
-    /// `current` was removed by another program; a new one is made.
+    /// Another program removed `current`; the writer creates a new one.
     CurrentRemoved {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
     },
-    /// The clock is earlier than the newest archive's label.
+    /// Clock earlier than the newest archive's label.
     ClockBehind {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// The name that the next archive gets instead of one made from the clock.
+        /// Next archive's name, used instead of a clock label.
         name: Vec<u8>,
     },
-    /// An archive has a label that no clock can have. It does not decide the names of later archives.
+    /// Impossible label on an archive, ignored when naming later archives.
     LabelIgnored {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// The name of the archive.
+        /// Archive name.
         name: Vec<u8>,
     },
-    /// The state of the directory, which was asked for.
+    /// Requested state of a directory.
     Status {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// The figures, as multilog(8) lists them.
+        /// Figures as listed in multilog(8).
         text: String,
     },
-    /// The writer ends, and these lines will never be written.
+    /// Writer exits; these lines are lost.
     GivenUp {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// Lines that are lost.
+        /// Lost lines.
         lines: u64,
-        /// Their bytes.
+        /// Lost bytes.
         bytes: u64,
-        /// Whether the file before them was not finished either.
+        /// True if the preceding file stayed unfinished, too.
         is_file_unfinished: bool,
     },
-    /// The writer ends, and the line that would count these dropped lines will never be written.
+    /// Writer exits before writing the line that counts these dropped lines.
     DropsUnreported {
-        /// The directory, as the user named it.
+        /// Directory path given by the user.
         place: Vec<u8>,
-        /// Lines that were dropped.
+        /// Dropped lines.
         lines: u64,
-        /// Their bytes.
+        /// Dropped bytes.
         bytes: u64,
     },
 }
 
-/// What goes on after a failure is over.
+/// Work resumed after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Lines go to `current` of a directory or to stdout, all that were held among them.
+    /// Writing to `current` or stdout, including all queued lines.
     Writing,
-    /// As `Writing`, and some lines were dropped meanwhile.
+    /// As `Writing`, after dropping some lines.
     WritingAfterGap,
-    /// Full files of a directory become archives.
+    /// Turning full files into archives.
     Finishing,
-    /// A status file shows the last line.
+    /// Writing the last line to a status file.
     Showing,
 }
 
-/// How much attention an event needs.
+/// Urgency of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Something failed.
     Warning,
-    /// Something works again.
+    /// Something recovered.
     Info,
-    /// Somebody asked.
+    /// Answer to a user's request.
     Status,
 }
 
 impl Event {
-    /// How much attention it needs.
+    /// Urgency.
     pub fn severity(&self) -> Severity {
         match self {
             Event::Resumed { .. } => Severity::Info,
@@ -128,7 +128,7 @@ impl Event {
         }
     }
 
-    /// The event as one sentence without a newline. Any bytes, since it names files.
+    /// One sentence without newline; any bytes, because of file names.
     pub fn text(&self) -> Vec<u8> {
         match self {
             Event::Pausing(failure) => failure.text(", pausing"),
@@ -193,12 +193,12 @@ fn resumed(work: Work, place: &[u8], held: Duration) -> Vec<u8> {
     [work.as_bytes(), place, how.as_bytes()].concat()
 }
 
-/// Where events go. It is called from every thread that works on a directory, and must not wait.
+/// Receiver of events. Every thread working on a directory calls it; calls must not block.
 #[derive(Clone)]
 pub struct Reporter(Arc<dyn Fn(&Event) + Send + Sync>);
 
 impl Reporter {
-    /// One that calls `report` for each event.
+    /// Reporter calling `report` for each event.
     pub fn new(report: impl Fn(&Event) + Send + Sync + 'static) -> Reporter {
         Reporter(Arc::new(report))
     }
@@ -215,7 +215,7 @@ impl fmt::Debug for Reporter {
     }
 }
 
-/// In unit tests: what each thread reported.
+/// Unit tests record events by thread.
 #[cfg(test)]
 pub mod told {
     use super::Reporter;
@@ -227,7 +227,7 @@ pub mod told {
         static TOLD: RefCell<Vec<(Instant, String)>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Where the events of a thread are kept for its test.
+    /// Reporter recording this thread's events for its test.
     pub fn reporter() -> Reporter {
         Reporter::new(|event| {
             let text =
@@ -236,12 +236,12 @@ pub mod told {
         })
     }
 
-    /// What was reported since the last call, and when.
+    /// Events since the last call, with times.
     pub fn take_timed() -> Vec<(Instant, String)> {
         TOLD.take()
     }
 
-    /// What was reported since the last call.
+    /// Events since the last call.
     pub fn take() -> Vec<String> {
         TOLD.take().into_iter().map(|(_, line)| line).collect()
     }

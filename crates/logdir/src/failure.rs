@@ -1,76 +1,76 @@
-//! What could not be done, to which file, and why, in the words of 0.76 where it has some.
+//! Failures: action, file, reason, worded like 0.76 where possible.
 //!
-//! The form is: "unable to", what, which file, reason. What 0.76 calls "out of disk space" has stood in the
-//! alerts of mail admins for decades.
+//! Form: "unable to", action, file, reason. Mail admins' alerts have matched 0.76's "out of disk
+//! space" for decades.
 
 use crate::escape;
 use nix::errno::Errno;
 use std::fmt;
 use std::io;
 
-/// What could not be done. The texts are those of 0.76 where it has one.
+/// Failed action, worded like 0.76 where possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// Opening the working directory.
     StartDirectory,
-    /// Taking the descriptor that is told when everything is open.
+    /// Accepting the readiness descriptor.
     Descriptor,
     /// Preparing to wait for signals and threads.
     Events,
     /// Opening a log directory.
     OpenDirectory,
-    /// Taking the lock of a log directory.
+    /// Locking a log directory.
     Lock,
-    /// Asking for the state of a file.
+    /// stat(2) on a file.
     Stat,
     /// Opening `current`.
     Append,
-    /// Making a file.
+    /// Creating a file.
     Create,
     /// Opening a file, or reading a directory.
     Read,
-    /// Writing a status file, or opening it.
+    /// Opening or writing a status file.
     Write,
-    /// Going to the beginning of a status file.
+    /// Rewinding a status file.
     Seek,
-    /// Writing `current`, or opening a file at the start.
+    /// Writing `current`, or opening a file during start.
     WriteTo,
-    /// fsync of a file or a directory.
+    /// fsync of a file or directory.
     Sync,
     /// chmod.
     SetMode,
-    /// Taking the lock of a cursor.
+    /// Locking a cursor file.
     LockCursor,
-    /// Keeping a cursor where the user wants it.
+    /// Saving a cursor to its file.
     KeepCursor,
-    /// Reading a cursor that somebody else wrote.
+    /// Parsing a foreign cursor.
     UnderstandCursor,
-    /// Finding log directories in a place.
+    /// Searching for log directories.
     FindLog,
     /// Starting a pager.
     RunPager,
-    /// Making `current` the `previous` one.
+    /// Renaming `current` to `previous`.
     RenameCurrent,
-    /// Making `newstate` the `state`.
+    /// Renaming `newstate` to `state`.
     RenameState,
-    /// Giving an archive its name.
+    /// Naming an archive.
     Link,
     /// Removing a file.
     Remove,
     /// Starting a processor.
     Fork,
-    /// Starting the thread that finishes files.
+    /// Starting the thread that completes files.
     Thread,
     /// Waiting for a processor.
     Wait,
-    /// A processor exited with another code than 0.
+    /// Processor exit code other than 0.
     ProcessorFailed,
-    /// A processor was killed by a signal.
+    /// Processor killed by a signal.
     ProcessorCrashed,
 }
 
 impl What {
-    /// The words before and behind the name of the file or directory.
+    /// Words before and after the file name.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             What::StartDirectory => ("unable to switch to current directory", ""),
@@ -105,28 +105,28 @@ impl What {
     }
 }
 
-/// Why something could not be done.
+/// Reason of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The system said so.
+    /// System error.
     System(Errno),
-    /// Another process has the lock; its number where the system tells it.
+    /// Lock held by another process; process ID if known.
     InUse(Option<i32>),
-    /// A processor was killed by a signal.
+    /// Processor killed by a signal.
     Killed(&'static str),
-    /// A file that ought to be a cursor is something else.
+    /// Expected cursor file holds other data.
     NoCursor,
-    /// A file of a reader would lie in a log directory.
+    /// Reader's file inside a log directory.
     InLogDirectory,
-    /// What was compressed does not make sense.
+    /// Corrupt compressed data.
     Damaged,
-    /// What was compressed ends too early.
+    /// Truncated compressed data.
     CutShort,
-    /// A reason in words.
+    /// Reason in words.
     Because(String),
-    /// The file system accepts modes and forgets them.
+    /// The file system accepts modes but forgets them.
     NoModeBits,
-    /// Nothing more is known.
+    /// Unknown.
     Untold,
 }
 
@@ -148,28 +148,27 @@ impl fmt::Display for Cause {
     }
 }
 
-/// One thing that could not be done: what, to which file, why.
+/// A failure: action, file, reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     what: What,
-    /// The file or directory as the user named it, any bytes.
+    /// Path given by the user, any bytes.
     place: Vec<u8>,
     cause: Cause,
 }
 
 impl Failure {
-    /// A failure of a system call on `place`.
+    /// Failed system call on `place`.
     pub fn new(what: What, place: impl Into<Vec<u8>>, errno: Errno) -> Failure {
         Failure { what, place: place.into(), cause: Cause::System(errno) }
     }
 
-    /// A failure of a call of the standard library on `place`.
+    /// Failed standard library call on `place`.
     pub fn of_io(what: What, place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
         Failure::new(what, place, errno_of(error))
     }
 
-    /// A processor of the directory `place` that did not exit with 0; the name of the signal if one
-    /// killed it.
+    /// Failed processor of directory `place`: exit code other than 0, or a signal.
     pub fn of_processor(place: impl Into<Vec<u8>>, signal: Option<&'static str>) -> Failure {
         let place = place.into();
         match signal {
@@ -180,17 +179,17 @@ impl Failure {
         }
     }
 
-    /// The same failure, of a processor, because there was no room on the disk.
+    /// Replaces a processor failure's reason by a full disk.
     pub fn of_disk(self) -> Failure {
         Failure { cause: Cause::System(Errno::ENOSPC), ..self }
     }
 
-    /// A file whose mode cannot be relied on.
+    /// File whose mode is unreliable.
     pub fn no_mode_bits(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::SetMode, place: place.into(), cause: Cause::NoModeBits }
     }
 
-    /// A failure to read a file, which may be compressed.
+    /// Failed read of a file, possibly compressed.
     pub fn of_reading(place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
         let cause = match (error.raw_os_error(), error.kind()) {
             (Some(_), _) => Cause::System(errno_of(error)),
@@ -204,47 +203,47 @@ impl Failure {
         Failure { what: What::Read, place: place.into(), cause }
     }
 
-    /// No log directory where the user named one.
+    /// No log directory at the user's path.
     pub fn no_log(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::FindLog, place: place.into(), cause: Cause::Untold }
     }
 
-    /// No log directory in `place`, for this reason.
+    /// No log directory in `place`, with reason.
     pub fn no_log_because(place: impl Into<Vec<u8>>, why: String) -> Failure {
         Failure { what: What::FindLog, place: place.into(), cause: Cause::Because(why) }
     }
 
-    /// A file that cannot be read, for this reason.
+    /// Unreadable file, with reason.
     pub fn unreadable_because(place: impl Into<Vec<u8>>, why: String) -> Failure {
         Failure { what: What::Read, place: place.into(), cause: Cause::Because(why) }
     }
 
-    /// True if the user may not do it.
+    /// True for permission errors.
     pub fn is_of_access(&self) -> bool {
         matches!(self.errno(), Some(Errno::EACCES))
     }
 
-    /// A failure to get the lock of the directory `place`.
+    /// Lock of directory `place` held by another process.
     pub fn in_use(place: impl Into<Vec<u8>>, pid: Option<i32>) -> Failure {
         Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(pid) }
     }
 
-    /// A cursor that another reader has.
+    /// Cursor in use by another reader.
     pub fn cursor_in_use(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::LockCursor, place: place.into(), cause: Cause::InUse(None) }
     }
 
-    /// A cursor that is something else.
+    /// File without a cursor.
     pub fn no_cursor(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::UnderstandCursor, place: place.into(), cause: Cause::NoCursor }
     }
 
-    /// A cursor that would lie in a log directory.
+    /// Cursor path inside a log directory.
     pub fn cursor_in_log(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::KeepCursor, place: place.into(), cause: Cause::InLogDirectory }
     }
 
-    /// What the failed system call answered, if it was one.
+    /// Errno, if a system call failed.
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::System(errno) => Some(errno),
@@ -260,12 +259,12 @@ impl Failure {
         }
     }
 
-    /// Whether there was no room on the disk, or none for this user.
+    /// True for a full disk or exceeded quota.
     pub fn is_of_full_disk(&self) -> bool {
         matches!(self.errno(), Some(Errno::ENOSPC | Errno::EDQUOT))
     }
 
-    /// The sentence, with `manner` between what and why.
+    /// Full sentence, with `manner` between action and reason.
     pub fn text(&self, manner: &str) -> Vec<u8> {
         let (before, behind) = self.what.words();
         let mut text = before.as_bytes().to_vec();
@@ -287,8 +286,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The number that the system gave an error, or the nearest one for an error of the standard library itself: a
-/// name with a NUL in it, or contents that make no sense.
+/// System errno of an error, else the nearest for standard library errors: NUL in a name, or
+/// invalid contents.
 pub fn errno_of(error: &io::Error) -> Errno {
     match (error.raw_os_error(), error.kind()) {
         (Some(number), _) => Errno::from_raw(number),
@@ -297,8 +296,8 @@ pub fn errno_of(error: &io::Error) -> Errno {
     }
 }
 
-/// The reason in the words of 0.76, measured by failing its open(2) with each error in turn; where it
-/// only knows "unknown error", the C library's.
+/// Reason in 0.76's words, measured by failing its open(2) with each error in turn; 0.76's "unknown
+/// error" is replaced by the C library's text.
 pub fn reason(errno: Errno) -> String {
     let words = match errno {
         Errno::EPERM => "permission denied",
@@ -320,9 +319,9 @@ pub fn reason(errno: Errno) -> String {
         Errno::ENOSPC => "out of disk space",
         Errno::ESPIPE => "unseekable descriptor",
         Errno::ENOSYS => "system call not available",
-        // 0.76 follows them all, and meets this only where they go round in a circle.
+        // 0.76 follows every link and meets this error only in a loop.
         Errno::ELOOP => "symbolic link is not followed",
-        // Ours: no call on a file answers so.
+        // Internal: file calls never return EMEDIUMTYPE.
         Errno::EMEDIUMTYPE => "not a regular file",
         Errno::ETIMEDOUT => "timed out",
         Errno::ESTALE => "stale NFS file handle",
@@ -331,7 +330,7 @@ pub fn reason(errno: Errno) -> String {
     words.to_owned()
 }
 
-/// The C library's words, without the number the standard library adds, in lower case as all others.
+/// C library's text in lower case, without the number added by the standard library.
 fn system_reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let words = text.split(" (os error").next().unwrap_or_default();

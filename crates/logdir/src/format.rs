@@ -1,50 +1,49 @@
-//! The format of a log directory, shared by whoever writes and whoever reads one: names, the mode
-//! bit, and what counts as an archive (multilog(8); 0.76 as measured).
+//! Log directory format, shared by writers and readers: file names, the mode bit, archive names
+//! (multilog(8); 0.76 as measured).
 
 use crate::label::{LABEL_LEN, Label};
 use crate::time::{Civil, Zone};
 
-/// The file lines are appended to.
+/// File that receives new lines.
 pub const CURRENT: &[u8] = b"current";
-/// A file that is being finished.
+/// Full file during rotation.
 pub const PREVIOUS: &[u8] = b"previous";
-/// What a processor makes of `previous`.
+/// Processor output replacing `previous`.
 pub const PROCESSED: &[u8] = b"processed";
-/// What a processor wants to remember until its next run.
+/// Data kept by a processor between runs.
 pub const STATE: &[u8] = b"state";
-/// The `state` of a processor that has not succeeded yet.
+/// New `state` from a processor still running.
 pub const NEWSTATE: &[u8] = b"newstate";
-/// What the writer reports of itself (`writer_state.rs`). Hidden, so that `cat main/*` shows lines only;
-/// other loggers pass over the name.
+/// Writer's status report (`writer_state.rs`). Hidden, so that `cat main/*` prints only lines;
+/// other loggers ignore this name.
 pub const WRITER: &[u8] = b".writer";
-/// The file that is locked by the writer; empty, and never removed.
+/// Writer's lock file; empty, never removed.
 pub const LOCK: &[u8] = b"lock";
 
-/// Mode of a directory that is made.
+/// Mode of new directories.
 pub const MODE_DIRECTORY: u32 = 0o700;
-/// Mode of `lock` and of status files.
+/// Mode of `lock` and status files.
 pub const MODE_PRIVATE: u32 = 0o600;
-/// Mode of a file that is being written.
+/// Mode of files still written.
 pub const MODE_PARTIAL: u32 = 0o644;
-/// Mode of a file that is whole and on disk.
+/// Mode of complete, fsynced files.
 pub const MODE_COMPLETE: u32 = 0o744;
-/// The bit that alone tells complete from partial.
+/// Only this bit distinguishes complete from partial.
 pub const COMPLETE_BIT: u32 = 0o100;
 
-/// Names of archives compare by their first bytes, as many as a label has.
+/// Archive names compare by their first [`LABEL_LEN`] bytes.
 pub type ArchiveKey = [u8; LABEL_LEN];
 
-/// How a file came to be finished, the ending of its name.
+/// Name suffix of an archive: how its file was completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// `.s`, or what `w` asks for: whole, and on disk.
+    /// `.s`, or the suffix from `w`: complete and fsynced.
     Safe,
-    /// `.u`: what an interrupted writer left.
+    /// `.u`: left over from an interrupted writer.
     Unfinished,
 }
 
-/// The name of an archive. `safe` is the ending of those that are whole, which daemontools-encore
-/// lets the user choose.
+/// Archive name. `safe` is the suffix of complete archives, configurable in daemontools-encore.
 pub fn archive_name(label: Label, code: Code, safe: &[u8]) -> Vec<u8> {
     let ending = match code {
         Code::Safe => safe,
@@ -53,25 +52,25 @@ pub fn archive_name(label: Label, code: Code, safe: &[u8]) -> Vec<u8> {
     [&label.format(), b".".as_slice(), ending].concat()
 }
 
-/// The name of an unfinished archive once it is whole; `safe` as in [`archive_name`].
+/// Final name of an unfinished archive after completion; `safe` as in [`archive_name`].
 pub fn safe_name(unfinished: &[u8], safe: &[u8]) -> Vec<u8> {
     [unfinished.strip_suffix(b"u").unwrap_or(unfinished), safe].concat()
 }
 
-/// What orders archives, or none where the name does not count as one.
+/// Sort key of archives; `None` for other names.
 ///
-/// Every name that begins with `@` and has the length of a label counts, whatever follows: archives
-/// compressed from outside are counted and removed like others.
+/// Every name of at least label length starting with `@` counts, whatever follows: archives
+/// compressed externally are counted and removed, too.
 pub fn archive_key(name: &[u8]) -> Option<ArchiveKey> {
     let key: ArchiveKey = name.get(..LABEL_LEN)?.try_into().ok()?;
     (key[0] == b'@').then_some(key)
 }
 
-/// What a reader takes an archive for: its label, and how it came to be finished. None where the name
-/// is that of no archive with lines in it.
+/// Label and suffix of an archive, as readers parse it. `None` unless the name belongs to an
+/// archive with lines.
 ///
-/// Behind the label stands `.s` or `.u`, and more where somebody compressed the file (`.s.gz`), or what
-/// daemontools-encore was told to put there. `.t` is what a processor of svlogd has not finished.
+/// After the label: `.s` or `.u`, possibly followed by a compression suffix (`.s.gz`), or a suffix
+/// configured in daemontools-encore. `.t` marks unfinished processor output of svlogd.
 pub fn parse_archive_name(name: &[u8]) -> Option<(Label, Code)> {
     let label = Label::parse(name)?;
     match &name[LABEL_LEN..] {
@@ -82,8 +81,8 @@ pub fn parse_archive_name(name: &[u8]) -> Option<(Label, Code)> {
     }
 }
 
-/// As [`parse_archive_name`], for all writers that readers know: perp's tinylog too, which names archives
-/// `_yyyymmddThhmmss.uuuuuu.s` in UTC, with `.u` and `.Z` as others have `.u` and `.gz`.
+/// As [`parse_archive_name`], plus perp's tinylog: archives named `_yyyymmddThhmmss.uuuuuu.s` in
+/// UTC, with `.u` for unfinished and `.Z` for compressed files.
 pub fn parse_any_archive_name(name: &[u8]) -> Option<(Label, Code)> {
     let Some(date) = name.strip_prefix(b"_") else { return parse_archive_name(name) };
     let (unix_secs, nanos) = parse_tinylog_date(date)?;
@@ -95,10 +94,10 @@ pub fn parse_any_archive_name(name: &[u8]) -> Option<(Label, Code)> {
     Some((Label::from_unix(unix_secs, nanos), code))
 }
 
-/// Bytes of a date as tinylog writes it.
+/// Bytes of a tinylog date.
 pub const TINYLOG_DATE_LEN: usize = 22;
 
-/// Reads the date `yyyymmddThhmmss.uuuuuu` of tinylog at the start of a text: seconds since 1970 and
+/// Parses tinylog's date `yyyymmddThhmmss.uuuuuu` at the start of a text: seconds since 1970 and
 /// nanoseconds.
 pub fn parse_tinylog_date(text: &[u8]) -> Option<(i64, u32)> {
     const SHAPE: &[u8; TINYLOG_DATE_LEN] = b"00000000T000000.000000";
@@ -118,12 +117,12 @@ pub fn parse_tinylog_date(text: &[u8]) -> Option<(i64, u32)> {
     Some((Zone::Utc.moments(civil)?.usual(), number(16, 6) * 1000))
 }
 
-/// Whether an archive may be removed for a newer one. 0.76 starts its search for the oldest at `@z`.
+/// True if rotation may remove this archive. 0.76 starts its search for the oldest at `@z`.
 pub fn is_removable(name: &[u8]) -> bool {
     name < b"@z".as_slice()
 }
 
-/// Whether a mode says that the file is whole and on disk.
+/// True if the mode marks a complete, fsynced file.
 pub fn is_complete(mode: u32) -> bool {
     mode & COMPLETE_BIT != 0
 }

@@ -1,81 +1,81 @@
-//! TAI64N labels: the `@` and 24 hexadecimal digits before a line and in the name of an archive.
+//! TAI64N labels: `@` plus 24 hexadecimal digits, before lines and in archive names.
 //!
-//! This is the one file that converts between labels and Unix time. Daemontools counts 10 seconds
-//! between the two and no leap seconds, always. The `tai64` crate counts 37 in its conversions from the
-//! clock and has announced 37 for all, so tests compare with its bytes only.
+//! Only this file converts between labels and Unix time. Daemontools always counts 10 seconds
+//! between both and no leap seconds. The `tai64` crate counts 37 in clock conversions and has
+//! announced 37 everywhere, so tests compare only bytes with it.
 
 use crate::time::leap_seconds;
 use std::time::Duration;
 
 /// Bytes of a label: `@` and 24 digits.
 pub const LABEL_LEN: usize = 25;
-/// Digits of the seconds in a label.
+/// Digits of a label's seconds.
 pub const SECONDS_LEN: usize = 16;
-/// Digits of the nanoseconds in a label.
+/// Digits of a label's nanoseconds.
 pub const NANOS_LEN: usize = 8;
-/// Bytes of a stamp: a label and the space behind it.
+/// Bytes of a stamp: label plus space.
 pub const STAMP_LEN: usize = LABEL_LEN + 1;
-/// Nanoseconds in a second.
+/// Nanoseconds per second.
 pub const NANOS_PER_SEC: u32 = 1_000_000_000;
 
-/// Hexadecimal digits; daemontools writes and reads no others.
+/// Hexadecimal digits; daemontools writes and reads only lowercase.
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const _: () = assert!((NANOS_PER_SEC as usize).is_multiple_of(HEX.len()));
 
-/// The seconds of the label of 1970. The 10 is a part of daemontools' format and never changes, so it is
-/// written out here and taken from no package. Sums with it are modulo 2^64, as in 0.76.
+/// Label seconds of 1970. The 10 belongs to daemontools' format and never changes, so this crate
+/// defines it instead of taking a package's value. Sums are modulo 2^64, as in 0.76.
 const UNIX_START: u64 = (1 << 62) + 10;
 const _: () = assert!(UNIX_START == 0x4000_0000_0000_000a);
 
-/// How far the clock may stand behind the last label and still count as late, not as set back.
+/// Largest clock lag after the last label that still counts as late instead of set back.
 ///
-/// A block of lines takes one nanosecond a line, so a stream can run ahead of the clock by the
-/// lines of one block, far below this. A clock that is further behind was set back, and labels go
-/// back with it as they do in 0.76.
+/// Each line of a block advances labels by a nanosecond, so labels lead the clock by at most one
+/// block of lines, far below this bound. A larger lag means the clock was set back; labels then
+/// follow the clock back, as in 0.76.
 const BEHIND_NANOS_MAX: i128 = 1_000_000;
 
-/// A moment as TAI64N: `seconds` is 2^62 + 10 + Unix time.
+/// TAI64N moment: `seconds` is 2^62 + 10 + Unix time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
     seconds: u64,
     nanos: u32,
 }
 
-/// How the seconds of a label are counted. Nothing in a label tells.
+/// Counting of label seconds; labels themselves do not carry this information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {
-    /// 2^62 + 10 + Unix time: daemontools, encore, svlogd, and ours.
+    /// 2^62 + 10 + Unix time: daemontools, encore, svlogd, multilog.
     Ten,
-    /// With every leap second since 1972: s6 and nosh.
+    /// Counts every leap second since 1972: s6 and nosh.
     Leap,
 }
 
-/// A label as it stands in a file: `@` and 24 lowercase hexadecimal digits.
+/// Label text in a file: `@` and 24 lowercase hexadecimal digits.
 pub type LabelText = [u8; LABEL_LEN];
 
 impl Label {
-    /// The label of a moment given as seconds since 1970 and nanoseconds below 10^9.
+    /// Label from seconds since 1970 and nanoseconds below 10^9.
     pub fn from_unix(unix_secs: i64, nanos: u32) -> Label {
         assert!(nanos < NANOS_PER_SEC);
         Label { seconds: UNIX_START.wrapping_add_signed(unix_secs), nanos }
     }
 
-    /// Seconds since 1970 and nanoseconds.
+    /// Seconds since 1970, nanoseconds.
     pub fn to_unix(self) -> (i64, u32) {
         (unix_secs(self.seconds), self.nanos)
     }
 
-    /// The same where the label is counted otherwise than ours are.
+    /// As [`Label::to_unix`], with the given counting.
     pub fn to_unix_by(self, counting: Counting) -> (i64, u32) {
         (unix_secs_by(self.seconds, counting), self.nanos)
     }
 
-    /// Seconds as the label counts them: 2^62 + 10 + Unix time.
+    /// Label seconds: 2^62 + 10 + Unix time.
     pub fn seconds(self) -> u64 {
         self.seconds
     }
 
-    /// The label one nanosecond later.
+    /// Label one nanosecond later.
     #[must_use]
     pub fn next(self) -> Label {
         if self.nanos + 1 < NANOS_PER_SEC {
@@ -85,7 +85,7 @@ impl Label {
         }
     }
 
-    /// The label as text.
+    /// Text form.
     pub fn format(self) -> LabelText {
         let mut text = [b'@'; LABEL_LEN];
         text[1..9].copy_from_slice(&format_eight((self.seconds >> 32) as u32));
@@ -94,9 +94,9 @@ impl Label {
         text
     }
 
-    /// Reads a label: `@` and exactly 24 lowercase digits at the start of `text`.
+    /// Parses `@` and exactly 24 lowercase digits at the start of `text`.
     ///
-    /// Whatever follows is not looked at. Nanoseconds of 10^9 and more are no label of anybody's.
+    /// Ignores the rest of `text`. Rejects nanoseconds of 10^9 and more: no writer produces them.
     pub fn parse(text: &[u8]) -> Option<Label> {
         let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
         let seconds = parse_seconds(seconds)?;
@@ -104,17 +104,17 @@ impl Label {
         (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
     }
 
-    /// The label so much earlier; of moments before all labels, the first one.
+    /// Label minus a duration; saturates at the first label.
     #[must_use]
     pub fn minus(self, time: Duration) -> Label {
         let nanos = self.nanos_since(Label { seconds: 0, nanos: 0 });
         let left = nanos.saturating_sub_unsigned(time.as_nanos()).max(0).unsigned_abs();
         let nanos_per_sec = u128::from(NANOS_PER_SEC);
-        // What is left is less than `self`, whose seconds have 64 bits.
+        // The difference is below `self`, whose seconds fit 64 bits.
         Label { seconds: (left / nanos_per_sec) as u64, nanos: (left % nanos_per_sec) as u32 }
     }
 
-    /// The label so much later; behind all labels, the last one of the last second.
+    /// Label plus a duration; saturates at the last label's last second.
     #[must_use]
     pub fn plus(self, time: Duration) -> Label {
         let nanos = self.nanos + time.subsec_nanos();
@@ -123,26 +123,25 @@ impl Label {
         Label { seconds, nanos: nanos % NANOS_PER_SEC }
     }
 
-    /// Nanoseconds from `earlier` to this one; below 0 where it is the later one.
+    /// Nanoseconds since `earlier`; negative if `earlier` is later.
     pub fn nanos_since(self, earlier: Label) -> i128 {
         let secs = i128::from(self.seconds) - i128::from(earlier.seconds);
         secs * i128::from(NANOS_PER_SEC) + i128::from(self.nanos) - i128::from(earlier.nanos)
     }
 }
 
-/// Hands out the stamps of one stream: unique, and strictly increasing while the clock is not set
-/// back.
+/// Generates a stream's stamps: unique, and strictly increasing unless the clock is set back.
 #[derive(Debug)]
 pub struct Stamps {
-    /// What the next line will get.
+    /// Label for the next line.
     upcoming: Label,
-    /// The same as text, but for the last digit, which alone differs from line to line fifteen times
-    /// in sixteen.
+    /// Text of `upcoming` except its last digit: fifteen of sixteen consecutive lines differ only
+    /// there.
     text: [u8; STAMP_LEN],
 }
 
 impl Stamps {
-    /// A stream whose first stamp will be the one given to [`Stamps::set_clock`].
+    /// New stream; [`Stamps::set_clock`] sets its first stamp.
     pub fn new() -> Stamps {
         let mut stamps =
             Stamps { upcoming: Label { seconds: 0, nanos: 0 }, text: [b' '; STAMP_LEN] };
@@ -150,8 +149,8 @@ impl Stamps {
         stamps
     }
 
-    /// Takes the moment a block of input was read: the next stamp is `now`, or a nanosecond after
-    /// the last one where the clock has not got beyond that yet.
+    /// Sets the read time of an input block: the next stamp is `now`, or the last stamp plus a
+    /// nanosecond if the clock has not passed it.
     pub fn set_clock(&mut self, now: Label) {
         if nanos_ahead(self.upcoming, now).is_none() {
             self.upcoming = now;
@@ -159,11 +158,10 @@ impl Stamps {
         self.format();
     }
 
-    /// Puts the stamp of the next line into `room`, which has [`STAMP_LEN`] bytes. The one after that
-    /// is a nanosecond later.
+    /// Writes the next line's stamp into `room` ([`STAMP_LEN`] bytes) and advances a nanosecond.
     ///
-    /// The digits are put where they will stand: a stamp that is read again as soon as it is made waits
-    /// for its own bytes, which was half the time of short lines.
+    /// Digits are written directly to their final place: copying a fresh stamp waits for its own
+    /// bytes, which cost half the time of short lines.
     #[inline]
     pub fn put_next(&mut self, room: &mut [u8]) {
         room.copy_from_slice(&self.text);
@@ -171,10 +169,10 @@ impl Stamps {
         self.skip();
     }
 
-    /// The next line gets no stamp: nobody takes it.
+    /// Skips a label: its line gets no stamp.
     #[inline]
     pub fn skip(&mut self) {
-        // A second ends where the last digit does.
+        // The second can only end after the last digit wraps.
         if self.upcoming.nanos as usize % HEX.len() < HEX.len() - 1 {
             self.upcoming.nanos += 1;
         } else {
@@ -194,29 +192,29 @@ impl Default for Stamps {
     }
 }
 
-/// By how much the next stamp of a stream is ahead of the clock, where that goes on with it. None where
-/// the stream has to start again from the clock: that is ahead, or was set back.
+/// Lead of a stream's next stamp over a clock that continues it. `None` if the stream must restart
+/// from the clock: the clock is ahead or was set back.
 pub fn nanos_ahead(upcoming: Label, now: Label) -> Option<i128> {
     Some(upcoming.nanos_since(now)).filter(|ahead| (0..BEHIND_NANOS_MAX).contains(ahead))
 }
 
-/// Reads the seconds of a label, whatever number it is.
+/// Parses label seconds, any number.
 pub fn parse_seconds(digits: &[u8; SECONDS_LEN]) -> Option<u64> {
     let (high, low) = digits.split_at(8);
     Some(u64::from(parse_eight(high)?) << 32 | u64::from(parse_eight(low)?))
 }
 
-/// Reads the nanoseconds of a label, whatever number it is.
+/// Parses label nanoseconds, any number.
 pub fn parse_nanos(digits: &[u8; NANOS_LEN]) -> Option<u32> {
     parse_eight(digits)
 }
 
-/// Seconds of a label as seconds since 1970, modulo 2^64 as 0.76 reckons them.
+/// Label seconds as seconds since 1970, modulo 2^64 as in 0.76.
 pub fn unix_secs(seconds: u64) -> i64 {
     seconds.wrapping_sub(UNIX_START).cast_signed()
 }
 
-/// The same for labels that may be counted otherwise than ours are.
+/// As [`unix_secs`], with the given counting.
 pub fn unix_secs_by(seconds: u64, counting: Counting) -> i64 {
     match counting {
         Counting::Ten => unix_secs(seconds),
@@ -224,15 +222,15 @@ pub fn unix_secs_by(seconds: u64, counting: Counting) -> i64 {
     }
 }
 
-// Below, eight digits are worked on at once, one to a byte of a 64-bit number. Every sum of bytes stays
-// below 256, so that nothing is carried from one to the next.
+// The functions below process eight digits at once, one per byte of a 64-bit number. Every byte sum
+// stays below 256: no carry between bytes.
 
-/// The number with this byte in each of its eight.
+/// Repeats a byte eight times.
 const fn all(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The top bit of each byte.
+/// Top bits of all bytes.
 const TOP: u64 = all(0x80);
 
 fn format_eight(value: u32) -> [u8; 8] {
@@ -247,20 +245,20 @@ fn format_eight(value: u32) -> [u8; 8] {
 fn parse_eight(digits: &[u8]) -> Option<u32> {
     let text = u64::from_be_bytes(digits.try_into().ok()?);
     let ascii = text & !TOP;
-    // The top bit of each byte says whether the digit is at least (0x80 - what is added).
+    // A byte's top bit is set if the digit is at least 0x80 minus the addend.
     let decimal = (ascii + all(0x80 - b'0')) & !(ascii + all(0x80 - b'9' - 1));
     let letter = (ascii + all(0x80 - b'a')) & !(ascii + all(0x80 - b'f' - 1));
     if (decimal | letter) & !text & TOP != TOP {
         return None;
     }
-    // The low four bits of '0' to '9' are the value, those of 'a' to 'f' count from 1.
+    // Low four bits: the value for '0' to '9', counted from 1 for 'a' to 'f'.
     let values = (text & all(0x0f)) + ((letter & TOP) >> 7) * 9;
     let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
     Some((fours | fours >> 16) as u32)
 }
 
-/// The value of a lowercase hexadecimal digit; daemontools writes and reads no other.
+/// Value of a lowercase hexadecimal digit; daemontools writes and reads only lowercase.
 pub fn hex_value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -288,8 +286,7 @@ mod tests {
         check(0, 0, "@400000000000000a00000000");
         check(-1, 0, "@400000000000000900000000");
         check(-11, 999_999_999, "@3fffffffffffffff3b9ac9ff");
-        // The example of tai64nlocal's manual page, which is 1999-08-23 21:03:43 only with
-        // leap-second zones.
+        // Example of tai64nlocal's manual page: 1999-08-23 21:03:43 only in leap-second zones.
         check(935_467_455, 0x2ef0_2e94, "@4000000037c219c92ef02e94");
     }
 

@@ -1,36 +1,36 @@
-//! The kernel's table of file locks, `/proc/locks`: which process has a file locked.
+//! Kernel table of file locks, `/proc/locks`: finds a file's locking process.
 //!
-//! Nothing is locked or opened here but the table. A file is known by its device and inode: two file systems
-//! often use the same inode numbers.
+//! This module opens only the table and locks nothing. Files are identified by device and inode:
+//! inode numbers often repeat across file systems.
 
 use nix::sys::stat::{major, minor};
 use std::io;
 
-/// The table.
+/// Path of the table.
 pub const LOCK_TABLE: &str = "/proc/locks";
 
-/// A file as the table names it.
+/// File identity in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The first number of the device.
+    /// Major device number.
     pub major: u64,
-    /// The second number of the device.
+    /// Minor device number.
     pub minor: u64,
-    /// The inode.
+    /// Inode number.
     pub inode: u64,
 }
 
-/// A process that holds a lock.
+/// Owner of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// The process with this number.
+    /// Process ID.
     Process(i32),
-    /// A process that the kernel does not name: the lock belongs to an open file.
+    /// Process not named by the kernel: the lock belongs to an open file description.
     Unnamed,
 }
 
 impl Holder {
-    /// The number of the process, if the kernel names it.
+    /// Process ID, if the kernel names it.
     pub fn pid(self) -> Option<i32> {
         match self {
             Holder::Process(pid) => Some(pid),
@@ -40,26 +40,28 @@ impl Holder {
 }
 
 impl Identity {
-    /// A file by the device and inode that stat(2) returns.
+    /// Identity from stat(2)'s device and inode.
     pub fn of(device: u64, inode: u64) -> Identity {
         Identity { major: major(device), minor: minor(device), inode }
     }
 }
 
-/// The process that has the file locked, if any: by flock(2), as daemontools and svlogd do, or by a record
-/// lock, as s6-log does.
+/// Process locking a file, if any: by flock(2), as daemontools and svlogd do, or by a record lock,
+/// as s6-log does.
 ///
 /// # Errors
-/// The table cannot be read.
+/// Failed read of the table.
 pub fn holder(file: Identity) -> io::Result<Option<Holder>> {
     std::fs::read_to_string(LOCK_TABLE).map(|table| find_holder(&table, file))
 }
 
-/// The holder by a table with lines such as `1: FLOCK  ADVISORY  WRITE 2011 fe:00:10010700 0 EOF`.
+/// Finds the holder in a table with lines such as `1: FLOCK  ADVISORY  WRITE 2011 fe:00:10010700 0
+/// EOF`.
 fn find_holder(table: &str, file: Identity) -> Option<Holder> {
     let locks = || table.lines().filter_map(parse_lock);
-    // btrfs, overlayfs and others without a device of their own return another device from stat(2) than the
-    // table has. For them the inode alone decides, but only if the right device is not in the table.
+    // btrfs, overlayfs and other file systems without their own device return a different device
+    // from stat(2) than the table shows. For those files the inode alone decides, but only if the
+    // right device is missing from the table.
     let same = |locked: &Identity| *locked == file;
     let similar =
         |locked: &Identity| locked.major == 0 && file.major == 0 && locked.inode == file.inode;
@@ -71,8 +73,8 @@ fn find_holder(table: &str, file: Identity) -> Option<Holder> {
     find(&same).or_else(|| find(&similar))
 }
 
-/// The holder and the file of a line of the table. A process that waits for a lock has `->` before the kind
-/// and holds nothing.
+/// Holder and file in a table line. A process waiting for a lock has `->` before the kind and holds
+/// nothing.
 fn parse_lock(line: &str) -> Option<(Holder, Identity)> {
     let mut words = line.split_whitespace().skip(1);
     if !["FLOCK", "POSIX", "OFDLCK"].contains(&words.next()?) {
@@ -123,7 +125,7 @@ mod tests {
     fn two_file_systems_in_memory_are_told_apart() {
         check(0, 0x41, 2, Some(Holder::Process(61)));
         check(0, 0x42, 2, Some(Holder::Process(62)));
-        // stat(2) returned a device that the table does not have, and neither is one of hardware.
+        // stat(2) returned a device missing from the table, and neither device is hardware.
         check(0, 0x1f, 47, Some(Holder::Process(31)));
         check(8, 0, 47, None);
     }

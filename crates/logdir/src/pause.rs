@@ -1,14 +1,14 @@
-//! How long to wait after a failure before the next try. The one place that decides it.
+//! Retry delay after failures, decided only here.
 
 use crate::clock;
 use crate::event::{Event, Reporter, Work};
 use crate::failure::Failure;
 use std::time::{Duration, Instant};
 
-/// The pause of 0.76, and of a directory without `r`.
+/// Retry delay of 0.76, and without `r`.
 pub const PAUSE: Duration = Duration::from_secs(5);
 
-/// A pause after a failed step, or none.
+/// Retry delay after a failed step, if any.
 #[derive(Debug)]
 pub struct Pause {
     length: Duration,
@@ -18,35 +18,35 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// None yet; those that come will last so long.
+    /// Inactive; later delays last `length`.
     pub fn of(length: Duration, reporter: &Reporter) -> Pause {
         Pause { length, until: None, trouble: Trouble::default(), reporter: reporter.clone() }
     }
 
-    /// Reports the failure and begins to wait.
+    /// Reports a failure and starts the delay.
     pub fn start(&mut self, failure: &Failure) {
         self.reporter.report(&Event::Pausing(failure.clone()));
         self.trouble.begin();
         self.until = Some(clock::instant() + self.length);
     }
 
-    /// Whether the next try may be made.
+    /// True if a retry is due.
     pub fn is_over(&self) -> bool {
         self.until.is_none_or(|until| clock::instant() >= until)
     }
 
-    /// Ends the pause, after a try that succeeded.
+    /// Ends the delay, after a successful retry.
     pub fn clear(&mut self) {
         self.until = None;
     }
 
-    /// When the next try may be made, if there was a failure.
+    /// Time of the next retry, if any.
     pub fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Reports, once, that everything that was held by the failure is done. A try that succeeded is not
-    /// enough: a disk that takes three more bytes is as full as before.
+    /// Reports, once, that all delayed work is done. A single success is not enough: a disk that
+    /// accepts three more bytes is still full.
     pub fn report_end(&mut self, work: Work, place: &[u8]) {
         if self.until.is_none() {
             self.trouble.report_end(work, place, &self.reporter);
@@ -54,19 +54,19 @@ impl Pause {
     }
 }
 
-/// Failures that have been reported, from the first one to the end of what they held.
+/// Reported failures, from the first until all delayed work is done.
 #[derive(Debug, Default)]
 pub struct Trouble {
     since: Option<Instant>,
 }
 
 impl Trouble {
-    /// Something failed; only the first time counts.
+    /// Records a failure; only the first sets the start time.
     pub fn begin(&mut self) {
         self.since.get_or_insert_with(clock::instant);
     }
 
-    /// Reports that it is over, if anything had failed.
+    /// Reports recovery after a failure.
     pub fn report_end(&mut self, work: Work, place: &[u8], reporter: &Reporter) {
         if let Some(since) = self.since.take() {
             let held = clock::instant().saturating_duration_since(since);

@@ -1,85 +1,85 @@
-//! What a user can set for a log directory, and the values of 0.76 where nothing is set.
+//! User settings of a log directory, with 0.76 defaults.
 //!
-//! Nothing here reads an argument: whoever opens a directory fills these in.
+//! Programs parse their arguments and fill in these settings.
 
 use crate::pause::PAUSE;
 use std::ffi::OsString;
 use std::time::Duration;
 
-/// The smallest size of a file, in bytes; below it there would be no room for a line and the margin.
+/// Minimum file size in bytes: room for a line plus margin.
 pub const SIZE_MIN: u64 = 4096;
-/// The size of a file without `s`, in bytes.
+/// Default file size in bytes (`s`).
 pub const SIZE_DEFAULT: u64 = 99_999;
-/// The smallest number of files: `current` and one archive.
+/// Minimum number of files: `current` plus one archive.
 pub const NUMBER_MIN: u64 = 2;
-/// The number of files without `n`.
+/// Default number of files (`n`).
 pub const NUMBER_DEFAULT: u64 = 10;
-/// A file ends with the first line that ends within this many bytes of its size, without `l`.
+/// Default margin (`l`): a file ends after the first line ending within this many bytes of its
+/// size.
 pub const MARGIN_DEFAULT: u64 = 2000;
 
-/// The shortest retry delay; below it nothing would be done but trying again.
+/// Shortest retry delay; shorter delays would keep the writer busy with retries only.
 pub const PAUSE_MIN: Duration = Duration::from_millis(50);
 
-/// What a directory holds in memory at most, in bytes, without `q`: two of what the line engine hands on at
-/// once.
+/// Default bound of bytes in memory (`q`): two blocks of the line engine.
 pub const QUEUE_MIN: usize = 128 * 1024;
 
-/// The settings of a log directory.
+/// Settings of a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The program that writes and its version, for readers of the directory.
+    /// Writer's name and version, for readers.
     pub program: String,
-    /// No file grows beyond this, in bytes.
+    /// Maximum file size in bytes.
     pub size_max: u64,
-    /// `current` and the archives together are at most so many files.
+    /// Maximum number of files: `current` plus archives.
     pub number_max: u64,
-    /// The command each finished file is given to.
+    /// Command run for each full file.
     pub processor: Option<OsString>,
-    /// A file ends with the first line that ends within this many bytes of its size (`l`). More than
-    /// half the size is half the size.
+    /// A file ends after the first line ending within this many bytes of its size (`l`). Values
+    /// above half the size mean half the size.
     pub margin: u64,
-    /// How long trouble rests before it is tried again (`r`).
+    /// Retry delay after failures (`r`).
     pub pause: Duration,
-    /// The ending of a finished file's name, behind the dot (`w`).
+    /// Suffix of complete archives, without the dot (`w`).
     pub code: Vec<u8>,
-    /// The archives together have at most so many bytes (`S`).
+    /// Maximum bytes of all archives (`S`).
     pub total_max: Option<u64>,
-    /// Archives older than this go (`k`).
+    /// Maximum age of archives (`k`).
     pub age_max: Option<Duration>,
-    /// So many archives stay when the disk is full and the others go (`N`). At least 1.
+    /// Archives kept when a full disk forces removal (`N`). At least 1.
     pub number_min: Option<u64>,
-    /// `current` is synced when it has been dirty for so long (`y`).
+    /// Longest time between a write and fsync of `current` (`y`).
     pub sync_after: Option<Duration>,
-    /// When `current` ends for its age (`R`).
+    /// Rotation of `current` by age (`R`).
     pub rotate_after: Option<RotateAfter>,
-    /// What is held in memory when the directory is in trouble, at most, in bytes (`q`).
+    /// Maximum bytes held in memory while the directory fails (`q`).
     pub queue_max: usize,
-    /// What happens when that is full.
+    /// Policy for a full queue.
     pub overflow: Overflow,
-    /// Whether the lines that come have stamps.
+    /// True if incoming lines carry stamps.
     pub is_stamped: bool,
 }
 
-/// When a file ends for its age.
+/// Rotation by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotateAfter {
-    /// So long after its first byte.
+    /// After this time since the first byte.
     Age(Duration),
-    /// Where local time begins the next stretch of this length: a part of a day, or whole days.
+    /// At multiples of this length in local time: a divisor of a day, or whole days.
     Aligned(Duration),
 }
 
-/// What happens to lines that a full queue has no room for.
+/// Policy for lines that exceed a full queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// They stay in the pipe.
+    /// Lines wait in the pipe.
     HoldBack,
-    /// After a pause they are dropped, counted, and told of in one line.
+    /// After the retry delay, drops and counts lines and reports the loss in one line.
     Drop,
 }
 
 impl Default for Settings {
-    /// The settings of 0.76.
+    /// Settings of 0.76.
     fn default() -> Settings {
         Settings {
             program: concat!("logdir ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -1,26 +1,25 @@
-//! What is put in front of lines: which stamps there are (`t`, `T`, `Tutc`, `Tlocal`), and those that
-//! are dates, written and read. TAI64N labels, which nearly every script asks for, are made in
-//! `label.rs`.
+//! Line stamps: kinds (`t`, `T`, `Tutc`, `Tlocal`), and writing and parsing of date stamps. TAI64N
+//! labels, used by nearly every script, live in `label.rs`.
 
 use crate::label::{Label, STAMP_LEN, Stamps, nanos_ahead};
 use crate::sys::local_time::{self, LocalTime};
 use crate::time::{Civil, Zone, calendar};
 use std::io::Write;
 
-/// What a script puts in front of each line.
+/// Stamp format requested by a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StampFormat {
     /// `t`: a TAI64N label.
     Tai64n,
-    /// `T`: daemontools-encore's seconds since 1970, a point and microseconds.
+    /// `T`: daemontools-encore's seconds since 1970, point, microseconds.
     Unix,
-    /// `Tutc`: universal time as in RFC 3339, with nanoseconds.
+    /// `Tutc`: RFC 3339 in UTC, with nanoseconds.
     Utc,
-    /// `Tlocal`: the same in local time, with its offset from universal time.
+    /// `Tlocal`: RFC 3339 in local time with UTC offset, with nanoseconds.
     Local,
 }
 
-/// A moment as `2026-11-20T08:15:02.123456789Z`, if its year is one that RFC 3339 has.
+/// Formats `2026-11-20T08:15:02.123456789Z`; `None` for years outside RFC 3339.
 pub fn format_utc(label: Label) -> Option<String> {
     let (unix_secs, nanos) = label.to_unix();
     let time = Zone::Utc.at(unix_secs)?.civil();
@@ -30,15 +29,15 @@ pub fn format_utc(label: Label) -> Option<String> {
     })
 }
 
-/// Makes the stamps of one stream, each a moment after the last one.
+/// Generates a stream's stamps, each later than the last.
 pub trait Stamper {
-    /// Takes the moment a block of input was read; the stamps of its lines count from there.
+    /// Sets the read time of an input block; its stamps count from there.
     fn set_clock(&mut self, now: Label);
-    /// Bytes of the next stamp, the space behind it included.
+    /// Bytes of the next stamp, including space.
     fn stamp_len(&mut self) -> usize;
-    /// Puts the next stamp and a space into `room`, which is as long as they are.
+    /// Writes the next stamp and a space into `room` of exactly that length.
     fn put_next(&mut self, room: &mut [u8]);
-    /// The next line gets no stamp: nobody takes it.
+    /// Skips a stamp: its line gets none.
     fn skip(&mut self);
     /// Appends the next stamp and a space.
     fn append_to(&mut self, text: &mut Vec<u8>) {
@@ -66,17 +65,17 @@ impl Stamper for Stamps {
     }
 }
 
-/// Makes stamps that are dates. All but the fraction is written once a second.
+/// Generates date stamps. Everything except the fraction is formatted once per second.
 #[derive(Debug)]
 pub struct DateStamps {
     format: DateFormat,
-    /// What the next line will get.
+    /// Time of the next line.
     upcoming: Label,
-    /// The second that `before` and `behind` are of, since 1970.
+    /// Second formatted in `before` and `behind`, since 1970.
     written: Option<i64>,
-    /// What stands before the fraction, the point included.
+    /// Text before the fraction, including the point.
     before: Vec<u8>,
-    /// What stands behind it: the offset, where there is one, and a space.
+    /// Text after the fraction: UTC offset if any, then space.
     behind: Vec<u8>,
 }
 
@@ -97,19 +96,19 @@ impl DateFormat {
     }
 }
 
-/// The stamps of a stream, of one kind or the other.
+/// Stamp generator of a stream.
 #[derive(Debug)]
 pub enum Stamping {
-    /// None.
+    /// No stamps.
     Off,
     /// TAI64N labels.
     Labels(Stamps),
-    /// Dates.
+    /// Date stamps.
     Dates(DateStamps),
 }
 
 impl Stamping {
-    /// The stamps of a script.
+    /// Generator for a script's format.
     pub fn new(format: Option<StampFormat>) -> Stamping {
         match format {
             None => Stamping::Off,
@@ -120,7 +119,7 @@ impl Stamping {
         }
     }
 
-    /// Takes the moment a block of input was read.
+    /// Sets the read time of an input block.
     pub fn set_clock(&mut self, now: Label) {
         match self {
             Stamping::Off => {}
@@ -136,9 +135,8 @@ impl DateStamps {
         DateStamps { format, upcoming, written: None, before: Vec::new(), behind: Vec::new() }
     }
 
-    /// Writes the second of the next stamp, unless the last one was of the same. Local time follows
-    /// the zone from here: its changes fall between two seconds, and a zone file that was replaced
-    /// is looked for.
+    /// Formats the next stamp's second unless already formatted. Local time is refreshed here: zone
+    /// changes fall between two seconds, and replaced zone files are noticed.
     fn write_second(&mut self) {
         let (unix_secs, _) = self.upcoming.to_unix();
         if self.written == Some(unix_secs) {
@@ -159,7 +157,7 @@ impl DateStamps {
             DateFormat::Local => {
                 local_time::refresh();
                 let local = local_time::local(unix_secs).filter(has_whole_minutes);
-                // A zone that RFC 3339 cannot tell is written as universal time.
+                // UTC for offsets that RFC 3339 cannot express.
                 let time = local.or_else(|| local_time::universal(unix_secs));
                 self.write_date(time);
                 let east_secs = time.map_or(0, |time| time.east_secs);
@@ -171,7 +169,7 @@ impl DateStamps {
         }
     }
 
-    /// There is a date for every moment that a clock can show.
+    /// Every moment of a system clock has a date.
     fn write_date(&mut self, time: Option<LocalTime>) {
         let Some(time) = time else { return };
         let LocalTime { year, month, day, hour, minute, second, east_secs: _ } = time;
@@ -210,14 +208,14 @@ impl Stamper for DateStamps {
     }
 }
 
-/// Bytes of the longest date that [`parse_date`] reads, the space behind it included.
+/// Bytes of the longest date accepted by [`parse_date`], including space.
 pub const DATE_LEN_MAX: usize = OFFSET_DATE.len();
 
-/// How the stamps of `Tutc` and `Tlocal` look; 0 stands for any digit, + for either sign.
+/// Patterns of `Tutc` and `Tlocal`: 0 matches any digit, + matches either sign.
 const UTC_DATE: &[u8] = b"0000-00-00T00:00:00.000000000Z ";
 const OFFSET_DATE: &[u8] = b"0000-00-00T00:00:00.000000000+00:00 ";
 
-/// Whether `text` can be the beginning of a date as `Tutc` and `Tlocal` write them.
+/// True if `text` is a prefix of a `Tutc` or `Tlocal` date.
 pub fn may_be_date(text: &[u8]) -> bool {
     [UTC_DATE, OFFSET_DATE].into_iter().any(|shape| {
         text.len() <= shape.len()
@@ -233,9 +231,8 @@ fn is_like(byte: u8, like: u8) -> bool {
     }
 }
 
-/// Reads a date as `Tutc` and `Tlocal` write them, and the space behind it, at the start of a line:
-/// seconds since 1970, nanoseconds, and how many bytes it is. Any other date is none, since lines may
-/// begin with what the service wrote.
+/// Parses a `Tutc` or `Tlocal` date plus space at the start of a line: seconds since 1970,
+/// nanoseconds, bytes consumed. Rejects other date forms: they may be the service's own text.
 pub fn parse_date(line: &[u8]) -> Option<(i64, u32, usize)> {
     let len = [UTC_DATE.len(), OFFSET_DATE.len()].into_iter().find(|&len| {
         line.get(..len).is_some_and(|text| text[len - 1] == b' ' && may_be_date(text))
@@ -261,7 +258,7 @@ fn has_whole_minutes(time: &LocalTime) -> bool {
 }
 
 fn append(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
-    // Nothing can go wrong where the text is in memory.
+    // Writing to memory cannot fail.
     let _ = text.write_fmt(what);
 }
 
@@ -270,7 +267,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The stamps of lines read at these moments.
+    /// Stamps of lines read at these moments.
     fn stamps(format: DateFormat, moments: &[(i64, u32)]) -> Vec<String> {
         let mut stamps = DateStamps::new(format);
         let stamp = |&(unix_secs, nanos): &(i64, u32)| {
@@ -377,7 +374,7 @@ mod tests {
             for format in [DateFormat::Utc, DateFormat::Local] {
                 let stamp = stamps(format, &[(unix_secs, nanos)]).remove(0);
                 let expected = Some((unix_secs, nanos, stamp.len()));
-                // Local time can be one of the year 10000 already.
+                // Local time may already be in year 10000.
                 prop_assert!(parse_date(stamp.as_bytes()) == expected || stamp.starts_with("10000"));
             }
         }

@@ -1,4 +1,5 @@
-//! What the standard library has no safe call for. The only unsafe code of the crate is below here.
+//! System calls without a safe wrapper in the standard library. All unsafe code of this crate is in
+//! these files.
 
 #![allow(unsafe_code)]
 

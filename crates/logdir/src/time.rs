@@ -1,11 +1,11 @@
-//! Moments, and the dates and times of day that people call them by.
+//! Moments, and their dates and times of day.
 //!
-//! What local time is, the C library alone decides, as it does for 0.76: it knows every form of `TZ`
-//! (names, `:NAME`, paths, POSIX rules, `right/*`, `TZDIR`). Dates are shown and read with the same
-//! calls, so a date that was shown is always read as the moment it came from.
+//! Only the C library decides local time, as for 0.76: it knows every form of `TZ` (names, `:NAME`,
+//! paths, POSIX rules, `right/*`, `TZDIR`). Printing and parsing dates use identical calls, so a
+//! printed date always parses back to its moment.
 //!
-//! Reading order: [`civil`] (dates without a zone), [`zone`] (dates of a zone, both ways), [`calendar`]
-//! (many moments written fast), [`leap_seconds`] (labels of s6 and nosh).
+//! Reading order: [`civil`] (dates without zone), [`zone`] (dates with zone, both directions),
+//! [`calendar`] (fast formatting of many moments), [`leap_seconds`] (labels of s6 and nosh).
 
 pub mod calendar;
 pub mod civil;
@@ -17,7 +17,7 @@ pub use zone::{Moments, Zone, ZoneReader};
 
 use crate::label::NANOS_PER_SEC;
 
-/// A moment: what lines are ordered by.
+/// Moment; lines are ordered by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     /// Seconds since 1970.
@@ -40,12 +40,12 @@ impl Moment {
         format!("{sign}{}.{:09}", nanos / second, nanos % second)
     }
 
-    /// The moment that is this many nanoseconds after 1970. `None` if its seconds do not fit 64 bits.
+    /// Moment from nanoseconds since 1970. `None` if its seconds exceed 64 bits.
     pub fn from_nanos(nanos: i128) -> Option<Moment> {
         let nanos_per_sec = i128::from(NANOS_PER_SEC);
         Some(Moment {
             unix_secs: i64::try_from(nanos.div_euclid(nanos_per_sec)).ok()?,
-            // A remainder of a division by 10^9.
+            // Remainders modulo 10^9 fit.
             nanos: nanos.rem_euclid(nanos_per_sec) as u32,
         })
     }

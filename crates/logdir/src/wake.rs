@@ -1,29 +1,29 @@
-//! A way for work beside the event loop to end the loop's wait.
+//! Lets background threads interrupt an event loop's wait.
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// Shared by the loop and by everything that works beside it.
+/// Shared by the event loop and background threads.
 #[derive(Clone, Debug)]
 pub struct Wake(Arc<EventFd>);
 
 impl Wake {
-    /// A new one. The error is that of eventfd(2).
+    /// New eventfd. Errors: eventfd(2).
     pub fn new() -> nix::Result<Wake> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Wake(Arc::new(EventFd::from_value_and_flags(0, flags)?)))
     }
 
-    /// Ends the present wait of the loop, or the next.
+    /// Interrupts the loop's current or next wait.
     pub fn wake(&self) {
-        // It fails only where 2^64 - 2 calls were not heard yet.
+        // Fails only after 2^64 - 2 unread calls.
         let _ = self.0.write(1);
     }
 
-    /// Forgets the calls heard so far.
+    /// Clears earlier wake-ups.
     pub fn clear(&self) {
-        // It fails only where there are none.
+        // Fails only without pending wake-ups.
         let _ = self.0.read();
     }
 }

@@ -1,41 +1,41 @@
-//! What a writer reports of itself in its directory, for readers that cannot see its stderr: the format of
-//! the file `.writer`.
+//! Format of `.writer`: a writer's report for readers without access to its stderr.
 //!
-//! The file has a fixed size and is overwritten in place, so that a full disk still takes it. Its lines are
-//! a key and its values; padding follows. The first line names the program, the last one repeats the moment
-//! of writing, which tells a reader that it read one state and not parts of two.
+//! The writer overwrites this file of fixed size in place, so that updates succeed on a full disk.
+//! Lines hold a key and values; padding follows. The first line names the program; the last line
+//! repeats the time of writing, which tells a reader that it read a single state instead of parts
+//! of two.
 
 use crate::escape;
 use crate::label::{LABEL_LEN, Label};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Bytes of the file.
+/// File size in bytes.
 pub const STATE_LEN: usize = 2048;
-/// A failure is cut to this many bytes: a path can have 4096.
+/// Longest failure text in bytes: paths may have 4096.
 const REASON_LEN_MAX: usize = 400;
-/// What stands for the middle of a text that is too long.
+/// Replaces the middle of a long text.
 const CUT: &str = "...";
-/// Failures at a time: of writing and of finishing files.
+/// Maximum simultaneous failures: writing, and completing files.
 pub const FAILING_MAX: usize = 2;
 
-/// A failure that lasts.
+/// Current failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
-    /// When it failed first.
+    /// Time of the first failure.
     pub since: Label,
-    /// What failed last, on which file, and why.
+    /// Latest action, file and reason.
     pub reason: String,
 }
 
-/// A failure that is over.
+/// Failure that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// When it failed first.
+    /// Time of the first failure.
     pub since: Label,
-    /// When it worked again.
+    /// Time of recovery.
     pub until: Label,
-    /// What failed last, on which file, and why.
+    /// Latest action, file and reason.
     pub reason: String,
 }
 
@@ -48,51 +48,51 @@ pub struct Amount {
     pub bytes: u64,
 }
 
-/// How much history a writer keeps.
+/// Retention limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Maximum size of a file, in bytes.
+    /// Maximum file size, in bytes.
     pub size: Option<u64>,
     /// Maximum number of files, including `current`.
     pub number: Option<u64>,
     /// Maximum size of all archives, in bytes.
     pub total: Option<u64>,
-    /// Maximum age of an archive.
+    /// Maximum archive age.
     pub age: Option<Duration>,
 }
 
-/// The state of a writer.
+/// State of a writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterState {
-    /// The program and its version.
+    /// Program name and version.
     pub program: String,
-    /// Its process, as it sees itself.
+    /// Process ID in its own namespace.
     pub pid: u32,
-    /// When it opened the directory.
+    /// Time the directory was opened.
     pub opened: Label,
-    /// When it closed the directory with everything on disk.
+    /// Time of a clean close with everything fsynced.
     pub closed: Option<Label>,
-    /// What fails now.
+    /// Current failures.
     pub failing: Vec<Failing>,
-    /// The last failure that is over.
+    /// Latest failure that has ended.
     pub failed: Option<Failed>,
     /// Lines accepted but not yet written, counted during the failure.
     pub held: Amount,
-    /// What it has dropped since it opened the directory.
+    /// Lines dropped since opening.
     pub dropped: Amount,
-    /// When a sync last put lines on disk.
+    /// Time of the last successful fsync of lines.
     pub synced: Option<Label>,
-    /// How much it keeps.
+    /// Retention limits.
     pub limits: Limits,
 }
 
 impl WriterState {
-    /// The contents of the file, written at this moment.
+    /// File contents, written at `now`.
     pub fn format(&self, now: Label) -> Vec<u8> {
         let now = text(now);
         let mut lines = format!("{}\npid {}\n", line(&self.program), self.pid);
         let mut add = |key: &str, values: &str| {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(lines, "{key} {values}");
         };
         add("written", &now);
@@ -122,8 +122,8 @@ impl WriterState {
         (lines + &end).into_bytes()
     }
 
-    /// Reads the contents of the file. `None` if they are incomplete or changed while they were read.
-    /// Keys of later versions are passed over.
+    /// Parses file contents. `None` if incomplete, or changed during the read. Skips unknown keys
+    /// of later versions.
     pub fn parse(contents: &[u8]) -> Option<WriterState> {
         let text = String::from_utf8_lossy(contents.get(..STATE_LEN)?);
         let mut lines = text.lines().filter(|line| !line.is_empty());
@@ -165,7 +165,6 @@ impl WriterState {
     }
 }
 
-/// A label as text.
 fn text(label: Label) -> String {
     String::from_utf8_lossy(&label.format()).into_owned()
 }
@@ -174,8 +173,8 @@ fn label(text: &str) -> Option<Label> {
     Label::parse(text.as_bytes())
 }
 
-/// A text that fits a line: paths may have any bytes in them. Of one that is too long the middle is left
-/// out, since the reason is at its end.
+/// Escapes text for one line: paths may contain any bytes. Long text loses its middle, because the
+/// reason is at its end.
 fn line(text: &str) -> String {
     let mut line = Vec::new();
     escape::append(text.as_bytes(), &mut line);

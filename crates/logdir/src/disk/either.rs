@@ -1,4 +1,4 @@
-//! In unit tests: files of the kernel or of the model disk, with one face.
+//! Unit tests: a common interface to kernel files and the model disk.
 
 #![allow(missing_docs, reason = "seen by tests only")]
 
@@ -15,21 +15,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitStatus;
 use std::time::SystemTime;
 
-/// An open directory.
 #[derive(Debug)]
 pub enum Dir {
     Kernel(kernel::Dir),
     Model(ModelDir),
 }
 
-/// An open file.
 #[derive(Debug)]
 pub enum File {
     Kernel(kernel::File),
     Model(ModelFile),
 }
 
-/// A processor that was started.
 #[derive(Debug)]
 pub enum Processor {
     Kernel(Running),
@@ -45,7 +42,7 @@ impl Dir {
         matches!(self, Dir::Model(_))
     }
 
-    /// The thread of a directory on the model is advanced by hand, and may fail to start.
+    /// Tests advance a directory's thread on the model by hand; starting it may fail.
     pub fn start_thread(&self) -> Result<(), Errno> {
         match self {
             Dir::Kernel(_) => Ok(()),
@@ -126,7 +123,7 @@ impl Dir {
         }
     }
 
-    /// On the model the processor finds its files by their names.
+    /// On the model a processor opens its files by name.
     pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Processor> {
         match self {
             Dir::Kernel(dir) => dir.start_processor(command, files).map(Processor::Kernel),
@@ -173,8 +170,7 @@ impl File {
 }
 
 impl From<File> for OwnedFd {
-    /// A file of the model becomes one of its own that nobody reads: locks are taken on it, and always
-    /// got.
+    /// A model file becomes a real unnamed file: locks need a descriptor, and always succeed on it.
     fn from(file: File) -> OwnedFd {
         match file {
             File::Kernel(file) => file.into(),

@@ -1,4 +1,4 @@
-//! The kernel's files.
+//! Kernel files.
 
 use super::{For, Stat, again, user_path};
 use crate::sys::spawn::{self, ProcessorFiles, Running};
@@ -12,11 +12,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 
-/// An open directory.
+/// Open directory.
 #[derive(Debug)]
 pub struct Dir(OwnedFd);
 
-/// An open file.
+/// Open file.
 #[derive(Debug)]
 pub struct File(OwnedFd);
 
@@ -26,26 +26,26 @@ impl Dir {
         again(|| openat(AT_FDCWD, ".", open_flags(For::Reading), Mode::empty())).map(Dir)
     }
 
-    /// Opens a directory by a path of the user, relative to this one. Which links are followed is decided
-    /// in `named.rs`; one that is not is ELOOP.
+    /// Opens a directory by a user's path, relative to this directory. `user_path.rs` decides which
+    /// links to follow; other links fail with ELOOP.
     pub fn open_dir(&self, path: &OsStr) -> Result<Dir, Errno> {
         let named = user_path::find(&self.0, path)?;
         let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY | named.flags;
         again(|| openat(&named.dir, named.name.as_os_str(), flags, Mode::empty())).map(Dir)
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     pub fn make_dir(&self, path: &OsStr, mode: u32) -> Result<(), Errno> {
         again(|| mkdirat(&self.0, path, Mode::from_bits_truncate(mode)))
     }
 
-    /// Opens a file of this directory. A link in its place is not followed (ELOOP), and what else is no
-    /// regular file is not opened (EMEDIUMTYPE, which the kernel itself never answers here).
+    /// Opens a file of this directory. Fails with ELOOP on a symbolic link, and with EMEDIUMTYPE
+    /// (never returned by the kernel here) on other non-regular files.
     pub fn open(&self, name: &[u8], purpose: For) -> Result<File, Errno> {
         let flags = open_flags(purpose) | OFlag::O_NOFOLLOW;
         let file = match again(|| openat(&self.0, name, flags, mode(purpose))) {
             Ok(file) => File(file),
-            // A FIFO that nobody reads, or a socket.
+            // FIFO without reader, or socket.
             Err(Errno::ENXIO) => return Err(Errno::EMEDIUMTYPE),
             Err(errno) => return Err(errno),
         };
@@ -53,7 +53,7 @@ impl Dir {
         Ok(file)
     }
 
-    /// Opens a file of any kind by a path of the user, relative to this directory; links as for
+    /// Opens any kind of file by a user's path, relative to this directory; links as in
     /// [`Dir::open_dir`].
     pub fn open_named(&self, path: &OsStr, purpose: For) -> Result<File, Errno> {
         let named = user_path::find(&self.0, path)?;
@@ -61,8 +61,7 @@ impl Dir {
         again(|| openat(&named.dir, named.name.as_os_str(), flags, mode(purpose))).map(File)
     }
 
-    /// What a name stands for (the link itself where it is a symbolic one), or none if it is not
-    /// there.
+    /// Metadata of a name, without following a symbolic link; `None` if missing.
     pub fn stat(&self, name: &[u8]) -> Result<Option<Stat>, Errno> {
         match again(|| fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW)) {
             Ok(stat) => Ok(Some(stat.into())),
@@ -71,38 +70,38 @@ impl Dir {
         }
     }
 
-    /// Gives a file another name, replacing what has it.
+    /// Renames a file, replacing the target.
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         again(|| nix::fcntl::renameat(&self.0, from, &self.0, to))
     }
 
-    /// Gives a file one more name, which must be new.
+    /// Links a file to a new name; fails if the name exists.
     pub fn link(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         again(|| linkat(&self.0, from, &self.0, to, AtFlags::empty()))
     }
 
-    /// Takes a name away.
+    /// Removes a name.
     pub fn remove(&self, name: &[u8]) -> Result<(), Errno> {
         again(|| unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir))
     }
 
-    /// Calls `visit` with every name in the directory.
+    /// Calls `visit` with every directory entry's name.
     pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Errno> {
         each_name(&self.0, visit)
     }
 
-    /// Waits until the names in the directory are on disk.
+    /// Fsyncs the directory's entries.
     pub fn sync(&self) -> Result<(), Errno> {
         again(|| nix::unistd::fsync(&self.0))
     }
 
-    /// Starts a processor in this directory. The error is that of fork or exec.
+    /// Starts a processor in this directory. Errors: fork or exec.
     pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Running> {
         spawn::processor(self.0.as_fd(), command, files)
     }
 }
 
-/// Calls `visit` with every name in an open directory, whose own position stays where it is.
+/// Calls `visit` with every name in an open directory, preserving its read position.
 pub fn each_name(dir: impl AsFd, mut visit: impl FnMut(&[u8])) -> Result<(), Errno> {
     let flags = open_flags(For::Reading) | OFlag::O_DIRECTORY;
     let mut listing = again(|| Listing::openat(&dir, ".", flags, Mode::empty()))?;
@@ -113,28 +112,28 @@ pub fn each_name(dir: impl AsFd, mut visit: impl FnMut(&[u8])) -> Result<(), Err
 }
 
 impl File {
-    /// Writes some of `bytes` where the file stands; tells how many.
+    /// Writes at the file position; returns bytes written, possibly fewer.
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         again(|| nix::unistd::write(&self.0, bytes))
     }
 
-    /// Waits until the contents are on disk.
+    /// Fsyncs the contents.
     pub fn sync(&self) -> Result<(), Errno> {
         again(|| nix::unistd::fsync(&self.0))
     }
 
-    /// Sets the permissions.
+    /// Sets permissions.
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         again(|| fchmod(&self.0, Mode::from_bits_truncate(mode)))
     }
 
-    /// When the file was made, where the file system knows it, or was written last.
+    /// Creation time if the file system records it, else modification time.
     pub fn born(&self) -> Option<SystemTime> {
         let metadata = std::fs::File::from(self.0.try_clone().ok()?).metadata().ok()?;
         metadata.created().or_else(|_| metadata.modified()).ok()
     }
 
-    /// What is known of the file.
+    /// Metadata.
     pub fn stat(&self) -> Result<Stat, Errno> {
         again(|| fstat(&self.0)).map(Stat::from)
     }
@@ -146,7 +145,6 @@ impl From<File> for OwnedFd {
     }
 }
 
-/// The mode of a file that is made.
 fn mode(purpose: For) -> Mode {
     Mode::from_bits_truncate(match purpose {
         For::Reading | For::Overwriting => 0,
@@ -154,7 +152,7 @@ fn mode(purpose: For) -> Mode {
     })
 }
 
-/// `O_NONBLOCK` so that a FIFO in the place of a file is an error and not a wait.
+/// `O_NONBLOCK` turns a FIFO at this path into an error instead of a wait.
 fn open_flags(purpose: For) -> OFlag {
     let purpose = match purpose {
         For::Reading => OFlag::O_RDONLY,

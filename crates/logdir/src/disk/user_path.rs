@@ -1,9 +1,9 @@
-//! What a path that the user wrote stands for, down to its last part.
+//! Resolves a user's path up to its last component.
 //!
-//! A symbolic link in the last place is followed, as by 0.76, if it belongs to whoever could do as much
-//! without it: root, ourselves, the owner of the directory it is in. One that somebody else has put into
-//! a directory where others may write is not. Linux does the same in sticky directories only
-//! (`protected_symlinks`, proc_sys_fs(5)). Directories on the way are the user's choice.
+//! A symbolic link as last component is followed, as by 0.76, if its owner has equal power anyway:
+//! root, our own user, or the owner of the link's directory. Links created by others in a directory
+//! writable for them are refused. Linux refuses these only in sticky directories
+//! (`protected_symlinks`, proc_sys_fs(5)). Earlier components are the user's choice.
 
 use super::{Stat, again};
 use memchr::memrchr;
@@ -16,26 +16,26 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-/// As many links in a row as the kernel follows.
+/// Longest chain of links, equal to the kernel's limit.
 const LINK_MAX: usize = 40;
 
-/// A name in a directory.
+/// Resolved path: open directory plus name.
 pub struct Named {
-    /// The directory that has it.
+    /// Parent directory.
     pub dir: OwnedFd,
-    /// The name.
+    /// Name in `dir`.
     pub name: OsString,
-    /// What else to open it with, so that nobody can put a link there meanwhile.
+    /// Extra open flags, to refuse a link placed there in the meantime.
     pub flags: OFlag,
 }
 
-/// Finds what `path`, relative to `start`, stands for. There need not be anything.
+/// Resolves `path` relative to `start`. The file may be missing.
 pub fn find(start: impl AsFd, path: &OsStr) -> Result<Named, Errno> {
     let mut dir = open_dir(start, OsStr::new("."))?;
     let mut path = path.to_owned();
     for _ in 0..LINK_MAX {
         let Some((parent, name)) = split(&path) else {
-            // It ends in `..`, or is `/` or `.`.
+            // Path `/` or `.`, or trailing `..`.
             return Ok(Named { dir, name: path, flags: OFlag::empty() });
         };
         if !parent.is_empty() {
@@ -50,7 +50,7 @@ pub fn find(start: impl AsFd, path: &OsStr) -> Result<Named, Errno> {
             return Ok(Named { dir, name: name.to_owned(), flags: OFlag::O_NOFOLLOW });
         }
         if is_proc(&dir) {
-            // As /dev/stdout is one: what its links say is no path.
+            // Links such as /dev/stdout contain no real path.
             return Ok(Named { dir, name: name.to_owned(), flags: OFlag::empty() });
         }
         path = again(|| readlinkat(&dir, name))?;
@@ -58,11 +58,12 @@ pub fn find(start: impl AsFd, path: &OsStr) -> Result<Named, Errno> {
     Err(Errno::ELOOP)
 }
 
-/// The last name in a path, and what stands before it, which may be empty. None where the path ends in `..`,
-/// or is `/` or `.`.
+/// Last component of a path, and the possibly empty text before it. `None` for paths that end in
+/// `..`, and for `/` and `.`.
 ///
-/// As `Path::parent` and `Path::file_name`, which stand far from everything else in the program: to use them
-/// takes a logger 150 KiB more, since a page of a program comes with its neighbours.
+/// Replaces `Path::parent` and `Path::file_name`, located far from all other code in the
+/// executable: calling them costs a logger 150 KiB more memory, because the kernel maps
+/// neighbouring pages along.
 pub fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let mut rest = path.as_bytes();
     loop {
@@ -78,18 +79,18 @@ pub fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     }
 }
 
-/// Where the slashes at the end of a path begin. None where there is nothing else.
+/// Start of trailing slashes. `None` for slashes only.
 fn end_of_name(path: &[u8]) -> Option<usize> {
     path.iter().rposition(|&byte| byte != b'/').map(|last| last + 1)
 }
 
-/// Opens a directory to look up names in it, which may be more than to read it.
+/// Opens a directory for lookups only, which needs less permission than reading.
 fn open_dir(start: impl AsFd, path: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     again(|| openat(&start, path, flags, Mode::empty()))
 }
 
-/// Whether the owner of a link in `dir` is one whose links are followed.
+/// True if `dir` allows links with this owner.
 fn is_trusted(dir: &OwnedFd, owner: u32) -> Result<bool, Errno> {
     let is_known = owner == 0 || owner == geteuid().as_raw();
     if is_known || again(|| fstat(dir))?.st_uid == owner { Ok(true) } else { Err(Errno::ELOOP) }

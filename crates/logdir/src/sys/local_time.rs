@@ -1,28 +1,28 @@
-//! Local time by the C library, which alone knows every form of TZ that 0.76 understands.
+//! Local time from the C library: only it knows every form of TZ that 0.76 understands.
 
 use crate::time::Civil;
 
-/// A moment in local time, as `localtime(3)` gives it; month and day count from 1.
+/// Local time as from `localtime(3)`; month and day count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
-    /// The year, 1 being the first of our era.
+    /// Year; 1 is the first year AD.
     pub year: i64,
-    /// 1 to 12.
+    /// From 1 to 12.
     pub month: u8,
-    /// 1 to 31.
+    /// From 1 to 31.
     pub day: u8,
-    /// 0 to 23.
+    /// From 0 to 23.
     pub hour: u8,
-    /// 0 to 59.
+    /// From 0 to 59.
     pub minute: u8,
-    /// 0 to 60.
+    /// From 0 to 60.
     pub second: u8,
-    /// How far it is ahead of UTC, in seconds.
+    /// Seconds ahead of UTC.
     pub east_secs: i64,
 }
 
 impl LocalTime {
-    /// The date and the time of day without the offset.
+    /// Date and time of day, without offset.
     pub fn civil(&self) -> Civil {
         let &LocalTime { year, month, day, hour, minute, second, east_secs: _ } = self;
         Civil { year, month, day, hour, minute, second }
@@ -30,24 +30,24 @@ impl LocalTime {
 }
 
 unsafe extern "C" {
-    /// tzset(3), which the libc crate does not declare for Unix. It takes nothing, gives nothing and
-    /// locks what it changes, as localtime_r does.
+    /// tzset(3), missing from the libc crate on Unix. Takes no arguments, returns nothing and locks
+    /// the data it changes, like localtime_r.
     safe fn tzset();
 }
 
-/// Looks again at TZ and the file it names, or at `/etc/localtime`, where they may have changed.
+/// Re-reads TZ and its zone file, or `/etc/localtime`, after possible changes.
 ///
-/// localtime(3), which 0.76 calls, does so each time, and [`local`] only the first time.
+/// localtime(3), used by 0.76, does so on every call, but [`local`] only on its first.
 pub fn refresh() {
     tzset();
 }
 
-/// The local time of a moment in seconds since 1970, or none where the year does not fit.
+/// Local time from seconds since 1970; `None` if the year overflows.
 pub fn local(unix_secs: i64) -> Option<LocalTime> {
     convert(unix_secs, libc::localtime_r)
 }
 
-/// The UTC date of a moment in seconds since 1970, or none where the year does not fit.
+/// UTC date from seconds since 1970; `None` if the year overflows.
 pub fn universal(unix_secs: i64) -> Option<LocalTime> {
     convert(unix_secs, libc::gmtime_r)
 }
@@ -57,8 +57,8 @@ type Conversion =
 
 fn convert(unix_secs: i64, conversion: Conversion) -> Option<LocalTime> {
     let mut parts = std::mem::MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are to live values of the right type; nothing else in the process writes
-    // the environment, which localtime_r reads. The result is read only if the call succeeded.
+    // SAFETY: both pointers refer to live values of the right type; no other code in this process
+    // writes the environment, which localtime_r reads. The result is read only after success.
     let parts = unsafe {
         if conversion(&raw const unix_secs, parts.as_mut_ptr()).is_null() {
             return None;

@@ -1,8 +1,8 @@
-//! What signals do to this process.
+//! Signal dispositions of this process.
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// Gives a signal its default effect.
+/// Restores a signal's default effect.
 pub fn set_default(signal: Signal) {
     set(signal, SigHandler::SigDfl);
 }
@@ -14,7 +14,7 @@ pub fn ignore(signal: Signal) {
 
 fn set(signal: Signal, to: SigHandler) {
     let action = SigAction::new(to, SaFlags::empty(), SigSet::empty());
-    // SAFETY: neither the default nor ignoring runs code of this process. The call cannot fail for the
+    // SAFETY: neither default nor ignoring runs code of this process. The call cannot fail for
     // signals used here (not KILL or STOP).
     let _ = unsafe { sigaction(signal, &action) };
 }

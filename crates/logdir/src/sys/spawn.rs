@@ -1,4 +1,4 @@
-//! Starting a processor: a child with the descriptors and signals it is promised.
+//! Starts processors: child processes with the documented descriptors and signals.
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -10,29 +10,29 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// What a processor reads and writes, in the order of its descriptors.
+/// A processor's files, ordered by descriptor.
 pub struct ProcessorFiles {
-    /// 0: the finished file.
+    /// 0: the full file.
     pub previous: OwnedFd,
-    /// 1: what will be kept in its place.
+    /// 1: replaces the full file.
     pub processed: OwnedFd,
-    /// 4: what the last run left.
+    /// 4: state from the last run.
     pub state: OwnedFd,
-    /// 5: what this run leaves.
+    /// 5: new state from this run.
     pub newstate: OwnedFd,
 }
 
-/// A processor that was started, the leader of its own process group.
+/// Running processor, leader of its own process group.
 #[derive(Debug)]
 pub struct Running(Child);
 
 impl Running {
-    /// The process group.
+    /// Process group.
     pub fn group(&self) -> Option<Pid> {
         i32::try_from(self.0.id()).ok().map(Pid::from_raw)
     }
 
-    /// Waits until it is over. Until it is reaped, no other process gets its number.
+    /// Waits for exit without reaping, so that the process ID stays reserved.
     pub fn wait(&self) -> io::Result<()> {
         let Some(pid) = self.group() else { return Ok(()) };
         loop {
@@ -43,7 +43,7 @@ impl Running {
         }
     }
 
-    /// Whether it is over. Does not wait, and does not reap it.
+    /// True after exit. Neither waits nor reaps.
     pub fn has_ended(&self) -> io::Result<bool> {
         let Some(pid) = self.group() else { return Ok(true) };
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
@@ -55,28 +55,29 @@ impl Running {
         }
     }
 
-    /// Tells how it ended.
+    /// Reaps the process; returns its exit status.
     pub fn reap(&mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
 }
 
-/// The descriptors on which a processor finds its state and leaves the new one (multilog(8)).
+/// Descriptors of a processor's old and new state (multilog(8)).
 const STATE_FD: i32 = 4;
 const NEWSTATE_FD: i32 = 5;
-/// The first number that none of the above can have.
+/// Lower bound for copies, above all descriptors listed here.
 const ABOVE_FDS: i32 = 10;
 
-/// What a processor may rely on.
+/// Signals reset to default for a processor.
 const DEFAULT_SIGNALS: [Signal; 5] =
     [Signal::SIGTERM, Signal::SIGALRM, Signal::SIGPIPE, Signal::SIGCHLD, Signal::SIGXFSZ];
 
-/// Starts `/bin/sh -c command` in the log directory `dir`.
+/// Starts `/bin/sh -c command` in log directory `dir`.
 ///
-/// The signals multilog catches or ignores, and those whose inherited state would break a processor
-/// (PIPE, CHLD), are at their defaults, and none is blocked; what else was ignored stays so, as with
-/// 0.76. It leads a process group of its own, so that it can be stopped with its children, and is not
-/// when somebody stops the logger from a terminal. Errors are those of fork and exec.
+/// Signals that multilog catches or ignores, and signals whose inherited state would break a
+/// processor (PIPE, CHLD), get default effects, and none is blocked; other ignored signals stay
+/// ignored, as with 0.76. The processor leads its own process group: it can be stopped together
+/// with its children, and stopping the logger from a terminal does not stop it. Errors: fork and
+/// exec.
 pub fn processor(
     dir: BorrowedFd<'_>,
     command: &OsStr,
@@ -94,7 +95,7 @@ pub fn processor(
             super::signal::set_default(signal);
         }
         SigSet::empty().thread_set_mask()?;
-        // SAFETY: plain system calls on descriptors that are open until the child has been started.
+        // SAFETY: plain system calls on descriptors that stay open until the child has started.
         let moved = unsafe {
             libc::fchdir(dir) == 0
                 && libc::dup2(state.as_raw_fd(), STATE_FD) != -1
@@ -102,17 +103,17 @@ pub fn processor(
         };
         if moved { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
-    // SAFETY: between fork and exec the closure only makes async-signal-safe calls (sigaction, sigprocmask,
-    // fchdir, dup2); it allocates nothing and takes no lock.
+    // SAFETY: between fork and exec the closure only makes async-signal-safe calls (sigaction,
+    // sigprocmask, fchdir, dup2); it allocates nothing and takes no lock.
     unsafe { shell.pre_exec(prepare) };
     shell.spawn().map(Running)
 }
 
-/// A copy of the descriptor, closed on exec, with a number that the moves above cannot overwrite.
+/// Close-on-exec copy of a descriptor, numbered beyond the targets of the dup2 calls above.
 fn above(fd: &OwnedFd) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
-    // SAFETY: F_DUPFD_CLOEXEC takes a number; the descriptor it returns is new and owned by nobody
-    // else.
+    // SAFETY: F_DUPFD_CLOEXEC takes a number; the returned descriptor is new and has no other
+    // owner.
     unsafe {
         match libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE_FDS) {
             -1 => Err(io::Error::last_os_error()),

@@ -1,61 +1,60 @@
-//! Moments as people read them, `YYYY-MM-DD HH:MM:SS.NNNNNNNNN`, at the price of a few additions.
+//! Formats moments as `YYYY-MM-DD HH:MM:SS.NNNNNNNNN` with a few additions each.
 //!
-//! What local time is, the conversion that a calendar is made with decides. The calendar asks it for
-//! stretches of time, not for each moment, and writes each second once.
+//! A conversion function defines local time. The calendar calls it once per stretch of time instead
+//! of once per moment, and formats each second once.
 
 use crate::label::NANOS_PER_SEC;
 use crate::sys::local_time::LocalTime;
 
-/// Says what the clock on the wall shows at a moment in seconds since 1970; none where it cannot.
+/// Converts seconds since 1970 to local time; `None` if impossible.
 pub type Conversion = fn(i64) -> Option<LocalTime>;
 
-/// The longest time for which the conversion is not asked again.
+/// Longest stretch between two calls of the conversion.
 ///
-/// Zones are whole quarters of an hour from universal time, so that quarters start and end on the
-/// same day, and their changes fall between two of them.
+/// Zone offsets are multiples of a quarter hour from UTC, so quarter hours start and end on a
+/// single day, and zone changes fall between two quarters.
 const STRETCH_SECS: i64 = 900;
-/// Years of 32 bits have up to 10 digits, `-MM-DD HH:MM:SS.` is 16 bytes.
+/// Years of 32 bits have up to 10 digits, `-MM-DD HH:MM:SS.` has 16 bytes.
 const POINT_LEN_MAX: usize = 26;
-/// Nanoseconds of 32 bits are up to 10 digits.
+/// Nanoseconds of 32 bits have up to 10 digits.
 const TEXT_LEN_MAX: usize = POINT_LEN_MAX + 10;
 
-/// Writes moments, each into the place of the one before.
+/// Formats moments, reusing the previous text.
 #[derive(Debug)]
 pub struct Calendar {
     conversion: Conversion,
-    /// The stretch the last moment was in.
+    /// Stretch of the last moment.
     stretch: Option<Stretch>,
-    /// The second that `text` is of.
+    /// Second formatted in `text`.
     written: Option<i64>,
-    /// A second, the point behind it, and space for nanoseconds.
+    /// Formatted second, point, and space for nanoseconds.
     text: [u8; TEXT_LEN_MAX],
-    /// Bytes of `text` up to the point and with it, at most [`POINT_LEN_MAX`].
+    /// Bytes of `text` up to and including the point, at most [`POINT_LEN_MAX`].
     point_len: usize,
 }
 
 impl Calendar {
-    /// A calendar of the zone that `conversion` knows.
+    /// Calendar of a `conversion`.
     pub fn new(conversion: Conversion) -> Calendar {
         Calendar { conversion, stretch: None, written: None, text: [0; TEXT_LEN_MAX], point_len: 0 }
     }
 
-    /// Makes the calendar ask again, since the zone may be another one now.
+    /// Discards cached conversions, after a possible zone change.
     pub fn forget(&mut self) {
         self.stretch = None;
         self.written = None;
     }
 
-    /// Appends a moment in seconds since 1970 and any nanoseconds to `output`.
+    /// Appends a moment, given as seconds since 1970 plus nanoseconds, to `output`.
     ///
-    /// As in 0.76 the year is not padded, and nanoseconds that are no fraction of a second are
-    /// printed with ten digits. False, and nothing appended, where the conversion fails or the year is
-    /// below 0.
+    /// As in 0.76, years are not padded, and nanoseconds of 10^9 or more print as ten digits.
+    /// Returns `false` and appends nothing if conversion fails or the year is negative.
     pub fn append(&mut self, unix_secs: i64, nanos: u32, output: &mut Vec<u8>) -> bool {
         if self.written != Some(unix_secs) && self.write_second(unix_secs).is_none() {
             return false;
         }
-        // Appended in full, then cut: a copy of fixed length is a few instructions, one of any length a
-        // call.
+        // Appends the full buffer, then truncates: copies of fixed length compile to a few
+        // instructions, variable length to a call.
         let text_pos = output.len();
         output.extend_from_slice(&self.text);
         let nanos_len = put_nanos(&mut output[text_pos + self.point_len..], nanos);
@@ -99,7 +98,7 @@ impl Calendar {
     }
 }
 
-/// Seconds on one day at which the clock on the wall goes like any clock.
+/// Seconds of a single day during which local time runs evenly.
 #[derive(Debug)]
 struct Stretch {
     start_secs: i64,
@@ -108,8 +107,8 @@ struct Stretch {
 }
 
 impl Stretch {
-    /// The aligned quarter of an hour around a moment; only the moment itself where local time jumps,
-    /// has a leap second or begins another day in that time.
+    /// Aligned quarter hour around a moment; only the moment itself if local time jumps, has a leap
+    /// second or changes its day within that quarter.
     fn around(unix_secs: i64, conversion: Conversion) -> Option<Stretch> {
         Stretch::quarter(unix_secs, conversion).or_else(|| {
             Some(Stretch { start_secs: unix_secs, len_secs: 1, start_time: conversion(unix_secs)? })
@@ -130,7 +129,7 @@ impl Stretch {
     fn at(&self, unix_secs: i64) -> Option<LocalTime> {
         let since_secs = unix_secs.checked_sub(self.start_secs)?;
         match since_secs {
-            // Not reckoned from the second of the day, which cannot tell 23:59:60.
+            // The second of the day cannot represent 23:59:60, so the start's own time is used.
             0 => Some(self.start_time),
             _ if !(0..self.len_secs).contains(&since_secs) => None,
             _ => set_clock(self.start_time, second_of_day(self.start_time) + since_secs),
@@ -138,11 +137,12 @@ impl Stretch {
     }
 }
 
-/// Whether local time got as far as it should between the first and the last second of a quarter.
+/// True if local time advances evenly from first to last second of a quarter.
 fn goes_evenly(first: LocalTime, last: LocalTime) -> bool {
     let date = |time: LocalTime| (time.year, time.month, time.day);
     date(first) == date(last)
-        // 23:59:60 counts as the second it delays, so that it would not be seen at the end.
+        // 23:59:60 converts like the second after it, so the sum alone would miss a leap second at
+        // the end.
         && last.second < 60
         && second_of_day(last) - second_of_day(first) == STRETCH_SECS - 1
 }
@@ -151,7 +151,7 @@ fn second_of_day(time: LocalTime) -> i64 {
     (i64::from(time.hour) * 60 + i64::from(time.minute)) * 60 + i64::from(time.second)
 }
 
-/// The same day at another time.
+/// Replaces the time of day.
 fn set_clock(day: LocalTime, second_of_day: i64) -> Option<LocalTime> {
     let second_of_day = u32::try_from(second_of_day).ok()?;
     Some(LocalTime {
@@ -166,7 +166,7 @@ fn decimal_len(number: u32) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-/// Fills `digits` with the last digits of a number.
+/// Fills `digits` with a number's last digits.
 fn put_decimal(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = decimal_digit(number % 10);
@@ -174,7 +174,7 @@ fn put_decimal(digits: &mut [u8], mut number: u32) {
     }
 }
 
-/// Writes nine digits, or the ten of a number that is no fraction of a second, and returns how many.
+/// Writes nine digits, or ten for numbers of 10^9 and more; returns their count.
 fn put_nanos(digits: &mut [u8], nanos: u32) -> usize {
     if nanos >= NANOS_PER_SEC {
         put_decimal(&mut digits[..10], nanos);
@@ -184,7 +184,7 @@ fn put_nanos(digits: &mut [u8], nanos: u32) -> usize {
     9
 }
 
-/// The digits of nanoseconds below 10^9.
+/// Digits of nanoseconds below 10^9.
 pub fn nine_digits(nanos: u32) -> [u8; 9] {
     let mut digits = [decimal_digit(nanos / 100_000_000); 9];
     digits[1..].copy_from_slice(&eight_digits(nanos % 100_000_000));
@@ -196,10 +196,11 @@ fn decimal_digit(value: u32) -> u8 {
     b'0' + value as u8
 }
 
-/// The digits of a number below 10^8, worked out side by side in one 64-bit number: first two groups
-/// of four digits, then four of two, then eight of one, the first always in the lowest bits.
+/// Digits of a number below 10^8, computed in parallel in a 64-bit number: two groups of four
+/// digits, then four of two, then eight single digits; the first group always occupies the lowest
+/// bits.
 ///
-/// Each group is divided by a multiplication and a shift that are exact for numbers of its size.
+/// Each division is a multiplication and shift, exact for groups of that size.
 fn eight_digits(number: u32) -> [u8; 8] {
     assert!(number < 100_000_000);
     let fours = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;
@@ -261,9 +262,9 @@ mod tests {
         }
     }
 
-    /// Where the zones below change: not on a minute, so that a change can fall anywhere.
+    /// Change of the test zones: off the minute, since changes may happen at any second.
     const CHANGE_SECS: i64 = 1_000_123;
-    /// The end of the tenth day.
+    /// End of the tenth day.
     const LEAP_SECS: i64 = 10 * 86_400;
 
     fn skips_an_hour(unix_secs: i64) -> Option<LocalTime> {
@@ -290,7 +291,7 @@ mod tests {
         leap(unix_secs, LEAP_SECS + STRETCH_SECS - 1, 1)
     }
 
-    /// A minute of 61 seconds.
+    /// Zone with a 61-second minute.
     fn leap(unix_secs: i64, leap_secs: i64, east_secs: i64) -> Option<LocalTime> {
         let passed = i64::from(unix_secs >= leap_secs);
         let mut time = universal(unix_secs - passed + east_secs)?;
@@ -313,7 +314,7 @@ mod tests {
         ends,
     ];
 
-    /// The obvious way: ask for each moment.
+    /// Reference implementation: converts each moment.
     fn slow(conversion: Conversion, unix_secs: i64, nanos: u32) -> Option<String> {
         let time = conversion(unix_secs).filter(|time| time.year >= 0)?;
         Some(format!(
@@ -354,7 +355,7 @@ mod tests {
         ) {
             let mut calendar = Calendar::new(ZONES[zone]);
             for (unix_secs, nanos) in moments {
-                // The zones above add to the moment, which is nothing that a calendar could help.
+                // Test zones add to the moment; clamping keeps their sums from overflowing.
                 let unix_secs = unix_secs.clamp(i64::MIN + 86_400, i64::MAX - 86_400);
                 let text = append(&mut calendar, unix_secs, nanos);
                 prop_assert_eq!(text, slow(ZONES[zone], unix_secs, nanos));

@@ -1,28 +1,28 @@
-//! Dates and times of day as a clock on the wall shows them, without a zone: which ones exist, and how
-//! many seconds are between them.
+//! Wall-clock dates and times without zone: validity, and seconds between two.
 
-/// Seconds of a day without a leap second.
+/// Seconds per day without leap second.
 pub const DAY_SECS: i64 = 86_400;
 
-/// What a clock on the wall shows, to the second. Fields are ordered as time passes.
+/// Wall-clock time to the second. Fields are ordered from year to second, so that comparison
+/// follows time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Civil {
-    /// The year; 0 is the one before 1.
+    /// Year; 0 precedes year 1.
     pub year: i64,
-    /// 1 to 12.
+    /// From 1 to 12.
     pub month: u8,
-    /// 1 to the last day of the month.
+    /// From 1 to the month's last day.
     pub day: u8,
-    /// 0 to 23.
+    /// From 0 to 23.
     pub hour: u8,
-    /// 0 to 59.
+    /// From 0 to 59.
     pub minute: u8,
-    /// 0 to 60; 60 is a leap second.
+    /// From 0 to 60; 60 means leap second.
     pub second: u8,
 }
 
 impl Civil {
-    /// A date and a time of day; `None` if the calendar or the clock has no such one.
+    /// Date and time of day; `None` unless both exist.
     pub fn new(date: [u32; 3], time: [u32; 3]) -> Option<Civil> {
         let [year, month, day] = date;
         let [hour, minute, second] = time;
@@ -37,8 +37,8 @@ impl Civil {
         })
     }
 
-    /// Seconds from 1970-01-01 00:00:00 on the same clock, with days of 86,400 seconds. A leap second counts
-    /// as the second after it.
+    /// Seconds since 1970-01-01 00:00:00 of this clock, with days of 86,400 seconds. A leap second
+    /// counts as the following second.
     pub fn secs(self) -> i64 {
         let of_day = (i64::from(self.hour) * 60 + i64::from(self.minute)) * 60;
         days_from_civil(self.year, self.month.into(), self.day.into()) * DAY_SECS
@@ -46,7 +46,7 @@ impl Civil {
             + i64::from(self.second)
     }
 
-    /// What the clock shows this many seconds after 1970-01-01 00:00:00. `None` if the year does not fit.
+    /// Wall-clock time from seconds since 1970-01-01 00:00:00. `None` if the year overflows.
     pub fn from_secs(secs: i64) -> Option<Civil> {
         let (year, month, day) = civil_from_days(secs.div_euclid(DAY_SECS))?;
         let of_day = secs.rem_euclid(DAY_SECS);
@@ -60,12 +60,12 @@ impl Civil {
         })
     }
 
-    /// Midnight, when this day begins.
+    /// Midnight at the start of this day.
     pub fn midnight(self) -> Civil {
         Civil { hour: 0, minute: 0, second: 0, ..self }
     }
 
-    /// The same time of day this many days later. `None` if the year does not fit.
+    /// Adds days, keeping the time of day. `None` if the year overflows.
     pub fn plus_days(self, days: i64) -> Option<Civil> {
         let secs = self.midnight().secs().checked_add(days.checked_mul(DAY_SECS)?)?;
         let date = Civil::from_secs(secs)?;
@@ -84,9 +84,10 @@ fn month_len(year: u32, month: u32) -> u32 {
     }
 }
 
-/// Days of 400 years, after which the calendar repeats.
+/// Days in 400 years; the calendar then repeats.
 const ERA_DAYS: i64 = 146_097;
-/// Days from 0000-03-01 to 1970-01-01. Years are counted from March here, so that the leap day is the last.
+/// Days from 0000-03-01 to 1970-01-01. Years start in March here: the leap day is then a year's
+/// last.
 const EPOCH_DAYS: i64 = 719_468;
 
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {

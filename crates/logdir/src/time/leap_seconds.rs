@@ -1,9 +1,9 @@
-//! The leap seconds that labels of s6 and nosh count and those of daemontools do not.
+//! Leap seconds, counted in labels of s6 and nosh but not of daemontools.
 //!
-//! The table is IERS Bulletin C up to number 72; a leap second to come has to be added here. None is
-//! foreseen: they end by 2035.
+//! Source: IERS Bulletin C up to number 72; future leap seconds must be added here. No leap second
+//! is planned, and leap seconds end by 2035.
 
-/// When each leap second was over: the first Unix second of the day that follows it.
+/// End of each leap second: the following day's first Unix second.
 const ENDS: [i64; 27] = [
     78_796_800,    // 1972-07-01
     94_694_400,    // 1973-01-01
@@ -34,10 +34,10 @@ const ENDS: [i64; 27] = [
     1_483_228_800, // 2017-01-01
 ];
 
-/// Takes the leap seconds off a count of seconds since 1970 that has them. A leap second comes out as
-/// the second before it, which the clock of a Linux machine shows twice.
+/// Removes leap seconds from a count of seconds since 1970. A leap second maps to the second before
+/// it, which a Linux clock shows twice.
 pub fn take_off(secs: i64) -> i64 {
-    // Nearly all logs are younger than the last one.
+    // Nearly all logs are younger than the last leap second.
     let last = ENDS.len();
     if secs >= ENDS[last - 1] + last as i64 {
         return secs - last as i64;
@@ -46,7 +46,7 @@ pub fn take_off(secs: i64) -> i64 {
     secs - passed as i64
 }
 
-/// Whether a count of seconds since 1970 that has leap seconds stands at one of them.
+/// True if a count of seconds since 1970 with leap seconds points at a leap second.
 pub fn is_at_one(secs: i64) -> bool {
     (0..).zip(&ENDS).any(|(before, end)| secs == end + before)
 }

@@ -1,44 +1,45 @@
-//! Dates of a zone: what a clock there shows at a moment, and which moments it may have shown a date at.
+//! Dates of a zone: local time of a moment, and moments of a local date.
 //!
-//! The C library answers the first question only. The second is answered by asking the first for each
-//! offset that the zone has near the date, so the two always agree, leap seconds of `right/*` included.
+//! The C library answers only the first question. For the second this module asks the first for
+//! each offset used near the date, so both directions always agree, including leap seconds of
+//! `right/*`.
 
 use crate::sys::local_time::{self, LocalTime};
 use crate::time::civil::Civil;
 
-/// A zone.
+/// Time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
-    /// The zone of the machine, or of `TZ`.
+    /// Machine zone, or `TZ`.
     Local,
-    /// UTC.
+    /// Always UTC.
     Utc,
 }
 
-/// The moments at which the clock of a zone shows a date, in seconds since 1970.
+/// Moments of a local date, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moments {
-    /// One.
+    /// A single moment.
     Once(i64),
-    /// Two, because the clock was set back.
+    /// Two, because clocks were set back.
     Twice {
-        /// Before it was set back.
+        /// Before the change.
         earlier: i64,
-        /// After it was set back.
+        /// After the change.
         later: i64,
     },
-    /// None, because the clock was set forward past the date.
+    /// None, because clocks skipped this date.
     Skipped {
-        /// The date in the offset after the change: a moment before it.
+        /// By the offset after the change: a moment before it.
         earlier: i64,
-        /// The date in the offset before the change: a moment after it.
+        /// By the offset before the change: a moment after it.
         later: i64,
     },
 }
 
 impl Moments {
-    /// The moment that people mean most often: the earlier of two; of a date that was skipped, the moment
-    /// that a clock shows which nobody set forward.
+    /// Most likely moment: the earlier of two; for a skipped date, as shown by a clock without the
+    /// change.
     pub fn usual(self) -> i64 {
         match self {
             Moments::Once(moment) => moment,
@@ -47,7 +48,7 @@ impl Moments {
         }
     }
 
-    /// The later one, if the date is that of two moments.
+    /// Later of two moments; `None` otherwise.
     pub fn later(self) -> Option<i64> {
         match self {
             Moments::Twice { later, .. } => Some(later),
@@ -56,14 +57,13 @@ impl Moments {
     }
 }
 
-/// Zones differ from UTC by at most this much: a POSIX rule may say up to 24:59:59, and summer time as
-/// much more.
+/// Largest offset from UTC: POSIX rules allow up to 24:59:59, plus equal summer time.
 const EAST_SECS_MAX: i64 = 50 * 3600;
-/// Offsets are asked for so far apart. No zone ever changed twice in that time.
+/// Spacing of offset queries. Zones never changed twice within this time.
 const STEP_SECS: i64 = 3600;
 
 impl Zone {
-    /// What the clock shows at a moment in seconds since 1970. `None` if the year does not fit.
+    /// Local time from seconds since 1970. `None` if the year overflows.
     pub fn at(self, unix_secs: i64) -> Option<LocalTime> {
         match self {
             Zone::Local => local_time::local(unix_secs),
@@ -71,12 +71,12 @@ impl Zone {
         }
     }
 
-    /// The moments at which the clock shows a date. `None` beyond the years that the C library knows.
+    /// Moments of a local date. `None` beyond the C library's years.
     ///
-    /// A leap second that the zone does not have is the second before it once more, as in labels that
-    /// count leap seconds.
+    /// A leap second missing from the zone repeats the second before it, as in labels that count
+    /// leap seconds.
     pub fn moments(self, civil: Civil) -> Option<Moments> {
-        // UTC is never set back, so a moment that fits is the only one.
+        // UTC clocks never go back, so a matching moment is unique.
         if self == Zone::Utc && self.at(civil.secs())?.civil() == civil {
             return Some(Moments::Once(civil.secs()));
         }
@@ -84,7 +84,7 @@ impl Zone {
         self.moments_by(civil, &offsets)
     }
 
-    /// The moments of a date if the zone has only these offsets near it.
+    /// Moments of a date, given all offsets near it.
     fn moments_by(self, civil: Civil, offsets: &[i64]) -> Option<Moments> {
         let secs = civil.secs();
         let shows = |moment: &i64| self.at(*moment).is_some_and(|time| time.civil() == civil);
@@ -104,7 +104,7 @@ impl Zone {
         }
     }
 
-    /// The offsets from UTC that are in force near a date, leap seconds of the zone included.
+    /// Offsets from UTC in effect near a date, including leap seconds of the zone.
     fn offsets_near(self, secs: i64) -> Option<Vec<i64>> {
         let mut offsets = Vec::with_capacity(2);
         let mut asked = secs.checked_sub(EAST_SECS_MAX)?;
@@ -116,7 +116,7 @@ impl Zone {
             }
             asked += STEP_SECS;
         }
-        // A change may be anywhere between two answers; only those that reach the date count.
+        // Changes may fall between two queries; only offsets valid around the date count.
         let reaches = |offset: &i64| self.is_near(secs - offset, *offset);
         if offsets.len() > 2 {
             offsets.retain(reaches);
@@ -124,7 +124,7 @@ impl Zone {
         Some(offsets)
     }
 
-    /// Whether an offset is in force within a day of a moment.
+    /// True if an offset is in effect within a day of a moment.
     fn is_near(self, moment: i64, offset: i64) -> bool {
         (-24..=24).any(|hours| {
             let asked = moment + hours * STEP_SECS;
@@ -133,37 +133,37 @@ impl Zone {
     }
 }
 
-/// Dates of one quarter of an hour have the same offsets, unless the zone changes in it.
+/// Dates within a quarter hour share their offsets unless the zone changes during it.
 const QUARTER_SECS: i64 = 900;
 
-/// Reads many dates of a zone. It asks for the offsets once a quarter of an hour.
+/// Converts many dates of a zone, querying offsets once per quarter hour.
 #[derive(Clone, Debug)]
 pub struct ZoneReader {
     zone: Zone,
-    /// A quarter, and how moments of it are found.
+    /// Cached quarter hour and its conversion.
     known: Option<(i64, Known)>,
 }
 
-/// How the moments of dates in one quarter of an hour are found.
+/// Conversion of dates within a quarter hour.
 #[derive(Clone, Debug)]
 enum Known {
     /// Each date is `secs - offset`.
     Once(i64),
-    /// Each date is that of two moments, by these offsets.
+    /// Each date has two moments, by these offsets.
     Twice(i64, i64),
-    /// A change is in it.
+    /// The zone changes; candidate offsets.
     Offsets(Vec<i64>),
 }
 
 impl ZoneReader {
-    /// A reader of dates of this zone.
+    /// Converter for this zone.
     pub fn new(zone: Zone) -> ZoneReader {
         ZoneReader { zone, known: None }
     }
 
     /// As [`Zone::moments`].
     pub fn moments(&mut self, civil: Civil) -> Option<Moments> {
-        // A leap second is always worked out in full: it counts as the first second of the next quarter.
+        // Leap seconds are always computed in full: arithmetic counts them with the next quarter.
         if civil.second == 60 {
             return self.zone.moments(civil);
         }
@@ -184,7 +184,7 @@ impl ZoneReader {
         moments
     }
 
-    /// Finds out how dates in the quarter from `start` on are read.
+    /// Determines the conversion for the quarter at `start`.
     fn learn(&self, start: i64) -> Option<Known> {
         let last = start + QUARTER_SECS - 1;
         let offsets = self.zone.offsets_near(start)?;
