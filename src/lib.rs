@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! stdin ──► logger/input ──► script (crate) ──► logger/sink ──► logdir (crate) ──► directory
-//!          blocks           lines, patterns    alert, status,  current, rotation,
-//!                                              log directory   recovery, retention
+//!           blocks           lines, patterns    alert, status,  current, rotation,
+//!                                               log directory   recovery, retention
 //! ```
 //!
 //! Modules in reading order; in the picture, each module knows only modules to its right.

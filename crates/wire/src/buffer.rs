@@ -1,31 +1,31 @@
-//! Bytes on their way in and out: what was read and not yet parsed, what was formatted and not yet
-//! written. Both are bounded by their owners.
+//! Bounded buffers: bytes read but not yet parsed, and bytes formatted but not yet written. The
+//! owner sets each bound.
 
-/// The first size of a read buffer; most sessions never need more.
+/// Initial read buffer size; most sessions never need more.
 const LEN_MIN: usize = 16 * 1024;
-/// The size that a buffer grows to when a read fills it, as then more is waiting.
+/// Size after a full read, because more input is waiting.
 const LEN_BUSY: usize = 64 * 1024;
 
-/// Bytes that were read and not yet parsed.
+/// Unparsed input.
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
-    /// Where the unparsed bytes start: `start <= end <= bytes.len() <= len_max`.
+    /// Start of unparsed bytes: `start <= end <= bytes.len() <= len_max`.
     start: usize,
     end: usize,
     len_max: usize,
-    /// If the last read left no space.
+    /// True if the last read left no space.
     was_full: bool,
 }
 
 impl ReadBuffer {
-    /// An empty buffer that never grows beyond `len_max` bytes.
+    /// Creates an empty buffer limited to `len_max` bytes.
     pub(crate) fn new(len_max: usize) -> ReadBuffer {
         assert!(len_max > 0, "a buffer without space reads nothing");
         ReadBuffer { bytes: Vec::new(), start: 0, end: 0, len_max, was_full: false }
     }
 
-    /// Space to read into. Empty only when `len_max` bytes are unparsed.
+    /// Space for reading. Empty only when `len_max` bytes are unparsed.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.bytes.len() - self.end < self.bytes.len() / 2 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -55,7 +55,7 @@ impl ReadBuffer {
         }
     }
 
-    /// The bytes that are not parsed yet.
+    /// Unparsed bytes.
     pub(crate) fn unparsed(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -72,16 +72,16 @@ impl ReadBuffer {
     }
 }
 
-/// Bytes that were formatted and not yet written.
+/// Unwritten output.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
-    /// Bytes at the front of `bytes` that are written already.
+    /// Written bytes at the front.
     written: usize,
 }
 
 impl Output {
-    /// Bytes that are not written yet.
+    /// Unwritten bytes.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
@@ -96,14 +96,14 @@ impl Output {
         }
     }
 
-    /// Frees the memory if all is written.
+    /// Frees memory after complete output.
     pub(crate) fn free_unused(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
         }
     }
 
-    /// Where further bytes are appended.
+    /// Buffer for further output.
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         if self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
@@ -113,7 +113,7 @@ impl Output {
     }
 }
 
-/// Copies what fits of `input` into `space`, and returns how many bytes that are.
+/// Copies as much of `input` as fits into `space`; returns the byte count.
 pub(crate) fn copy_prefix(input: &[u8], space: &mut [u8]) -> usize {
     let len = input.len().min(space.len());
     space[..len].copy_from_slice(&input[..len]);
@@ -122,7 +122,7 @@ pub(crate) fn copy_prefix(input: &[u8], space: &mut [u8]) -> usize {
 
 /// Appends an integer in decimal digits.
 pub(crate) fn append_decimal(number: u64, output: &mut Vec<u8>) {
-    // The largest number of 64 bits has twenty digits.
+    // The largest 64-bit number has twenty digits.
     let mut digits = [0; 20];
     let mut start = digits.len();
     let mut rest = number;
@@ -164,7 +164,7 @@ mod tests {
             buffer.filled(len);
             buffer.take(len);
         }
-        // A read that leaves space does not.
+        // A read that leaves space does not grow the buffer.
         let mut buffer = ReadBuffer::new(1 << 20);
         buffer.space();
         buffer.filled(LEN_MIN - 1);

@@ -1,15 +1,15 @@
-//! Messages in a TCP stream, as RFC 6587 describes them: counted (`LEN SP MESSAGE`) or ended by a
-//! newline. Senders mix both in a session, so each frame is judged by its own first bytes.
+//! Messages in a TCP stream (RFC 6587): counted (`LEN SP MESSAGE`) or newline-terminated. Senders
+//! mix both in a session, so the reader judges each frame by its first bytes.
 
 use crate::buffer::{ReadBuffer, append_decimal, copy_prefix};
 use std::fmt;
 
-/// Digits of a count. RFC 6587 sets no limit; a longer run of digits is the text of a line.
+/// Digits of a count. RFC 6587 sets no limit; a longer digit run belongs to a line's text.
 const COUNT_DIGITS_MAX: usize = 9;
-/// The longest header that is undecided: the digits and a space.
+/// Longest undecided header: digits plus space.
 const HEADER_LEN_MAX: usize = COUNT_DIGITS_MAX + 1;
 
-/// How the end of a message is found.
+/// Framing of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// By the count before it (RFC 6587 section 3.4.1).
@@ -18,39 +18,39 @@ pub enum Framing {
     Line,
 }
 
-/// What ended the bytes of a [`Frame`].
+/// End of a [`Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The count was reached.
+    /// Count reached.
     Count,
-    /// A newline; `bytes` does not contain it.
+    /// A newline, not included in `bytes`.
     Newline,
-    /// A NUL, if [`FrameReader::end_lines_at_nul`] was called; `bytes` does not contain it.
+    /// A NUL, not included in `bytes`, after [`FrameReader::end_lines_at_nul`].
     Nul,
-    /// The message is longer than the bound. The next frame is its next piece.
+    /// Message longer than the limit. The next frame holds its next piece.
     Continues,
-    /// The input ended in the middle of a line, or `missing_len` bytes before the end of a count.
+    /// Input ended inside a line, or `missing_len` bytes before a count was complete.
     EndOfInput {
-        /// Bytes that were counted and not received; 0 for a line.
+        /// Counted bytes never received; 0 for a line.
         missing_len: usize,
     },
 }
 
-/// A message. A message longer than the reader's bound arrives as several frames, its pieces.
+/// Message. A message longer than the reader's limit arrives in several frames, its pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// The bytes, without count and newline; at most as many as the bound.
+    /// Message bytes, without count and newline; limited to the reader's maximum.
     pub bytes: &'a [u8],
-    /// How the end was found.
+    /// Counted or line.
     pub framing: Framing,
-    /// Number of this piece of the message, from 0.
+    /// Piece number within the message, from 0.
     pub piece: u32,
-    /// What ended the bytes.
+    /// Cause of the end.
     pub ending: Ending,
 }
 
 impl Frame<'_> {
-    /// If this is all of a message, neither longer than the bound nor interrupted.
+    /// True for a complete message in a single piece.
     pub fn is_whole(&self) -> bool {
         let is_ended = match self.ending {
             Ending::Count | Ending::Newline | Ending::Nul => true,
@@ -60,24 +60,24 @@ impl Frame<'_> {
     }
 }
 
-/// The message that is being read.
+/// Message being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// None: the next byte is the first of a frame.
+    /// Before a frame's first byte.
     Start,
-    /// A line, of which `piece` pieces are taken and `searched_len` unparsed bytes have no end.
+    /// Inside a line: `piece` pieces returned; `searched_len` unparsed bytes contain no end.
     Line { piece: u32, searched_len: usize },
-    /// A counted message, of which `piece` pieces are taken and `left_len` bytes are not.
+    /// Inside a counted message: `piece` pieces returned; `left_len` bytes remaining.
     Counted { piece: u32, left_len: usize },
 }
 
-/// Finds the messages in a stream.
+/// Splits a stream into messages.
 ///
-/// The rule, as measured with rsyslog and HAProxy: a frame that begins with digits, a space and `<` is
-/// counted, any other is a line. (rsyslog takes each leading digit for a count and swallows such
-/// lines.) A count has no leading zero (RFC 6587 section 3.4.1) and at most nine digits.
+/// Rule, measured with rsyslog and HAProxy: a frame that starts with digits, space and `<` is
+/// counted; any other frame is a line. (rsyslog treats every leading digit as a count and swallows
+/// such lines.) A count has no leading zero (RFC 6587 section 3.4.1) and at most nine digits.
 ///
-/// Memory: the bound and a count. A longer message arrives in pieces, none of it is lost.
+/// Memory: the message limit plus a count. Longer messages arrive completely, in pieces.
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: ReadBuffer,
@@ -88,15 +88,15 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// A reader of messages of at most `len_max` bytes; longer ones are handed on in pieces.
+    /// Reader for messages up to `len_max` bytes; longer messages arrive in pieces.
     pub fn new(len_max: usize) -> FrameReader {
         assert!(len_max > 0, "messages have no length");
         let buffer = ReadBuffer::new(len_max.saturating_add(HEADER_LEN_MAX + 1));
         FrameReader { buffer, len_max, nul_ends_line: false, is_ended: false, state: State::Start }
     }
 
-    /// Lets a NUL end a line too, as Python's `SysLogHandler` does over TCP. RFC 6587 section 3.4.2
-    /// knows such senders; without this a NUL is a byte of the line.
+    /// Treats NUL as a line end too: Python's `SysLogHandler` sends NUL over TCP. RFC 6587 section
+    /// 3.4.2 mentions such senders; by default a NUL is line text.
     pub fn end_lines_at_nul(mut self) -> FrameReader {
         self.nul_ends_line = true;
         self
@@ -112,31 +112,31 @@ impl FrameReader {
         self.buffer.filled(len);
     }
 
-    /// Copies what fits of `input`; the rest fits after some calls of
-    /// [`next_frame`](Self::next_frame). Returns how many bytes were copied.
+    /// Copies as much of `input` as fits; returns the byte count. The rest fits after some
+    /// [`next_frame`](Self::next_frame) calls.
     pub fn push(&mut self, input: &[u8]) -> usize {
         let len = copy_prefix(input, self.buffer.space());
         self.buffer.filled(len);
         len
     }
 
-    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
-    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    /// Frees an idle session's memory; the next read allocates it again. Callers use this after a
+    /// quiet period, so a thousand idle sessions cost nothing.
     pub fn free_unused(&mut self) {
         self.buffer.free_unused();
     }
 
-    /// Says that no byte follows: what is unfinished becomes a frame.
+    /// Ends the input: an unfinished message becomes a frame.
     pub fn end_input(&mut self) {
         self.is_ended = true;
     }
 
-    /// If an unfinished message waits for more bytes.
+    /// True if an unfinished message waits for more bytes.
     pub fn is_in_message(&self) -> bool {
         self.state != State::Start || !self.buffer.unparsed().is_empty()
     }
 
-    /// The next message or piece; `None` until more is read.
+    /// Next message or piece; `None` until more input arrives.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         if self.state == State::Start {
             let (state, header_len) = start_of(self.buffer.unparsed(), self.is_ended)?;
@@ -199,8 +199,8 @@ impl FrameReader {
     }
 }
 
-/// Decides from the first bytes of a frame how its end is found; returns the length of its header too.
-/// `None` until enough bytes are read.
+/// Determines framing and header length from a frame's first bytes. `None` until enough bytes
+/// arrive.
 fn start_of(bytes: &[u8], is_ended: bool) -> Option<(State, usize)> {
     let line = Some((State::Line { piece: 0, searched_len: 0 }, 0));
     let digit_count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -217,7 +217,7 @@ fn start_of(bytes: &[u8], is_ended: bool) -> Option<(State, usize)> {
     }
 }
 
-/// A message that cannot be written as a line.
+/// Error: message cannot be written as a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContainsNewline;
 
@@ -230,19 +230,19 @@ impl fmt::Display for ContainsNewline {
 impl std::error::Error for ContainsNewline {}
 
 /// Appends a counted frame (RFC 6587 section 3.4.1, RFC 5425 section 4.3). Readers recognise it by
-/// the `<` of the message, as every syslog message has it.
+/// the message's leading `<`, present in every syslog message.
 pub fn append_counted(message: &[u8], output: &mut Vec<u8>) {
     append_decimal(message.len() as u64, output);
     output.push(b' ');
     output.extend_from_slice(message);
 }
 
-/// Appends a message and a newline (RFC 6587 section 3.4.2). syslog-ng removes a CR before the newline,
-/// as measured: only a counted frame is certain to keep each byte.
+/// Appends message and newline (RFC 6587 section 3.4.2). Measured: syslog-ng removes a CR before
+/// the newline, so only counted frames preserve every byte.
 ///
 /// # Errors
 ///
-/// Nothing is appended if the message contains a newline, as readers would see two messages.
+/// Appends nothing if the message contains a newline, because readers would see two messages.
 pub fn append_line(message: &[u8], output: &mut Vec<u8>) -> Result<(), ContainsNewline> {
     if memchr::memchr(b'\n', message).is_some() {
         return Err(ContainsNewline);

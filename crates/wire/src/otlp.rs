@@ -1,30 +1,30 @@
-//! The body of a request to `/v1/logs` of OTLP/HTTP in JSON, and the answers to it.
+//! Body of OTLP/HTTP requests to `/v1/logs` in JSON, and parsing of responses.
 //!
-//! The writer makes JSON itself: the form is fixed, a record is appended without allocation, and no
-//! step can fail. Answers may be any JSON, which `serde_json` reads.
+//! The writer formats JSON itself: the structure is fixed, appending allocates nothing, and no step
+//! can fail. Responses may contain any JSON; `serde_json` parses them.
 
 use crate::buffer::append_decimal;
 use crate::syslog::{Severity, UnixTime};
 
-/// Bytes of a server's message that are kept.
+/// Maximum kept length of a server message, in bytes.
 const MESSAGE_LEN_MAX: usize = 256;
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// A value of OTLP (`AnyValue`).
+/// OTLP value (`AnyValue`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Text of UTF-8: `stringValue`.
+    /// UTF-8 text: `stringValue`.
     String(&'a str),
     /// Other bytes: `bytesValue`, in base64.
     Bytes(&'a [u8]),
-    /// A number: `intValue`, in decimal digits as a string.
+    /// Integer: `intValue`, a string of decimal digits.
     Int(i64),
 }
 
 impl<'a> Value<'a> {
-    /// Bytes as a string if they are UTF-8, otherwise as bytes: neither is changed.
+    /// Valid UTF-8 becomes a string, other input becomes bytes; both stay unchanged.
     pub fn from_bytes(bytes: &'a [u8]) -> Value<'a> {
         match str::from_utf8(bytes) {
             Ok(text) => Value::String(text),
@@ -33,40 +33,40 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A name and its value.
+/// Attribute name and value.
 pub type Attribute<'a> = (&'a str, Value<'a>);
 
-/// A log record.
+/// Log record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// When the event happened: `timeUnixNano`, all nine digits of a fraction.
+    /// Event time: `timeUnixNano`, with nanoseconds.
     pub time: Option<UnixTime>,
-    /// When it was seen: `observedTimeUnixNano`.
+    /// Observation time: `observedTimeUnixNano`.
     pub observed_time: Option<UnixTime>,
-    /// Written as number and text.
+    /// Severity, written as number and text.
     pub severity: Option<Severity>,
-    /// The line.
+    /// Log line.
     pub body: Value<'a>,
-    /// Names and values, in order.
+    /// Attributes in order.
     pub attributes: &'a [Attribute<'a>],
 }
 
-/// The body of a request while records are appended.
+/// Request body under construction.
 ///
-/// Memory is the caller's to bound: see [`len`](Request::len).
+/// The caller bounds memory: see [`len`](Request::len).
 #[derive(Clone, Debug)]
 pub struct Request {
     body: Vec<u8>,
-    /// The scope as JSON, which each resource repeats.
+    /// Scope as JSON, repeated for each resource.
     scope: Vec<u8>,
     record_count: usize,
     has_resource: bool,
-    /// If the resource has a record already.
+    /// True after the resource's first record.
     has_record: bool,
 }
 
 impl Request {
-    /// A request without records, of a scope with this name and version.
+    /// Empty request with this scope name and version.
     pub fn new(scope_name: &str, scope_version: &str) -> Request {
         let mut scope = b"{\"name\":".to_vec();
         append_string(scope_name, &mut scope);
@@ -82,7 +82,7 @@ impl Request {
         }
     }
 
-    /// Begins the records of a resource with these attributes, such as `service.name`.
+    /// Starts a resource with these attributes, such as `service.name`.
     pub fn begin_resource(&mut self, attributes: &[Attribute<'_>]) {
         if self.has_resource {
             self.body.extend_from_slice(b"]}]},");
@@ -96,8 +96,8 @@ impl Request {
         self.has_record = false;
     }
 
-    /// Appends a record of the resource that was begun last; without one, of a resource without
-    /// attributes.
+    /// Appends a record to the current resource; without
+    /// [`begin_resource`](Request::begin_resource), to a resource without attributes.
     pub fn push(&mut self, record: &Record<'_>) {
         if !self.has_resource {
             self.begin_resource(&[]);
@@ -110,22 +110,22 @@ impl Request {
         self.record_count += 1;
     }
 
-    /// How many records it has.
+    /// Record count.
     pub fn record_count(&self) -> usize {
         self.record_count
     }
 
-    /// Bytes of the body so far.
+    /// Body length, in bytes.
     pub fn len(&self) -> usize {
         self.body.len()
     }
 
-    /// If it has no record.
+    /// True without records.
     pub fn is_empty(&self) -> bool {
         self.record_count == 0
     }
 
-    /// The body, to be sent with `Content-Type: application/json`.
+    /// Completes the body; send it with `Content-Type: application/json`.
     pub fn finish(mut self) -> Vec<u8> {
         if self.has_resource {
             self.body.extend_from_slice(b"]}]}");
@@ -159,8 +159,7 @@ fn append_record(record: &Record<'_>, output: &mut Vec<u8>) {
     output.push(b'}');
 }
 
-/// The number that the data model of OpenTelemetry gives a severity of syslog (Logs Data Model, appendix
-/// B).
+/// OpenTelemetry severity number for a syslog severity (Logs Data Model, appendix B).
 fn severity_number(severity: Severity) -> u8 {
     match severity {
         Severity::Emerg => 21,
@@ -174,8 +173,8 @@ fn severity_number(severity: Severity) -> u8 {
     }
 }
 
-/// Appends a time and a comma. It is an unsigned number of 64 bits, as a string (protobuf's JSON); 0
-/// means unknown, and so does a time before 1970 or after 2554.
+/// Appends a time and comma: a 64-bit unsigned number as a string (protobuf's JSON). 0 means
+/// unknown, also for times before 1970 or after 2554.
 fn append_time(name: &str, time: UnixTime, output: &mut Vec<u8>) {
     let secs = u64::try_from(time.secs).ok().and_then(|secs| secs.checked_mul(NANOS_PER_SEC));
     let nanos = secs.and_then(|nanos| nanos.checked_add(time.nanos.into())).unwrap_or(0);
@@ -223,7 +222,7 @@ fn append_value(value: Value<'_>, output: &mut Vec<u8>) {
     output.push(b'}');
 }
 
-/// Appends a string of JSON (RFC 8259 section 7).
+/// Appends a JSON string (RFC 8259 section 7).
 fn append_string(text: &str, output: &mut Vec<u8>) {
     output.push(b'"');
     let bytes = text.as_bytes();
@@ -260,21 +259,22 @@ fn append_base64(bytes: &[u8], output: &mut Vec<u8>) {
     }
 }
 
-/// What a server says in an answer of success.
+/// Content of a successful response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Success {
-    /// Records that were rejected for good: they must not be sent again (OTLP, partial success).
+    /// Permanently rejected records: never resend these (OTLP, partial success).
     pub rejected_count: u64,
-    /// Why, or a warning if none is rejected; printable, possibly empty.
+    /// Reason, or a warning if every record was accepted; printable, possibly empty.
     pub message: String,
 }
 
-/// Reads the body of an answer with a status of 2xx. An empty body, which some servers send with 204,
-/// rejects nothing.
+/// Parses the body of a 2xx response. An empty body, which some servers send with 204, rejects
+/// nothing.
 ///
 /// # Errors
 ///
-/// If the body is not the JSON of OTLP, with its beginning: what the server accepted is unknown then.
+/// Returns the body's beginning if the body is not OTLP JSON: the accepted records are then
+/// unknown.
 pub fn parse_success(body: &[u8]) -> Result<Success, NotOtlp> {
     if body.trim_ascii().is_empty() {
         return Ok(Success::default());
@@ -293,15 +293,15 @@ pub fn parse_success(body: &[u8]) -> Result<Success, NotOtlp> {
     Ok(Success { rejected_count, message: printable(message.unwrap_or_default()) })
 }
 
-/// An integer of 64 bits is a string in protobuf's JSON; a number is accepted too.
+/// protobuf's JSON writes 64-bit integers as strings; numbers are accepted too.
 fn parse_count(count: &serde_json::Value) -> Option<u64> {
     count.as_u64().or_else(|| count.as_str()?.parse().ok())
 }
 
-/// The answer is not the JSON of OTLP.
+/// Error: response is not OTLP JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotOtlp {
-    /// The beginning of the body, printable.
+    /// Beginning of the body, printable.
     pub body: String,
 }
 
@@ -313,8 +313,8 @@ impl std::fmt::Display for NotOtlp {
 
 impl std::error::Error for NotOtlp {}
 
-/// The reason in the body of an answer of failure: the `message` of its status (OTLP/HTTP, failures), or
-/// the beginning of the body. Printable, possibly empty.
+/// Failure reason in a response body: the `message` of its status (OTLP/HTTP, failures), or the
+/// body's beginning. Printable, possibly empty.
 pub fn failure_message(body: &[u8]) -> String {
     let status: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let message = status.as_ref().and_then(|status| status.get("message")?.as_str());
@@ -324,7 +324,7 @@ pub fn failure_message(body: &[u8]) -> String {
     }
 }
 
-/// At most [`MESSAGE_LEN_MAX`] bytes of text from a server, without control characters.
+/// At most [`MESSAGE_LEN_MAX`] bytes of server text, without control characters.
 fn printable(text: &str) -> String {
     let mut message = String::new();
     for char in text.chars() {

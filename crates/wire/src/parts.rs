@@ -1,38 +1,38 @@
-//! Long messages in numbered parts: each part is a message of RFC 5424 of its own, at most so many bytes
-//! long with its header, and carries an element `[ID id="..." part="2" parts="17"]`. The texts of the
-//! parts with one `id`, in order, are the text.
+//! Splits long messages into numbered parts: each part is a complete RFC 5424 message within a
+//! length limit, header included, and carries an element `[ID id="..." part="2" parts="17"]`. The
+//! parts' texts with equal `id`, joined in order, form the original text.
 
 use crate::syslog::structured_data::Element;
 use crate::syslog::{Header, append_rfc5424};
 use std::fmt;
 
-/// Bytes of text that a part must have room for. Fewer would make thousands of parts of headers.
+/// Minimum text length per part. Less would produce thousands of parts made mostly of headers.
 const ROOM_MIN: usize = 16;
-/// Bytes of `\x0a`, which stands for a newline, and of `\x00`.
+/// Length of the escapes `\x0a` (newline) and `\x00`.
 const ESCAPED_LEN: usize = 4;
-/// Digits of the number of parts; more parts than that do not fit in memory.
+/// Digits of the part count; memory cannot hold more parts.
 const DIGITS_MAX: u32 = 9;
 
-/// A message, long or not.
+/// Message of any length.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// The header; each part has it.
+    /// Header, repeated in each part.
     pub header: Header<'a>,
-    /// The structured data; each part has it.
+    /// Structured data, repeated in each part.
     pub elements: &'a [Element<'a>],
-    /// The SD-ID of the element that parts have besides; not the id of another element, since ids
-    /// are unique in a message (RFC 5424 section 6.3.2).
+    /// SD-ID of the part element; must differ from all other elements, because SD-IDs are unique
+    /// within a message (RFC 5424 section 6.3.2).
     pub part_sd_id: &'a str,
-    /// The name of this message; its parts share it, and other messages have another.
+    /// Unique message id, shared by its parts.
     pub id: &'a [u8],
-    /// The text.
+    /// Message text.
     pub text: &'a [u8],
 }
 
-/// The bound leaves too little room for text beside the header.
+/// Error: limit leaves too little room for text after the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom {
-    /// The smallest bound that would do, in bytes.
+    /// Smallest sufficient limit, in bytes.
     pub len_min: usize,
 }
 
@@ -44,26 +44,26 @@ impl fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
-/// The messages to be sent for one message: itself, or its parts.
+/// Messages to send for one input: itself, or its parts.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
     message: Message<'a>,
-    /// Bytes of escaped text in each part but the last.
+    /// Escaped text bytes per part; the last part may have fewer.
     room_len: usize,
-    /// Text of the parts from `number` on.
+    /// Remaining text, from part `number`.
     rest: &'a [u8],
-    /// Number of the next part, from 1.
+    /// Next part number, from 1.
     number: u32,
     count: u32,
 }
 
 impl<'a> Parts<'a> {
-    /// Divides a message into the fewest parts of at most `len_max` bytes, header included. The same
-    /// message gives the same parts each time. A character of UTF-8 is not cut.
+    /// Divides a message into the fewest parts of at most `len_max` bytes, header included.
+    /// Deterministic; never splits a UTF-8 character.
     ///
     /// # Errors
     ///
-    /// If the message is too long and its header leaves no room for text.
+    /// Fails if the message is too long and its header leaves no room for text.
     pub fn new(message: Message<'a>, len_max: usize) -> Result<Parts<'a>, NoRoom> {
         let parts =
             |room_len, count| Parts { message, room_len, rest: message.text, number: 1, count };
@@ -84,12 +84,12 @@ impl<'a> Parts<'a> {
         unreachable!("a text of {} bytes has fewer parts than bytes", message.text.len())
     }
 
-    /// The number of messages, at least 1.
+    /// Message count, at least 1.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// Appends the next message; false, and nothing is appended, if there is none.
+    /// Appends the next message; returns false without output after the last.
     pub fn append_next(&mut self, output: &mut Vec<u8>) -> bool {
         if self.number > self.count {
             return false;
@@ -103,7 +103,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// How many parts a text has; `None` if more than `count_max`.
+/// Part count of a text; `None` if above `count_max`.
 fn part_count(text: &[u8], room_len: usize, count_max: u32) -> Option<u32> {
     let mut rest = text;
     let mut count = 0;
@@ -117,7 +117,7 @@ fn part_count(text: &[u8], room_len: usize, count_max: u32) -> Option<u32> {
     Some(count)
 }
 
-/// How many bytes of a text are a part whose escaped text has at most `room_len` bytes.
+/// Text bytes that fit into `room_len` bytes after escaping.
 fn prefix_len(text: &[u8], room_len: usize) -> usize {
     if text.len() <= room_len / ESCAPED_LEN {
         return text.len();
@@ -132,13 +132,13 @@ fn prefix_len(text: &[u8], room_len: usize) -> usize {
     char_boundary(text, text.iter().take_while(fits).count())
 }
 
-/// The start of the character of UTF-8 that `len` would cut, or `len`.
+/// Start of the UTF-8 character that `len` would split, or `len`.
 fn char_boundary(text: &[u8], len: usize) -> usize {
     let is_continuation = |pos: usize| text[pos] & 0xc0 == 0x80;
     if len == text.len() {
         return len;
     }
-    // A character has at most three bytes after its first.
+    // A UTF-8 character has at most three continuation bytes.
     let start = (len.saturating_sub(3)..=len).rev().find(|pos| !is_continuation(*pos));
     start.filter(|start| *start > 0 && (*start == len || text[*start] >= 0xc0)).unwrap_or(len)
 }
@@ -151,14 +151,14 @@ fn escaped_len(text: &[u8]) -> usize {
     text.len() + memchr::memchr2_iter(b'\n', 0, text).count() * (ESCAPED_LEN - 1)
 }
 
-/// The length of all before the space and the text.
+/// Length before the space and text.
 fn header_len(message: &Message<'_>, part: Option<(u32, u32)>) -> usize {
     let mut header = Vec::new();
     append_message(message, part, b"", &mut header);
     header.len()
 }
 
-/// Appends the message with this text: the whole, or part (number, count).
+/// Appends the message with this text: complete, or part (number, count).
 fn append_message(
     message: &Message<'_>,
     part: Option<(u32, u32)>,

@@ -1,5 +1,5 @@
-//! RELP, the Reliable Event Logging Protocol, version 0: its specification, and where that is silent
-//! librelp 1.11, whose behaviour was measured with real sessions.
+//! RELP, the Reliable Event Logging Protocol, version 0. If the specification is silent, this
+//! module follows librelp 1.11, measured in real sessions.
 //!
 //! ```
 //! use wire::relp::client::{Client, Event as ClientEvent};
@@ -7,8 +7,8 @@
 //!
 //! let mut client = Client::new(128);
 //! let mut server = Server::new(DATA_LEN_MAX_DEFAULT);
-//! // A caller writes `output` to a socket and reads from it into `space`; here the bytes go from one
-//! // side to the other.
+//! // Callers write `output` to a socket and read its bytes into `space`; here the bytes move
+//! // directly between both sides.
 //! let len = server.push(client.output());
 //! client.written(len);
 //! assert!(matches!(server.next_event(), Some(ServerEvent::Opened { .. })));
@@ -34,11 +34,10 @@ pub mod frame;
 mod offers;
 pub mod server;
 
-/// The version that both sides speak. A server that answers 1 is refused by each librelp client, as
-/// measured.
+/// Protocol version of both sides. Measured: every librelp client refuses a server that answers 1.
 const VERSION: u32 = 0;
-/// What both sides call themselves: name, version, address.
+/// Software offer: name, version, address.
 const SOFTWARE: &str =
     concat!("multilog,", env!("CARGO_PKG_VERSION"), ",https://cr.yp.to/daemontools.html");
-/// The command without which no message is sent.
+/// Command required for messages.
 const SYSLOG: &str = "syslog";

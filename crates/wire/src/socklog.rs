@@ -1,12 +1,12 @@
-//! The prefix that socklog writes before a message, so that patterns made for socklog select by it:
-//! `local2.notice: `. As measured with socklog 2.1.0, which writes none before a message without PRI.
+//! socklog's message prefix, `local2.notice: `, so patterns written for socklog still match.
+//! Measured with socklog 2.1.0, which writes no prefix without a PRI.
 
 use crate::syslog::{Pri, Severity};
 
-/// Facilities that socklog calls `unknown`, as syslog.h has no names for them.
+/// Facilities that socklog calls `unknown`: syslog.h lacks names.
 const UNNAMED: std::ops::RangeInclusive<u8> = 12..=15;
 
-/// Appends the prefix, as `facility.severity: `; nothing for a message without a valid PRI.
+/// Appends the prefix `facility.severity: `; appends nothing without a valid PRI.
 pub fn append_prefix(pri: Option<Pri>, output: &mut Vec<u8>) {
     let Some(pri) = pri else { return };
     output.extend_from_slice(facility_name(pri).as_bytes());

@@ -1,5 +1,5 @@
-//! Messages of syslog: RFC 5424, RFC 3164 and what local sockets and old programs send, written and
-//! read. Framing is elsewhere (`frame`, `relp`); a message here is its bytes alone.
+//! syslog messages: writes and reads RFC 5424, RFC 3164, and variants from local sockets and old
+//! programs. Framing lives elsewhere (`frame`, `relp`); a message here has no framing bytes.
 
 mod escape;
 mod parse;

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A frame whose bytes outlive the reader.
+/// Frame that outlives its reader.
 type Owned = (Vec<u8>, Framing, u32, Ending);
 
 fn read(reader: &mut FrameReader, chunks: &[&[u8]]) -> Vec<Owned> {
@@ -37,7 +37,7 @@ fn cut_count(missing_len: usize) -> (Framing, Ending) {
     (Framing::Counted, Ending::EndOfInput { missing_len })
 }
 
-/// Checks the frames of an input that is read at once, and a byte at a time.
+/// Checks an input's frames, read at once and bytewise.
 #[track_caller]
 fn check(len_max: usize, input: &str, expected: &[(&str, (Framing, Ending))]) {
     let bytes = input.as_bytes();
@@ -188,7 +188,7 @@ fn a_message_with_a_newline_is_not_written_as_a_line() {
     assert_eq!(output, b"before");
 }
 
-/// Messages as syslog has them, written both ways.
+/// Realistic syslog messages in both framings.
 fn messages() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
     let byte = proptest::sample::select(b"<1> \n\0x9\xff".to_vec());
     let message = proptest::collection::vec(byte, 0..40);
@@ -237,7 +237,7 @@ proptest! {
         };
         let at_once = read(&mut reader(), &[&input]);
         prop_assert_eq!(&read(&mut reader(), &split(&input, &cuts)), &at_once);
-        // Nothing is lost but counts and ends.
+        // Only counts and line ends may be lost.
         let is_text = |byte: &&u8| matches!(byte, b'<' | b'>' | b'x');
         let texts: Vec<u8> = at_once.iter().flat_map(|frame| frame.0.iter().copied()).collect();
         prop_assert_eq!(

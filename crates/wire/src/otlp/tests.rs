@@ -12,7 +12,7 @@ fn parsed(request: Request) -> serde_json::Value {
     serde_json::from_slice(&request.finish()).unwrap()
 }
 
-/// The records of a request with one record.
+/// Records of a single-record request.
 fn written(record: &Record<'_>) -> serde_json::Value {
     let mut request = Request::new("multilog", "1");
     request.push(record);
@@ -205,7 +205,7 @@ proptest! {
     }
 }
 
-/// A decoder as slow as it is simple.
+/// Simple reference decoder.
 fn decode_base64(text: &str) -> Vec<u8> {
     let digit = |byte: &u8| BASE64.iter().position(|digit| digit == byte);
     let bits = text

@@ -22,7 +22,7 @@ fn messages(message: Message<'_>, len_max: usize) -> Result<Vec<Vec<u8>>, NoRoom
     }
 }
 
-/// The texts of parts, in order, each checked against the bound.
+/// Texts of all parts in order, each checked against the limit.
 fn texts(text: &[u8], len_max: usize) -> Vec<Vec<u8>> {
     let messages = messages(message(text), len_max).unwrap();
     assert!(messages.iter().all(|message| message.len() <= len_max));
@@ -71,11 +71,11 @@ fn parts_keep_the_structured_data_of_the_message() {
 
 #[test]
 fn numbers_of_parts_need_no_more_room_than_there_is() {
-    // Nine parts have numbers of one digit, ten have some of two.
+    // Nine parts need one-digit numbers; ten parts need some two-digit numbers.
     let room = 20;
     let len_max = PART_HEADER_LEN + room;
     assert_eq!(texts(&[b'x'; 180], len_max).len(), 9);
-    // Both numbers of a part have two digits then, so that two bytes of text less fit.
+    // Both part numbers then have two digits, leaving two bytes less for text.
     assert_eq!(texts(&[b'x'; 181], len_max).len(), 181_usize.div_ceil(room - 2));
     assert_eq!(
         texts(&[b'x'; 131_000], 8096).len(),
@@ -91,12 +91,12 @@ fn characters_and_escapes_are_not_cut() {
     let found = texts(text.as_bytes(), len_max);
     assert_eq!(found[0], "x".repeat(room - 1).as_bytes());
     assert!(found[1].starts_with("\u{20ac}y".as_bytes()));
-    // An escape of four bytes does not fit in the last three.
+    // A four-byte escape exceeds the last three bytes.
     let text = [&[b'x'; 37][..], b"\n", &[b'y'; 40]].concat();
     let found = texts(&text, len_max);
     assert_eq!(found[0], [b'x'; 37]);
     assert!(found[1].starts_with(b"\\x0ay"));
-    // Bytes that are no UTF-8 are cut anywhere.
+    // Invalid UTF-8 may be cut anywhere.
     assert_eq!(texts(&[0x80; 100], len_max)[0].len(), room);
 }
 

@@ -1,7 +1,8 @@
-//! The client's side of a RELP session: frames out, answers in.
+//! RELP client session: sends frames, reads responses.
 //!
-//! A session is one connection. After a failure the caller connects again, makes a new [`Client`] and
-//! sends [`Client::unacknowledged`] again: the lines are the caller's, the client knows their ids alone.
+//! A session is one connection. After a failure, the caller reconnects, creates a new [`Client`]
+//! and resends [`Client::unacknowledged`]: the caller keeps the lines; the client knows only their
+//! ids.
 
 use super::frame::{self, FrameError, append_frame, distance, next_txnr, parse_frame};
 use super::offers::{self, Offers, Version};
@@ -9,23 +10,23 @@ use crate::buffer::{Output, ReadBuffer, copy_prefix};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Unanswered frames in librelp, and the default here.
+/// librelp's maximum of unanswered frames; default window.
 pub const WINDOW_DEFAULT: usize = 128;
-/// Bytes of data in an answer: a line of text and the offers of a server.
+/// Data limit of a response, in bytes: a text line plus server offers.
 const ANSWER_LEN_MAX: usize = 16 * 1024;
-/// Bytes that wait to be written before [`Client::room`] is 0.
+/// Unwritten bytes at which [`Client::room`] becomes 0.
 const OUTPUT_LEN_MAX: usize = 256 * 1024;
-/// Bytes of an answer's text, as in librelp.
+/// Response text limit, as in librelp.
 const TEXT_LEN_MAX: usize = 80;
-/// The code for success.
+/// Success code.
 const OK: u16 = 200;
 
-/// What a server answered.
+/// Server response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Three digits: 200 for success.
+    /// Three-digit code: 200 for success.
     pub code: u16,
-    /// At most 80 bytes of text, printable.
+    /// Printable text, at most 80 bytes.
     pub text: String,
 }
 
@@ -35,65 +36,65 @@ impl fmt::Display for Answer {
     }
 }
 
-/// What happened in a session.
+/// Session event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The server takes messages.
+    /// Server accepts messages.
     Opened {
-        /// What it calls itself; empty if it does not say.
+        /// Server software; empty if unnamed.
         software: String,
     },
-    /// The server does not take messages now. The session is over, and nothing was sent.
+    /// Server refuses messages now. The session is over; nothing was sent.
     OpenRefused(Answer),
-    /// This message is stored. Ids arrive in the order in which they were sent, also if answers do not.
+    /// Message stored. Ids arrive in sending order, even if responses arrive out of order.
     Acknowledged {
-        /// As given to [`Client::send`].
+        /// Id passed to [`Client::send`].
         id: u64,
     },
-    /// The server answered another code than 200. No later id is reported as acknowledged, so that a
-    /// cursor cannot pass the message: the caller ends the session and tries again in the next one.
+    /// Server answered a code other than 200. Later ids are never reported as acknowledged, so a
+    /// cursor cannot pass the message: the caller ends the session and retries in a new session.
     Refused {
-        /// As given to [`Client::send`].
+        /// Id passed to [`Client::send`].
         id: u64,
-        /// Why.
+        /// Reason.
         answer: Answer,
     },
-    /// The server closes the session (the hint `serverclose`). It is over.
+    /// Server closes the session (hint `serverclose`), which is over.
     ServerCloses,
-    /// The server answered [`Client::close`]. The session is over.
+    /// Server answered [`Client::close`]. The session is over.
     Closed,
-    /// The server does not speak the protocol. The session is over.
+    /// Protocol violation by the server. The session is over.
     Broken(Fault),
 }
 
-/// A message that was sent and not reported with [`Event::Acknowledged`].
+/// Message sent but not yet reported through [`Event::Acknowledged`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unacknowledged {
-    /// As given to [`Client::send`].
+    /// Id passed to [`Client::send`].
     pub id: u64,
-    /// If the server answered 200 while an older message is not acknowledged. The next session need
-    /// not send this message again.
+    /// True if the server answered 200 before an older message was acknowledged. The next session
+    /// need not resend this message.
     pub is_stored: bool,
 }
 
-/// What a server did wrong.
+/// Protocol violation by a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Bytes that are no frame.
+    /// Invalid frame.
     Frame(FrameError),
-    /// A frame that servers do not send.
+    /// Frame type that servers never send.
     UnexpectedCommand,
-    /// An answer to a transaction that waits for none.
+    /// Response without a pending transaction.
     UnknownTransaction(u32),
-    /// An answer without three digits and a space.
+    /// Response without three digits and space.
     Answer,
-    /// An answer to `open` whose offers are too long.
+    /// Response to `open` with excessively long offers.
     Offers,
-    /// An answer to `open` without `relp_version`.
+    /// Response to `open` without `relp_version`.
     NoVersion,
-    /// An answer to `open` with another version than 0.
+    /// Response to `open` with another version than 0.
     Version,
-    /// An answer to `open` without `commands=syslog`.
+    /// Response to `open` without `commands=syslog`.
     NoSyslog,
 }
 
@@ -120,10 +121,10 @@ impl std::error::Error for Fault {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// `open` is sent and not answered.
+    /// `open` sent, response pending.
     Opening,
     Open,
-    /// `close` is sent with this number and not answered.
+    /// `close` sent as transaction `txnr`, response pending.
     Closing {
         txnr: u32,
     },
@@ -143,28 +144,28 @@ struct Sent {
     fate: Fate,
 }
 
-/// A session, from `open` to its end.
+/// Client session from `open` to its end.
 ///
-/// Memory: 256 KiB and one frame of output, 16 KiB of input, 16 bytes for each frame of the window.
+/// Memory: 256 KiB plus one frame for output, 16 KiB for input, 16 bytes per window frame.
 #[derive(Debug)]
 pub struct Client {
     state: State,
     window: usize,
     input: ReadBuffer,
     output: Output,
-    /// The window: frames from the oldest unacknowledged frame on; at most `window`.
+    /// Window: frames starting with the oldest unacknowledged frame; at most `window`.
     sent: VecDeque<Sent>,
-    /// Transaction of the first frame in `sent`; equal to `next_txnr` if that is empty.
+    /// Transaction of the first frame in `sent`; equals `next_txnr` if `sent` is empty.
     first_txnr: u32,
     next_txnr: u32,
 }
 
 impl Client {
-    /// A session with at most `window` unacknowledged frames. `open` is its first output.
+    /// Creates a session with at most `window` unacknowledged frames. Its first output is `open`.
     ///
-    /// It asks for version 0 and offers the command `syslog`. Messages are sent when the answer is
-    /// there: librelp allows them before, but a server that refuses `open` would leave them
-    /// unanswered.
+    /// The client requests version 0 and offers the command `syslog`. Messages wait for the
+    /// server's response: librelp sends earlier, but a server that refuses `open` would leave such
+    /// messages unanswered.
     pub fn new(window: usize) -> Client {
         assert!(window > 0, "a window without frames sends nothing");
         let mut output = Output::default();
@@ -180,14 +181,14 @@ impl Client {
         }
     }
 
-    /// How many messages may be sent now: what the window leaves, and 0 before [`Event::Opened`],
-    /// after [`close`](Self::close), or while 256 KiB are not written.
+    /// Number of messages that may be sent now, limited by the window; 0 before [`Event::Opened`],
+    /// after [`close`](Self::close), or while 256 KiB are unwritten.
     pub fn room(&self) -> usize {
         let is_open = self.state == State::Open && self.output.pending().len() < OUTPUT_LEN_MAX;
         if is_open { self.window - self.sent.len() } else { 0 }
     }
 
-    /// Sends a message. `id` is the caller's name for it. False, and nothing is sent, if there is no
+    /// Sends a message under the caller's `id`. Returns false and sends nothing without
     /// [`room`](Self::room).
     #[must_use]
     pub fn send(&mut self, id: u64, message: &[u8]) -> bool {
@@ -200,8 +201,8 @@ impl Client {
         true
     }
 
-    /// Sends `close`. First wait until nothing is unacknowledged, but not for ever: librelp waits one
-    /// second. A session that is not open is over at once.
+    /// Sends `close`. Callers first wait until every message is acknowledged, but not forever:
+    /// librelp waits one second. An unopened session ends immediately.
     pub fn close(&mut self) {
         match self.state {
             State::Open => {
@@ -213,23 +214,23 @@ impl Client {
         }
     }
 
-    /// The messages that were sent and not reported with [`Event::Acknowledged`], in order.
+    /// Messages sent but not yet reported through [`Event::Acknowledged`], in order.
     pub fn unacknowledged(&self) -> impl Iterator<Item = Unacknowledged> {
         let is_stored = |sent: &Sent| sent.fate == Fate::Acknowledged;
         self.sent.iter().map(move |sent| Unacknowledged { id: sent.id, is_stored: is_stored(sent) })
     }
 
-    /// How many messages were sent and not reported with [`Event::Acknowledged`].
+    /// Number of messages sent but not yet reported through [`Event::Acknowledged`].
     pub fn unacknowledged_count(&self) -> usize {
         self.sent.len()
     }
 
-    /// If the session is over: it sends and reads nothing more.
+    /// True after the session's end: no further sending or reading.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Bytes for the server that are not written yet.
+    /// Unwritten bytes for the server.
     pub fn output(&self) -> &[u8] {
         self.output.pending()
     }
@@ -249,21 +250,21 @@ impl Client {
         self.input.filled(len);
     }
 
-    /// Copies what fits of `input`; returns how many bytes those are.
+    /// Copies as much of `input` as fits; returns the byte count.
     pub fn push(&mut self, input: &[u8]) -> usize {
         let len = copy_prefix(input, self.input.space());
         self.input.filled(len);
         len
     }
 
-    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
-    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    /// Frees an idle session's memory; the next read allocates it again. Callers use this after a
+    /// quiet period, so a thousand idle sessions cost nothing.
     pub fn free_unused(&mut self) {
         self.input.free_unused();
         self.output.free_unused();
     }
 
-    /// What happened next; `None` until more is read, and for ever after the session is over.
+    /// Next event; `None` until more input arrives, and always after the session's end.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(id) = self.release() {
@@ -292,7 +293,7 @@ impl Client {
         }
     }
 
-    /// Removes the oldest frames that are answered; returns the first one that is acknowledged.
+    /// Removes the oldest answered frames; returns the first acknowledged id.
     fn release(&mut self) -> Option<u64> {
         let first = *self.sent.front()?;
         if first.fate != Fate::Acknowledged {
@@ -361,7 +362,7 @@ impl Client {
         Ok(Some(Event::Refused { id: sent.id, answer }))
     }
 
-    /// Where in `sent` the unanswered frame with this number is.
+    /// Index in `sent` of the unanswered frame with this transaction number.
     fn position(&self, txnr: u32) -> Option<usize> {
         if !(1..=frame::TXNR_MAX).contains(&txnr) {
             return None;
@@ -372,7 +373,7 @@ impl Client {
     }
 }
 
-/// A frame from a server.
+/// Server frame.
 #[derive(Debug)]
 enum Reply {
     Answer {
@@ -380,7 +381,7 @@ enum Reply {
         answer: Answer,
         offers: Option<Offers>,
     },
-    /// An answer without data, as only `close` has it.
+    /// Empty response, used only for `close`.
     Closed {
         txnr: u32,
     },
@@ -401,7 +402,7 @@ impl Reply {
     }
 }
 
-/// Parses `CODE SP TEXT [LF DATA]`. A bare code is no answer: librelp's client reconnects then.
+/// Parses `CODE SP TEXT [LF DATA]`. A bare code is invalid: librelp's client then reconnects.
 fn parse_answer(data: &[u8]) -> Option<(Answer, &[u8])> {
     let line_len = memchr::memchr(b'\n', data).unwrap_or(data.len());
     let (line, rest) = (&data[..line_len], data.get(line_len + 1..).unwrap_or_default());

@@ -1,45 +1,45 @@
-//! Frames of RELP: `TXNR SP COMMAND SP DATALEN [SP DATA] LF`.
+//! RELP frames: `TXNR SP COMMAND SP DATALEN [SP DATA] LF`.
 
 use crate::buffer::append_decimal;
 use std::fmt;
 
-/// The largest transaction number; 1 follows it (RELP specification, TXNR).
+/// Largest transaction number; 1 follows (RELP specification, TXNR).
 pub const TXNR_MAX: u32 = 999_999_999;
-/// Digits of TXNR and of DATALEN.
+/// Digits of TXNR and DATALEN.
 const DIGITS_MAX: usize = 9;
-/// Bytes of a command: 1 to 32 lower-case letters, as in librelp.
+/// Command length limit: 1 to 32 lower-case letters, as in librelp.
 const COMMAND_LEN_MAX: usize = 32;
-/// The longest frame around its data: two numbers, a command, three spaces and the newline.
+/// Longest overhead around data: two numbers, command, three spaces, newline.
 pub const OVERHEAD_LEN_MAX: usize = 2 * DIGITS_MAX + COMMAND_LEN_MAX + 3 + 1;
 
-/// A frame.
+/// RELP frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// The transaction number; 0 marks a hint, which gets no answer.
+    /// Transaction number; 0 marks a hint, which needs no response.
     pub txnr: u32,
-    /// The command, such as `syslog` or `rsp`.
+    /// Command, such as `syslog` or `rsp`.
     pub command: &'a [u8],
-    /// Its data.
+    /// Frame data.
     pub data: &'a [u8],
 }
 
-/// Why bytes are no frame.
+/// Frame syntax error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// No transaction number of 1 to 9 digits and a space.
+    /// Missing transaction number (1 to 9 digits, space).
     Txnr,
-    /// No command of 1 to 32 lower-case letters and a space.
+    /// Missing command (1 to 32 lower-case letters, space).
     Command,
-    /// No length of 1 to 9 digits with a space or, after 0, a newline.
+    /// Missing length (1 to 9 digits; then space, or newline after 0).
     Length,
-    /// More data than the reader takes.
+    /// Data longer than the limit.
     TooLong {
-        /// Bytes of data in the frame.
+        /// Data length in bytes.
         len: usize,
-        /// Bytes of data that the reader takes.
+        /// Data limit in bytes.
         len_max: usize,
     },
-    /// No newline after the data.
+    /// Missing newline after data.
     Trailer,
 }
 
@@ -59,8 +59,8 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// Appends a frame. Without data the newline follows the length at once: librelp takes a space there for
-/// an error, as measured.
+/// Appends a frame. Empty data means newline directly after the length: librelp rejects a space
+/// there, measured.
 pub fn append_frame(txnr: u32, command: &str, data: &[u8], output: &mut Vec<u8>) {
     append_decimal(txnr.into(), output);
     output.push(b' ');
@@ -74,12 +74,12 @@ pub fn append_frame(txnr: u32, command: &str, data: &[u8], output: &mut Vec<u8>)
     output.push(b'\n');
 }
 
-/// Parses the frame at the start of `bytes` and returns it with its length; `None` if more bytes have to
-/// arrive. An error is reported as soon as it is certain.
+/// Parses the frame at the start of `bytes`; returns frame and length, or `None` until more bytes
+/// arrive. Reports an error as soon as certain.
 ///
 /// # Errors
 ///
-/// If the bytes are no frame, or its data is longer than `data_len_max`.
+/// Fails for an invalid frame, or data longer than `data_len_max`.
 pub fn parse_frame(
     bytes: &[u8],
     data_len_max: usize,
@@ -101,8 +101,7 @@ pub fn parse_frame(
     Ok(Some((Frame { txnr, command, data }, len_start + len_len + after_len)))
 }
 
-/// The number at the start of `bytes` and how many digits it has; `None` until a byte that is no digit
-/// follows.
+/// Parses a number and its digit count; `None` until a non-digit follows.
 fn number(bytes: &[u8], error: FrameError) -> Result<Option<(u32, usize)>, FrameError> {
     let digit_count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digit_count > DIGITS_MAX || (digit_count == 0 && !bytes.is_empty()) {
@@ -115,7 +114,7 @@ fn number(bytes: &[u8], error: FrameError) -> Result<Option<(u32, usize)>, Frame
     Ok(Some((bytes[..digit_count].iter().fold(0, value), digit_count)))
 }
 
-/// The command at the start of `bytes`; `None` until the space after it is there.
+/// Parses the command; `None` until its space arrives.
 fn command(bytes: &[u8]) -> Result<Option<&[u8]>, FrameError> {
     let len = bytes.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
     match bytes.get(len) {
@@ -126,7 +125,7 @@ fn command(bytes: &[u8]) -> Result<Option<&[u8]>, FrameError> {
     }
 }
 
-/// The data after a length, and how many bytes it has with what surrounds it.
+/// Parses data after a length; also returns the length including delimiters.
 fn data(bytes: &[u8], len: usize) -> Result<Option<(&[u8], usize)>, FrameError> {
     if len == 0 {
         return match bytes.first() {
@@ -148,12 +147,12 @@ fn data(bytes: &[u8], len: usize) -> Result<Option<(&[u8], usize)>, FrameError> 
     }
 }
 
-/// The transaction number after this.
+/// Following transaction number.
 pub(super) fn next_txnr(txnr: u32) -> u32 {
     if txnr >= TXNR_MAX { 1 } else { txnr + 1 }
 }
 
-/// How many steps lead from one transaction number to another: 0 if they are equal.
+/// Steps between two transaction numbers: 0 if equal.
 pub(super) fn distance(from: u32, to: u32) -> u32 {
     if to >= from { to - from } else { TXNR_MAX - from + to }
 }

@@ -1,19 +1,19 @@
-//! Offers: what both sides tell of themselves in `open` and its answer, as lines `name=value,value`.
+//! Offers: self-descriptions of both sides in `open` and its response, as lines `name=value,value`.
 
-/// Bytes of a name, as in librelp.
+/// Name length limit, as in librelp.
 const NAME_LEN_MAX: usize = 32;
-/// Bytes of a value, as in librelp.
+/// Value length limit, as in librelp.
 const VALUE_LEN_MAX: usize = 255;
-/// Values of an offer, as in librelp.
+/// Values per offer, as in librelp.
 const VALUE_COUNT_MAX: usize = 64;
-/// Bytes of the software's name that are kept for messages.
+/// Kept length of software names, in bytes.
 const SOFTWARE_LEN_MAX: usize = 128;
 
-/// What the offers of a peer say. Unknown ones are ignored (RELP specification).
+/// Peer's offers. Unknown offers are ignored (RELP specification).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offers {
     pub version: Version,
-    /// If `commands` names `syslog`; `None` without such an offer.
+    /// True if `commands` names `syslog`; `None` without this offer.
     pub has_syslog: Option<bool>,
     /// Software, version and address, printable.
     pub software: String,
@@ -28,7 +28,7 @@ pub(super) enum Version {
 }
 
 impl Offers {
-    /// Reads offers. `None` if one is longer than librelp takes.
+    /// Parses offers. `None` if any exceeds librelp's limits.
     pub(super) fn parse(data: &[u8]) -> Option<Offers> {
         let mut offers = Offers::default();
         for line in data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -67,13 +67,13 @@ fn parse_version(values: &[u8]) -> Version {
     }
 }
 
-/// At most `SOFTWARE_LEN_MAX` bytes of text from a peer, fit for a message.
+/// Printable prefix of peer text, at most `SOFTWARE_LEN_MAX` bytes.
 fn printable(text: &[u8]) -> String {
     let graphic = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '?' };
     text.iter().take(SOFTWARE_LEN_MAX).map(graphic).collect()
 }
 
-/// The offers of this software.
+/// This software's offers.
 pub(super) fn own() -> String {
     format!(
         "relp_version={}\nrelp_software={}\ncommands={}",
@@ -83,7 +83,7 @@ pub(super) fn own() -> String {
     )
 }
 
-/// At most `len_max` bytes of text from a peer, fit for a message.
+/// Printable prefix of peer text, at most `len_max` bytes.
 pub(super) fn printable_prefix(text: &[u8], len_max: usize) -> String {
     printable(&text[..text.len().min(len_max)])
 }

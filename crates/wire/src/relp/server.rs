@@ -1,73 +1,72 @@
-//! The server's side of a RELP session: frames in, answers out when the caller has stored the messages.
+//! RELP server session: reads frames, answers after the caller has stored the messages.
 //!
-//! A `syslog` frame is answered with 200 or not at all: rsyslog's client throws a message away when the
-//! answer is any other code, as measured. To refuse messages, refuse the session, which loses nothing.
+//! A `syslog` frame is answered with 200 or never: measured, rsyslog's client discards a message
+//! after any other code. To refuse messages, refuse the session; this loses nothing.
 
 use super::frame::{self, FrameError, append_frame, distance, next_txnr, parse_frame};
 use super::offers::{self, Offers, Version};
 use crate::buffer::{Output, ReadBuffer, copy_prefix};
 use std::fmt;
 
-/// Bytes of a message: the maximum frame of the RELP specification.
+/// Message length limit: maximum frame size in the RELP specification.
 pub const DATA_LEN_MAX_DEFAULT: usize = 128 * 1024;
-/// Bytes of data in `open` that are taken in any case.
+/// Minimum accepted data length of `open`, in bytes.
 const OFFERS_LEN_MAX: usize = 16 * 1024;
-/// Messages that may wait for their answers before the server stops reading; windows of clients are
-/// far smaller.
+/// Unanswered messages at which the server stops reading; client windows are far smaller.
 pub const UNANSWERED_MAX: u32 = 16 * 1024;
-/// Bytes of answers that a client may leave unread before the server stops reading.
+/// Unread response bytes at which the server stops reading.
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
-/// Bytes of an answer's text, as in librelp.
+/// Response text limit, as in librelp.
 const TEXT_LEN_MAX: usize = 80;
 
-/// What happened in a session.
+/// Session event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A client has opened the session; the answer is in the output.
+    /// Client opened the session; the response is in the output.
     Opened {
-        /// What it calls itself; empty if it does not say.
+        /// Client software; empty if unnamed.
         software: String,
     },
-    /// A message. It is answered by [`Server::acknowledge`].
+    /// Message; [`Server::acknowledge`] answers it.
     Message {
-        /// Its transaction.
+        /// Transaction number.
         txnr: u32,
-        /// Its bytes, possibly none.
+        /// Message bytes, possibly empty.
         bytes: &'a [u8],
     },
-    /// The client closes the session. It is answered after all messages are, so acknowledge them soon:
-    /// librelp waits one second and does not send again what is unanswered then.
+    /// Client closes the session. The server responds after all messages are answered, so
+    /// acknowledge them soon: librelp waits one second and never resends messages left unanswered.
     CloseRequested,
-    /// `open` was refused, for the reason that [`Server::refuse`] gave. The session is over.
+    /// `open` was refused with [`Server::refuse`]'s reason. The session is over.
     Refused,
-    /// The client does not speak the protocol, or not one that this server takes. The session is over;
-    /// the messages before are acknowledged as usual.
+    /// Protocol violation, or unsupported protocol. The session is over; earlier messages are
+    /// acknowledged as usual.
     Broken(Fault),
 }
 
-/// What a client did wrong.
+/// Protocol violation by a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Bytes that are no frame, or a message that is too long.
+    /// Invalid frame, or message too long.
     Frame(FrameError),
-    /// Another transaction than the next one.
+    /// Unexpected transaction number.
     Transaction {
-        /// The number that was next.
+        /// Expected number.
         expected: u32,
-        /// The number that arrived.
+        /// Received number.
         found: u32,
     },
-    /// A message or `close` before `open`.
+    /// Message or `close` before `open`.
     NotOpen,
-    /// A second `open`.
+    /// Second `open`.
     OpenTwice,
-    /// A hint, or a command that no session offers.
+    /// Hint, or unoffered command.
     UnexpectedCommand,
-    /// Offers longer than a session may have.
+    /// Excessively long offers.
     Offers,
-    /// A `relp_version` that is no number.
+    /// `relp_version` without a number.
     Version,
-    /// The client does not offer `syslog`.
+    /// Client lacks the `syslog` offer.
     NoSyslog,
 }
 
@@ -90,7 +89,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// How the server answers a client that opens its session wrongly, as librelp does.
+/// Response to an invalid `open`, as librelp sends.
 impl Fault {
     fn answer_to_open(self) -> Option<&'static str> {
         match self {
@@ -111,19 +110,19 @@ enum State {
     /// Before `open`.
     New,
     Open,
-    /// The client asked to close with this transaction; the answer waits for those of messages.
+    /// Client requested close with this transaction; message responses precede the close response.
     Closing {
         txnr: u32,
     },
-    /// The server stopped reading and still answers messages.
+    /// Reading stopped; message responses pending.
     Ending,
-    /// The last frame is in the output.
+    /// Last frame written to output.
     Over,
 }
 
-/// A session, from its first byte to its end.
+/// Server session from its first byte to its end.
 ///
-/// Memory: a message and its header of input; 64 KiB and the answers to 16,384 messages of output.
+/// Memory: one message with header for input; 64 KiB plus 16,384 message responses for output.
 #[derive(Debug)]
 pub struct Server {
     state: State,
@@ -131,15 +130,15 @@ pub struct Server {
     input: ReadBuffer,
     output: Output,
     refusal: Option<String>,
-    /// The transaction that has to arrive next.
+    /// Expected next transaction.
     next_txnr: u32,
-    /// Messages before `next_txnr` that are not answered; at most [`UNANSWERED_MAX`].
+    /// Unanswered messages before `next_txnr`; at most [`UNANSWERED_MAX`].
     unanswered_count: u32,
 }
 
 impl Server {
-    /// A session that takes messages of at most `data_len_max` bytes. A longer one ends the session:
-    /// cutting it and answering 200, as rsyslog does, would lose its end silently.
+    /// Creates a session for messages up to `data_len_max` bytes. A longer message ends the
+    /// session: truncating it and answering 200, as rsyslog does, would lose its end silently.
     pub fn new(data_len_max: usize) -> Server {
         let input_len_max = data_len_max.max(OFFERS_LEN_MAX) + frame::OVERHEAD_LEN_MAX;
         Server {
@@ -153,17 +152,19 @@ impl Server {
         }
     }
 
-    /// Answers `open` with 500 and this reason; a session that is open already goes on. Clients keep
-    /// everything and open again later, as measured with rsyslog. At most 76 printable bytes are sent.
+    /// Answers `open` with 500 and this reason; an open session continues. Measured with rsyslog:
+    /// clients keep all messages and open again later. Sends at most 76 printable bytes.
     pub fn refuse(&mut self, reason: &str) {
         self.refusal = Some(reason.to_string());
     }
 
-    /// Answers all messages up to this transaction with 200, in order. Call it when they are stored.
+    /// Answers all messages up to this transaction with 200, in order. Callers acknowledge stored
+    /// messages only.
     ///
     /// # Panics
     ///
-    /// If no unanswered message has this number: an answer without a message is a mistake of the caller.
+    /// Panics if no unanswered message has this number: acknowledging a nonexistent message is a
+    /// caller's bug.
     pub fn acknowledge(&mut self, txnr: u32) {
         let first = self.first_unanswered();
         let count = distance(first, txnr) + 1;
@@ -177,8 +178,8 @@ impl Server {
         self.end_if_answered();
     }
 
-    /// Ends the session from this side: `serverclose`, after which the caller closes the connection.
-    /// Messages without an answer are sent again by the client.
+    /// Ends the session with `serverclose`; then the caller closes the connection. Clients resend
+    /// unanswered messages.
     pub fn close(&mut self) {
         if self.state != State::Over {
             append_frame(0, "serverclose", b"", self.output.tail());
@@ -187,26 +188,26 @@ impl Server {
         }
     }
 
-    /// How many messages are not answered yet.
+    /// Number of unanswered messages.
     pub fn unanswered_count(&self) -> u32 {
         self.unanswered_count
     }
 
-    /// If more may be read. False while the client leaves answers unread or the caller messages
-    /// unanswered, and after the end.
+    /// True if the server may read more. False while the client leaves responses unread, while the
+    /// caller leaves messages unanswered, and after the session's end.
     pub fn wants_input(&self) -> bool {
         let is_reading = matches!(self.state, State::New | State::Open);
         is_reading && self.has_capacity()
     }
 
-    /// If the session is over: write the [`output`](Self::output), end the writing side, and read until
-    /// the client closes. A connection that is closed while bytes are unread is reset, and a client
-    /// loses answers that were on their way: omrelp then sends stored messages again, as measured.
+    /// True after the session's end: write [`output`](Self::output), shut down the writing side,
+    /// and read until the client closes. Closing with unread bytes resets the connection, and the
+    /// client loses pending responses: omrelp then resends stored messages, measured.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Bytes for the client that are not written yet.
+    /// Unwritten bytes for the client.
     pub fn output(&self) -> &[u8] {
         self.output.pending()
     }
@@ -227,26 +228,26 @@ impl Server {
         self.input.filled(len);
     }
 
-    /// Copies what fits of `input`; returns how many bytes those are.
+    /// Copies as much of `input` as fits; returns the byte count.
     pub fn push(&mut self, input: &[u8]) -> usize {
         let len = copy_prefix(input, self.input.space());
         self.input.filled(len);
         len
     }
 
-    /// If the client is in the middle of a frame, for a limit on the time that a frame may take.
+    /// True inside an unfinished frame; callers limit a frame's duration.
     pub fn is_in_frame(&self) -> bool {
         !self.input.unparsed().is_empty()
     }
 
-    /// Frees the memory of a session that is idle; the next read allocates it again. Call it when a
-    /// session was quiet for a while: a thousand idle ones then cost nothing.
+    /// Frees an idle session's memory; the next read allocates it again. Callers use this after a
+    /// quiet period, so a thousand idle sessions cost nothing.
     pub fn free_unused(&mut self) {
         self.input.free_unused();
         self.output.free_unused();
     }
 
-    /// What happened next; `None` until more is read, acknowledged or written.
+    /// Next event; `None` until more is read, acknowledged or written.
     pub fn next_event(&mut self) -> Option<Event<'_>> {
         if !self.wants_input() {
             return None;
@@ -274,7 +275,7 @@ impl Server {
             RequestKind::Message { len } => {
                 self.unanswered_count += 1;
                 let frame = self.input.take(frame_len);
-                // The newline is the last byte.
+                // The last byte is the newline.
                 Some(Event::Message { txnr, bytes: &frame[frame_len - 1 - len..frame_len - 1] })
             }
             RequestKind::Close => {
@@ -286,8 +287,8 @@ impl Server {
         }
     }
 
-    /// What a request asks for, if it may stand here. librelp demands the very next transaction, as
-    /// measured.
+    /// Determines a request's kind if allowed now. Measured: librelp demands exactly the next
+    /// transaction.
     fn check(&self, request: Request) -> Result<RequestKind, Fault> {
         let (expected, found) = (self.next_txnr, request.txnr);
         let kind = request.kind.filter(|_| found != 0).ok_or(Fault::UnexpectedCommand)?;
@@ -321,8 +322,8 @@ impl Server {
         Event::Opened { software: offers.software }
     }
 
-    /// Ends the session as librelp does: a wrong `open` is answered, any other mistake is not, then
-    /// follows `serverclose`, here after the answers to the messages before.
+    /// Ends the session as librelp does: answers an invalid `open`, ignores other invalid requests,
+    /// then sends `serverclose`; here only after responses to earlier messages.
     fn break_off(&mut self, fault: Fault, txnr: u32) -> Event<'static> {
         if let Some(answer) = fault.answer_to_open() {
             append_frame(txnr, "rsp", answer.as_bytes(), self.output.tail());
@@ -332,7 +333,7 @@ impl Server {
         Event::Broken(fault)
     }
 
-    /// Writes the last frames of an ending session, if all messages are answered.
+    /// Writes final frames after all messages are answered.
     fn end_if_answered(&mut self) {
         if self.unanswered_count > 0 {
             return;
@@ -351,9 +352,9 @@ impl Server {
         self.unanswered_count < UNANSWERED_MAX && self.output.pending().len() < OUTPUT_LEN_MAX
     }
 
-    /// The transaction of the oldest message without an answer, or of the next frame.
+    /// Transaction of the oldest unanswered message, or the next frame.
     fn first_unanswered(&self) -> u32 {
-        // Messages have consecutive numbers, and nothing but messages arrives while they wait.
+        // Messages have consecutive numbers, and only messages arrive while others wait.
         let steps_back = self.unanswered_count;
         match self.state {
             State::Closing { txnr } => back(txnr, steps_back),
@@ -362,17 +363,17 @@ impl Server {
     }
 }
 
-/// A frame from a client, without the bytes of a message.
+/// Client frame without message bytes.
 #[derive(Debug)]
 struct Request {
     txnr: u32,
-    /// `None` for an unknown command.
+    /// `None` for unknown commands.
     kind: Option<RequestKind>,
 }
 
 #[derive(Debug)]
 enum RequestKind {
-    /// `None` if its offers are too long.
+    /// `None` for excessively long offers.
     Open(Option<Offers>),
     Message {
         len: usize,
@@ -392,8 +393,8 @@ impl Request {
     }
 }
 
-/// What a client has to offer: the command `syslog`, as librelp demands. A missing version is accepted
-/// and any number is answered with 0, as librelp does, measured.
+/// Checks a client's offers: `syslog` is mandatory, as librelp demands. Measured: like librelp, the
+/// server accepts a missing version and answers any number with 0.
 fn check_offers(offers: Option<Offers>) -> Result<Offers, Fault> {
     let offers = offers.ok_or(Fault::Offers)?;
     match (offers.version, offers.has_syslog) {
@@ -403,7 +404,7 @@ fn check_offers(offers: Option<Offers>) -> Result<Offers, Fault> {
     }
 }
 
-/// The transaction number so many steps before this.
+/// Transaction number this many steps earlier.
 fn back(txnr: u32, steps: u32) -> u32 {
     if txnr > steps { txnr - steps } else { txnr + frame::TXNR_MAX - steps }
 }

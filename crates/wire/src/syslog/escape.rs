@@ -1,10 +1,10 @@
-//! Bytes that a message or a line cannot hold, as text.
+//! Text escapes for bytes that messages or lines cannot hold.
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Appends `text` as bytes of one line: a newline becomes `\x0a` and a NUL `\x00`, all others stay.
+/// Appends `text` on one line: newline becomes `\x0a`, NUL becomes `\x00`, other bytes stay.
 ///
-/// Receivers end lines at a newline, and syslog-ng ends a message at a NUL, as measured.
+/// Receivers end lines at newlines; measured, syslog-ng ends a message at NUL.
 pub fn append_on_one_line(text: &[u8], output: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(pos) = memchr::memchr2(b'\n', 0, rest) {

@@ -1,71 +1,71 @@
-//! The reader of messages of every form that is met: RFC 5424, RFC 3164 with and without a host, with an
-//! ISO time, without a time, and raw text.
+//! Parser for all known syslog forms: RFC 5424; RFC 3164 with or without host, with ISO time, or
+//! without time; raw text.
 //!
-//! It never fails and never loses a byte: what no rule recognises is text. The fields are slices of the
-//! message. A field is recognised only where its form is certain, since a word of the text that is taken
-//! for a host or a program is worse than a name that is missing.
+//! Parsing never fails and never loses a byte: unrecognised bytes are text. Fields are slices of
+//! the message. The parser recognises a field only if its form is certain, because a text word
+//! mistaken for a host or program is worse than a missing name.
 
 use super::pri::Pri;
 use super::structured_data;
 use super::time::{BsdTime, UnixTime};
 
-/// Bytes of a program's name; a longer word is text.
+/// Program name limit, in bytes; longer words are text.
 const PROGRAM_LEN_MAX: usize = 128;
-/// Bytes of a pid in a tag.
+/// Tag pid limit, in bytes.
 const PID_LEN_MAX: usize = 128;
-/// Bytes of a host (RFC 5424 section 6).
+/// Host limit, in bytes (RFC 5424 section 6).
 const HOST_LEN_MAX: usize = 255;
-/// A byte order mark, as RFC 5424 section 6.4 has it before UTF-8.
+/// Byte order mark before UTF-8 text (RFC 5424 section 6.4).
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Where a message comes from, which decides about the host of RFC 3164.
+/// Message origin; decides RFC 3164 host parsing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender<'a> {
-    /// A program on this machine. `syslog(3)` writes no host; nginx and HAProxy do, and then it is the
-    /// name of this machine. Any other word is text.
+    /// Local program. `syslog(3)` writes no host; nginx and HAProxy write this machine's name. Any
+    /// other word is text.
     Local {
-        /// The name of this machine, with or without its domain.
+        /// This machine's name, with or without domain.
         hostname: &'a [u8],
     },
-    /// Another machine, which may write its name or not.
+    /// Remote machine; its name is optional.
     Remote,
 }
 
-/// The form of a message.
+/// Message form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// RFC 5424.
     Rfc5424,
-    /// RFC 3164: a time without a year.
+    /// RFC 3164: time without year.
     Rfc3164,
-    /// RFC 3164 with a time of RFC 3339.
+    /// RFC 3164 with RFC 3339 time.
     Iso,
-    /// A PRI and no time.
+    /// PRI without time.
     Untimed,
     /// No valid PRI: everything is text.
     Raw,
 }
 
-/// The fields of a message: slices of its bytes, `None` where absent.
+/// Message fields: slices of its bytes, `None` if absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The form that was recognised.
+    /// Recognised form.
     pub form: Form,
-    /// Facility and severity; `None` if missing or invalid, and then the form is raw.
+    /// Facility and severity; `None` if missing or invalid (raw form).
     pub pri: Option<Pri>,
-    /// The time as the sender wrote it: [`UnixTime::parse`] or [`BsdTime::parse`] reads it.
+    /// Time as sent: [`UnixTime::parse`] or [`BsdTime::parse`] reads it.
     pub time: Option<&'a [u8]>,
-    /// The host as the sender wrote it; the caller decides what a message without has.
+    /// Host as sent; the caller chooses a default.
     pub host: Option<&'a [u8]>,
     /// APP-NAME, or TAG without pid.
     pub program: Option<&'a [u8]>,
-    /// PROCID, or the pid of the TAG.
+    /// PROCID, or the TAG's pid.
     pub pid: Option<&'a [u8]>,
     /// MSGID.
     pub msgid: Option<&'a [u8]>,
-    /// The elements of structured data as sent ([`structured_data::params`] reads them).
+    /// Structured data as sent ([`structured_data::params`] reads its elements).
     pub structured_data: Option<&'a [u8]>,
-    /// The text: the rest of the message, without one newline or NUL at its end and without BOM.
+    /// Remaining text, without BOM and without one trailing newline or NUL.
     pub text: &'a [u8],
 }
 
@@ -84,13 +84,13 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The PRI, or `user.notice` for a message without a valid one (RFC 3164 section 4.3.3).
+    /// PRI, or `user.notice` without a valid PRI (RFC 3164 section 4.3.3).
     pub fn pri_or_default(&self) -> Pri {
         self.pri.unwrap_or(Pri::DEFAULT)
     }
 }
 
-/// Parses a message. One newline (HAProxy) or NUL (Python's `SysLogHandler`) at its end is no part of it.
+/// Parses a message. Ignores one trailing newline (HAProxy) or NUL (Python's `SysLogHandler`).
 pub fn parse<'a>(message: &'a [u8], sender: Sender<'_>) -> Message<'a> {
     let message = without_trailer(message);
     let Some((pri, after_pri)) = Pri::parse(message) else {
@@ -107,8 +107,8 @@ fn without_trailer(message: &[u8]) -> &[u8] {
     }
 }
 
-/// Parses what follows the PRI as RFC 5424 section 6, version 1. `None` if a field of the header is
-/// missing or the time is none. Structured data that is malformed is text.
+/// Parses bytes after the PRI as RFC 5424 section 6, version 1. `None` if a header field is missing
+/// or the time is invalid. Malformed structured data is text.
 fn parse_rfc5424(pri: Pri, bytes: &[u8]) -> Option<Message<'_>> {
     let mut rest = bytes.strip_prefix(b"1 ")?;
     let time = take_word(&mut rest)?;
@@ -118,7 +118,7 @@ fn parse_rfc5424(pri: Pri, bytes: &[u8]) -> Option<Message<'_>> {
     let host = take_word(&mut rest)?;
     let program = take_word(&mut rest)?;
     let pid = take_word(&mut rest)?;
-    // A message may end after its MSGID if the sender knows no structured data.
+    // A message may end after MSGID if the sender never uses structured data.
     let msgid_len = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
     let msgid = nil_to_none(&rest[..msgid_len])?;
     rest = rest.get(msgid_len + 1..).unwrap_or_default();
@@ -127,7 +127,7 @@ fn parse_rfc5424(pri: Pri, bytes: &[u8]) -> Option<Message<'_>> {
     Some(Message { time, host, program, pid, msgid, structured_data, ..header })
 }
 
-/// Takes a word and the space after it.
+/// Takes a word plus following space.
 fn take_word<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let len = memchr::memchr(b' ', rest)?;
     let word = &rest[..len];
@@ -135,7 +135,7 @@ fn take_word<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     nil_to_none(word)
 }
 
-/// `-` is no value; an empty word is no word.
+/// `-` means no value; empty words are invalid.
 fn nil_to_none(word: &[u8]) -> Option<Option<&[u8]>> {
     match word {
         b"" => None,
@@ -144,8 +144,8 @@ fn nil_to_none(word: &[u8]) -> Option<Option<&[u8]>> {
     }
 }
 
-/// Structured data and the text after it. The space between them and a BOM belong to neither (RFC 5424
-/// sections 6 and 6.4).
+/// Splits structured data from text. Drops the space between them and a BOM (RFC 5424 sections 6
+/// and 6.4).
 fn split_structured_data(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let Some(len) = structured_data::len_of(bytes) else { return (None, without_bom(bytes)) };
     match &bytes[len..] {
@@ -161,7 +161,7 @@ fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(BOM).unwrap_or(text)
 }
 
-/// Parses what follows the PRI as RFC 3164 section 4.1, or as the forms that have grown from it.
+/// Parses bytes after the PRI as RFC 3164 section 4.1 or its descendants.
 fn parse_rfc3164<'a>(pri: Pri, bytes: &'a [u8], sender: Sender<'_>) -> Message<'a> {
     let (form, time, rest) = split_time(bytes);
     let mut message = Message::of_text(form, Some(pri), rest);
@@ -180,7 +180,7 @@ fn parse_rfc3164<'a>(pri: Pri, bytes: &'a [u8], sender: Sender<'_>) -> Message<'
     message
 }
 
-/// The time at the start and what follows the space after it.
+/// Splits off a leading time and its space.
 fn split_time(bytes: &[u8]) -> (Form, Option<&[u8]>, &[u8]) {
     let bsd = BsdTime::parse_prefix(bytes).map(|(_, len)| (Form::Rfc3164, len));
     let iso = || UnixTime::parse_prefix(bytes).map(|(_, len)| (Form::Iso, len));
@@ -192,8 +192,8 @@ fn split_time(bytes: &[u8]) -> (Form, Option<&[u8]>, &[u8]) {
     }
 }
 
-/// A host and the tag after it. A word without a tag after it may be
-/// text, so it is no host. The host is empty if two spaces follow the time, as nginx writes them at its start.
+/// Splits host and tag. A word without a following tag may be text, so it is no host. Two spaces
+/// after the time mean an empty host, as nginx writes during start.
 fn split_host_and_tag<'a>(
     bytes: &'a [u8],
     sender: Sender<'_>,
@@ -209,7 +209,7 @@ fn split_host_and_tag<'a>(
     Some((Some(host).filter(|host| !host.is_empty()), tag))
 }
 
-/// If two names are of one machine: either may lack its domain.
+/// True if both names mean one machine: either may lack its domain.
 fn is_same_host(one: &[u8], other: &[u8]) -> bool {
     let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
     let rest = long.get(short.len()..).unwrap_or_default();
@@ -218,20 +218,20 @@ fn is_same_host(one: &[u8], other: &[u8]) -> bool {
         && matches!(rest, [] | [b'.', ..])
 }
 
-/// Bytes of names, of addresses (`fe80::1%eth0`) and of the chains that syslog-ng writes (`a@b/c`).
+/// Bytes of names, addresses (`fe80::1%eth0`) and syslog-ng chains (`a@b/c`).
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._:%@/".contains(&byte)
 }
 
-/// A tag and the text after it.
+/// Tag with following text.
 struct Tag<'a> {
     program: &'a [u8],
     pid: Option<&'a [u8]>,
     text: &'a [u8],
 }
 
-/// Splits `program: text`, `program[pid]: text` or `program[pid] text`. A colon without a space after it
-/// is no end of a tag, as in `192.0.2.7:49644` or `Class::method`.
+/// Splits `program: text`, `program[pid]: text` or `program[pid] text`. A colon without following
+/// space does not end a tag, as in `192.0.2.7:49644` or `Class::method`.
 fn split_tag(bytes: &[u8]) -> Option<Tag<'_>> {
     let head = &bytes[..bytes.len().min(PROGRAM_LEN_MAX + 1)];
     let mut len = 0;
@@ -253,7 +253,7 @@ fn split_tag(bytes: &[u8]) -> Option<Tag<'_>> {
     }
 }
 
-/// Splits what follows the bracket: `pid]: text`, `pid]:text` or `pid] text`.
+/// Splits bytes after the bracket: `pid]: text`, `pid]:text` or `pid] text`.
 fn split_pid<'a>(program: &'a [u8], bytes: &'a [u8]) -> Option<Tag<'a>> {
     let head = &bytes[..bytes.len().min(PID_LEN_MAX + 1)];
     let len = memchr::memchr(b']', head).filter(|len| *len > 0)?;
@@ -270,7 +270,7 @@ fn after_space(text: &[u8]) -> &[u8] {
     text.strip_prefix(b" ").unwrap_or(text)
 }
 
-/// Printable ASCII and bytes of UTF-8, except those that end a tag (RFC 3164 section 4.1.3).
+/// Printable ASCII or UTF-8 bytes that do not end a tag (RFC 3164 section 4.1.3).
 fn is_program_byte(byte: u8) -> bool {
     (byte.is_ascii_graphic() || byte >= 0x80) && !matches!(byte, b':' | b'[')
 }

@@ -1,19 +1,18 @@
-//! Facility and severity: numbers, names, and the PRI that holds both (RFC 5424 section 6.2.1).
+//! Facility and severity: numbers, names, and the combined PRI (RFC 5424 section 6.2.1).
 
 use crate::buffer::append_decimal;
 use std::fmt;
 
-/// The largest PRI: facility 23, severity 7.
+/// Largest PRI: facility 23, severity 7.
 const PRI_MAX: u8 = 191;
 
-/// Names by number: those of syslog.h, and for 12 to 15, which it leaves out, names after the table of
-/// RFC 5424.
+/// Names by number, from syslog.h; 12 to 15, absent there, are named after RFC 5424's table.
 const FACILITY_NAMES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
     "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
     "local5", "local6", "local7",
 ];
-/// Further names of syslog.h.
+/// Additional syslog.h names.
 const FACILITY_ALIASES: [(&str, u8); 1] = [("security", 4)];
 const SEVERITY_ALIASES: [(&str, Severity); 4] = [
     ("panic", Severity::Emerg),
@@ -22,7 +21,7 @@ const SEVERITY_ALIASES: [(&str, Severity); 4] = [
     ("information", Severity::Info),
 ];
 
-/// The kind of program that sends, a number from 0 to 23.
+/// Kind of sending program, 0 to 23.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Facility(u8);
 
@@ -36,12 +35,12 @@ impl Facility {
     /// `local0`, 16.
     pub const LOCAL0: Facility = Facility(16);
 
-    /// The facility with this number; `None` beyond 23.
+    /// Facility by number; `None` beyond 23.
     pub fn from_number(number: u8) -> Option<Facility> {
         (usize::from(number) < FACILITY_NAMES.len()).then_some(Facility(number))
     }
 
-    /// The facility with this name, in lower case; `security` is `auth`.
+    /// Facility by lower-case name; `security` means `auth`.
     pub fn from_name(name: &str) -> Option<Facility> {
         let by_name = FACILITY_NAMES.iter().position(|known| *known == name);
         let alias = || FACILITY_ALIASES.iter().find(|(alias, _)| *alias == name);
@@ -49,29 +48,29 @@ impl Facility {
         Some(Facility(number))
     }
 
-    /// The number, from 0 to 23.
+    /// Number, 0 to 23.
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// The name, such as `local0`.
+    /// Name, such as `local0`.
     pub fn name(self) -> &'static str {
         FACILITY_NAMES[usize::from(self.0)]
     }
 }
 
-/// How serious a message is. `Emerg`, the most serious, is the smallest.
+/// Message severity. The most serious, `Emerg`, is smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// 0: the system is unusable.
+    /// 0: system unusable.
     Emerg,
     /// 1: act at once.
     Alert,
     /// 2: critical.
     Crit,
-    /// 3: an error.
+    /// 3: error.
     Err,
-    /// 4: a warning.
+    /// 4: warning.
     Warning,
     /// 5: normal but significant.
     Notice,
@@ -82,7 +81,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// All severities, by number.
+    /// All severities by number.
     pub const ALL: [Severity; 8] = [
         Severity::Emerg,
         Severity::Alert,
@@ -94,25 +93,24 @@ impl Severity {
         Severity::Debug,
     ];
 
-    /// The severity with this number; `None` beyond 7.
+    /// Severity by number; `None` beyond 7.
     pub fn from_number(number: u8) -> Option<Severity> {
         Severity::ALL.get(usize::from(number)).copied()
     }
 
-    /// The severity with this name, in lower case; the old names of syslog.h (`panic`, `error`,
-    /// `warn`) are known too.
+    /// Severity by lower-case name; also accepts syslog.h's old names (`panic`, `error`, `warn`).
     pub fn from_name(name: &str) -> Option<Severity> {
         let by_name = Severity::ALL.into_iter().find(|severity| severity.name() == name);
         let alias = || SEVERITY_ALIASES.iter().find(|(alias, _)| *alias == name);
         by_name.or_else(|| alias().map(|(_, severity)| *severity))
     }
 
-    /// The number, from 0 to 7.
+    /// Number, 0 to 7.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The name, such as `warning`.
+    /// Name, such as `warning`.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Emerg => "emerg",
@@ -130,36 +128,36 @@ impl Severity {
 /// Facility and severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pri {
-    /// The kind of program that sends.
+    /// Kind of sending program.
     pub facility: Facility,
-    /// How serious the message is.
+    /// Message severity.
     pub severity: Severity,
 }
 
 impl Pri {
-    /// What a message without a valid PRI has: `user.notice`, 13 (RFC 3164 section 4.3.3).
+    /// Default without a valid PRI: `user.notice`, 13 (RFC 3164 section 4.3.3).
     pub const DEFAULT: Pri = Pri { facility: Facility::USER, severity: Severity::Notice };
 
-    /// The PRI with this number; `None` beyond 191.
+    /// PRI by number; `None` beyond 191.
     pub fn from_number(number: u8) -> Option<Pri> {
         let facility = Facility::from_number(number / 8)?;
         Some(Pri { facility, severity: Severity::from_number(number % 8)? })
     }
 
-    /// Facility · 8 + severity, from 0 to 191.
+    /// Facility · 8 + severity, 0 to 191.
     pub fn number(self) -> u8 {
         self.facility.number() * 8 + self.severity.number()
     }
 
-    /// Parses names with a dot between them, such as `daemon.info`.
+    /// Parses dotted names, such as `daemon.info`.
     pub fn from_names(names: &str) -> Option<Pri> {
         let (facility, severity) = names.split_once('.')?;
         let facility = Facility::from_name(facility)?;
         Some(Pri { facility, severity: Severity::from_name(severity)? })
     }
 
-    /// Parses `<N>` at the start of `bytes` and returns what follows it. N is 0 to 191 without a
-    /// leading zero (RFC 5424 section 6.2.1); anything else is `None`.
+    /// Parses a leading `<N>`; also returns the following bytes. N is 0 to 191 without leading zero
+    /// (RFC 5424 section 6.2.1); otherwise `None`.
     pub fn parse(bytes: &[u8]) -> Option<(Pri, &[u8])> {
         let digits_and_rest = bytes.strip_prefix(b"<")?;
         let digit_count = digits_and_rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -181,7 +179,7 @@ impl Pri {
     }
 }
 
-/// Writes the names, as `local0.notice`.
+/// Writes dotted names, as `local0.notice`.
 impl fmt::Display for Pri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.facility.name(), self.severity.name())
@@ -203,7 +201,7 @@ mod tests {
     fn pri_is_a_number_from_0_to_191_without_leading_zero() {
         check("<0>x", Some(("kern.emerg", "x")));
         check("<13>", Some(("user.notice", "")));
-        // A table of a public document calls this local0.info.
+        // A public document's table calls this local0.info.
         check("<133>1 -", Some(("local0.notice", "1 -")));
         check("<191>", Some(("local7.debug", "")));
         for invalid in

@@ -1,21 +1,21 @@
-//! Structured data (RFC 5424 section 6.3): `[ID NAME="VALUE" ...]`, written and read.
+//! Structured data (RFC 5424 section 6.3): writes and reads `[ID NAME="VALUE" ...]`.
 
 use super::escape::append_hex;
 use std::borrow::Cow;
 
-/// Bytes of an id or of a parameter's name (RFC 5424 section 6.3.2: SD-NAME).
+/// SD-NAME limit in bytes (RFC 5424 section 6.3.2).
 pub const NAME_LEN_MAX: usize = 32;
 
-/// An element to be written: an id and parameters, names with their values.
+/// Output element: id plus named parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
-    /// The id, such as `timeQuality` or `name@32473`.
+    /// SD-ID, such as `timeQuality` or `name@32473`.
     pub id: &'a str,
     /// Names and values, in order.
     pub params: &'a [(&'a str, &'a [u8])],
 }
 
-/// If this is an SD-NAME: 1 to 32 printable ASCII bytes without `=`, space, `]` and `"`.
+/// True for an SD-NAME: 1 to 32 printable ASCII bytes except `=`, space, `]` and `"`.
 pub fn is_name(name: &[u8]) -> bool {
     (1..=NAME_LEN_MAX).contains(&name.len()) && name.iter().all(|byte| is_name_byte(*byte))
 }
@@ -24,8 +24,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"')
 }
 
-/// Appends elements, or `-` if there is none (RFC 5424 section 6.3.1). Elements follow each other
-/// without a space.
+/// Appends elements without separators, or `-` if empty (RFC 5424 section 6.3.1).
 pub fn append(elements: &[Element<'_>], output: &mut Vec<u8>) {
     if elements.is_empty() {
         output.push(b'-');
@@ -40,7 +39,7 @@ pub fn append(elements: &[Element<'_>], output: &mut Vec<u8>) {
     }
 }
 
-/// Appends a space, name and value.
+/// Appends space, name and value.
 fn append_param(name: &str, value: &[u8], output: &mut Vec<u8>) {
     output.push(b' ');
     append_name(name, output);
@@ -49,7 +48,7 @@ fn append_param(name: &str, value: &[u8], output: &mut Vec<u8>) {
     output.push(b'"');
 }
 
-/// Appends at most 32 bytes of a name; `_` takes the place of a byte that names cannot have.
+/// Appends at most 32 name bytes; `_` replaces invalid bytes.
 fn append_name(name: &str, output: &mut Vec<u8>) {
     if name.is_empty() {
         output.push(b'_');
@@ -62,9 +61,8 @@ fn append_name(name: &str, output: &mut Vec<u8>) {
     }
 }
 
-/// Appends a value. A backslash stands before `"`, `\` and `]`, and before nothing else (section
-/// 6.3.3). A value is UTF-8: other bytes, and control characters, become the text `\xNN`, whose
-/// backslash is escaped too.
+/// Appends a value. A backslash precedes only `"`, `\` and `]` (section 6.3.3). Values are UTF-8:
+/// control characters and invalid bytes become the text `\xNN` with an escaped backslash.
 fn append_value(value: &[u8], output: &mut Vec<u8>) {
     for chunk in value.utf8_chunks() {
         let mut rest = chunk.valid().as_bytes();
@@ -90,7 +88,7 @@ fn append_escaped_hex(byte: u8, output: &mut Vec<u8>) {
     append_hex(byte, output);
 }
 
-/// The length of the structured data at the start of `bytes`: `-`, or elements. `None` if it is neither.
+/// Length of leading structured data: `-`, or elements. `None` if invalid.
 pub(super) fn len_of(bytes: &[u8]) -> Option<usize> {
     if bytes.first() == Some(&b'-') {
         return Some(1);
@@ -102,7 +100,7 @@ pub(super) fn len_of(bytes: &[u8]) -> Option<usize> {
     (len > 0).then_some(len)
 }
 
-/// The length of an element, both brackets included.
+/// Element length, both brackets included.
 fn element_len(bytes: &[u8]) -> Option<usize> {
     let mut pos = 1 + name_len(bytes.get(1..)?)?;
     loop {
@@ -114,20 +112,20 @@ fn element_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of the name at the start; longer ones than the RFC allows are read too.
+/// Length of a leading name; accepts longer names than the RFC allows.
 fn name_len(bytes: &[u8]) -> Option<usize> {
     let len = bytes.iter().take_while(|byte| is_name_byte(**byte)).count();
     (len > 0).then_some(len)
 }
 
-/// Where the parameter that starts at `start` ends.
+/// End of the parameter at `start`.
 fn param_end(bytes: &[u8], start: usize) -> Option<usize> {
     let equals = start + name_len(bytes.get(start..)?)?;
     let value = bytes.get(equals..)?.strip_prefix(b"=\"")?;
     Some(equals + 2 + value_len(value)? + 1)
 }
 
-/// The length of a value up to its closing quote.
+/// Value length before its closing quote.
 fn value_len(bytes: &[u8]) -> Option<usize> {
     let mut pos = 0;
     loop {
@@ -139,32 +137,31 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The value of a parameter in structured data, as in [`Message`](super::Message): of the first element
-/// with this id that has the parameter.
+/// Parameter value from structured data, as in [`Message`](super::Message): searches elements with
+/// this id for the first occurrence.
 pub fn param<'a>(structured_data: &'a [u8], id: &str, name: &str) -> Option<Cow<'a, [u8]>> {
     let of_id = params(structured_data).filter(|param| param.id == id.as_bytes());
     of_id.into_iter().find(|param| param.name == name.as_bytes()).map(|param| param.value())
 }
 
-/// Each parameter in structured data, in order.
+/// All parameters in order.
 pub fn params(structured_data: &[u8]) -> Params<'_> {
     Params { rest: structured_data, id: b"" }
 }
 
-/// A parameter that was read.
+/// Parsed parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param<'a> {
-    /// The id of its element.
+    /// SD-ID of its element.
     pub id: &'a [u8],
-    /// Its name.
+    /// Parameter name.
     pub name: &'a [u8],
-    /// Its value as sent, escapes included.
+    /// Value as sent, escapes included.
     pub escaped: &'a [u8],
 }
 
 impl<'a> Param<'a> {
-    /// The value without escapes. A backslash before any other byte is a backslash (RFC 5424 section
-    /// 6.3.3).
+    /// Unescaped value. A backslash before any other byte is literal (RFC 5424 section 6.3.3).
     pub fn value(&self) -> Cow<'a, [u8]> {
         if memchr::memchr(b'\\', self.escaped).is_none() {
             return Cow::Borrowed(self.escaped);
@@ -187,7 +184,7 @@ impl<'a> Param<'a> {
     }
 }
 
-/// The parameters of structured data. Ends early where the bytes are no structured data.
+/// Iterator over parameters; stops early at malformed structured data.
 #[derive(Clone, Debug)]
 pub struct Params<'a> {
     rest: &'a [u8],

@@ -1,8 +1,8 @@
-//! The times of syslog messages, written and read.
+//! Writes and reads syslog times.
 //!
-//! The arithmetic of the calendar is here, and not the caller's: RFC 5424 needs it for UTC alone, which
-//! is a dozen lines and no zone. A time of RFC 3164 is local by custom and has no year: the caller
-//! passes the offset from UTC, as zones are data of the system, and the present time.
+//! This module contains its own calendar arithmetic: RFC 5424 requires only UTC, a dozen lines
+//! without zone data. RFC 3164 times are customarily local and lack a year: the caller passes the
+//! UTC offset, because zone data belongs to the system, and the current time.
 
 use crate::buffer::append_decimal;
 
@@ -10,21 +10,21 @@ const SECS_PER_DAY: i64 = 86_400;
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
-/// The years that RFC 3339 can write.
+/// Years that RFC 3339 can express.
 const YEARS: std::ops::RangeInclusive<i64> = 0..=9999;
 
-/// A moment in UTC.
+/// Time in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime {
-    /// Seconds since 1970.
+    /// Unix seconds.
     pub secs: i64,
     /// Nanoseconds, below 1,000,000,000.
     pub nanos: u32,
 }
 
-/// Appends a time of RFC 5424 section 6.2.3 in UTC: six digits, upper-case T and Z, as
-/// `2026-11-26T17:30:18.523315Z`. Further digits are cut: rsyslog reads nine digits wrongly. A year
-/// that four digits cannot write becomes `-`, no time.
+/// Appends an RFC 5424 section 6.2.3 time in UTC: six fraction digits, upper-case T and Z, as
+/// `2026-11-26T17:30:18.523315Z`. Further digits are cut: rsyslog misreads nine digits. A year
+/// beyond four digits becomes `-`, no time.
 pub fn append_rfc5424_time(time: UnixTime, output: &mut Vec<u8>) {
     let date = Date::from_days(time.secs.div_euclid(SECS_PER_DAY));
     if !YEARS.contains(&date.year) {
@@ -43,9 +43,9 @@ pub fn append_rfc5424_time(time: UnixTime, output: &mut Vec<u8>) {
     output.push(b'Z');
 }
 
-/// Appends a time of RFC 3164 section 4.1.2, as `Nov  6 17:40:08`: no year, the day padded with a
-/// space. `utc_offset_secs` is the offset of local time, east of Greenwich positive; receivers take
-/// such a time for a local one.
+/// Appends an RFC 3164 section 4.1.2 time, as `Nov  6 17:40:08`: no year, space-padded day.
+/// `utc_offset_secs` is the local UTC offset, positive east of Greenwich; receivers assume local
+/// time.
 pub fn append_bsd_time(unix_secs: i64, utc_offset_secs: i32, output: &mut Vec<u8>) {
     let secs = unix_secs.saturating_add(utc_offset_secs.into());
     let date = Date::from_days(secs.div_euclid(SECS_PER_DAY));
@@ -65,7 +65,7 @@ fn append_clock(second_of_day: i64, output: &mut Vec<u8>) {
     append_padded(second_of_day % 60, 2, output);
 }
 
-/// Appends the last `digit_count` decimal digits, at most six, of a number that is not negative.
+/// Appends the last `digit_count` decimal digits (at most six) of a non-negative number.
 fn append_padded(number: i64, digit_count: usize, output: &mut Vec<u8>) {
     let mut digits = [0; 6];
     let mut rest = number;
@@ -76,21 +76,21 @@ fn append_padded(number: i64, digit_count: usize, output: &mut Vec<u8>) {
     output.extend_from_slice(&digits[..digit_count]);
 }
 
-/// A day of the Gregorian calendar.
+/// Gregorian date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Date {
     year: i64,
-    /// From 1.
+    /// Month, from 1.
     month: i64,
-    /// From 1.
+    /// Day, from 1.
     day: i64,
 }
 
 impl Date {
-    /// The date so many days after 1970-01-01.
+    /// Date this many days after 1970-01-01.
     ///
-    /// Years are counted from March, so that the leap day is the last one. Months of such a year have
-    /// 31, 30, 31, 30, 31 days again and again: 153 days in five months.
+    /// Years start in March here, so the leap day is last. Month lengths then repeat 31, 30, 31,
+    /// 30, 31: 153 days per five months.
     fn from_days(days: i64) -> Date {
         // Days since 0000-03-01, in eras of 400 years.
         let days = days + 719_468;
@@ -104,7 +104,7 @@ impl Date {
         Date { year: era * 400 + year_of_era + i64::from(month <= 2), month, day }
     }
 
-    /// Days since 1970-01-01; `None` if the month is not that long.
+    /// Days since 1970-01-01; `None` if the month is shorter.
     fn to_days(self) -> Option<i64> {
         let year = self.year - i64::from(self.month <= 2);
         let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -117,16 +117,16 @@ impl Date {
 }
 
 impl UnixTime {
-    /// Parses a time of RFC 3339, as RFC 5424 uses it: the whole of `text`.
+    /// Parses all of `text` as an RFC 3339 time, as used in RFC 5424.
     ///
-    /// More is taken than the RFC allows, since senders send it: any number of digits (nine count),
-    /// lower-case `t` and `z`, a leap second, an offset without colon.
+    /// Accepts further forms that senders write: any digit count (nine are used), lower-case `t`
+    /// and `z`, leap seconds, offsets without colon.
     pub fn parse(text: &[u8]) -> Option<UnixTime> {
         let (time, len) = UnixTime::parse_prefix(text)?;
         (len == text.len()).then_some(time)
     }
 
-    /// Parses a time at the start of `bytes`; returns it with its length in bytes.
+    /// Parses a leading time; also returns its byte length.
     pub(crate) fn parse_prefix(bytes: &[u8]) -> Option<(UnixTime, usize)> {
         let mut scan = Scan { bytes, pos: 0 };
         let year = scan.number(4)?;
@@ -143,30 +143,30 @@ impl UnixTime {
     }
 }
 
-/// A time of RFC 3164, `Nov 26 17:40:08`.
+/// RFC 3164 time, `Nov 26 17:40:08`.
 ///
-/// The day is padded with a space, a zero or not at all. Routers write a year before the clock or a
-/// fraction after it; both are taken.
+/// The day may be padded with a space, padded with a zero, or unpadded. Routers add a year before
+/// the clock or a fraction after it; the parser accepts both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BsdTime {
-    /// The year, if the sender gives one.
+    /// Year, if sent.
     pub year: Option<i64>,
-    /// From 1.
+    /// Month, from 1.
     month: i64,
     day: i64,
     second_of_day: i64,
-    /// Nanoseconds; 0 without a fraction.
+    /// Nanoseconds; 0 without fraction.
     pub nanos: u32,
 }
 
 impl BsdTime {
-    /// Parses the whole of `text`.
+    /// Parses all of `text`.
     pub fn parse(text: &[u8]) -> Option<BsdTime> {
         let (time, len) = BsdTime::parse_prefix(text)?;
         (len == text.len()).then_some(time)
     }
 
-    /// Parses a time at the start of `bytes`; returns it with its length in bytes.
+    /// Parses a leading time; also returns its byte length.
     pub(crate) fn parse_prefix(bytes: &[u8]) -> Option<(BsdTime, usize)> {
         let name = bytes.first_chunk()?;
         let month = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
@@ -180,9 +180,9 @@ impl BsdTime {
         Some((BsdTime { year, month, day, second_of_day, nanos }, scan.pos))
     }
 
-    /// Seconds since 1970. A missing year is the one that brings the time nearest to `now_secs`, so
-    /// that December is of last year in January. `utc_offset_secs` is the offset of the sender's local
-    /// time. `None` if no year near now has that day.
+    /// Unix seconds. A missing year becomes the year nearest to `now_secs`, so in January a
+    /// December time belongs to last year. `utc_offset_secs` is the sender's UTC offset. `None` if
+    /// no nearby year contains this day.
     pub fn to_unix(self, now_secs: i64, utc_offset_secs: i32) -> Option<i64> {
         let moment_in = |year| {
             let days = Date { year, month: self.month, day: self.day }.to_days()?;
@@ -198,7 +198,7 @@ impl BsdTime {
     }
 }
 
-/// A position in bytes that are parsed from the left.
+/// Left-to-right parser position.
 struct Scan<'a> {
     bytes: &'a [u8],
     pos: usize,
@@ -209,14 +209,14 @@ impl Scan<'_> {
         self.bytes.get(self.pos).copied()
     }
 
-    /// Takes a byte if it is among `allowed`.
+    /// Takes a byte listed in `allowed`.
     fn byte(&mut self, allowed: &[u8]) -> Option<u8> {
         let byte = self.peek().filter(|byte| allowed.contains(byte))?;
         self.pos += 1;
         Some(byte)
     }
 
-    /// Takes exactly so many digits.
+    /// Takes exactly `digit_count` digits.
     fn number(&mut self, digit_count: usize) -> Option<i64> {
         let digits = self.bytes.get(self.pos..self.pos + digit_count)?;
         if !digits.iter().all(u8::is_ascii_digit) {
@@ -234,7 +234,7 @@ impl Scan<'_> {
         self.number(digit_count).filter(|number| range.contains(number))
     }
 
-    /// Takes `hh:mm:ss` and returns the second of the day; a leap second is the first one after.
+    /// Takes `hh:mm:ss`; returns the second of day. A leap second equals the following second.
     fn clock(&mut self) -> Option<i64> {
         let hour = self.number_within(2, 0..=23)?;
         self.byte(b":")?;
@@ -243,7 +243,7 @@ impl Scan<'_> {
         Some((hour * 60 + minute) * 60 + self.number_within(2, 0..=60)?)
     }
 
-    /// Takes a point and digits, if a point is there; returns nanoseconds.
+    /// Takes an optional point with digits; returns nanoseconds.
     fn fraction(&mut self) -> Option<u32> {
         if self.byte(b".").is_none() {
             return Some(0);
@@ -260,7 +260,7 @@ impl Scan<'_> {
         (digit_count > 0).then(|| nanos * 10_u32.pow(9_u32.saturating_sub(digit_count as u32)))
     }
 
-    /// Takes `Z` or `+hh:mm` and returns seconds.
+    /// Takes `Z` or `+hh:mm`; returns seconds.
     fn utc_offset(&mut self) -> Option<i64> {
         let sign = match self.byte(b"Zz+-")? {
             b'+' => 1,
@@ -272,7 +272,7 @@ impl Scan<'_> {
         Some(sign * (hours * 60 + self.number_within(2, 0..=59)?) * 60)
     }
 
-    /// Takes a day of the month of one or two digits, padded or not.
+    /// Takes a one- or two-digit day, optionally padded.
     fn day(&mut self) -> Option<i64> {
         let is_padded = self.byte(b" ").is_some();
         let two_digits = if is_padded { None } else { self.number(2) };
@@ -283,7 +283,7 @@ impl Scan<'_> {
         (1..=31).contains(&day).then_some(day)
     }
 
-    /// Takes a year and a space, or nothing.
+    /// Takes an optional year plus space.
     fn year_and_space(&mut self) -> Option<i64> {
         let start = self.pos;
         let year = self.number(4).filter(|_| self.byte(b" ").is_some());

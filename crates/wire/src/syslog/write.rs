@@ -1,41 +1,41 @@
-//! Writers of whole messages.
+//! Writers of complete messages.
 
 use super::escape::append_on_one_line;
 use super::pri::Pri;
 use super::structured_data::{self, Element};
 use super::time::{UnixTime, append_bsd_time, append_rfc5424_time};
 
-/// Bytes of HOSTNAME (RFC 5424 section 6).
+/// HOSTNAME limit in bytes (RFC 5424 section 6).
 pub const HOST_LEN_MAX: usize = 255;
-/// Bytes of APP-NAME.
+/// APP-NAME limit, bytes.
 pub const APP_LEN_MAX: usize = 48;
-/// Bytes of PROCID.
+/// PROCID limit, bytes.
 pub const PROCID_LEN_MAX: usize = 128;
-/// Bytes of MSGID.
+/// MSGID limit, bytes.
 pub const MSGID_LEN_MAX: usize = 32;
-/// Bytes of TAG (RFC 3164 section 4.1.3).
+/// TAG limit in bytes (RFC 3164 section 4.1.3).
 const TAG_LEN_MAX: usize = 32;
 
-/// The fields before structured data (RFC 5424 section 6.2). An empty name is written as `-`; a byte
-/// that is not printable ASCII becomes `_`; what is longer than the RFC allows is cut.
+/// Fields before structured data (RFC 5424 section 6.2). Empty names become `-`; bytes outside
+/// printable ASCII become `_`; names beyond the RFC's limit are truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// Facility and severity.
     pub pri: Pri,
-    /// The time of the event; `-` without.
+    /// Event time; `-` if absent.
     pub time: Option<UnixTime>,
-    /// The host that the message is of, fully qualified if known.
+    /// Originating host, fully qualified if known.
     pub host: &'a [u8],
-    /// The program.
+    /// Program name.
     pub app: &'a [u8],
-    /// Its process id or another name of the instance.
+    /// Process id or other instance name.
     pub procid: &'a [u8],
-    /// The kind of message.
+    /// Message type.
     pub msgid: &'a [u8],
 }
 
-/// Appends a message of RFC 5424. No BOM is written, since UTF-8 is not promised; newline and NUL in
-/// `text` become `\x0a` and `\x00` ([`append_on_one_line`]). An empty text leaves no space after the
+/// Appends an RFC 5424 message. Writes no BOM, because UTF-8 is not guaranteed; newline and NUL in
+/// `text` become `\x0a` and `\x00` ([`append_on_one_line`]). Empty text leaves no space after
 /// structured data.
 pub fn append_rfc5424(
     header: &Header<'_>,
@@ -50,7 +50,7 @@ pub fn append_rfc5424(
     }
 }
 
-/// Appends everything before the space and the text.
+/// Appends all fields before the space and text.
 pub(crate) fn append_header(header: &Header<'_>, elements: &[Element<'_>], output: &mut Vec<u8>) {
     header.pri.append_to(output);
     output.extend_from_slice(b"1 ");
@@ -71,7 +71,7 @@ pub(crate) fn append_header(header: &Header<'_>, elements: &[Element<'_>], outpu
     structured_data::append(elements, output);
 }
 
-/// Appends at most `len_max` bytes of a name (RFC 5424 section 6: PRINTUSASCII, `-` for none).
+/// Appends at most `len_max` name bytes (RFC 5424 section 6: PRINTUSASCII, `-` if empty).
 fn append_name(name: &[u8], len_max: usize, output: &mut Vec<u8>) {
     if name.is_empty() {
         output.push(b'-');
@@ -84,25 +84,25 @@ fn append_name(name: &[u8], len_max: usize, output: &mut Vec<u8>) {
     output.extend(name.iter().map(printable));
 }
 
-/// The fields of RFC 3164 section 4.1.
+/// RFC 3164 section 4.1 fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BsdHeader<'a> {
     /// Facility and severity.
     pub pri: Pri,
-    /// The time of the event, seconds since 1970.
+    /// Event time, Unix seconds.
     pub unix_secs: i64,
-    /// The offset of local time, in which the time is written, east of Greenwich positive.
+    /// UTC offset of the written local time, positive east of Greenwich.
     pub utc_offset_secs: i32,
-    /// The host; empty for messages to a local socket.
+    /// Host; empty for local socket messages.
     pub host: &'a [u8],
-    /// The program; empty leaves out the tag. Colons, brackets and bytes that are not printable ASCII
-    /// become `_`, and 32 bytes are written at most (section 4.1.3).
+    /// Program; empty omits the tag. Colons, brackets and bytes outside printable ASCII become `_`;
+    /// truncated after 32 bytes (section 4.1.3).
     pub program: &'a [u8],
-    /// The process id; empty leaves out the brackets.
+    /// Process id; empty omits the brackets.
     pub pid: &'a [u8],
 }
 
-/// Appends a message of RFC 3164, as `<13>Nov  6 17:40:08 host program[pid]: text`. Newline and NUL
+/// Appends an RFC 3164 message, as `<13>Nov  6 17:40:08 host program[pid]: text`. Newline and NUL
 /// in `text` become `\x0a` and `\x00`.
 pub fn append_rfc3164(header: &BsdHeader<'_>, text: &[u8], output: &mut Vec<u8>) {
     header.pri.append_to(output);
@@ -124,7 +124,7 @@ pub fn append_rfc3164(header: &BsdHeader<'_>, text: &[u8], output: &mut Vec<u8>)
     append_on_one_line(text, output);
 }
 
-/// Appends a word of a tag without the bytes that would end it.
+/// Appends a tag word, replacing bytes that would end it.
 fn append_tag_word(word: &[u8], len_max: usize, output: &mut Vec<u8>) {
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'[' | b']');
     let written = |byte: u8| if allowed(byte) { byte } else { b'_' };

@@ -33,7 +33,7 @@ fn opened(window: usize) -> Client {
     client
 }
 
-/// An open session in which messages with these ids are sent, from transaction 2 on.
+/// Open session with sent messages (these ids, starting at transaction 2).
 fn sent(ids: &[u64]) -> Client {
     let mut client = opened(128);
     for id in ids {
@@ -42,7 +42,7 @@ fn sent(ids: &[u64]) -> Client {
     client
 }
 
-/// The ids that the next session has to send.
+/// Ids for the next session.
 fn unacknowledged(client: &Client) -> Vec<u64> {
     client.unacknowledged().filter(|sent| !sent.is_stored).map(|sent| sent.id).collect()
 }
@@ -299,7 +299,7 @@ proptest! {
         }
         prop_assert_eq!(&found, &expected);
         prop_assert_eq!(unacknowledged(&client), unacknowledged(&at_once));
-        // Each id is either reported in order, or still known.
+        // Each id is either reported in order or remains known.
         let is_acknowledged = |event: &&Event| matches!(event, Event::Acknowledged { .. });
         let reported: Vec<Event> = found.iter().filter(is_acknowledged).cloned().collect();
         let acknowledged_count = reported.len();

@@ -61,7 +61,7 @@ fn what_is_no_frame_is_found_at_the_first_wrong_byte() {
         ("1 a 5\n", FrameError::Length),
         ("1 a 0x", FrameError::Length),
         ("1 a 1234567890", FrameError::Length),
-        // librelp takes a space after a length of 0 for an error.
+        // librelp rejects a space after length 0.
         ("1 a 0 ", FrameError::Trailer),
         ("1 a 0\r\n", FrameError::Length),
         ("1 a 1 xX", FrameError::Trailer),

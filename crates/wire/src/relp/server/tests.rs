@@ -14,7 +14,7 @@ fn open() -> Vec<u8> {
     frame(1, "open", OFFERS)
 }
 
-/// Events of an input, and `MESSAGE` as `Message`; all bytes are read that the server wants.
+/// Events of an input, `MESSAGE` shortened to `Message`; pushes all bytes wanted by the server.
 fn events(server: &mut Server, input: &[u8]) -> Vec<String> {
     let mut events = Vec::new();
     let mut rest = input;
@@ -44,7 +44,7 @@ fn take_output(server: &mut Server) -> String {
     output
 }
 
-/// An open session whose answer to `open` is written.
+/// Open session after writing its response.
 fn opened() -> Server {
     let mut server = Server::new(DATA_LEN_MAX_DEFAULT);
     assert_eq!(events(&mut server, &open()), ["opened probe,1,x"]);
@@ -105,7 +105,7 @@ fn close_is_answered_after_all_messages() {
     assert!(server.is_over());
 }
 
-/// Checks a mistake after a message that is not answered yet: that is answered first.
+/// Checks a violation after an unanswered message: the message is answered first.
 #[track_caller]
 fn check_broken(input: &[u8], fault: &str, last_output: &str) {
     let mut server = opened();
@@ -231,7 +231,7 @@ fn a_session_is_refused_at_open_with_the_reason() {
     server.refuse(&"long\n".repeat(40));
     events(&mut server, &open());
     assert!(take_output(&mut server).starts_with("1 rsp 80 500 long?long?"));
-    // A session that is open already goes on.
+    // An already open session continues.
     let mut server = opened();
     server.refuse("full");
     assert_eq!(events(&mut server, &frame(2, "syslog", "a")), ["2 a"]);
@@ -245,7 +245,7 @@ fn messages_have_a_bound_and_none_is_cut() {
     assert_eq!(events(&mut server, &frame(2, "syslog", &longest)), [format!("2 {longest}")]);
     let found = events(&mut server, b"3 syslog 301 x");
     assert_eq!(found, ["the client sent a frame with 301 bytes of data, of which 300 are allowed"]);
-    // The specification's maximum fits in the default.
+    // The specification's maximum fits the default.
     let mut server = opened();
     let longest = "x".repeat(DATA_LEN_MAX_DEFAULT);
     assert_eq!(events(&mut server, &frame(2, "syslog", &longest)).len(), 1);
@@ -403,7 +403,7 @@ proptest! {
             let answer = format!("{txnr} rsp 6 200 OK\n");
             prop_assert!(output.contains(&answer), "{output:?}");
         }
-        // Any other answer is one to `open`.
+        // Other refusals answer `open`.
         let refusals = output.matches(" 500 ").count();
         let opens = found.iter().filter(|event| event.contains("open") || event.contains("command syslog")).count();
         prop_assert!(refusals <= opens, "{output:?} {found:?}");

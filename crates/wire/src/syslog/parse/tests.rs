@@ -7,7 +7,7 @@ mod fields;
 
 const HERE: Sender<'_> = Sender::Local { hostname: b"web.example.org" };
 
-/// The columns of the test vectors: `facility.severity`, host, program, pid and text, `-` for none.
+/// Test vector columns: `facility.severity`, host, program, pid, text; `-` if absent.
 #[track_caller]
 fn check(sender: Sender<'_>, bytes: &[u8], expected: [&str; 5]) {
     let message = parse(bytes, sender);
@@ -44,13 +44,13 @@ fn messages_of_logger_and_libc() {
         "<13>1 2026-11-26T17:40:08.376586+00:00 a.example.org tag - MID [timeQuality tzKnown=\"1\" isSynced=\"0\"][ex@32473 a=\"b\"] 5424 unix",
         ["user.notice", "a.example.org", "tag", "-", "5424 unix"],
     );
-    // 4: a word that is not the name of this machine is text.
+    // 4: a word different from this machine's name is text.
     check(
         HERE,
         b"<13>Nov 26 17:40:08 a tag: 3164 unix",
         ["user.notice", "-", "-", "-", "a tag: 3164 unix"],
     );
-    // 5: in a stream, and in a datagram that ends with a newline.
+    // 5: in a stream, and in a newline-terminated datagram.
     check_both("<13>Nov 26 17:40:08 tag: stream", ["user.notice", "-", "tag", "-", "stream"]);
     check_both("<13>Nov 26 17:40:08 tag: stream\n", ["user.notice", "-", "tag", "-", "stream"]);
     // 6
@@ -63,7 +63,7 @@ fn messages_of_logger_and_libc() {
         "<149>Nov 26 17:40:08 prog[18447]: libc syslog",
         ["local2.notice", "-", "prog", "18447", "libc syslog"],
     );
-    // 8: how the newline becomes `\x0a` is in `escape`.
+    // 8: `escape` tests how newline becomes `\x0a`.
     check_both(
         "<147>Nov 26 17:40:08 prog[18447]: two\nlines\ttab",
         ["local2.err", "-", "prog", "18447", "two\nlines\ttab"],
@@ -95,7 +95,7 @@ fn messages_of_haproxy() {
     let message = format!("<6>{iso} {text}\n");
     let message = parse(message.as_bytes(), Sender::Remote);
     assert_eq!((message.form, message.time), (Form::Iso, Some(iso.as_bytes())));
-    // 15: without a PRI all of it is text.
+    // 15: without PRI, everything is text.
     let raw = format!("2026-11-26T17:40:11.832540+00:00 {text}");
     check_both(&format!("{raw}\n"), ["user.notice", "-", "-", "-", &raw]);
     // 16
@@ -121,7 +121,7 @@ fn messages_of_haproxy() {
 
 #[test]
 fn messages_of_nginx() {
-    // 19: on a unix socket too host and tag both are there.
+    // 19: unix sockets may deliver host plus tag too.
     let text = "198.51.100.9 - - [26/Nov/2026:17:40:12 +0000] \"GET /x HTTP/1.1\" 404 153 \"-\" \"curl/7.88.1\"";
     check_both(
         &format!("<190>Nov 26 17:40:12 web nginx: {text}"),
@@ -133,7 +133,7 @@ fn messages_of_nginx() {
         &format!("<189>Nov 26 17:40:12  nginx_err: {notice}"),
         ["local7.notice", "-", "nginx_err", "-", notice],
     );
-    // 21: the host is the peer's address, which the caller knows.
+    // 21: the host is the peer's address, known to the caller.
     check_both(
         &format!("<190>Nov 26 17:40:12 ngx: {text}"),
         ["local7.info", "-", "ngx", "-", text],
@@ -206,12 +206,12 @@ fn rfc5424_is_recognised_whole_or_not_at_all() {
     check_both(header, ["user.notice", "h", "a", "p", ""]);
     check_both("<13>1 - - - - - -", ["user.notice", "-", "-", "-", ""]);
     check_both("<13>1 - - - - - -  x ", ["user.notice", "-", "-", "-", " x "]);
-    // Nine digits and a leap second are taken.
+    // Nine digits and a leap second are valid.
     check_both(
         "<13>1 2016-12-31T23:59:60.123456789+01:00 h a p m - x",
         ["user.notice", "h", "a", "p", "x"],
     );
-    // Structured data that is malformed is text, and none of it is lost.
+    // Malformed structured data becomes text, without loss.
     for malformed in
         ["[a", "[a b]", "[a b=c] x", "[a b=\"c] x", "[] x", "[a b=\"c\"]x", "no sd", "-x"]
     {
@@ -322,7 +322,7 @@ fn a_host_is_certain_only_before_a_tag() {
         check(Sender::Remote, format!("{time} {text}").as_bytes(), expected);
         check(HERE, format!("{time} {text}").as_bytes(), ["user.notice", "-", "-", "-", text]);
     }
-    // A local program may write the name of this machine, with or without its domain.
+    // A local program may write this machine's name, with or without domain.
     for (host, is_here) in [
         ("web", true),
         ("WEB", true),
@@ -335,7 +335,7 @@ fn a_host_is_certain_only_before_a_tag() {
         let found = parse(message.as_bytes(), HERE).host.is_some();
         assert_eq!(found, is_here, "{host}");
     }
-    // Without a time a first word is text.
+    // Without a time, the first word is text.
     check_both("<13>vm tag: x", ["user.notice", "-", "-", "-", "vm tag: x"]);
 }
 

@@ -28,7 +28,7 @@ fn only_quote_backslash_and_bracket_are_escaped() {
         (&b"\"\\]"[..], r#"[a b="\"\\\]"]"#),
         (b"[=' ", "[a b=\"[=' \"]"),
         ("h\u{e9}".as_bytes(), "[a b=\"h\u{e9}\"]"),
-        // Control characters and bytes that are no UTF-8 become text.
+        // Control characters and invalid UTF-8 become text.
         (b"a\nb\0\x7f", r#"[a b="a\\x0ab\\x00\\x7f"]"#),
         (b"\xe9", r#"[a b="\\xe9"]"#),
     ] {

@@ -1,16 +1,15 @@
-//! What holds for the fields of every message, for tests and for the fuzzer.
+//! Invariants of parsed fields, shared by tests and fuzzer.
 
 use super::{Sender, parse};
 
-/// Where a slice of `message` lies in it.
+/// Range of a slice within `message`.
 fn range_in(message: &[u8], slice: &[u8]) -> std::ops::Range<usize> {
     let start = slice.as_ptr() as usize - message.as_ptr() as usize;
     assert!(start + slice.len() <= message.len());
     start..start + slice.len()
 }
 
-/// Checks that fields lie in the message one after the other, that the text is its end, and that nothing
-/// but punctuation is in no field.
+/// Checks field order, text position at the end, and punctuation-only gaps between fields.
 pub fn check_fields(bytes: &[u8], sender: Sender<'_>) {
     let message = parse(bytes, sender);
     let end = bytes.len() - usize::from(matches!(bytes.last(), Some(b'\n' | 0)));
@@ -37,7 +36,7 @@ pub fn check_fields(bytes: &[u8], sender: Sender<'_>) {
     };
     for field in &fields {
         assert!(pos <= field.start, "fields overlap in {bytes:?}");
-        // Between fields: the version, spaces, `-`, the marks of a tag, a BOM.
+        // Gaps: version, spaces, `-`, tag punctuation, BOM.
         let between = bytes[pos..field.start].iter();
         let mut lost = between.filter(|byte| !b" 1-:[]\xef\xbb\xbf".contains(byte));
         assert_eq!(lost.next(), None, "a byte of {bytes:?} is in no field");
