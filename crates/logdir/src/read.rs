@@ -1,12 +1,12 @@
-//! Reading log directories: what is in them, in which order, and the lines.
+//! Reads log directories: lists their files in writing order, then reads lines.
 //!
 //! ```text
-//! find ──► list ──► snapshot ──► chain (decode, lines) ──► source (range) ──► merge ──► whoever shows, counts, sends
+//! find ──► list ──► snapshot ──► chain (decode, lines) ──► source (range) ──► merge ──► output
 //! ```
 //!
-//! Nothing here writes into a log directory, opens its `lock`, or prints: what a user has to be told
-//! comes as a [`Notice`]. The directories may be those of multilog, daemontools-encore, s6-log, svlogd
-//! or cyclog.
+//! Nothing here writes into a log directory, opens its `lock`, or prints: readers return a [`Notice`]
+//! for each problem to report. Supported directories: multilog, daemontools-encore, s6-log, svlogd,
+//! cyclog.
 
 pub mod backward;
 pub mod chain;
@@ -40,33 +40,33 @@ pub mod writer;
 use crate::failure::Failure;
 use std::rc::Rc;
 
-/// Something about a directory that whoever reads its lines should know.
+/// A problem in a directory that its reader should report.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// A file, or the rest of one, could not be read.
+    /// Unreadable file, or the unread rest of a file.
     Unreadable(Failure),
-    /// A line was cut off when its writer was interrupted; where it starts.
+    /// Unfinished line of an interrupted writer, and its start.
     Torn(lines::LineStart),
-    /// Zeros stand where a line should end, as many as this, and are left out.
+    /// Zeros instead of a line's end: start and length. The reader skips them.
     Zeros(lines::LineStart, u64),
-    /// The directory, or the file that is followed by itself, was replaced by another one, which is read
-    /// from its first line on.
+    /// Another directory (or file, if a single file is followed) took this path. Reading restarts
+    /// at its first line.
     Replaced(Vec<u8>),
-    /// The file is shorter than what was read of it, and is read from its first line on.
+    /// The file shrank below the read position. Reading restarts at its first line.
     Truncated(Vec<u8>),
-    /// A followed `current` was removed or replaced by another program, and what the logger wrote to it
+    /// Another program removed or replaced the followed `current`. Lines the logger wrote to it
     /// since may be missing.
     CurrentReplaced(Vec<u8>),
-    /// A finished archive was written to, or another file was put in its place, after it was listed. Lines
-    /// may be missing or changed.
+    /// After the listing, somebody wrote to a finished archive or replaced it. Lines may be missing
+    /// or changed.
     Changed(Vec<u8>),
-    /// A file of the directory is gone before it was read.
+    /// The file vanished before it was read.
     Gone(Rc<list::LogFile>),
-    /// The range begins before the oldest line, which is of this moment.
+    /// The range begins before the oldest line, written at this moment.
     BeginsAt(stamp::Moment),
-    /// Between these moments lines may have been removed before they were read. The first is none where
-    /// no line was read before.
+    /// Lines between these moments may have been removed unread. The first moment is `None` if no
+    /// line was read before.
     MissingLines(Option<stamp::Moment>, Option<stamp::Moment>),
-    /// Lines have no stamps, so whole files stand for the range.
+    /// Lines have no stamps, so the range selects whole files.
     Unstamped,
 }

@@ -1,7 +1,7 @@
-//! The lines of one directory from the last to the first, without reading more than they take.
+//! Reads one directory's lines from last to first, reading little more than the requested lines.
 //!
-//! Lines are the same as forward: one that a writer cut over files is joined. A compressed file is
-//! decoded into an unnamed temporary one, since it cannot be read from its end.
+//! Lines equal those of forward reading: a line that a writer split across files is joined. A
+//! compressed file cannot be read from its end, so it is decoded into an unnamed temporary file.
 
 use crate::failure::Failure;
 use crate::read::Notice;
@@ -19,29 +19,29 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-/// Bytes read at first, and twice as many each time no line begins in them.
+/// Initial block size in bytes, doubled each time a block contains no line start.
 const BLOCK_LEN: usize = 8 * 1024;
-/// How far back the stamp is looked for that a line without one belongs to.
+/// Bytes searched backward for the stamp that an unstamped line belongs to.
 const LOOK_BACK_LEN: usize = 1024 * 1024;
 
-/// One directory, a line before the other.
+/// Reads one directory backward.
 pub struct Backward {
     directory: Rc<Directory>,
     range: Range,
     stamps: StampParser,
     is_unstamped: bool,
-    /// Files that have not been opened yet, the last one being next; and whether each is in order.
+    /// Unopened files, next file last, each with its `is_ordered`.
     files: Vec<(ListedFile, bool)>,
-    /// How much of the next of them counts, where not all of it does.
+    /// Bytes to read from the next file; all if `None`.
     limit: Option<u64>,
     reading: Option<Reading>,
-    /// Bytes of the file from `pos` on, and of the next file where a line goes on there.
+    /// File contents from `pos`, plus the rest of a line that continues in the next file.
     bytes: Vec<u8>,
-    /// Where in the file `bytes` begins.
+    /// File offset of `bytes`.
     pos: u64,
-    /// What stands behind this has been given out. At most the length of `bytes`.
+    /// Bytes from here on were delivered. At most `bytes.len()`.
     end: usize,
-    /// The line gone to, in `bytes`.
+    /// Range of the current line in `bytes`.
     given: std::ops::Range<usize>,
     ending: Ending,
     stamp: Option<Stamp>,
@@ -49,7 +49,7 @@ pub struct Backward {
     place: Option<LineStart>,
     separator: FileSeparator,
     set_back: SetBack,
-    /// Bytes of lines before the range that followed each other.
+    /// Bytes of consecutive lines before the range.
     beyond_len: u64,
     notices: Vec<Notice>,
 }
@@ -61,7 +61,7 @@ struct Reading {
 }
 
 impl Backward {
-    /// The lines of a range.
+    /// Reads a range backward.
     pub fn new(snapshot: &Snapshot, mut stamps: StampParser, range: Range) -> Backward {
         let plan = range::plan(snapshot, &mut stamps, range);
         let files = plan.parts.into_iter().map(|part| (part.link, part.is_ordered)).collect();
@@ -74,14 +74,14 @@ impl Backward {
         }
     }
 
-    /// The lines before an offset in the file with this number, or in all of it.
+    /// Reads backward from an offset in the file with this index, or from its end.
     pub fn before(
         snapshot: &Snapshot,
         stamps: StampParser,
         number: usize,
         offset: Option<u64>,
     ) -> Backward {
-        // A file of which nothing counts is not opened, let alone decoded.
+        // At offset 0 the file need not be opened or decoded.
         let limit = offset.filter(|&offset| offset > 0);
         let count = if offset == limit { number + 1 } else { number };
         let files = snapshot.files.iter().take(count).map(|link| (link.clone(), false));
@@ -112,7 +112,7 @@ impl Backward {
         }
     }
 
-    /// Goes to the line before. False when there is none.
+    /// Advances to the preceding line. False at the beginning.
     pub fn advance(&mut self) -> bool {
         while self.advance_any() {
             self.note_line();
@@ -123,32 +123,32 @@ impl Backward {
         false
     }
 
-    /// The line gone to.
+    /// Current line.
     pub fn line(&self) -> Line<'_> {
         Line { bytes: &self.bytes[self.given.clone()], ending: self.ending, continues: false }
     }
 
-    /// The stamp of that line.
+    /// Its stamp.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// The moment of that line: its own, or the moment of the last stamped line before it.
+    /// Moment of that line's stamp, or of the last stamped line before it.
     pub fn moment(&self) -> Option<Moment> {
         self.moment
     }
 
-    /// Where that line starts.
+    /// Start of that line.
     pub fn place(&self) -> &LineStart {
         self.place.as_ref().expect("a line was gone to")
     }
 
-    /// Bytes left to be read, by the sizes of the files as they are stored.
+    /// Unread bytes, as stored on disk.
     pub fn left_len(&self) -> u64 {
         self.files.iter().map(|(link, _)| link.file.len).sum::<u64>() + self.pos
     }
 
-    /// What there was to tell since the last call.
+    /// Takes notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
@@ -230,7 +230,7 @@ impl Backward {
         }
     }
 
-    /// Reads what stands before `bytes` in the file. False where that fails.
+    /// Reads the block before `bytes`. False if reading fails.
     fn read_before(&mut self) -> bool {
         let Some(reading) = &self.reading else { return false };
         self.bytes.truncate(self.end.max(self.given.end));
@@ -251,8 +251,7 @@ impl Backward {
         true
     }
 
-    /// Puts the end of the file before in front of a line that begins there. False where the line begins
-    /// here.
+    /// Prepends the preceding file's unfinished line. False if the line starts in this file.
     fn join(&mut self) -> bool {
         if self.stamps.parse(&self.bytes[..self.end]).is_some() {
             return false;
@@ -270,7 +269,7 @@ impl Backward {
         joined
     }
 
-    /// True if the file before ends within a line. Files without contents are left out.
+    /// True if the preceding nonempty file ends within a line.
     fn ends_in_line_before(&mut self) -> bool {
         while let Some((link, _)) = self.files.last().filter(|(link, _)| link.file.is_whole()) {
             let last = open(&self.directory, link)
@@ -278,7 +277,7 @@ impl Backward {
             match last {
                 Ok(Some(Some(byte))) => return byte != b'\n',
                 Ok(Some(None)) => {}
-                // It is reported when the file is begun.
+                // `begin_file` reports this error.
                 Ok(None) | Err(_) => return false,
             }
             self.files.pop();
@@ -286,7 +285,7 @@ impl Backward {
         false
     }
 
-    /// Opens the file before. False where there is none.
+    /// Opens the preceding file. False if none is left.
     fn begin_file(&mut self) -> bool {
         let is_last = self.reading.is_none();
         while let Some((link, is_ordered)) = self.files.pop() {
@@ -318,10 +317,10 @@ impl Backward {
         false
     }
 
-    /// Leaves out what a power cut left at the end of the file.
+    /// Skips zeros that a power cut left at the file's end.
     fn leave_out_zeros(&mut self) {
         let Some(Reading { link, file, .. }) = &self.reading else { return };
-        // What cannot be read is told when it is read as text.
+        // `read_before` reports this error.
         let Ok(text_len) = text_len(file, self.pos) else { return };
         let count = self.pos - text_len;
         if count >= ZEROS_LEN as u64 {
@@ -331,7 +330,7 @@ impl Backward {
         }
     }
 
-    /// The moment of the last stamped line before the one gone to.
+    /// Moment of the last stamped line before the current line.
     fn moment_before(&mut self) -> Option<Moment> {
         let mut end = self.given.start;
         loop {
@@ -364,9 +363,9 @@ impl Backward {
         self.moment_of_files_before()
     }
 
-    /// The moment of the last stamped line in the files before this one.
+    /// Moment of the last stamped line in preceding files.
     fn moment_of_files_before(&mut self) -> Option<Moment> {
-        // A stamp may have been cut at the end of a file; the rest of it begins the next one.
+        // A stamp split at a file's end continues in the next file.
         let is_behind_first_line = self.given.start > 0;
         let mut rest = first_bytes(if is_behind_first_line { &self.bytes } else { &[] }).to_vec();
         for (link, _) in self.files.iter().rev() {
@@ -395,11 +394,11 @@ fn first_bytes(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(STAMP_LEN_MAX)]
 }
 
-/// Bytes before the zeros at the end of a file.
+/// File length without trailing zeros.
 fn text_len(file: &File, len: u64) -> io::Result<u64> {
     let mut block = [0; BLOCK_LEN];
     let mut end = len;
-    // The first look costs next to nothing, since most files end with a newline.
+    // The first read is one byte, since most files end with a newline.
     let mut step = 1;
     while end > 0 {
         let start = end.saturating_sub(step);
@@ -423,7 +422,7 @@ fn last_byte(file: &File) -> io::Result<Option<u8>> {
     }
 }
 
-/// Opens a file so that it can be read anywhere. None where it is gone.
+/// Opens a file for random access. `None` if the file is gone.
 fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Rc<File>>> {
     let from_failure =
         |failure: Failure| io::Error::from(failure.errno().unwrap_or(nix::errno::Errno::EIO));

@@ -1,8 +1,8 @@
-//! The lines of one directory, file after file, joined where a writer had to cut one.
+//! Reads one directory's lines, file after file, and joins lines that a writer split.
 //!
-//! A chain reads what it was given; which files there are, and whether more come, is the business of
-//! whoever makes it. A file that does not end with a newline goes on in the next one, unless its writer
-//! was interrupted or the next one starts with a stamp.
+//! A chain reads the files pushed by its caller; the caller decides which files exist and whether
+//! more follow. An unfinished last line continues in the next file, unless its writer was
+//! interrupted or the next file starts with a stamp.
 
 use crate::failure::Failure;
 use crate::format::Code;
@@ -19,21 +19,21 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
-/// The lines of files that follow each other.
+/// Lines of consecutive files.
 pub struct Chain {
     directory: Rc<Directory>,
-    /// Files that have not been opened yet, and where to start in each.
+    /// Unopened files, each with its start offset.
     queue: VecDeque<(ListedFile, u64)>,
     reading: Option<Reading>,
     lines: Option<BlockLines>,
     stamps: StampParser,
     stamp: Option<Stamp>,
-    /// The moment of the last line that had a stamp.
+    /// Moment of the last stamped line.
     before: Option<Moment>,
     separator: FileSeparator,
-    /// Whether what is held of an earlier file may or may not go on in this one.
+    /// Set until an earlier file's held bytes are joined to this file or split off.
     at_joint: bool,
-    /// Whether what is held is the rest of a file that could not be read further.
+    /// The held bytes precede a read error.
     is_broken_off: bool,
     notices: Vec<Notice>,
 }
@@ -44,7 +44,7 @@ struct Reading {
 }
 
 impl Chain {
-    /// No files yet.
+    /// Creates an empty chain.
     pub fn new(directory: Rc<Directory>, stamps: StampParser) -> Chain {
         Chain {
             directory,
@@ -61,7 +61,7 @@ impl Chain {
         }
     }
 
-    /// All files of a directory, from the first line on.
+    /// Reads all files of a directory.
     pub fn of_all(snapshot: &Snapshot, stamps: StampParser) -> Chain {
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
         for link in &snapshot.files {
@@ -70,18 +70,19 @@ impl Chain {
         chain
     }
 
-    /// Says of which moment the line before the first one is, or the first one itself.
+    /// Sets the moment for unstamped lines before the first stamp.
     pub fn begin_after(&mut self, moment: Option<Moment>) {
         self.before = moment;
     }
 
-    /// Adds a file, which is read from `offset` on, counted in what it decodes to.
+    /// Queues a file from `offset`, counted in decoded bytes.
     pub fn push(&mut self, link: ListedFile, offset: u64) {
         self.queue.push_back((link, offset));
     }
 
-    /// Goes to the next line. False where there is none, or where its end has not come: then
-    /// [`Chain::finish`] goes to that, and until it does more can be pushed or written.
+    /// Advances to the next line. False if no line is left, or if the last line is unfinished:
+    /// [`Chain::finish`] delivers it; until then the caller can push files and the writer can write
+    /// more.
     pub fn advance(&mut self) -> bool {
         loop {
             if self.advance_in_block() {
@@ -100,7 +101,7 @@ impl Chain {
         }
     }
 
-    /// Goes to a last line that has no end. False when nothing is left.
+    /// Advances to an unfinished last line. False if nothing is left.
     pub fn finish(&mut self) -> bool {
         if self.at_joint && self.split_at_joint() {
             return true;
@@ -114,41 +115,40 @@ impl Chain {
         self.give_rest(ending)
     }
 
-    /// The line gone to.
+    /// Current line.
     pub fn line(&self) -> Line<'_> {
         self.lines.as_ref().expect("a line was gone to").line()
     }
 
-    /// The stamp of that line, if it has one.
+    /// Its stamp, if any.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// Where that line starts.
+    /// Start of that line.
     pub fn place(&self) -> &LineStart {
         self.lines.as_ref().expect("a line was gone to").place()
     }
 
-    /// Where what has not been given out starts: behind the line gone to. None before the first file
-    /// was begun.
+    /// Start of undelivered data, after the current line. `None` before the first file was opened.
     pub fn rest_place(&self) -> Option<LineStart> {
         self.lines.as_ref().map(BlockLines::rest_place)
     }
 
-    /// The open file of that place, while it is the one being read.
+    /// Open file of that place, while the chain reads it.
     pub fn rest_handle(&self) -> Option<Rc<File>> {
         let (place, reading) = (self.rest_place()?, self.reading.as_ref()?);
         let link = &reading.link;
         link.handle.clone().filter(|_| link.file.inode == place.file.inode)
     }
 
-    /// The open file itself, while it is the one being read.
+    /// Handle of this file, while the chain reads it.
     pub fn handle_of(&self, file: &LogFile) -> Option<Rc<File>> {
         let link = &self.reading.as_ref()?.link;
         link.handle.clone().filter(|_| link.file.inode == file.inode)
     }
 
-    /// Bytes left to be read, by the sizes of the files as they are stored.
+    /// Unread bytes, as stored on disk.
     pub fn left_len(&self) -> u64 {
         let len = |link: &ListedFile, offset: u64| link.file.len.saturating_sub(offset);
         let queued: u64 = self.queue.iter().map(|(link, offset)| len(link, *offset)).sum();
@@ -159,26 +159,26 @@ impl Chain {
         queued + reading
     }
 
-    /// Says what the file that is being read has become.
+    /// Updates the current file's listing entry.
     pub fn rename(&mut self, file: Rc<LogFile>) {
         if let Some(reading) = &mut self.reading {
             reading.link.file = file;
         }
     }
 
-    /// How its stamps are read.
+    /// Parser of its stamps.
     pub fn stamps(&self) -> StampParser {
         self.stamps.clone()
     }
 
-    /// Gives memory back while nothing is held.
+    /// Frees memory while nothing is held.
     pub fn release(&mut self) {
         if let Some(lines) = &mut self.lines {
             lines.release();
         }
     }
 
-    /// Leaves out what has not been given out of the file that is being read.
+    /// Drops the current file's undelivered data.
     pub fn skip_file(&mut self) {
         self.reading = None;
         self.at_joint = false;
@@ -187,28 +187,28 @@ impl Chain {
         }
     }
 
-    /// Whether the file that is being read has become shorter than what was read of it.
+    /// True if the current file shrank below the read position.
     pub fn is_truncated(&self) -> bool {
         let decoded = self.reading.as_ref().map(|reading| &reading.decoded);
         decoded.is_some_and(Decoded::is_beyond_end)
     }
 
-    /// Says that files which are pushed from now on are those of another directory.
+    /// Sets the directory of files pushed from now on.
     pub fn move_to(&mut self, directory: Rc<Directory>) {
         self.directory = directory;
     }
 
-    /// Adds something to tell.
+    /// Adds a notice.
     pub fn add_notice(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
 
-    /// What there was to tell since the last call.
+    /// Takes notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 
-    /// Goes to the next line of what has been read.
+    /// Advances within data already read.
     fn advance_in_block(&mut self) -> bool {
         let Some(lines) = &mut self.lines else { return false };
         if self.at_joint {
@@ -227,8 +227,7 @@ impl Chain {
         is_there
     }
 
-    /// Decides whether a line without an end goes on in the file that follows. Goes to it where it does
-    /// not.
+    /// Decides whether an unfinished line continues in the next file; if not, advances to it.
     fn split_at_joint(&mut self) -> bool {
         self.at_joint = false;
         let Some(lines) = &mut self.lines else { return false };
@@ -240,7 +239,7 @@ impl Chain {
         self.after_rest(is_there, Ending::Torn)
     }
 
-    /// Reads more of the file. False where there is no more of it.
+    /// Reads another block. False at the end of the file.
     fn read_block(&mut self) -> bool {
         let Some(reading) = &mut self.reading else { return false };
         let lines = self.lines.as_mut().expect("a file is being read");
@@ -256,8 +255,8 @@ impl Chain {
         }
     }
 
-    /// Ends the file that has been read, since another one follows. Goes to what is left of it where
-    /// that does not go on there.
+    /// Closes a file that another file follows. Advances to its unfinished line unless that line
+    /// continues there.
     fn end_file(&mut self) -> bool {
         if self.at_joint && self.split_at_joint() {
             return true;
@@ -269,8 +268,8 @@ impl Chain {
         }
     }
 
-    /// Reports an archive that was written to after it was listed. A compressed copy is another file, and an
-    /// unfinished archive may be finished later.
+    /// Reports an archive modified after the listing. A compressed copy is another file, and an
+    /// unfinished archive may still be finished.
     fn note_change(&mut self) {
         let Some(Reading { link, .. }) = &self.reading else { return };
         let metadata = link.handle.as_ref().and_then(|handle| handle.metadata().ok());
@@ -284,7 +283,7 @@ impl Chain {
         }
     }
 
-    /// Opens the next file of the queue.
+    /// Opens the next queued file.
     fn begin_file(&mut self) {
         let Some((link, offset)) = self.queue.pop_front() else { return };
         match self.open(link, offset) {
@@ -303,7 +302,8 @@ impl Chain {
         }
     }
 
-    /// Opens a file, also where somebody compressed it since it was listed. None where it is gone.
+    /// Opens a file, or its copy if a program compressed it since the listing. `None` if both are
+    /// gone.
     fn open(
         &mut self,
         link: ListedFile,
@@ -324,7 +324,7 @@ impl Chain {
         Ok(decoded.map(|decoded| (link, decoded)))
     }
 
-    /// The file that has the label of one that is gone.
+    /// Opens the archive that has a missing archive's label.
     fn open_copy(&self, file: &LogFile) -> Result<Option<Rc<File>>, Failure> {
         let Some(label) = file.label() else { return Ok(None) };
         let listed = self.directory.list()?;
@@ -342,7 +342,7 @@ impl Chain {
     fn after_rest(&mut self, is_there: bool, ending: Ending) -> bool {
         let zeros = self.lines.as_mut().and_then(BlockLines::take_zeros);
         self.notices.extend(zeros.map(|(place, count)| Notice::Zeros(place, count)));
-        // Why such a line has no end has been reported, and its writer is not the cause.
+        // The read error is already reported, and the writer did not cause it.
         let is_broken_off = std::mem::take(&mut self.is_broken_off);
         if is_there {
             self.parse_stamp();
@@ -375,7 +375,7 @@ impl Chain {
         }
     }
 
-    /// Finds out how labels are counted by the first that tells it.
+    /// Detects label counting from the first label that shows it.
     fn find_counting(&mut self) {
         let line = self.lines.as_ref().expect("a line was gone to").line().bytes;
         let (Some(stamp), Some(handle)) = (self.stamp, self.rest_handle()) else { return };

@@ -1,9 +1,9 @@
-//! Delivery: the lines of directories, given to a consumer that acknowledges each one when it is written
-//! out or stored elsewhere, and a cursor that never goes beyond an acknowledgement.
+//! Delivers lines of directories to a consumer, which acknowledges each line once it is printed or
+//! stored. The cursor never passes an unacknowledged line.
 //!
-//! Nothing here waits. A consumer takes lines until there is none, then waits for [`Follow::fds`] or
-//! [`Follow::deadline`], whichever is first. When a consumer is killed, it gets again what it had not
-//! acknowledged and what it had acknowledged since the last checkpoint; it misses nothing.
+//! Nothing here waits. A consumer takes lines until none is left, then waits for [`Follow::fds`] or
+//! [`Follow::deadline`], whichever is first. A killed consumer receives unacknowledged lines again,
+//! and lines acknowledged since the last checkpoint; it misses nothing.
 
 mod start;
 mod unacked;
@@ -31,70 +31,70 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use unacked::Unacked;
 
-/// The cursor file is due when this many lines were acknowledged since it was saved,
+/// Acknowledged lines after which the cursor file is saved.
 const CHECKPOINT_LINES: u64 = 1000;
-/// or this many bytes of them,
+/// Acknowledged bytes after which the cursor file is saved.
 const CHECKPOINT_LEN: u64 = 1024 * 1024;
-/// or the first of them this long ago.
+/// Time after an acknowledgement until the cursor file is saved.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
-/// Lines after which directories are looked at although there are more: a directory with many old lines
-/// must not keep the others from being looked at until retention removes their files.
+/// Lines between two looks at the directories, even if more lines are ready. A directory's backlog
+/// must not delay others until retention removes their files.
 const LOOK_INTERVAL_LINES: u32 = 1000;
-/// The window unless the consumer chooses another one.
+/// Default window.
 const WINDOW: Window = Window { lines_max: 1000, len_max: 1024 * 1024 };
 
 /// Follows directories for one consumer.
 pub struct Follow {
     several: FollowSeveral,
-    /// What a cursor calls each directory.
+    /// Directory paths, as cursors name them.
     paths: Vec<PathBuf>,
-    /// Which directories have to be looked at.
+    /// Directories to look at.
     marks: Vec<bool>,
-    /// None if only lines that exist are wanted.
+    /// `None` if only existing lines are wanted.
     watch: Option<Watch>,
-    /// The directory whose line was given out last and not yet gone on from.
+    /// Directory of the last delivered line, until the next `advance`.
     given: Option<usize>,
     window: Window,
     unacked: Unacked<Delivered>,
-    /// How far each directory was delivered.
+    /// Delivered position of each directory.
     positions: Vec<Position>,
     cursor_file: Option<CursorFile>,
     unsaved: Unsaved,
-    /// Lines given out since directories were looked at.
+    /// Lines delivered since the last look.
     unlooked_count: u32,
-    /// When the next line may be given out, if there is one.
+    /// Time when a ready line may be delivered.
     hold_until: Option<Instant>,
 }
 
-/// Which lines are wanted.
+/// Selects existing or future lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All that are there, and those that are written later.
+    /// Existing lines and all future lines.
     Endless,
-    /// Only lines that were written before.
+    /// Lines written before opening.
     Existing,
 }
 
-/// A line that was given out, or a piece of one that is too long.
+/// A delivered line, or a piece of an overlong line.
 pub struct Delivery<'a> {
-    /// The number of its directory, in the order in which directories were added, from 0.
+    /// Directory number, counted from 0 in the order added.
     pub directory: usize,
-    /// The line, without its newline.
+    /// Line without its newline.
     pub line: Line<'a>,
     /// The parsed timestamp. `None` for a line without a timestamp.
     pub stamp: Option<Stamp>,
-    /// The moment of its stamp, or of the last line before it that has one.
+    /// Moment of its stamp, or of the last stamped line before it.
     pub moment: Option<Moment>,
-    /// The file in which it starts, and the offset there.
+    /// File and offset of the line's start.
     pub place: &'a LineStart,
-    /// What is to be acknowledged.
+    /// Ticket to acknowledge.
     pub ticket: Ticket,
-    /// What the line was read from.
+    /// Chain that read the line.
     pub chain: &'a Chain,
     follower: &'a Follower,
 }
 
-/// What was acknowledged since the cursor file was saved.
+/// Acknowledgements since the cursor file was saved.
 #[derive(Default)]
 struct Unsaved {
     count: u64,
@@ -104,11 +104,11 @@ struct Unsaved {
 }
 
 impl Follow {
-    /// Follows the directories at these paths. Where a cursor file is named, each directory begins after
-    /// the position that the file has; where the file has none, with `start`.
+    /// Follows the directories at these paths. With a cursor file, each directory begins after its
+    /// saved position; directories without a saved position begin at `start`.
     ///
-    /// Fails if a directory cannot be opened, or the cursor file is in use, is no cursor, or cannot be
-    /// read.
+    /// Fails if a directory cannot be opened, or if the cursor file is in use, malformed or
+    /// unreadable.
     pub fn open<P: AsRef<Path>>(
         paths: impl IntoIterator<Item = P>,
         start: &Start,
@@ -122,7 +122,7 @@ impl Follow {
         Ok(follow)
     }
 
-    /// Follows directories that are open.
+    /// Follows already opened directories.
     pub fn of(
         directories: Vec<StartedDirectory>,
         cursor_file: Option<CursorFile>,
@@ -146,8 +146,8 @@ impl Follow {
         follow
     }
 
-    /// Follows one more directory: a service that was not there before. Returns its number. The cursor file
-    /// may know it from an earlier time.
+    /// Adds a directory, such as a new service's, and returns its number. The cursor file may still
+    /// know the directory.
     pub fn add(&mut self, path: &Path, start: &Start) -> Result<usize, Failure> {
         let known = |path: &Path| self.cursor_file.as_ref()?.position(path).cloned();
         self.add_started(StartedDirectory::open(path, start, known)?);
@@ -157,7 +157,7 @@ impl Follow {
     fn add_started(&mut self, started: StartedDirectory) {
         let StartedDirectory { path, snapshot, stamps, position } = started;
         if let Some(cursor_file) = &mut self.cursor_file {
-            // What was left out before the first line is left out the next time too.
+            // A later run must skip the lines skipped before the first delivered line.
             cursor_file.set(&path, position.clone());
         }
         if let Some(watch) = &mut self.watch {
@@ -172,17 +172,17 @@ impl Follow {
         self.marks.push(true);
     }
 
-    /// Sets how much may be given out and not acknowledged.
+    /// Limits delivered but unacknowledged lines.
     pub fn set_window(&mut self, window: Window) {
         self.window = window;
     }
 
-    /// Sets the order in which lines of several directories come; by time unless it is set.
+    /// Sets the order across directories; by time unless set.
     pub fn set_order(&mut self, order: Order) {
         self.several.set_order(order);
     }
 
-    /// The next line. None if there is none now, or if the window is full (see [`Follow::is_full`]).
+    /// Next line. `None` if no line is ready or the window is full (see [`Follow::is_full`]).
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend what it holds")]
     pub fn next(&mut self) -> Option<Delivery<'_>> {
         if let Some(number) = self.given.take() {
@@ -210,13 +210,13 @@ impl Follow {
         })
     }
 
-    /// True if no line is given out before one is acknowledged.
+    /// True if the next line must wait for an acknowledgement.
     pub fn is_full(&self) -> bool {
         self.unacked.is_full(self.window)
     }
 
-    /// Acknowledges a line: it was written out, stored, or left out on purpose. Acknowledgements may come
-    /// in any order; a second one of the same ticket does nothing.
+    /// Acknowledges a line: printed, stored, or skipped on purpose. Acknowledgements may arrive in
+    /// any order; repeating a ticket has no effect.
     pub fn ack(&mut self, ticket: Ticket) {
         let Some(len) = self.unacked.ack(ticket) else { return };
         self.unsaved.count += 1;
@@ -224,8 +224,9 @@ impl Follow {
         self.unsaved.since.get_or_insert_with(clock::instant);
     }
 
-    /// Saves the cursor file if enough was acknowledged since the last time, or some of it a second ago.
-    /// To be called after acknowledgements and at the [deadline](Follow::deadline).
+    /// Saves the cursor file if enough lines were acknowledged, or if the oldest unsaved
+    /// acknowledgement is one second old. Call after acknowledgements and at the
+    /// [deadline](Follow::deadline).
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         let Unsaved { count, len, .. } = self.unsaved;
         let is_late = self.checkpoint_due().is_some_and(|due| due <= clock::instant());
@@ -235,8 +236,8 @@ impl Follow {
         Ok(())
     }
 
-    /// Saves the cursor file, if there is one. In each directory it goes up to the first line that is not
-    /// acknowledged. To be called at the end too.
+    /// Saves the cursor file, if any. In each directory, the cursor stops before the first
+    /// unacknowledged line. Call at the end, too.
     pub fn save(&mut self) -> Result<(), Failure> {
         self.unsaved = Unsaved::default();
         for (number, delivered) in self.unacked.take_reached() {
@@ -249,7 +250,7 @@ impl Follow {
         cursor_file.save()
     }
 
-    /// How far all directories are delivered, for a consumer that keeps the cursor itself.
+    /// Delivered positions of all directories, for a consumer that stores its own cursor.
     pub fn cursor(&mut self) -> Cursor {
         for (number, delivered) in self.unacked.take_reached() {
             self.positions[number] = delivered.position();
@@ -258,14 +259,14 @@ impl Follow {
         Cursor::of(paths.zip(&self.positions))
     }
 
-    /// What becomes readable when there may be a line. Where the system has no such descriptor to give,
-    /// directories are looked at when the deadline is over.
+    /// Descriptors that become readable when a line may be ready. If the kernel has none left,
+    /// directories are polled at the deadline.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.watch.iter().filter_map(Watch::as_fd)
     }
 
-    /// When to call [`Follow::next`] and [`Follow::checkpoint`] again, if nothing becomes readable
-    /// before.
+    /// Latest time to call [`Follow::next`] and [`Follow::checkpoint`] again, if nothing becomes
+    /// readable before.
     pub fn deadline(&self) -> Instant {
         let sweep = self.watch.as_ref().map(Watch::next_sweep);
         let hold = self.hold_until.filter(|_| !self.is_full());
@@ -274,12 +275,12 @@ impl Follow {
         first.unwrap_or_else(|| clock::instant() + CHECKPOINT_INTERVAL)
     }
 
-    /// Has every directory looked at by the next call of [`Follow::next`].
+    /// Makes the next [`Follow::next`] look at every directory.
     pub fn look_at_all(&mut self) {
         self.marks.fill(true);
     }
 
-    /// What should be reported of directories, by their numbers, since the last call.
+    /// Takes notices since the last call, with directory numbers.
     pub fn take_notices(&mut self) -> Vec<(usize, Notice)> {
         let mut all = Vec::new();
         for (number, follower) in self.several.followers_mut().iter_mut().enumerate() {
@@ -288,17 +289,17 @@ impl Follow {
         all
     }
 
-    /// The absolute path of a directory.
+    /// Absolute path of a directory.
     pub fn path(&self, directory: usize) -> &Path {
         &self.paths[directory]
     }
 
-    /// Lines that were given out and are not delivered.
+    /// Delivered, unacknowledged lines.
     pub fn unacked_count(&self) -> usize {
         self.unacked.count()
     }
 
-    /// Bytes left to be read of the files that are known.
+    /// Unread bytes of known files.
     pub fn left_len(&self) -> u64 {
         self.several.left_len()
     }
@@ -308,8 +309,7 @@ impl Follow {
         Some(since + CHECKPOINT_INTERVAL)
     }
 
-    /// The directory that the next line is of. It is looked for in what has been read, and then in the
-    /// directories in which something happened.
+    /// Directory of the next line: first among data already read, then in directories with events.
     fn find_line(&mut self) -> Option<usize> {
         self.unlooked_count += 1;
         if self.unlooked_count >= LOOK_INTERVAL_LINES {
@@ -333,7 +333,7 @@ impl Follow {
         }
     }
 
-    /// Looks at the directories that are marked, and again at each that was replaced by another one.
+    /// Looks at marked directories, and again at each replaced directory.
     fn look(&mut self) {
         self.unlooked_count = 0;
         self.mark();
@@ -341,7 +341,7 @@ impl Follow {
             self.several.look(&mut self.marks);
             let followers = self.several.followers_mut().iter_mut();
             let moved = followers.map(Follower::take_moved).collect::<Vec<bool>>();
-            // What was replaced while it was looked at counts too.
+            // Catches replacements during the look.
             self.mark();
             for (number, &is_moved) in moved.iter().enumerate() {
                 self.marks[number] |= is_moved;
@@ -353,7 +353,7 @@ impl Follow {
         }
     }
 
-    /// Opens a gap where something had the name of a directory and lost it before it was looked at.
+    /// Opens a gap if another directory or file held this path and lost it before the look.
     fn note_arrivals(&mut self, number: usize, is_moved: bool) {
         let Some(watch) = &mut self.watch else { return };
         let follower = &mut self.several.followers_mut()[number];
@@ -362,7 +362,7 @@ impl Follow {
         }
         let count = watch.arrivals(number);
         if count > 0 && (is_moved || follower.is_where_it_was()) {
-            // The one that is followed now arrived too.
+            // The followed directory's own arrival counts once.
             if count > 1 {
                 follower.open_gap();
             }
@@ -378,13 +378,13 @@ impl Follow {
 }
 
 impl Delivery<'_> {
-    /// An id that the line keeps when it is delivered again, for a receiver that removes doubles.
+    /// Id of the line, equal on redelivery. A receiver uses it to drop duplicates.
     pub fn id(&self) -> LineId {
         self.follower.line_id()
     }
 }
 
-/// The time of day.
+/// Wall-clock time.
 fn now() -> Moment {
     let (unix_secs, nanos) = clock::now().to_unix();
     Moment { unix_secs, nanos }

@@ -1,9 +1,9 @@
-//! The lines of one directory as they come, over rotations, without losing or doubling one.
+//! Follows the lines of one directory across rotations, without losing or repeating a line.
 //!
-//! The order of two steps makes that exact. First it is asked which file is `current`, then the file at
-//! hand is read to its end. A writer's last write comes before it renames the file, so if the answer was
-//! another file, nothing has been left unread. Then a fresh listing says which files follow. Events of
-//! the file system are only a hint when to look; the results do not depend on them.
+//! Two steps in fixed order make this exact. The follower first asks which file is `current`, then
+//! reads its open file to the end. A writer renames a file after its last write, so if `current` is
+//! already another file, the open file is read completely. A fresh listing then names the next
+//! files. File system events only hint when to look; results do not depend on events.
 
 mod resume;
 mod seen_files;
@@ -25,43 +25,42 @@ use seen_files::SeenFiles;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Files that are opened as soon as they are seen, so that nobody can remove what is in them before it
-/// is read. More than any of the usual numbers of archives would only use up descriptors.
+/// Files opened on sight, so that their contents stay readable after removal. Loggers rarely keep
+/// more archives, and every open file costs a descriptor.
 const PINNED_MAX: usize = 16;
-/// How often files are listed again because one was renamed or removed in the middle of it.
+/// Attempts to list a directory whose files are renamed or removed meanwhile.
 const TRIES_MAX: usize = 1000;
 
-/// One directory, followed.
+/// Follows one directory.
 pub struct Follower {
     directory: Rc<Directory>,
     chain: Chain,
-    /// The last file that the chain was given. When it has been read and is not `current` any more,
-    /// others follow it.
+    /// Last file pushed to the chain. Once this file is read and no longer `current`, the next
+    /// files are pushed.
     last: Option<Rc<LogFile>>,
-    /// Files that were opened and may hold the place of `reached`.
+    /// Open files, including any that holds `reached`.
     opened: VecDeque<ListedFile>,
-    /// Whether it was asked which file is `current` since the last read that found something.
+    /// Answer about `current` since the last successful read.
     probed: Probed,
-    /// Whether another directory had come in the place of this one when that was asked.
+    /// Another directory had this path at that time.
     is_replaced: bool,
-    /// Whether that one is followed now, and nobody has been told.
+    /// The follower moved to another directory; not yet reported.
     has_moved: bool,
-    /// What was there when the directory was listed last, all of it read or about to be.
+    /// Files of the last listing, all read or queued.
     seen: SeenFiles,
-    /// The inode of a `current` that was removed or replaced by another program, once that is reported.
+    /// Inode of a removed or replaced `current`, once reported.
     lost_inode: Option<u64>,
-    /// Whether the end of an interrupted file was looked at once more.
+    /// An interrupted file's end was read twice.
     looked_again: bool,
     last_line: LastLine,
-    /// After the last line given out.
+    /// Position after the last delivered line.
     reached: Option<Reached>,
-    /// The file in which that line started.
+    /// File in which that line started.
     line_file: Option<Rc<ReadFile>>,
-    /// The moment of the line gone to.
     moment: Option<Moment>,
     gap: Gap,
     notices: Vec<Notice>,
-    /// The last failure to look at the directory that was told.
+    /// Last reported failure of a listing.
     failed: Option<Failure>,
 }
 
@@ -72,7 +71,7 @@ enum Probed {
     Final,
 }
 
-/// The position after a line, without the names and handles that a [`Position`] is made of.
+/// Position after a line. Cheaper than a [`Position`], which owns names.
 #[derive(Clone, Debug, Default)]
 pub struct Delivered {
     reached: Option<Reached>,
@@ -80,7 +79,7 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    /// As a cursor keeps it.
+    /// Converts to a cursor's [`Position`].
     pub fn position(self) -> Position {
         let file = self.reached.and_then(|Reached { place, file }| {
             let ReadFile { identity, .. } = *file?;
@@ -91,23 +90,22 @@ impl Delivered {
     }
 }
 
-/// The place after a line, and its file.
 #[derive(Clone, Debug)]
 struct Reached {
     place: LineStart,
-    /// `None` if the file is empty or its metadata is unreadable.
+    /// `None` for an empty file or unreadable metadata.
     file: Option<Rc<ReadFile>>,
 }
 
-/// What tells a file from others, read when lines of it were given out.
+/// Identity of a file, read when its lines were delivered.
 #[derive(Clone, Copy, Debug)]
 struct ReadFile {
     identity: Identity,
-    /// Hash of its first line, or of the first bytes of that. It is the same each time the file is read.
+    /// Hash of the first line, or of its first bytes; equal on every read.
     first_line_hash: u64,
 }
 
-/// Whether lines are missing in front of the next one.
+/// Possible loss of lines before the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gap {
     No,
@@ -115,7 +113,7 @@ enum Gap {
 }
 
 impl Follower {
-    /// Starts to follow behind what was delivered.
+    /// Follows a directory after the delivered position.
     pub fn new(snapshot: &Snapshot, stamps: StampParser, delivered: Position) -> Follower {
         let mut follower = Follower {
             directory: snapshot.directory.clone(),
@@ -140,9 +138,9 @@ impl Follower {
         follower
     }
 
-    /// Goes to the next line that has its end. False where there is none now; then the directory is to
-    /// be looked at again when something has changed, or after a while; or at once if it was replaced by
-    /// another one, which [`Follower::take_moved`] says.
+    /// Advances to the next complete line. False if none exists yet: the caller looks again after
+    /// an event or a timeout, or immediately if [`Follower::take_moved`] reports a replaced
+    /// directory.
     pub fn advance(&mut self) -> bool {
         while !self.has_moved {
             if self.chain.advance() {
@@ -168,7 +166,8 @@ impl Follower {
         false
     }
 
-    /// Notes that the line gone to is given out. Following is resumed after it where its file is gone.
+    /// Marks the current line as delivered. If its file disappears, following resumes after this
+    /// line.
     pub fn take(&mut self) {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
         self.last_line.remember(self.chain.line(), stamped);
@@ -180,13 +179,12 @@ impl Follower {
         self.reached = Some(Reached { place, file });
     }
 
-    /// How far lines have been given out.
+    /// Delivered position.
     pub fn delivered(&self) -> Delivered {
         Delivered { reached: self.reached.clone(), last_line: self.last_line.to_keep() }
     }
 
-    /// An id of the line that was given out last, by which a receiver recognizes a line that it is sent
-    /// again.
+    /// Id of the last delivered line. A receiver uses it to detect duplicates.
     pub fn line_id(&self) -> LineId {
         let offset = self.chain.place().offset;
         let moment = self.chain.stamp().map(|stamp| stamp.moment);
@@ -201,8 +199,8 @@ impl Follower {
         }
     }
 
-    /// What tells the file of a line from others. The system is asked once for each file, but as long as
-    /// only a few bytes are in it.
+    /// Identity of a line's file. Read from the file system once per file, but again while the file
+    /// holds only a few bytes.
     fn read_file(&self, file: &Rc<LogFile>) -> Option<Rc<ReadFile>> {
         let known = self.reached.as_ref().filter(|reached| Rc::ptr_eq(&reached.place.file, file));
         if let Some(known) = known.and_then(|reached| reached.file.as_ref())
@@ -217,42 +215,42 @@ impl Follower {
         Some(Rc::new(ReadFile { identity, first_line_hash }))
     }
 
-    /// The line gone to.
+    /// Current line.
     pub fn line(&self) -> Line<'_> {
         self.chain.line()
     }
 
-    /// The stamp of that line, if it has one.
+    /// Its stamp, if any.
     pub fn stamp(&self) -> Option<Stamp> {
         self.chain.stamp()
     }
 
-    /// The moment that line belongs to.
+    /// Moment of that line.
     pub fn moment(&self) -> Option<Moment> {
         self.moment
     }
 
-    /// Where that line starts.
+    /// Start of that line.
     pub fn place(&self) -> &LineStart {
         self.chain.place()
     }
 
-    /// What it reads from.
+    /// Underlying chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// The directory, for whoever waits for changes in it.
+    /// Directory to watch for changes.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
 
-    /// Whether it has become another one since the last call.
+    /// True if the directory was replaced since the last call.
     pub fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.has_moved)
     }
 
-    /// True if its path leads to the directory, or the file, that is followed.
+    /// True if the path still leads to the followed directory or file.
     pub fn is_where_it_was(&self) -> bool {
         match self.last_if_alone() {
             Some(last) => {
@@ -263,13 +261,13 @@ impl Follower {
         }
     }
 
-    /// What there was to tell since the last call.
+    /// Takes notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.collect_notices();
         std::mem::take(&mut self.notices)
     }
 
-    /// Nothing to read now.
+    /// Finds nothing to read now.
     fn rest(&mut self) -> bool {
         self.probed = Probed::Not;
         self.chain.release();
@@ -280,7 +278,7 @@ impl Follower {
         let stamped = self.chain.stamp().map(|stamp| stamp.moment);
         self.moment = stamped.or(self.moment);
         self.collect_notices();
-        // Where lines have stamps, the next one says how long it was.
+        // The next stamped line shows how long the gap was.
         if let Gap::After(from) = self.gap
             && (stamped.is_some() || from.is_none())
         {
@@ -289,7 +287,7 @@ impl Follower {
         }
     }
 
-    /// A file that was removed before it was read leaves a gap, which the next line ends.
+    /// A file removed before it was read opens a gap. The next line closes it.
     fn collect_notices(&mut self) {
         for notice in self.chain.take_notices() {
             match notice {
@@ -299,14 +297,14 @@ impl Follower {
         }
     }
 
-    /// Notes that lines may be missing before the next one.
+    /// Records that lines may be missing before the next line.
     pub fn open_gap(&mut self) {
         if self.gap == Gap::No {
             self.gap = Gap::After(self.last_line.moment);
         }
     }
 
-    /// Asks which file is `current`. The file at hand is read to its end after that.
+    /// Asks which file is `current`. Reading the open file to its end must follow this call.
     fn probe(&mut self) {
         self.is_replaced = self.directory.is_replaced();
         self.note_truncation();
@@ -317,7 +315,7 @@ impl Follower {
         };
         self.probed = match (self.directory.file(name, role), &self.last) {
             (Ok(Some(found)), Some(last)) if found.inode == last.inode => Probed::Current,
-            // Another one may come in its place.
+            // Another file may replace it.
             (Ok(None), Some(_)) if alone.is_some() => Probed::Current,
             (Ok(_), _) => Probed::Final,
             (Err(failure), _) => {
@@ -327,12 +325,12 @@ impl Follower {
         };
     }
 
-    /// The last file, if it is followed by itself.
+    /// Last file, if a single file is followed.
     fn last_if_alone(&self) -> Option<Rc<LogFile>> {
         self.last.clone().filter(|last| last.role == Role::Alone)
     }
 
-    /// Goes back to the beginning of a file that was cut, or was cut and written again.
+    /// Restarts a file that was truncated, or truncated and rewritten.
     fn note_truncation(&mut self) {
         if (self.chain.is_truncated() || self.is_rewritten())
             && let Some(link) = self.opened.pop_back()
@@ -344,7 +342,7 @@ impl Follower {
         }
     }
 
-    /// True if the last file no longer begins as it did when lines of it were given out.
+    /// True if the last file's head changed since its lines were delivered.
     fn is_rewritten(&self) -> bool {
         let is_last = |place: &LineStart| {
             self.last.as_ref().is_some_and(|last| last.inode == place.file.inode)
@@ -358,8 +356,8 @@ impl Follower {
         handle.is_some_and(|handle| identity.is_head_of(&handle).is_ok_and(|is_same| !is_same))
     }
 
-    /// Adds the files that follow the last one, which has been read to its end. False where they are
-    /// not there yet.
+    /// Pushes the files after the last file, which is completely read. False if no such file exists
+    /// yet.
     fn go_on(&mut self) -> bool {
         let added = match self.last_if_alone() {
             Some(last) => self.try_to_go_on_alone(&last),
@@ -370,7 +368,8 @@ impl Follower {
         self.note_failure(added)
     }
 
-    /// Adds the files of the directory that has come in the place of this one. False where there is none.
+    /// Pushes the files of a directory that replaced this directory. False if there is no
+    /// replacement.
     fn go_elsewhere(&mut self) -> bool {
         let added = if self.is_replaced { self.try_to_go_elsewhere() } else { Ok(false) };
         self.note_failure(added)
@@ -383,7 +382,7 @@ impl Follower {
         })
     }
 
-    /// Tells of a failure once. It is met again each time the directory is looked at.
+    /// Reports a failure once, although every later look meets it again.
     fn fail(&mut self, failure: Failure) {
         if self.failed.as_ref() != Some(&failure) {
             self.notices.push(Notice::Unreadable(failure.clone()));
@@ -391,7 +390,7 @@ impl Follower {
         }
     }
 
-    /// Adds the file that has come in the place of one that is followed by itself.
+    /// Pushes the file that replaced a single followed file.
     fn try_to_go_on_alone(&mut self, last: &LogFile) -> Result<bool, Failure> {
         let Some(file) = self.directory.file(&last.name, Role::Alone)? else { return Ok(false) };
         let Some(links) = self.pin(&[Rc::new(file)])? else { return Ok(false) };
@@ -401,9 +400,9 @@ impl Follower {
         Ok(true)
     }
 
-    /// The old directory has been read to its end, as far as it can be: of one that was removed, files
-    /// may be gone that nobody has seen. If the new one is a copy that holds the last line delivered, what
-    /// is behind that follows, else everything.
+    /// The old directory is read to its end as far as possible: files of a removed directory may be
+    /// gone unseen. If the new directory is a copy that holds the last delivered line, following
+    /// continues after that line, otherwise from the first line.
     fn try_to_go_elsewhere(&mut self) -> Result<bool, Failure> {
         let directory = Rc::new(Directory::open(self.directory.path())?);
         let snapshot = match self.last_if_alone() {
@@ -441,7 +440,7 @@ impl Follower {
                 return Ok(false);
             }
             if files[number].role_is_unfinished() && !self.looked_again {
-                // cyclog renames a file before it has written the last of it.
+                // cyclog renames a file before its last write.
                 self.looked_again = true;
                 return Ok(false);
             }
@@ -456,8 +455,9 @@ impl Follower {
         Ok(false)
     }
 
-    /// The number of the last file in a listing, or of a compressed copy of it. When a writer was killed
-    /// before it wrote to `current`, the next writer removes that file: then the file before it counts.
+    /// Index of the last file, or of its compressed copy, in a listing. If a writer was killed
+    /// before its first write to `current`, the next writer removes that file; the preceding file
+    /// then counts as last.
     fn find_last(&mut self, files: &[Rc<LogFile>]) -> Option<usize> {
         loop {
             let inode = self.last.as_ref()?.inode;
@@ -476,8 +476,8 @@ impl Follower {
         }
     }
 
-    /// Opens files of a listing: the first of them, and those that will have other names soon. None where
-    /// one has another name by now, or is gone.
+    /// Opens listed files: the first ones, and those that will be renamed soon. `None` if a file
+    /// was renamed or removed meanwhile.
     fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<ListedFile>>, Failure> {
         let mut links = Vec::with_capacity(files.len());
         for (number, file) in files.iter().enumerate() {
@@ -495,7 +495,7 @@ impl Follower {
         self.push_links(files.to_vec(), offset);
     }
 
-    /// Gives files to the chain, the first one from `offset` on.
+    /// Pushes files to the chain, the first from `offset`.
     fn push_links(&mut self, mut links: Vec<ListedFile>, offset: u64) {
         self.pin_last(&mut links);
         let mut offset = offset;
@@ -513,7 +513,7 @@ impl Follower {
         self.push_links(links[number..].to_vec(), place.offset);
     }
 
-    /// The last file is known again by its inode, which nobody else gets while it is open.
+    /// Recognizes the last file by its inode, which the kernel cannot reuse while the file is open.
     fn pin_last(&mut self, links: &mut Vec<ListedFile>) {
         while let Some(last) = links.last_mut() {
             match last.open(&self.directory) {
@@ -522,13 +522,13 @@ impl Follower {
                     self.open_gap();
                 }
                 Ok(handle) => return last.handle = handle,
-                // Told by whoever reads it.
+                // The chain reports this error.
                 Err(_) => return,
             }
         }
     }
 
-    /// Lets go of the handles of files before the one that `reached` is in.
+    /// Closes files older than the file of `reached`.
     fn forget_opened(&mut self) {
         let Some(reached) = &self.reached else { return };
         let is_older = |link: &ListedFile| link.file.inode != reached.place.file.inode;
@@ -540,7 +540,7 @@ impl Follower {
     }
 }
 
-/// Whether nothing was ever written to a file that is held open.
+/// True if an open file never received a byte.
 fn is_empty(link: &ListedFile) -> bool {
     let metadata = link.handle.as_ref().map(|handle| handle.metadata());
     metadata.is_some_and(|metadata| metadata.is_ok_and(|metadata| metadata.len() == 0))

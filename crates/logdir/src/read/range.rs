@@ -1,8 +1,7 @@
-//! The part of a directory between two moments, found without reading the rest.
+//! Finds the part of a directory between two moments without reading the rest.
 //!
-//! Which files may hold lines of it is told by their names and first lines, where in a file by
-//! bisection. Files that contradict themselves, because the clock was set back, are read from the
-//! beginning.
+//! File names and first lines select the files; bisection finds the offset within a file. Files
+//! with unordered stamps, caused by a clock set back, are read from the beginning.
 
 use crate::read::decode::{self, Storage, storage};
 use crate::read::list::Directory;
@@ -14,44 +13,44 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// A file may be named and written so much earlier than the last line in it says, in seconds.
+/// Seconds by which a file name or mtime may precede the file's last stamp.
 const SLACK_SECS: i64 = 2;
-/// Bytes in which the first stamp of a file is looked for; more where a line of another file ends there.
+/// Bytes searched for a file's first stamp; the larger value if another file's line ends there.
 const HEAD_LENS: [usize; 2] = [512, 16 * 1024];
-/// Bytes looked at by one step of the bisection, and in the end of a file.
+/// Bytes read per bisection step, and at a file's end.
 const PROBE_LEN: usize = 4 * 1024;
-/// Bisection ends where so few bytes are left, and reading begins so many bytes earlier still, and ends
-/// so many later: lines that are a little out of order are not missed.
+/// Bisection stops at this many bytes. Reading begins this many bytes earlier and ends this many
+/// later, so slightly unordered lines are not missed.
 pub const MARGIN_LEN: u64 = 64 * 1024;
 
-/// Moments from `since` on and before `until`.
+/// Moments from `since` (inclusive) until `until` (exclusive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
-    /// The first moment, or the first there is.
+    /// First moment; unbounded if `None`.
     pub since: Option<Moment>,
-    /// The first moment beyond, or none.
+    /// First moment after the range; unbounded if `None`.
     pub until: Option<Moment>,
 }
 
-/// Where to read for a range.
+/// Files and offsets to read for a range.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The files that may hold lines of it.
+    /// Files that may hold lines of the range.
     pub parts: Vec<Part>,
-    /// Whether lines have no stamps, so that only whole files could be chosen.
+    /// Lines have no stamps, so only whole files are selected.
     pub is_unstamped: bool,
-    /// The first moment that the directory knows of, if that is behind the start of the range.
+    /// First known moment of the directory, if later than the range's start.
     pub begins_at: Option<Moment>,
 }
 
-/// A file that may hold lines of a range.
+/// File that may hold lines of a range.
 #[derive(Debug)]
 pub struct Part {
     /// The file.
     pub link: ListedFile,
-    /// Where to begin; not always at the start of a line.
+    /// Read offset; may be within a line.
     pub offset: u64,
-    /// Whether it has been shown to be in order as far as that was looked at.
+    /// True if no stamp read so far is out of order.
     pub is_ordered: bool,
 }
 
@@ -61,30 +60,30 @@ impl Range {
         *self == Range::default()
     }
 
-    /// True for a moment of the range.
+    /// True if the range contains this moment.
     pub fn holds(&self, moment: Moment) -> bool {
         self.since.is_none_or(|since| moment >= since) && !self.is_before(moment)
     }
 
-    /// Whether a line is in it that belongs to a moment, or to none that is known.
+    /// True if the range contains a line of this moment; always true for `None`.
     pub fn holds_line(&self, moment: Option<Moment>) -> bool {
         moment.is_none_or(|moment| self.holds(moment))
     }
 
-    /// Whether it ends before a moment.
+    /// True if the range ends before this moment.
     pub fn is_before(&self, moment: Moment) -> bool {
         self.until.is_some_and(|until| moment >= until)
     }
 
-    /// The range with all of the hours in it that the local clock shows twice, if it begins or ends in them:
-    /// only the order of their lines tells which of two moments a line is of.
+    /// Extends a range that begins or ends in local hours repeated by a clock change. Only line
+    /// order tells which of two moments a repeated date means.
     fn with_repeated_hours(self) -> Range {
         let before = |moment| around_repeated(moment).map_or(moment, |(before, _)| before);
         let after = |moment| around_repeated(moment).map_or(moment, |(_, after)| after);
         Range { since: self.since.map(before), until: self.until.map(after) }
     }
 
-    /// Whether anything from `first` to `last` may be in it.
+    /// True if the interval `first` to `last` may overlap the range.
     fn touches(&self, first: Option<Moment>, last: Option<Moment>) -> bool {
         let begins_in_time = first.is_none_or(|first| !self.is_before(first));
         let lasts = |since| last.is_none_or(|last| last >= since);
@@ -92,7 +91,7 @@ impl Range {
     }
 }
 
-/// Says where to read for a range. What cannot be read is left to whoever reads it.
+/// Plans which files and offsets to read. The reader reports unreadable files.
 pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan {
     if range.is_all() {
         let part = |link: &ListedFile| Part { link: link.clone(), offset: 0, is_ordered: false };
@@ -120,8 +119,7 @@ pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan
     Plan { parts, is_unstamped: false, begins_at }
 }
 
-/// If the local date of a moment is that of two moments, some moment before the first of all such dates, and
-/// some moment after the last.
+/// If a moment's local date occurs twice: a moment before, and a moment after, all such dates.
 fn around_repeated(moment: Moment) -> Option<(Moment, Moment)> {
     let date = Zone::Local.at(moment.unix_secs)?.civil();
     let Moments::Twice { earlier, later } = Zone::Local.moments(date)? else { return None };
@@ -129,7 +127,7 @@ fn around_repeated(moment: Moment) -> Option<(Moment, Moment)> {
     Some((at(earlier - (later - earlier)), at(later + (later - earlier))))
 }
 
-/// Whole files, by when they were written.
+/// Selects whole files by mtime.
 fn plan_unstamped(snapshot: &Snapshot, range: Range) -> Plan {
     let mut parts = Vec::new();
     let mut first = None;
@@ -148,7 +146,7 @@ fn modified(link: &ListedFile) -> Moment {
     Moment { unix_secs, nanos }
 }
 
-/// None where the file can hold nothing of the range.
+/// `None` if the file holds no line of the range.
 fn plan_file(
     directory: &Directory,
     link: &ListedFile,
@@ -167,7 +165,7 @@ fn plan_file(
         return None;
     }
     let Ok(Some(handle)) = link.open(directory) else { return Some(whole) };
-    // The same file, also if it is renamed before it is read.
+    // The handle stays valid if the file is renamed before reading.
     let link = ListedFile { file: link.file.clone(), handle: Some(handle.clone()) };
     match plan_inside(&handle, first, stamps, range) {
         Ok(Inside::Nothing) => None,
@@ -176,8 +174,8 @@ fn plan_file(
     }
 }
 
-/// A file beyond the range that begins with lines without stamps: they belong to the last line of the file
-/// before it.
+/// A file after the range may begin with unstamped lines that belong to the preceding file's last
+/// line.
 fn rest_of_before(
     directory: &Directory,
     link: &ListedFile,
@@ -220,7 +218,7 @@ fn plan_inside(
     Ok(Inside::From(offset.saturating_sub(MARGIN_LEN)))
 }
 
-/// Somewhere before the first line that is not before `since`, and at most [`MARGIN_LEN`] before it.
+/// Offset at most [`MARGIN_LEN`] before the first line at or after `since`.
 fn bisect(file: &File, len: u64, stamps: &mut StampParser, since: Moment) -> io::Result<u64> {
     let (mut before, mut beyond) = (0, len);
     while beyond - before > MARGIN_LEN {
@@ -233,7 +231,7 @@ fn bisect(file: &File, len: u64, stamps: &mut StampParser, since: Moment) -> io:
     Ok(before)
 }
 
-/// The first stamped line that starts behind `pos` and before `end`.
+/// First stamped line that starts after `pos` and before `end`.
 fn moment_after(
     file: &File,
     pos: u64,
@@ -246,7 +244,7 @@ fn moment_after(
         if let Some((line_pos, stamp)) = first_stamped(&block, 0, stamps) {
             return Ok(Some((pos + line_pos as u64, stamp.moment)));
         }
-        // A stamp that the block cut is in the next one.
+        // The next block contains a stamp that this block cuts.
         let step = block.len().saturating_sub(STAMP_LEN_MAX);
         if step == 0 {
             break;
@@ -256,7 +254,7 @@ fn moment_after(
     Ok(None)
 }
 
-/// The first stamp behind a newline that is behind `pos`, and where its line starts.
+/// First stamp after a newline after `pos`, and its line's offset.
 fn first_stamped(block: &[u8], pos: usize, stamps: &mut StampParser) -> Option<(usize, Stamp)> {
     let mut pos = pos;
     while let Some(len) = memchr(b'\n', &block[pos..]) {
@@ -272,7 +270,7 @@ fn first_bytes(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(STAMP_LEN_MAX)]
 }
 
-/// The first moment in a file, where it has one near its beginning.
+/// First moment near a file's beginning, if any.
 pub fn first_moment(
     directory: &Directory,
     link: &ListedFile,
@@ -295,8 +293,8 @@ fn first_stamp(
     })
 }
 
-/// The last moment in a file, if there is one near its end. A stamp that the file ends within is of a moment
-/// that only the next file tells.
+/// Last moment near a file's end, if any. A stamp split at the end counts only with the next file's
+/// bytes.
 fn last_moment(file: &File, len: u64, stamps: &mut StampParser) -> io::Result<Option<Moment>> {
     let tail = read_at(file, len.saturating_sub(PROBE_LEN as u64), PROBE_LEN)?;
     let cut = &tail[memrchr(b'\n', &tail).map_or(0, |pos| pos + 1)..];
@@ -308,7 +306,7 @@ fn last_moment(file: &File, len: u64, stamps: &mut StampParser) -> io::Result<Op
     })
 }
 
-/// The last stamp in a file, if there is one in this many bytes at its end, and the offset of its line.
+/// Last stamp within this many bytes of a file's end, and its line's offset.
 pub fn last_stamp_within(
     file: &File,
     tail_len: usize,
@@ -329,8 +327,7 @@ pub fn last_stamp_within(
     }
 }
 
-/// The stamp that begins at the end of a file and goes on with `rest` in the next one, and where its line
-/// starts.
+/// Stamp that is split between a file's end and `rest` in the next file, and its line's offset.
 pub fn stamp_cut_at_end(
     file: &File,
     rest: &[u8],
@@ -348,12 +345,12 @@ pub fn stamp_cut_at_end(
     Ok(stamp.map(|stamp| (len - (tail.len() - start) as u64, stamp)))
 }
 
-/// Bytes at the start of a file, as many as a stamp may have.
+/// First bytes of a file, up to the longest stamp.
 pub fn first_bytes_of(file: &File) -> io::Result<Vec<u8>> {
     read_at(file, 0, STAMP_LEN_MAX)
 }
 
-/// The position behind the last newline of a file, or its beginning where there is none.
+/// Offset after a file's last newline; 0 if it has none.
 pub fn end_of_lines(file: &File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     while end > 0 {
@@ -367,7 +364,7 @@ pub fn end_of_lines(file: &File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// The last stamped line, and where it starts.
+/// Last stamped line and its offset.
 fn last_stamped(tail: &[u8], stamps: &mut StampParser) -> Option<(usize, Stamp)> {
     let mut end = tail.len();
     loop {
