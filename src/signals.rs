@@ -12,27 +12,26 @@ pub struct Requests {
     pub to_rotate: bool,
     /// USR1: print every log directory's state.
     pub to_report: bool,
-    /// TERM, HUP, INT: end.
+    /// TERM, INT: end.
     pub to_end: bool,
-    /// Signal descriptor. These signals stay blocked until the program exits.
+    /// HUP: reload, or end if the program cannot reload.
     pub to_reload: bool,
 }
 
 impl Requests {
-    /// Starts signal collection. TERM and ALRM are collected even if inherited as ignored, as in
-    /// 0.76; HUP, INT and USR1, which kill 0.76, are collected unless inherited as ignored.
+    /// True if a program that cannot reload must end.
     pub fn to_end_or_reload(self) -> bool {
         self.to_end || self.to_reload
     }
 }
 
-/// Requests since the last call.
+/// Signal descriptor. These signals stay blocked until the program exits.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Begins to collect signals. TERM and ALRM count even where they were inherited as ignored, as
-    /// in 0.76; HUP, INT and USR1, which kill 0.76, count unless they were ignored.
+    /// Starts signal collection. TERM and ALRM are collected even if inherited as ignored, as in
+    /// 0.76; HUP, INT and USR1, which kill 0.76, are collected unless inherited as ignored.
     pub fn collect() -> nix::Result<Signals> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGTERM);
@@ -47,7 +46,7 @@ impl Signals {
         Ok(Signals(SignalFd::with_flags(&signals, flags)?))
     }
 
-    /// What has been asked for since the last call.
+    /// Requests since the last call.
     pub fn take(&self) -> Requests {
         let mut asked = Requests::default();
         while let Ok(Some(info)) = self.0.read_signal() {

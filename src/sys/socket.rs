@@ -1,4 +1,4 @@
-//! What a TCP socket can be asked and told beyond the standard library.
+//! TCP socket options absent from the standard library.
 
 use std::io;
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ pub fn acknowledge_quickly(socket: &TcpStream) {
     }
 }
 
-/// Bytes that were written and that the kernel of the peer has not confirmed (SIOCOUTQ of tcp(7)).
+/// Written bytes not yet acknowledged by the peer's kernel (SIOCOUTQ, tcp(7)).
 pub fn unconfirmed_bytes(socket: &TcpStream) -> io::Result<usize> {
     let mut count: libc::c_int = 0;
     // SAFETY: the request writes one int.
