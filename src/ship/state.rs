@@ -9,6 +9,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the start waits for the lock: one that was killed just now may not be gone yet.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+/// How often it is looked for. Nothing is read or sent meanwhile.
+const LOCK_LOOK: Duration = Duration::from_millis(10);
 
 /// The state directory, locked as long as this lives.
 #[derive(Debug)]
@@ -70,11 +77,17 @@ fn lock_file(file: &File, path: &Path) -> Result<(), Failure> {
         l_len: 0,
         l_pid: 0,
     };
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole)) {
-        Ok(_) => Ok(()),
-        Err(Errno::EAGAIN | Errno::EACCES) => {
-            Err(Failure::in_use(path.as_os_str().as_bytes(), None))
+    let give_up_at = Instant::now() + LOCK_WAIT;
+    loop {
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole)) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EAGAIN | Errno::EACCES) if Instant::now() < give_up_at => {
+                thread::sleep(LOCK_LOOK);
+            }
+            Err(Errno::EAGAIN | Errno::EACCES) => {
+                return Err(Failure::in_use(path.as_os_str().as_bytes(), None));
+            }
+            Err(errno) => return Err(Failure::new(What::Lock, path.as_os_str().as_bytes(), errno)),
         }
-        Err(errno) => Err(Failure::new(What::Lock, path.as_os_str().as_bytes(), errno)),
     }
 }

@@ -211,3 +211,32 @@ fn explain_and_check_say_what_is_in_force() {
     });
     ship.end();
 }
+
+#[test]
+fn the_run_scripts_give_arguments_that_are_understood() {
+    let home = Home::new();
+    home.make_dir("bin");
+    let logship = env!("CARGO_BIN_EXE_logship");
+    let stubs = [
+        ("setuidgid", "test \"$1\" = logship && shift && exec \"$@\"".to_owned()),
+        ("s6-setuidgid", "test \"$1\" = logship && shift && exec \"$@\"".to_owned()),
+        ("chpst", "test \"$1 $2\" = '-u logship' && shift 2 && exec \"$@\"".to_owned()),
+        ("logship", format!("exec {logship} --explain \"$@\"")),
+    ];
+    for (name, text) in stubs {
+        home.write(format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"), 0o755);
+    }
+    let path = format!("{}:/usr/bin:/bin", home.path("bin").display());
+    for service in ["logship", "runit-logship", "s6-logship"] {
+        let run =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("run-scripts").join(service);
+        let mut shell = std::process::Command::new("/bin/sh");
+        let output = shell.arg(run.join("run")).env("PATH", &path).output().expect("a shell");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{service}: {text}");
+        assert!(
+            text.contains("state: /var/lib/logship\n") && text.contains("to relp://"),
+            "{text}"
+        );
+    }
+}
