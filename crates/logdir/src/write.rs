@@ -1,8 +1,8 @@
 //! A log directory and its only writer: appends lines, rotates, and hands full files to the worker.
 //!
-//! Opening puts the directory in order and can fail. From then on nothing fails: a step that does is
-//! told, keeps its place and is tried again after a pause, while what comes is held in a bounded
-//! buffer. Nothing here waits.
+//! Opening recovers the directory and can fail. After opening nothing fails: a failed step is
+//! reported, keeps its state and is retried after a pause, while a bounded buffer holds new input.
+//! Nothing here waits.
 
 mod age_clock;
 mod archives;
@@ -52,41 +52,40 @@ use timers::{Due, Timers};
 use waiting::Waiting;
 use worker::Worker;
 
-/// From this size, in bytes, a piece is written from where it lies instead of being copied first.
+/// Larger inputs, in bytes, skip the copy into the queue.
 const DIRECT_MIN: usize = 16 * 1024;
 
-/// A log directory that is open for writing.
+/// A log directory open for writing.
 #[derive(Debug)]
 pub struct LogDir {
     place: Arc<LockedDir>,
     current: Arc<Current>,
-    /// Whether a sync of a full `current` that waits for the file before it has begun.
+    /// Whether the full `current` is being synced while the previous file is unfinished.
     is_synced_ahead: bool,
-    /// The files whose bytes may not be on disk.
+    /// Files with bytes possibly not yet on disk.
     extents: Extents,
-    /// The first and the last position that somebody wants on disk and that no sync has been begun for.
+    /// First and last position of requested syncs that have not begun.
     sync_wanted: Option<(u64, u64)>,
     /// Bytes in `current`.
     size: u64,
-    /// Whether the last byte written to it ended a line.
+    /// Whether `current` is empty or its last byte is a newline.
     is_at_line_start: bool,
-    /// Accepted and not yet written.
     queue: Queue,
-    /// Where in the queue `current` was asked to end. At most as many bytes as are held.
+    /// Offset in the queue at which `current` has to end. At most the queue's length.
     cut_pos: Option<usize>,
     overflow: Overflowing,
-    /// Lines that were dropped and not told of yet.
+    /// Dropped lines not yet reported.
     gap: Option<Box<Gap>>,
-    /// Whether there was a gap since everything was written.
+    /// Whether lines were dropped since the queue was last empty.
     has_dropped: bool,
     rotation: Rotation,
     pause: Pause,
-    /// Files of earlier runs that wait for their processor.
+    /// Files of earlier runs without a finished processor.
     waiting: Waiting,
-    /// What failed because the disk is full, until the worker has reported whether there is room.
+    /// The failed step on a full disk, until the worker reports free space or fails.
     disk_full: Option<Failure>,
     is_sync_failing: bool,
-    /// As `task::has_made_room` left it.
+    /// Archives removed, as last returned by `task::has_made_room`.
     removed_for_room: u64,
     timers: Timers,
     worker: Worker,
@@ -94,7 +93,6 @@ pub struct LogDir {
     end: End,
 }
 
-/// How far the end of the writer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Open,
@@ -102,19 +100,19 @@ enum End {
     Closed(Closed),
 }
 
-/// How a directory was left.
+/// State of the directory after closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// Everything is on disk, and `current` says so.
+    /// Data is on disk and `current` is marked complete.
     Clean,
-    /// Everything is written, but `current` could not be synced: the next start will take it for
-    /// unfinished.
+    /// Data is written, but `current` could not be synced: the next start makes a `.u` archive of
+    /// it.
     Unsynced,
 }
 
 impl LogDir {
-    /// Takes bytes that belong behind all that were taken before. A line may come in any number of
-    /// pieces. The caller makes sure that there is room.
+    /// Appends bytes after all accepted bytes. A line may arrive in several pieces. The caller
+    /// checks for room first.
     pub fn append(&mut self, bytes: &[u8]) {
         assert!(self.end == End::Open);
         if self.overflow == Overflowing::Dropping && !self.fits(bytes) {
@@ -126,7 +124,7 @@ impl LogDir {
         self.queue.push(&bytes[written..]);
     }
 
-    /// Writes what can be written, and goes on with a rotation that is under way.
+    /// Writes queued bytes and continues a pending rotation.
     pub fn flush(&mut self) {
         self.take_up();
         self.run_due();
@@ -150,14 +148,15 @@ impl LogDir {
         }
     }
 
-    /// Ends `current` here if it is not empty, as for SIGALRM.
+    /// Ends a non-empty `current` here, as for SIGALRM.
     pub fn rotate(&mut self) {
         self.cut();
         self.flush();
     }
 
-    /// Tells how the directory is, in one line (multilog(8), USR1), after so many lines have come. Archives
-    /// are counted beside the loop, or not at all where something else is under way there.
+    /// Reports the directory's state in one line (multilog(8), USR1); `lines_come` is the number of
+    /// lines received. The worker counts the archives; the line omits them while the worker is
+    /// busy.
     pub fn report_status(&mut self, lines_come: u64) {
         let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
         let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
@@ -168,7 +167,7 @@ impl LogDir {
         }
     }
 
-    /// When there is something to do that no input brings: to try again, or to do in time.
+    /// Next time of work without input: a retry or a timer.
     pub fn deadline(&self) -> Option<Instant> {
         if self.end != End::Open {
             return self.pause.until();
@@ -182,21 +181,21 @@ impl LogDir {
         [self.pause.until(), overflow, timer, self.worker.deadline()].into_iter().flatten().min()
     }
 
-    /// Whether something failed and waits to be tried again.
+    /// Whether a failed step is waiting for its retry.
     pub fn is_in_trouble(&self) -> bool {
         let is_stuck = self.place.processors.are_stuck() || self.worker.is_failing();
         self.pause.until().is_some() || self.disk_full.is_some() || is_stuck
     }
 
-    /// Sends a signal to a processor that runs, and starts no other. The file it had, and any that is full
-    /// from now on, waits for the next start.
+    /// Signals the running processor and starts no other. Its file, and every file full after that,
+    /// waits for the next start.
     pub fn stop_processor(&self, signal: Signal) {
         self.place.processors.stop(signal);
         self.worker.hurry();
     }
 
-    /// Goes on with the end: when everything is written and finished, `current` is synced and marked.
-    /// Tells how it was left, once it is.
+    /// Continues closing: after all data is written and all files are finished, syncs and marks
+    /// `current`. `None` until then.
     pub fn close(&mut self) -> Option<Closed> {
         if let End::Closed(closed) = self.end {
             return Some(closed);
@@ -245,15 +244,15 @@ impl LogDir {
         Ok(())
     }
 
-    /// The position after the last byte that was taken. Positions count bytes from the opening on, dropped
-    /// lines not among them.
+    /// Position after the last accepted byte. Positions count accepted bytes since opening, without
+    /// dropped lines.
     pub fn appended(&self) -> u64 {
         self.figures.bytes_written + self.queue.held().len() as u64
     }
 
-    /// Up to which position everything is on disk, contents and names: it is there after a power cut at any
-    /// moment. A byte whose fsync has failed never counts, and none after it. 0 before the first
-    /// [`LogDir::request_sync`] was served.
+    /// Position up to which all bytes and their file names are on disk: they survive a power cut.
+    /// Bytes after a failed fsync never count. 0 before the first [`LogDir::request_sync`]
+    /// succeeds.
     pub fn durable(&self) -> u64 {
         if !self.place.are_names_kept() {
             return 0;
@@ -261,14 +260,13 @@ impl LogDir {
         self.extents.durable(self.place.names_synced())
     }
 
-    /// Whether there are bytes that will never count as durable, since an fsync has failed.
+    /// Whether a failed fsync keeps some bytes from ever counting as durable.
     pub fn has_lost(&self) -> bool {
         self.extents.are_lost()
     }
 
-    /// Asks for everything that was taken so far to become durable. The next `flush` begins with it, `wake` is
-    /// called when there is more that is durable, and all requests that arrive until a sync begins are served
-    /// by that one.
+    /// Requests durability of all bytes accepted so far. The next `flush` begins the sync, and
+    /// `wake` is called on progress. A single sync serves all requests made before it begins.
     pub fn request_sync(&mut self) {
         self.is_sync_failing = false;
         self.place.promise_names();
@@ -279,14 +277,14 @@ impl LogDir {
         }
     }
 
-    /// Leaves a directory that was opened and not written to as it was found: clean.
+    /// Closes a directory that was opened but never written, marked complete as before.
     pub fn leave(self) {
         if let Err(errno) = self.current.set_mode(MODE_COMPLETE) {
             self.place.report_failed(self.place.failure(What::SetMode, CURRENT, errno));
         }
     }
 
-    /// Tells what is given up when the program has to end now.
+    /// Reports the data abandoned because the program exits now.
     pub fn give_up(&self) {
         let place = self.place.name().to_vec();
         let Count { lines, bytes } = Count::of(self.queue.held());
@@ -301,34 +299,33 @@ impl LogDir {
         self.place.processors.stop(Signal::SIGTERM);
     }
 
-    /// On the model disk: does one step of what the worker's threads would do.
+    /// On the model disk: performs one step of the worker's threads.
     #[cfg(test)]
     pub fn advance_worker(&mut self) -> bool {
         self.worker.advance_by_hand()
     }
 
-    /// Writes as much as possible without waiting and returns how many bytes; nothing is held in memory.
+    /// Writes as much as possible without waiting, without queueing; returns the number of bytes.
     pub(crate) fn write_now(&mut self, bytes: &[u8]) -> usize {
         self.flush();
         if self.queue.is_empty() { self.put(bytes) } else { 0 }
     }
 
-    /// The next try need not wait for the pause to pass.
+    /// Skips the rest of the retry pause.
     pub(crate) fn retry_now(&mut self) {
         self.pause.clear();
     }
 
-    /// Whether the worker looks for room on a full disk.
+    /// Whether the worker is freeing space on a full disk.
     pub(crate) fn is_making_room(&self) -> bool {
         self.disk_full.is_some()
     }
 
-    /// Whether the last sync that was wanted has failed and is tried again later.
+    /// Whether the last requested sync failed and is waiting for its retry.
     pub(crate) fn is_sync_failing(&self) -> bool {
         self.is_sync_failing
     }
 
-    /// What failed last.
     pub(crate) fn last_failure(&self) -> Option<Failure> {
         self.place.last_failure()
     }
@@ -346,7 +343,7 @@ impl LogDir {
         }
     }
 
-    /// Acts on what the worker has done, and begins what is due.
+    /// Handles the worker's reports and begins due work.
     fn run_due(&mut self) {
         self.worker.advance_here();
         while let Some(report) = self.worker.take_report() {
@@ -366,7 +363,7 @@ impl LogDir {
         }
     }
 
-    /// Begins the sync that somebody wants, if all of it has been written.
+    /// Begins the requested sync, after all its bytes are written.
     fn begin_wanted_sync(&mut self) {
         let written = self.figures.bytes_written;
         if let Some((first, last)) = self.sync_wanted
@@ -383,7 +380,7 @@ impl LogDir {
         match report {
             Report::Synced => self.is_sync_failing = false,
             Report::Finished | Report::StatusReported => {}
-            // Lines that come can still be made safe, in a new file.
+            // Later lines can still become durable, in a new file.
             Report::Unsynced if self.current.extent().is_lost() => self.cut(),
             Report::Unsynced => {}
             Report::NamesUnsynced(failure) => {
@@ -410,8 +407,8 @@ impl LogDir {
         }
     }
 
-    /// Something failed. On a full disk room is made, if that is allowed; otherwise it is tried again after
-    /// a pause.
+    /// Handles a failure: with a full disk and `N`, the worker removes archives; otherwise a retry
+    /// follows after the pause.
     fn stop(&mut self, failure: Failure) {
         self.place.note(&failure);
         if !failure.is_of_full_disk() || self.place.spec.number_min.is_none() {
@@ -424,8 +421,8 @@ impl LogDir {
         }
     }
 
-    /// Writes, rotating where a file ends. Tells how many bytes were written; fewer than given where
-    /// there is trouble or the last full file is not finished yet.
+    /// Writes and rotates at file ends. Returns the number of bytes written: fewer than given
+    /// during a failure, or while the previous full file is unfinished.
     fn put(&mut self, bytes: &[u8]) -> usize {
         let mut done = 0;
         while self.is_ready() {
@@ -448,7 +445,7 @@ impl LogDir {
         done
     }
 
-    /// Writes some of the bytes to `current` and tells how many; none starts a pause.
+    /// Writes some bytes to `current`; 0 starts a pause.
     fn write(&mut self, bytes: &[u8]) -> usize {
         if bytes.is_empty() {
             return 0;
@@ -472,7 +469,7 @@ impl LogDir {
         0
     }
 
-    /// Hands the oldest file that waits for its processor to the worker.
+    /// Hands the oldest file waiting for its processor to the worker.
     fn take_up(&mut self) {
         let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
         if !has_waiting || self.worker.is_busy(Kind::Finish) || !self.pause.is_over() {
@@ -491,7 +488,7 @@ impl LogDir {
                     self.worker.give(Task::finish(Finishing::of_waiting(file, name)));
                     break;
                 }
-                // Somebody removed or compressed it.
+                // Another program removed or compressed the file.
                 Err(Errno::ENOENT) => {}
                 Err(errno) => {
                     self.place.report_failed(self.place.failure(What::Read, &name, errno));
@@ -501,13 +498,13 @@ impl LogDir {
         Ok(())
     }
 
-    /// Whether a full file is under way, or waits and will be before the next one.
+    /// Whether a full file is being finished, or has to be finished before the next rotation.
     fn is_finishing(&self) -> bool {
         let has_waiting = self.waiting.count() > 0 && !self.place.processors.are_stopped();
         self.worker.is_busy(Kind::Finish) || has_waiting
     }
 
-    /// Reports how many files wait for the next start, because their processor was stopped.
+    /// Reports the number of files waiting for the next start after the processor was stopped.
     fn report_waiting(&self) {
         if !self.place.processors.are_stopped() {
             return;
