@@ -1,25 +1,25 @@
-//! The time of day as far as it can be believed when files are to be removed for their age.
+//! Wall clock as far as trusted for removing archives by age.
 //!
-//! A clock that is set forward makes no file older. So what it was set forward by counts only when the
-//! age has passed since: by then every file from before is that old indeed, and those from after carry
-//! labels of the new time. A clock that is set back makes files look younger, and they stay longer.
-//! Sleep of the machine looks like a clock set forward, and files stay longer by it.
+//! Setting the clock forward ages no file. A forward step counts only after the maximum age has
+//! passed: then every earlier file really is that old, and later files carry labels of the new
+//! time. Setting the clock back makes files look younger, so they are kept longer. Suspend looks
+//! like a forward step, so files are kept longer too.
 
 use crate::clock;
 use crate::label::{Label, NANOS_PER_SEC};
 use std::time::{Duration, Instant};
 
-/// A clock that gains less than this between two looks was not set, in nanoseconds.
+/// Smaller gains between two calls are not treated as a clock step, in nanoseconds.
 const GAIN_MAX: i128 = NANOS_PER_SEC as i128;
 
-/// Has to be looked at now and then, so as to see the clock being set.
+/// Needs regular calls of `now` to detect clock steps.
 #[derive(Debug, Default)]
 pub struct AgeClock {
-    /// What both clocks showed last.
+    /// Last readings of both clocks.
     seen: Option<(Label, Instant)>,
-    /// What the clock was set forward by and is not believed yet.
+    /// Forward steps not yet trusted.
     ahead: Duration,
-    /// When it is.
+    /// Time at which `ahead` becomes trusted.
     believed_at: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// By how many seconds the believed time differs from the one that no hand has touched.
+    /// Seconds between trusted time and a never-adjusted clock.
     fn off_by(clock: &mut AgeClock, start: Label, passed: Duration) -> i128 {
         let nanos = clock.now(DAY).nanos_since(start).saturating_sub_unsigned(passed.as_nanos());
         (nanos + GAIN_MAX / 2).div_euclid(GAIN_MAX)

@@ -1,4 +1,4 @@
-//! Giving finished files their names, and removing the oldest.
+//! Names archives and removes the oldest.
 
 use crate::clock;
 use crate::disk::Stat;
@@ -12,65 +12,64 @@ use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The last second that the clock of Linux can show, counted from 1970: the kernel keeps 2^63 nanoseconds. A
-/// name with a later label was made by hand or is damaged.
+/// Last second of the Linux clock, since 1970: the kernel stores 2^63 nanoseconds. A later label
+/// was typed by hand or is damaged.
 const CLOCK_END_SECS: i64 = i64::MAX / NANOS_PER_SEC as i64;
 
-/// How long a listing of the directory is good for, but for our own changes. 0.76 reads the directory
-/// for every file; where files are finished faster than this the cost would grow with their number.
+/// How long a directory listing stays valid, apart from our own changes. 0.76 reads the directory
+/// for every file; with fast rotation this cost would grow with the number of archives.
 const LISTING_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// How many of the oldest names are remembered from one listing to the next.
+/// Most oldest names kept between listings.
 const REMOVABLE_MAX: usize = 1024;
 
-/// The archives of a directory.
 #[derive(Debug, Default)]
 pub struct Archives {
-    /// When the directory was read; never, or no longer to be relied on, if none.
+    /// Time of the last listing; `None` before the first, or after a foreign change.
     read_at: Option<Instant>,
-    /// Number of names that count.
+    /// Number of archives.
     count: u64,
-    /// Bytes of these files, where somebody wants to know.
+    /// Total size of archives; 0 unless needed.
     bytes: u64,
-    /// The newest moment in any name.
+    /// Latest label of any archive.
     newest: Option<Label>,
-    /// What may be removed, oldest first; at most [`REMOVABLE_MAX`], and then not all.
+    /// Removable archives, oldest first, at most [`REMOVABLE_MAX`].
     removable: VecDeque<Archive>,
-    /// Whether these are all that may be removed.
+    /// Whether `removable` is complete.
     is_complete: bool,
     age_clock: AgeClock,
-    /// Whether a label that no clock can have has been reported.
+    /// Whether an impossible label was reported.
     has_reported_label: bool,
-    /// How many were removed because the disk was full.
+    /// Archives removed because the disk was full.
     removed_for_room: u64,
 }
 
-/// A file that may be removed.
+/// A removable archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Archive {
     name: Vec<u8>,
-    /// In bytes, where somebody wants to know.
+    /// In bytes; 0 unless needed.
     size: u64,
 }
 
-/// What is wrong with there being so many archives.
+/// Reason for removing archives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
-    /// They are more than `n` or `S` allow, or older than `k` does.
+    /// Over `n` or `S`, or older than `k`.
     Any,
-    /// They are older than `k` allows.
+    /// Older than `k`.
     Age,
-    /// The disk is full, and they are more than `N` asks to keep.
+    /// The disk is full and more than `N` remain.
     FullDisk,
 }
 
 impl Archives {
     /// Links `file` to a new archive name and returns that name.
     ///
-    /// The name carries the present moment, or one nanosecond after the newest archive where the
-    /// clock stands behind that: names never go backwards, so the newest file is never taken for the
-    /// oldest. None where the file is not there, or has its name already: a writer that died between
-    /// link and unlink left both. A link that a backup program made elsewhere is no such name.
+    /// The label is the current time, or one nanosecond after the newest archive if the clock is
+    /// earlier: labels never decrease, so the newest file never sorts first. `None` if the file is
+    /// missing or already has an archive name, because an earlier writer died between link and
+    /// unlink. Links made elsewhere by a backup program do not count.
     pub fn publish(
         &mut self,
         place: &LockedDir,
@@ -86,7 +85,8 @@ impl Archives {
         let mut label = self.next_label();
         let mut given = give_name(place, file, &stat, &archive_name(label, code, &place.spec.code));
         if given == Err(Errno::EEXIST) {
-            // The name was made after the directory was read, or the newest archive has the last label.
+            // Another program created the name after the listing, or the newest archive has the
+            // last label.
             self.read(place)?;
             let next = self.next_label();
             label = if next == label { clock::now() } else { next };
@@ -110,17 +110,17 @@ impl Archives {
         }
     }
 
-    /// The present moment, or a nanosecond after the newest archive if the clock is behind that.
+    /// Current time, or one nanosecond after the newest archive if the clock is earlier.
     fn next_label(&self) -> Label {
         let now = clock::now();
         self.newest.map_or(now, |newest| now.max(newest.next()))
     }
 
-    /// Removes the oldest archives as long as there is an excess of them, but never `spared`, the one
-    /// just named. Tells how many.
+    /// Removes the oldest archives until `excess` ends, except `spared`, the archive just named.
+    /// Returns the number removed.
     ///
-    /// What cannot be removed is left, told once, and the next one is tried; 0.76 tries the same one
-    /// for ever.
+    /// An archive that cannot be removed is reported once and skipped; 0.76 retries the first for
+    /// ever.
     pub fn prune(
         &mut self,
         place: &LockedDir,
@@ -143,8 +143,8 @@ impl Archives {
                     removed_count += 1;
                 }
                 Err(Errno::ENOENT) => {
-                    // Somebody else removed it, or gave it another name that counts: the next
-                    // rotation looks again.
+                    // Another program removed or renamed the archive: the next rotation reads the
+                    // directory again.
                     self.subtract(&oldest);
                     self.read_at = None;
                 }
@@ -166,17 +166,17 @@ impl Archives {
         Ok(removed_count)
     }
 
-    /// How many were removed so far because the disk was full, by whomever.
+    /// Archives removed so far by any task because the disk was full.
     pub fn removed_for_room(&self) -> u64 {
         self.removed_for_room
     }
 
-    /// Somebody changed the names: the next one to need them reads the directory.
+    /// Another program changed names: the next use reads the directory.
     pub fn forget(&mut self) {
         self.read_at = None;
     }
 
-    /// Takes the oldest one off the list that has to go. `left` have been tried.
+    /// Pops the oldest archive to remove. `left` lists archives already tried.
     fn take_oldest(
         &mut self,
         place: &LockedDir,
@@ -201,11 +201,11 @@ impl Archives {
             self.removable.retain(|archive| !left.contains(archive));
         }
         if are_too_many {
-            // The newest of all may have been named just now.
+            // This archive may have been named just now.
             let is_last = excess == Excess::FullDisk && self.removable.len() <= 1;
             return Ok(if is_last { None } else { self.removable.pop_front() });
         }
-        // Names that are no label have no age.
+        // A name without a label has no age.
         let is_aged =
             |archive: &Archive| Label::parse(&archive.name).is_some_and(|label| Some(label) < aged);
         let pos = self.removable.iter().position(is_aged);
@@ -217,7 +217,7 @@ impl Archives {
         self.bytes = self.bytes.saturating_sub(archive.size);
     }
 
-    /// How long it takes until the oldest archive is too old, if there is one and `k` is given.
+    /// Time until the oldest archive exceeds `k`; `None` without archives or `k`.
     pub fn next_aged(&mut self, place: &LockedDir) -> Option<Duration> {
         let age_max = place.spec.age_max?;
         let oldest = self.removable.iter().find_map(|archive| Label::parse(&archive.name))?;
@@ -225,7 +225,7 @@ impl Archives {
         u64::try_from(left.max(0)).ok().map(Duration::from_nanos)
     }
 
-    /// How many archives there are, and how many bytes they have.
+    /// Number and total bytes of archives.
     pub fn count(&mut self, place: &LockedDir) -> Result<(u64, u64), Failure> {
         self.read_with_sizes(place, true)?;
         Ok((self.count, self.bytes))
@@ -271,7 +271,7 @@ impl Archives {
                 removable.push(Archive { name, size });
             }
         }
-        // By the key alone, as 0.76: of equal keys whichever the directory lists first goes first.
+        // Sorts by key only, as 0.76: archives with equal keys keep directory order.
         removable.sort_by_key(|archive| archive_key(&archive.name));
         self.is_complete = removable.len() <= REMOVABLE_MAX;
         removable.truncate(REMOVABLE_MAX);
@@ -285,7 +285,7 @@ impl Archives {
         Ok(())
     }
 
-    /// Takes note of a file that was named. Only names that order nothing may be later than its own.
+    /// Adds a newly named archive. Only names ignored for labels may sort after it.
     fn add(&mut self, archive: Archive) {
         self.count += 1;
         self.bytes += archive.size;
@@ -300,24 +300,25 @@ impl Archives {
     }
 }
 
-/// One that is gone meanwhile has none.
+/// 0 if another program removed the file.
 fn size_of(place: &LockedDir, name: &[u8]) -> Result<u64, Failure> {
     let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;
     Ok(stat.map_or(0, |stat| stat.size))
 }
 
-/// The label of an archive, if the next one may follow it: a label that no clock can have orders nothing.
+/// The label of an archive, unless it is beyond any clock: such labels are ignored for ordering.
 pub fn label_of(name: &[u8]) -> Option<Label> {
     let end = Label::from_unix(CLOCK_END_SECS, NANOS_PER_SEC - 1);
     Label::parse(name).filter(|label| *label < end)
 }
 
-/// Links, or renames where the file system has no links for this file: another user's (protected hard
-/// links), one with too many, or none at all. The lock keeps others from making the name meanwhile.
+/// Links the file, or renames it if link fails: another user's file (protected hard links), too
+/// many links, or a file system without links. The lock keeps other writers from creating the name
+/// in between.
 fn give_name(place: &LockedDir, file: &[u8], stat: &Stat, name: &[u8]) -> Result<(), Errno> {
     match place.dir.link(file, name) {
         Err(Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
-        // A server has made the link, and was asked again.
+        // A network server made the link and received the retransmitted request.
         Err(Errno::EEXIST) if is_same(place, name, stat)? => return Ok(()),
         answer => return answer,
     }
@@ -331,7 +332,7 @@ fn is_same(place: &LockedDir, name: &[u8], stat: &Stat) -> Result<bool, Errno> {
     Ok(place.dir.stat(name)?.is_some_and(|found| found.identity == stat.identity))
 }
 
-/// The name of the archive that is this very file, if one is.
+/// Archive name of this inode, if any.
 pub fn find(place: &LockedDir, identity: (u64, u64)) -> Result<Option<Vec<u8>>, Failure> {
     let mut names = Vec::new();
     let listing = place.dir.each_name(|name| {
@@ -367,12 +368,12 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    /// A file that is finished, and what happens before that.
+    /// A finished file and the events before it.
     #[derive(Clone, Debug)]
     struct Finished {
         size: usize,
         passed_secs: u64,
-        /// What somebody else puts there.
+        /// Created by another program.
         foreign: Option<&'static str>,
     }
 
@@ -387,7 +388,7 @@ mod tests {
                 "@short",
             ]).prop_map(Some),
         ];
-        // Others are noticed when the directory is read again.
+        // Other names are noticed at the next listing.
         (0..3000_usize, 1..20_u64, foreign).prop_map(|(size, passed_secs, foreign)| Finished {
             size,
             passed_secs,
@@ -407,7 +408,7 @@ mod tests {
         )
     }
 
-    /// What the settings leave of these files, each rule looked at anew for each file that goes.
+    /// Names left by these settings, evaluating each rule again after each removal.
     fn left(mut files: Vec<(Vec<u8>, usize)>, spec: &Settings, spared: &[u8]) -> Vec<Vec<u8>> {
         let now = clock::now();
         files.retain(|(name, _)| name.len() >= 25 && name[0] == b'@');
@@ -435,7 +436,7 @@ mod tests {
         files.into_iter().map(|(name, _, bytes)| (name, bytes.len())).collect()
     }
 
-    /// The place, and its directory on the model.
+    /// A locked directory on the model disk.
     fn place(spec: &Settings) -> (LockedDir, ModelDir) {
         by_hand::begin();
         let model = Model::empty();
@@ -479,7 +480,7 @@ mod tests {
         }
     }
 
-    /// Names at both ends of the range of labels, around the present, and any others.
+    /// Labels at both ends of the range and around now, plus arbitrary names.
     fn any_name() -> impl Strategy<Value = Vec<u8>> {
         let second = prop_oneof![
             any::<u64>(),
@@ -502,7 +503,7 @@ mod tests {
         prop_oneof![6 => label, 1 => at, 1 => bytes]
     }
 
-    /// The last second of the clock, as labels count.
+    /// Last clock second as label number.
     const LAST_SECOND: u64 = (1 << 62) + 10 + CLOCK_END_SECS as u64;
 
     proptest! {

@@ -1,5 +1,5 @@
-//! The file `current`, shared by the loop that writes it and the worker that syncs it, and how much of it is
-//! on disk.
+//! The file `current`, shared by the event loop (writes) and the worker (syncs), and its durable
+//! length.
 
 use crate::clock;
 use crate::disk::File;
@@ -8,84 +8,82 @@ use nix::errno::Errno;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// `current`, open. It is still this file when it has been renamed to `previous`.
+/// Open `current`; remains this file after its rename to `previous`.
 #[derive(Debug)]
 pub struct Current {
     file: File,
     extent: Arc<Extent>,
-    /// What fsync has answered last.
+    /// Last fsync result.
     synced: Mutex<Synced>,
 }
 
-/// Which bytes of the writer a file has, and how many of them are on disk. It holds no descriptor.
+/// Range of stream positions in a file and its durable part. Holds no descriptor.
 #[derive(Debug)]
 pub struct Extent {
-    /// The position of the first byte written here, among all bytes since the directory was opened.
+    /// Stream position of the file's first byte, counted since opening.
     begin: u64,
-    /// Bytes written here since.
+    /// Bytes written to this file.
     written: AtomicU64,
-    /// How many of them an fsync has confirmed; at most `written`.
+    /// Bytes confirmed by fsync; at most `written`.
     synced: AtomicU64,
-    /// The change of names by which the file got its first name.
+    /// Number of the name change that created the file.
     named_by: u64,
-    /// What is not confirmed never will be.
+    /// Unconfirmed bytes are lost for good.
     is_lost: AtomicBool,
 }
 
-/// What is known from earlier syncs.
+/// Result of earlier syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Synced {
-    /// There was none.
     Never,
-    /// All that was written until then is on disk.
+    /// Bytes on disk.
     Until(u64),
-    /// One has failed. The kernel reports each failure once, and may have dropped what it could not write:
-    /// a later fsync that succeeds proves nothing.
+    /// An fsync failed. The kernel reports each failure once, and may have dropped the unwritten
+    /// data: a later successful fsync proves nothing.
     Failed,
 }
 
 impl Current {
-    /// A file that has not been synced yet. Its first byte has this position, and its name was made by this
-    /// change of names.
+    /// A file never synced, with the stream position of its first byte and the number of its name
+    /// change.
     pub fn new(file: File, begin: u64, named_by: u64) -> Arc<Current> {
         let extent = Arc::new(Extent::new(begin, 0, named_by));
         Arc::new(Current { file, extent, synced: Mutex::new(Synced::Never) })
     }
 
-    /// A file of which nothing is known but that it can be synced.
+    /// A file of an earlier run: only fsync matters.
     pub fn of_earlier_run(file: File) -> Arc<Current> {
         Current::new(file, 0, 0)
     }
 
-    /// Writes some of `bytes` at the end and returns how many.
+    /// Appends some of `bytes`; returns bytes written.
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         let written = self.file.write(bytes)?;
         self.extent.written.fetch_add(written as u64, Ordering::Release);
         Ok(written)
     }
 
-    /// Since when the file has been there; now if the file system does not know.
+    /// Creation time; now if the file system does not record it.
     pub fn born(&self) -> Label {
         self.file.born().map_or_else(clock::now, clock::label_of)
     }
 
-    /// Sets the permissions.
     pub fn set_mode(&self, mode: u32) -> Result<(), Errno> {
         self.file.set_mode(mode)
     }
 
-    /// Which bytes it has, and how many of them are on disk.
+    /// Stream positions and durable part.
     pub fn extent(&self) -> &Arc<Extent> {
         &self.extent
     }
 
-    /// Waits until all that was written before this call is on disk. Fails for ever once it has failed.
+    /// Syncs all data written before this call. Fails on every call after a failure.
     pub fn sync(&self) -> Result<(), Errno> {
         let synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         self.sync_locked(synced)
     }
 
-    /// The same, but nothing is done if nothing was written since the last sync.
+    /// Like [`Current::sync`], but skips fsync if nothing was written since.
     pub fn sync_rest(&self) -> Result<(), Errno> {
         let synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.extent.written.load(Ordering::Acquire);
@@ -109,56 +107,55 @@ impl Current {
 }
 
 impl Extent {
-    /// So many bytes from this position on, all of them on disk.
+    /// A fully durable range.
     fn new(begin: u64, len: u64, named_by: u64) -> Extent {
         let (written, synced) = (AtomicU64::new(len), AtomicU64::new(len));
         Extent { begin, written, synced, named_by, is_lost: AtomicBool::new(false) }
     }
 
-    /// The change of names by which the file got its first name.
+    /// Number of the name change that created the file.
     pub fn named_by(&self) -> u64 {
         self.named_by
     }
 
-    /// What is not on disk now never will be: an fsync has failed, or the file is gone.
+    /// Marks unconfirmed bytes as lost: an fsync failed, or the file was removed.
     pub fn lose(&self) {
         self.is_lost.store(true, Ordering::Release);
     }
 
-    /// Whether some of it never will be on disk.
+    /// Whether unconfirmed bytes are lost.
     pub fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
     }
 
-    /// The first position after it.
+    /// Position after the last byte.
     pub fn end(&self) -> u64 {
         self.begin + self.written.load(Ordering::Acquire)
     }
 
-    /// The first position that no fsync has confirmed.
+    /// First position without a confirming fsync.
     pub fn synced_end(&self) -> u64 {
         self.begin + self.synced.load(Ordering::Acquire)
     }
 
-    /// Whether all of it is confirmed.
     fn is_synced(&self) -> bool {
         self.synced_end() == self.end() && !self.is_lost()
     }
 }
 
-/// The files whose bytes are not known to be on disk, oldest first; the last is `current`. At most three:
-/// of those before `previous` only the first matters.
+/// Files with possibly unsynced bytes, oldest first, `current` last. At most three: before
+/// `previous`, only the first file matters.
 #[derive(Debug)]
 pub struct Extents(Vec<Arc<Extent>>);
 
 impl Extents {
-    /// Those of a directory that is opened now.
+    /// Extents of a newly opened directory.
     pub fn new(current: &Current) -> Extents {
         Extents(vec![Arc::clone(&current.extent)])
     }
 
-    /// Up to which position every byte is on disk, and so is a name of its file. `names_synced` is the last
-    /// change of names that is on disk.
+    /// Position up to which all bytes and a name of each file are on disk. `names_synced` is the
+    /// last name change on disk.
     pub fn durable(&self, names_synced: u64) -> u64 {
         let mut durable = 0;
         for extent in &self.0 {
@@ -173,21 +170,21 @@ impl Extents {
         durable
     }
 
-    /// Whether there are bytes that never will be on disk.
+    /// Whether any bytes are lost.
     pub fn are_lost(&self) -> bool {
         self.0.iter().any(|extent| extent.is_lost())
     }
 
-    /// Goes on with a new `current`. All files but the last have been synced, or never will be.
+    /// Adds a new `current`. All files except the last are synced or lost.
     pub fn push(&mut self, current: &Current, names_synced: u64) {
         let previous = self.0.pop();
         if let Some(lost) = self.0.iter().position(|extent| !extent.is_synced()) {
-            // What comes after lost bytes never counts.
+            // Bytes after lost bytes never count.
             self.0.truncate(lost + 1);
         } else if self.0.last().is_some_and(|extent| extent.named_by <= names_synced) {
             self.0.clear();
         } else if let [first, .., last] = self.0.as_slice() {
-            // One sync brings all names to disk: files that wait for it are as one.
+            // A single directory sync covers all names: join the files waiting for it.
             self.0 = vec![Arc::new(joined(first, last))];
         }
         self.0.extend(previous);
@@ -205,7 +202,7 @@ mod tests {
     use crate::disk::model::{Call, Fault, How, Model, ModelDir};
     use crate::disk::{Dir, For};
 
-    /// A file of five bytes from this position on.
+    /// A file of five bytes at this position.
     fn current(dir: &Dir, begin: u64, named_by: u64) -> Arc<Current> {
         let name = format!("{begin}");
         let file = dir.open(name.as_bytes(), For::Appending(0o600)).unwrap();

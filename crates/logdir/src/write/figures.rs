@@ -1,47 +1,45 @@
-//! What went through a log directory since it was opened, for whoever asks (multilog(8), USR1). What comes
-//! without trouble is only added up: how many lines it is, the line engine knows.
+//! Counts of data through a log directory since opening, for SIGUSR1 (multilog(8)). Successful
+//! input adds bytes only: the line engine counts lines.
 
 use crate::label::Label;
 use crate::stamp::format_utc;
 
-/// Lines, by their newlines, and bytes.
+/// Lines (newlines) and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Newlines.
     pub lines: u64,
-    /// Bytes, newlines included.
+    /// Includes newlines.
     pub bytes: u64,
 }
 
 impl Count {
-    /// What these bytes are.
+    /// Counts `text`.
     pub fn of(text: &[u8]) -> Count {
         Count { lines: memchr::memchr_iter(b'\n', text).count() as u64, bytes: text.len() as u64 }
     }
 
-    /// Adds another one.
     pub fn add(&mut self, other: Count) {
         self.lines += other.lines;
         self.bytes += other.bytes;
     }
 }
 
-/// The figures of a directory.
+/// Counters of a directory.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// What was written to `current`.
+    /// Written to `current`.
     pub bytes_written: u64,
-    /// What was dropped and has been told of.
+    /// Dropped and already reported.
     pub dropped: Count,
-    /// The lines that tell of it: nobody sent them.
+    /// Marker lines for dropped input: no sender sent them.
     pub markers: Count,
-    /// When the last file was full, or was ended.
+    /// End of the last full file.
     pub rotated_at: Option<Label>,
 }
 
 impl Figures {
-    /// The figures as text, but for the archives and the trouble. So many lines have come. `untold` was
-    /// dropped and has not been told of.
+    /// Status text without archives and failures. `lines_come`: lines received; `untold`: dropped
+    /// and not yet reported.
     pub fn text(&self, lines_come: u64, queue: &[u8], untold: Count, current_size: u64) -> String {
         let queued = Count::of(queue);
         let mut dropped = self.dropped;
@@ -67,7 +65,7 @@ fn words(count: Count) -> String {
     format!("{} lines {} bytes", count.lines, count.bytes)
 }
 
-/// When something was last.
+/// Formats a time, or "never".
 pub fn moment(label: Option<Label>) -> String {
     label.and_then(format_utc).unwrap_or_else(|| "never".to_owned())
 }

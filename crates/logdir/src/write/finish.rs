@@ -1,8 +1,8 @@
-//! What makes an archive of a file that has been full: named steps, one system call each.
+//! Makes an archive from a full file: named steps, one system call each.
 //!
-//! The order is that of 0.76, so a directory left after any step is one that 0.76 and our own recovery
-//! both know; what is added is that the directory is synced after naming. No name is given before the
-//! contents it promises are on disk.
+//! The steps follow the order of 0.76, so 0.76 and our own recovery both understand a directory
+//! left after any step; we add a directory sync after naming. Contents are on disk before a name
+//! promises them.
 
 use crate::disk::{File, For, Processor};
 use crate::failure::{Failure, What};
@@ -14,72 +14,71 @@ use crate::write::processor::{self, Outcome, Patience};
 use crate::write::replace::{self, Replacing};
 use std::sync::Arc;
 
-/// The next thing to do.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// fsync of `previous`.
     SyncPrevious,
-    /// `previous` is complete.
+    /// Sets the complete mode.
     MarkPrevious,
-    /// The processor turns `previous` into `processed`.
+    /// Starts the processor: `previous` to `processed`.
     RunProcessor,
-    /// The processor ends.
+    /// Waits for the processor.
     AwaitProcessor,
-    /// The logger has to end, and `processed` goes: it may be marked already.
+    /// Removes `processed`, possibly already marked, because the logger is exiting.
     RemoveOutput,
-    /// fsync of the directory, or else a power cut could bring `processed` back beside what is named.
+    /// Syncs the directory: a power cut could otherwise restore `processed` beside the named file.
     SyncRemoved,
     /// fsync of `processed`.
     SyncProcessed,
     /// fsync of `newstate`.
     SyncNewstate,
-    /// fsync of the directory, which has to know `previous` before `processed` can take its place.
+    /// Syncs the directory: `previous` must be on disk before `processed` replaces it.
     SyncNames,
-    /// `processed` is complete and takes the place of `previous`.
+    /// Marks `processed` complete; it replaces `previous`.
     MarkProcessed,
-    /// fsync of that mark.
+    /// fsync of the new mode.
     SyncMark,
-    /// `previous` goes.
+    /// Removes `previous`.
     RemovePrevious,
-    /// fsync of the directory before `processed` is an archive: recovery takes a `previous` beside such a
-    /// `processed` for a later file.
+    /// Syncs the directory before `processed` becomes an archive: recovery takes a `previous`
+    /// beside such a `processed` for a later file.
     SyncPreviousGone,
-    /// `newstate` becomes `state`.
+    /// Renames `newstate` to `state`.
     KeepState,
-    /// The finished file gets its name.
+    /// Links the archive name.
     Publish,
-    /// fsync of the directory, which has to know the archive before it forgets the working name.
+    /// Syncs the directory: the archive name must be on disk before the working name is removed.
     SyncDirectory,
-    /// What the processor made takes the place of the unfinished archive.
+    /// Replaces an unfinished archive with the processor's output.
     Replace(Replacing),
-    /// The finished file loses its working name.
+    /// Removes the working name.
     RemoveFinished,
-    /// fsync of the directory after `processed` was removed: a power cut must not bring it back beside the
-    /// next `previous`, for which recovery would take it.
+    /// Syncs the directory after removing `processed`: after a power cut it must not reappear
+    /// beside the next `previous`, because recovery would take it for the output of that file.
     SyncForgotten,
-    /// The oldest archives go.
+    /// Removes the oldest archives.
     Prune,
-    /// There is an archive, and nothing is left to do.
     Done,
 }
 
-/// A file on its way to being an archive.
+/// A full file becoming an archive.
 #[derive(Debug)]
 pub struct Finishing {
     step: Step,
-    /// `previous`, as it was held open while it was `current`, until it is marked.
+    /// `previous`, open since it was `current`, until marked.
     previous: Option<Arc<Current>>,
-    /// The processor that runs.
+    /// Running processor.
     running: Option<Processor>,
     processed: Option<File>,
-    /// The working name of what will be published, and how it ended.
+    /// Working name to publish, and its code.
     finished: (&'static [u8], Code),
-    /// The archive made of it.
+    /// Archive name, after publishing.
     archive: Option<Vec<u8>>,
     waits: Waits,
 }
 
-/// Whether a file has waited for its processor since an earlier run, as an archive with `.u`.
+/// Whether the file is a `.u` archive of an earlier run waiting for its processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     No,
@@ -87,7 +86,7 @@ enum Waits {
 }
 
 impl Finishing {
-    /// Begins with `previous`, which nobody writes any more.
+    /// Starts with `previous`, after its last write.
     pub fn new(previous: Arc<Current>) -> Finishing {
         Finishing {
             step: Step::SyncPrevious,
@@ -100,7 +99,7 @@ impl Finishing {
         }
     }
 
-    /// Begins with an archive of an earlier run that waits for its processor.
+    /// Starts with an earlier run's archive waiting for its processor.
     pub fn of_waiting(waiting: File, name: Vec<u8>) -> Finishing {
         Finishing {
             step: Step::RunProcessor,
@@ -110,7 +109,7 @@ impl Finishing {
         }
     }
 
-    /// Begins with a `previous` that nobody knows anything of: it gets its name and no more.
+    /// Starts with an unknown `previous`, which is only renamed to an archive.
     pub fn of_left_over(previous: File) -> Finishing {
         let finished = (PREVIOUS, Code::Unfinished);
         Finishing {
@@ -120,13 +119,13 @@ impl Finishing {
         }
     }
 
-    /// What will be done next.
     pub fn step(&self) -> Step {
         self.step
     }
 
-    /// Does the next step. A step that fails is the next step again, unless its work has to be done again.
-    /// A processor that still runs is waited for, or it is the next step again.
+    /// Performs the next step. A failed step is repeated, or an earlier step if its work is void.
+    /// With a running processor, either waits or returns with the step unchanged, as `patience`
+    /// says.
     pub fn advance(&mut self, place: &LockedDir, patience: Patience) -> Result<(), Failure> {
         self.step = match self.step {
             Step::SyncPrevious => self.sync_previous(place),
@@ -211,8 +210,8 @@ impl Finishing {
         })
     }
 
-    /// A failed fsync is not tried again: the kernel may have dropped what it could not write, and
-    /// would now answer that all is well. The archive then says that it is not whole.
+    /// A failed fsync is not retried: the kernel may have dropped unwritten data, and the next
+    /// fsync would succeed. The archive gets the code for an unfinished file.
     fn sync_previous(&mut self, place: &LockedDir) -> Step {
         match self.previous.as_ref().map_or(Ok(()), |previous| previous.sync_rest()) {
             Ok(()) => {
@@ -252,8 +251,8 @@ impl Finishing {
         })
     }
 
-    /// Syncs what the processor wrote, and makes it if the processor removed it (0.76 does). Where
-    /// that fails the processor has to write it again.
+    /// Syncs the processor's output, creating it if the processor removed it (as 0.76 does). After
+    /// a failed sync the processor has to run again.
     fn sync_output(&mut self, place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
         let opened = place.dir.open(name, For::Appending(MODE_PRIVATE));
         let output = opened.map_err(|errno| place.failure(What::Create, name, errno))?;
@@ -278,21 +277,21 @@ impl Finishing {
         };
         let next = replacing.advance(place, processed, unfinished)?;
         if next.is_none() {
-            // It may be the oldest, and then it goes.
+            // The archive may be the oldest; pruning may remove it.
             self.archive = None;
             place.archives().forget();
         }
         Ok(next.map_or(Step::SyncDirectory, Step::Replace))
     }
 
-    /// The logger has to end. The file is whole, and is named `.u`: by both the next start knows that it
-    /// waits. 0.76, which may come next, leaves it as it is.
+    /// Leaves the file for the next start because the logger is exiting. The complete mode and the
+    /// name `.u` together mean a waiting file. A later 0.76 leaves it alone.
     fn leave_for_next_start(&mut self) -> Step {
         self.finished = (PREVIOUS, Code::Unfinished);
         Step::RemoveOutput
     }
 
-    /// What the processor reads.
+    /// Processor input file.
     fn input(&self) -> &[u8] {
         match (self.waits, &self.archive) {
             (Waits::Waited, Some(archive)) => archive,
@@ -300,7 +299,7 @@ impl Finishing {
         }
     }
 
-    /// Without its mark on disk, recovery would throw `processed` away after a power cut.
+    /// Without the mark on disk, recovery would discard `processed` after a power cut.
     fn sync_mark(&mut self, place: &LockedDir) -> Result<Step, Failure> {
         self.sync_output(place, PROCESSED)?;
         Ok(Step::RemovePrevious)
@@ -323,7 +322,7 @@ mod tests {
         Settings { processor: processor.map(Into::into), ..Settings::default() }
     }
 
-    /// A directory in the middle of a rotation: `previous` is full, `current` is new.
+    /// A directory in the middle of a rotation: `previous` full, `current` new.
     fn rotated(dir: &Path, processor: Option<&str>) -> (LockedDir, File) {
         let start = Dir::start().unwrap();
         let place = LockedDir::open(
@@ -345,7 +344,7 @@ mod tests {
         (place, previous)
     }
 
-    /// Everything in the directory, oldest first.
+    /// Logged contents, oldest first.
     fn contents(dir: &Path) -> String {
         let mut names: Vec<PathBuf> =
             fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -357,8 +356,8 @@ mod tests {
         names.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
-    /// Stops after so many steps as a crash would, opens the directory again and compares what is
-    /// there. Tells whether there were that many steps.
+    /// Stops after `step_count` steps like a crash, opens the directory again and compares
+    /// contents. False after the last step.
     fn check_crash_after(step_count: usize, processor: Option<&str>) -> bool {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("d");
@@ -393,8 +392,8 @@ mod tests {
         last != Step::Done
     }
 
-    /// One test for both: a fork for the processor of one would hold the lock of the other for a
-    /// moment.
+    /// A single test for both cases: a fork for a processor would briefly inherit the other case's
+    /// lock.
     #[test]
     fn a_crash_after_any_step_loses_and_doubles_nothing() {
         let _alone = crate::faults::alone();

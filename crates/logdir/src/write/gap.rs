@@ -1,4 +1,4 @@
-//! Lines that a full queue has no room for, counted, and the line that tells of them (multilog(8), `q`).
+//! Counts lines dropped by a full queue, and formats the marker line (multilog(8), `q`).
 
 use crate::clock;
 use crate::label::Label;
@@ -6,31 +6,30 @@ use crate::stamp::format_utc;
 use crate::write::figures::Count;
 use memchr::{memchr, memrchr};
 
-/// Lines that were dropped one after the other.
+/// Consecutive dropped lines.
 #[derive(Debug)]
 pub struct Gap {
-    /// What is missing.
     missing: Count,
-    /// The stamps of the first line and of the last, or when they came where lines have no stamp.
+    /// Stamps of the first and last dropped line; arrival times without stamps.
     first: Vec<u8>,
     last: Vec<u8>,
     is_stamped: bool,
     position: Position,
-    /// Whether the line before is cut: it was longer than the queue, and its beginning is on disk.
+    /// Whether the preceding line is cut: it exceeded the queue, and its beginning is on disk.
     has_cut: bool,
 }
 
-/// Where in a line the next byte is.
+/// Position in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     LineStart,
     Line,
-    /// In the line that is cut. Its newline is not dropped.
+    /// Inside the cut line. Its newline is kept.
     CutLine,
 }
 
 impl Gap {
-    /// One that begins with a line.
+    /// A gap at a line start.
     pub fn at_line_start(is_stamped: bool) -> Gap {
         Gap {
             missing: Count::default(),
@@ -42,12 +41,12 @@ impl Gap {
         }
     }
 
-    /// One that begins within a line whose beginning cannot be taken back.
+    /// A gap inside a line whose beginning is already written.
     pub fn in_line(is_stamped: bool) -> Gap {
         Gap { position: Position::CutLine, has_cut: true, ..Gap::at_line_start(is_stamped) }
     }
 
-    /// Takes bytes that are dropped.
+    /// Counts dropped bytes.
     pub fn add(&mut self, mut bytes: &[u8]) {
         if self.position == Position::CutLine {
             let newline = memchr(b'\n', bytes);
@@ -74,18 +73,16 @@ impl Gap {
         self.position = if end == b'\n' { Position::LineStart } else { Position::Line };
     }
 
-    /// What is missing so far.
     pub fn missing(&self) -> Count {
         self.missing
     }
 
-    /// Whether it can end here: not within a line.
+    /// Whether the gap may end here, between lines.
     pub fn is_between_lines(&self) -> bool {
         self.position == Position::LineStart
     }
 
-    /// What stands in the place of what is missing: a line with the stamp of the last one dropped, so that
-    /// stamps keep their order.
+    /// The marker line, with the stamp of the last dropped line to keep stamps in order.
     pub fn marker(&self) -> Vec<u8> {
         let mut marker = Vec::new();
         if self.has_cut {
@@ -108,7 +105,7 @@ impl Gap {
         marker
     }
 
-    /// The stamp of a line with the space behind it, or the present moment.
+    /// Stamp of a line including its space, or the current time.
     fn time_of(&self, line: &[u8]) -> Vec<u8> {
         match memchr(b' ', line) {
             Some(space) if self.is_stamped => line[..=space].to_vec(),
@@ -121,7 +118,7 @@ fn now() -> Vec<u8> {
     clock::now().format().to_vec()
 }
 
-/// A label as universal time (RFC 3339); a stamp of another form as it is.
+/// Label as UTC (RFC 3339); other stamps unchanged.
 fn readable(time: &[u8]) -> Vec<u8> {
     let text = Label::parse(time).and_then(format_utc);
     text.map_or_else(|| time.trim_ascii_end().to_vec(), String::into_bytes)

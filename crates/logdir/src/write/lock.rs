@@ -1,9 +1,9 @@
-//! The lock of a log directory: one writer at a time, whichever logger of the family it is.
+//! Lock of a log directory: a single writer, shared with the other loggers of the family.
 //!
-//! Daemontools, svlogd and setlock take an flock on the file `lock`, s6-log a record lock. Neither kind
-//! excludes the other, so both are taken. The record lock is bound to the open file, not to the process, and
-//! so nothing else that this process opens and closes gives it up. Closing the file gives up both: nothing is
-//! unlocked by a call that could fail.
+//! Daemontools, svlogd and setlock use flock on the file `lock`, s6-log a record lock. Neither lock
+//! excludes the other, so we take both. Our record lock is an open file description lock: closing
+//! another descriptor of the file does not release it. Closing this file releases both locks,
+//! without an unlock call that could fail.
 
 use crate::disk::{Dir, For};
 use crate::failure::{Failure, What, errno_of};
@@ -17,22 +17,22 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-/// How long a lock that another process holds is tried for. A logger that was killed may have left a child
-/// between fork and exec, which holds a copy of its lock for a moment.
+/// How long to retry a lock held by another process. A killed logger may leave a child between fork
+/// and exec, briefly holding a copy of the lock.
 const PATIENCE: Duration = Duration::from_millis(500);
 const TRY_EVERY: Duration = Duration::from_millis(5);
 
-/// Both locks, held until this is dropped.
+/// Both locks, released on drop.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes both locks of the directory. `name` is the directory as the user named it.
+    /// Takes both locks. `name` is the directory as given by the user.
     ///
     /// # Errors
-    /// Another process holds a lock and keeps it, or a lock cannot be asked for.
+    /// Another process keeps a lock, or a lock call fails.
     pub fn take(dir: &Dir, name: &[u8]) -> Result<Lock, Failure> {
         let failure = |errno| Failure::new(What::Lock, name, errno);
         let file = dir.open(LOCK, For::Appending(MODE_PRIVATE)).map_err(failure)?;
@@ -52,7 +52,7 @@ impl Lock {
     }
 }
 
-/// Takes both locks, or returns the process that has one.
+/// Tries both locks; returns a holder, if any.
 fn try_both(file: &File, identity: Identity) -> Result<Option<Holder>, Errno> {
     if !try_flock(file)? {
         let holder = lock_table::holder(identity).ok().flatten();
@@ -68,14 +68,14 @@ fn try_both(file: &File, identity: Identity) -> Result<Option<Holder>, Errno> {
                 let pid = asked.ok().map(|_| whole_file.l_pid).filter(|&pid| pid > 0);
                 return Ok(Some(pid.map_or(Holder::Unnamed, Holder::Process)));
             }
-            // A file system without record locks cannot be in use by s6-log either.
+            // Without record locks, s6-log cannot use this file system either.
             Err(Errno::EINVAL | Errno::ENOLCK | Errno::EOPNOTSUPP) => return Ok(None),
             Err(errno) => return Err(errno),
         }
     }
 }
 
-/// Takes an flock without waiting. False if another process has it.
+/// Tries flock without waiting.
 fn try_flock(file: &File) -> Result<bool, Errno> {
     loop {
         match file.try_lock() {
@@ -89,7 +89,7 @@ fn try_flock(file: &File) -> Result<bool, Errno> {
     }
 }
 
-/// A write lock on a file from its beginning to its end.
+/// Write lock on the whole file.
 fn record_lock() -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    /// A logger that was killed may leave a child that holds its lock for a moment.
+    /// A killed logger's child may hold the lock briefly.
     #[test]
     fn a_lock_that_is_given_up_after_a_moment_is_taken() {
         let _alone = crate::faults::alone();

@@ -1,4 +1,4 @@
-//! A log directory that is held open and locked: what its writer and its worker share.
+//! An open, locked log directory, shared by its writer and worker.
 
 use crate::clock;
 use crate::disk::{self, Dir};
@@ -18,85 +18,83 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A disk that takes so long to confirm names is slow; others are faster than it takes to have a thread
-/// wait for them.
+/// A directory sync longer than this marks the disk as slow. On a faster disk handing the sync to a
+/// thread costs more than the sync itself.
 const SLOW_SYNC: Duration = Duration::from_millis(1);
 
-/// The directory, its settings and its lock, which lasts as long as anybody works here.
+/// Directory, settings and lock. The lock lasts until writer and worker have dropped their
+/// references.
 #[derive(Debug)]
 pub struct LockedDir {
-    /// The directory.
     pub dir: Dir,
-    /// Its settings.
     pub spec: Settings,
-    /// Its name, as the user gave it.
+    /// Path as given by the user.
     name: OsString,
-    /// The clock stands behind the newest archive.
+    /// The clock is earlier than the newest archive.
     pub clock_behind: OnceUntilOver,
-    /// There are archives that cannot be removed.
+    /// Some archives cannot be removed.
     pub archives_stuck: OnceUntilOver,
-    /// The disk refuses to confirm contents.
+    /// fsync of contents fails.
     pub contents_unsynced: OnceUntilOver,
-    /// The disk refuses to confirm names.
+    /// fsync of the directory fails.
     pub names_unsynced: OnceUntilOver,
-    /// Those that finish its files.
     pub processors: Processors,
-    /// No thread can be started.
+    /// Starting a thread fails.
     pub no_thread: OnceUntilOver,
-    /// The disk took long to confirm names.
+    /// The last directory sync was slow.
     is_slow: AtomicBool,
-    /// Names given to files so far, and how many of these changes are on disk.
+    /// Name changes so far, and the last change on disk.
     names_changed: AtomicU64,
     names_synced: AtomicU64,
-    /// The change of names from which on they are promised; none if 0.
+    /// First name change covered by the promise; 0 without promise.
     promised_by: AtomicU64,
-    /// The name of the directory itself is on disk.
+    /// The directory's own name is on disk.
     is_parent_synced: AtomicBool,
     archives: Mutex<Archives>,
-    /// What failed last, and when.
+    /// Last failure and its time.
     last_trouble: Mutex<Option<(Label, Failure)>>,
-    /// What readers see of the writer.
+    /// State shown to readers.
     pub state: State,
     reporter: Reporter,
     _lock: Lock,
 }
 
-/// Whether something that lasts has been told already, so that it is told once.
+/// Reports a lasting condition only once.
 #[derive(Debug, Default)]
 pub struct OnceUntilOver(AtomicBool);
 
 impl OnceUntilOver {
-    /// True for the first call since the beginning or since [`OnceUntilOver::forget`].
+    /// True on the first call, and on the first call after [`OnceUntilOver::forget`].
     pub fn is_news(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
     }
 
-    /// True from the first report until it is over.
+    /// True between the first report and `forget`.
     pub fn is_on(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// It is over; the next time is news again.
+    /// Ends the condition: its next occurrence is reported.
     pub fn forget(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }
 
 impl LockedDir {
-    /// Makes the directory if need be, opens it and takes its lock.
+    /// Makes the directory if missing, opens and locks it.
     pub fn open(
         start: &Dir,
         path: &OsStr,
         spec: &Settings,
         reporter: &Reporter,
     ) -> Result<LockedDir, Failure> {
-        // As in 0.76 a directory that cannot be made shows in the next call.
+        // A failed mkdir shows in the next call, as in 0.76.
         let is_parent_synced = start.make_dir(path, crate::format::MODE_DIRECTORY).is_ok()
             && sync_parent(start, path, reporter);
         let name = path.as_bytes();
         let dir =
             start.open_dir(path).map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
-        // A directory that may be read and not searched: every later call would fail.
+        // Without search permission every later call would fail.
         dir.stat(b".").map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         let lock = Lock::take(&dir, name)?;
         Ok(LockedDir {
@@ -122,52 +120,49 @@ impl LockedDir {
         })
     }
 
-    /// The directory as the user named it.
     pub fn name(&self) -> &[u8] {
         self.name.as_bytes()
     }
 
-    /// The archives, for one at a time. They may be held for as long as a disk takes, so the event loop
-    /// does not ask.
+    /// The archives, locked. A task may hold the lock as long as a disk call takes, so the event
+    /// loop never asks.
     pub fn archives(&self) -> MutexGuard<'_, Archives> {
         self.archives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports something that happened.
+    /// Reports an event.
     pub fn report(&self, event: &Event) {
         self.state.observe(&self.dir, event);
         self.reporter.report(event);
     }
 
-    /// Reports a step that failed and will not be tried again.
+    /// Reports a failed step without a retry.
     pub fn report_failed(&self, failure: Failure) {
         self.report(&Event::Failed(failure));
     }
 
-    /// Where events of this directory go.
     pub fn reporter(&self) -> &Reporter {
         &self.reporter
     }
 
-    /// Where events of this directory go, those that readers are shown among them.
+    /// Like [`LockedDir::reporter`], and updates the state shown to readers.
     pub fn observing_reporter(self: &Arc<LockedDir>) -> Reporter {
         let place = Arc::clone(self);
         Reporter::new(move |event| place.report(event))
     }
 
-    /// Remembers a failure, for whoever asks.
+    /// Records a failure for the status line.
     pub fn note(&self, failure: &Failure) {
         let mut last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((clock::now(), failure.clone()));
     }
 
-    /// The last failure that was remembered.
     pub fn last_failure(&self) -> Option<Failure> {
         let last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().map(|(_, failure)| failure.clone())
     }
 
-    /// The last failure that was remembered, in words.
+    /// Text of the last failure.
     pub fn last_trouble(&self) -> String {
         let last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
@@ -176,7 +171,7 @@ impl LockedDir {
         }
     }
 
-    /// A failure on a file of the directory.
+    /// A failure on a file of this directory.
     pub fn failure(&self, what: What, file: &[u8], errno: Errno) -> Failure {
         Failure::new(what, [self.name(), b"/", file].concat(), errno)
     }
@@ -186,42 +181,42 @@ impl LockedDir {
         Failure::new(what, self.name(), errno)
     }
 
-    /// Notes that a file gets a name now, and returns the number of that change.
+    /// Counts a name change and returns its number.
     pub fn note_name(&self) -> u64 {
         self.names_changed.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// The number of the last change of names that is known to be on disk.
+    /// Number of the last name change on disk.
     pub fn names_synced(&self) -> u64 {
         self.names_synced.load(Ordering::Acquire)
     }
 
-    /// From now on somebody relies on what is durable: no name is removed before the names that replace it are
-    /// on disk, even if the directory has to wait for that.
+    /// From now on a caller relies on `durable`: no name is removed before its replacement is on
+    /// disk, even if the directory has to wait.
     pub fn promise_names(&self) {
         if !self.are_names_promised() {
-            // What was removed earlier is on disk with the next sync.
+            // The next sync also covers earlier removals.
             self.promised_by.store(self.note_name(), Ordering::Release);
         }
     }
 
-    /// Whether somebody relies on what is durable.
+    /// Whether a caller relies on `durable`.
     pub fn are_names_promised(&self) -> bool {
         self.promised_by.load(Ordering::Acquire) != 0
     }
 
-    /// Whether the promise holds already.
+    /// Whether the promise already holds.
     pub fn are_names_kept(&self) -> bool {
         let promised_by = self.promised_by.load(Ordering::Acquire);
         let is_synced = promised_by != 0 && promised_by <= self.names_synced();
         is_synced && self.is_parent_synced.load(Ordering::Acquire)
     }
 
-    /// Waits until all names that are promised are on disk, the name of the directory itself among them.
+    /// Waits until all promised names, including the directory's own, are on disk.
     pub fn keep_names(&self) -> Result<(), Failure> {
         if !self.is_parent_synced.load(Ordering::Acquire) {
             let parent = OsStr::new("..");
-            // A parent that is closed to us is as durable as with 0.76.
+            // An unreadable parent is as durable as with 0.76.
             if let Ok(opened) = self.dir.open_dir(parent) {
                 let synced = opened.sync();
                 synced.map_err(|errno| self.failure(What::Sync, parent.as_bytes(), errno))?;
@@ -231,9 +226,8 @@ impl LockedDir {
         self.sync_names()
     }
 
-    /// Waits until the names in the directory are on disk. If that fails, it is reported once until it
-    /// succeeds, and the directory goes on: the contents are safe. Only a directory whose names are promised
-    /// gets an error, so as to try again.
+    /// Syncs the directory. A failure is reported once until success, and the directory continues:
+    /// its contents are safe. Only a directory with promised names returns the error, for a retry.
     pub fn confirm_names(&self) -> Result<(), Failure> {
         match self.sync_names() {
             Err(failure) if self.are_names_promised() => Err(failure),
@@ -247,7 +241,7 @@ impl LockedDir {
         }
     }
 
-    /// Waits until the names in the directory are on disk.
+    /// Syncs the directory.
     pub fn sync_names(&self) -> Result<(), Failure> {
         let changed = self.names_changed.load(Ordering::Acquire);
         let begin = Instant::now();
@@ -257,7 +251,7 @@ impl LockedDir {
             Ok(()) => {
                 self.names_unsynced.forget();
             }
-            // A file system that cannot sync a directory keeps names as well as it can.
+            // A file system without directory sync keeps names as well as it can.
             Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS)) => {
                 if self.names_unsynced.is_news() {
                     self.report_failed(self.failure_here(What::Sync, errno));
@@ -269,8 +263,8 @@ impl LockedDir {
         Ok(())
     }
 
-    /// Renames a file that may have been renamed already: a file system in a network can do it and answer
-    /// with an error.
+    /// Renames a file, accepting ENOENT: a network file system can complete a rename and still
+    /// return an error.
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         match self.dir.rename(from, to) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
@@ -278,7 +272,7 @@ impl LockedDir {
         }
     }
 
-    /// Whether the disk is slow, as it was the last time.
+    /// Whether the last directory sync was slow.
     pub fn is_slow(&self) -> bool {
         #[cfg(test)]
         if self.dir.is_model() {
@@ -287,7 +281,7 @@ impl LockedDir {
         self.is_slow.load(Ordering::Relaxed)
     }
 
-    /// Removes a file that may be gone already.
+    /// Removes a file, accepting ENOENT.
     pub fn remove(&self, name: &[u8]) -> Result<(), Failure> {
         match self.dir.remove(name) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
@@ -296,8 +290,8 @@ impl LockedDir {
     }
 }
 
-/// A new directory is on disk when the directory above it is. Where that cannot be done the new directory is as
-/// durable as with 0.76, and that is reported.
+/// Syncs the parent: only then a new directory is on disk. After a failure, which is reported, the
+/// new directory is as durable as with 0.76.
 fn sync_parent(start: &Dir, path: &OsStr, reporter: &Reporter) -> bool {
     let parent = disk::split(path).map(|(parent, _)| parent).filter(|parent| !parent.is_empty());
     let parent = parent.unwrap_or(OsStr::new("."));

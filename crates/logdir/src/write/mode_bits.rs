@@ -1,8 +1,8 @@
-//! Whether the file system keeps the bit that marks a file as whole.
+//! Checks that the file system keeps the bit marking a file complete.
 //!
-//! exFAT and others show every file with the same mode and may accept a change all the same. Recovery would then
-//! take each file for whole, or none, and remove lines. So a directory there is refused before anything in it is
-//! changed or read.
+//! exFAT and others show a fixed mode for every file but may accept chmod. Recovery would then take
+//! every file for complete, or none, and remove lines. So such a directory is refused before any
+//! change or read.
 
 use crate::disk::{File, For};
 use crate::failure::{Failure, What};
@@ -10,10 +10,11 @@ use crate::format::{COMPLETE_BIT, LOCK, MODE_PRIVATE, is_complete};
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 
-/// The part of a mode that can be set.
+/// Settable mode bits.
 const MODE_MASK: u32 = 0o7777;
 
-/// Sets the bit of `lock` and takes it away again, reading it back each time. `lock` has no other use for it.
+/// Sets and clears the bit on `lock`, reading it back each time. `lock` does not use the bit
+/// otherwise.
 pub fn check(place: &LockedDir) -> Result<(), Failure> {
     let failure = |errno| place.failure(What::SetMode, LOCK, errno);
     let lock = place.dir.open(LOCK, For::Appending(MODE_PRIVATE)).map_err(failure)?;
@@ -28,7 +29,7 @@ pub fn check(place: &LockedDir) -> Result<(), Failure> {
     }
 }
 
-/// Sets a mode and reports whether the bit is as it was set.
+/// Sets a mode and checks the bit.
 fn keeps(lock: &File, mode: u32) -> Result<bool, Errno> {
     lock.set_mode(mode)?;
     Ok(is_complete(lock.stat()?.mode) == is_complete(mode))

@@ -1,4 +1,4 @@
-//! Opening a log directory: lock it, find out what is there, put it in order, open `current`.
+//! Opens a log directory: lock, examine, recover, open `current`.
 
 use super::recover::{self, Found, Step};
 use super::{End, LogDir, Overflowing, Rotation};
@@ -24,17 +24,17 @@ use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-/// Bytes that a rotation needs at most with the usual number of files; less than the allocator gives back to
-/// the system.
+/// Most memory a rotation needs with the usual number of files, in bytes; below the size that the
+/// allocator returns to the kernel.
 const MEMORY_RESERVE: usize = 96 * 1024;
 
 impl LogDir {
-    /// Opens a directory by a path relative to `start`, making it if need be. What a crash left there
-    /// is made archives of. `wake` is called when something happens that a `flush` would go on from;
-    /// `reporter` gets what happens from here on.
+    /// Opens a directory by a path relative to `start`, creating it if missing. Files left by a
+    /// crash become archives. `wake` is called when `flush` has new work; `reporter` receives
+    /// events from now on.
     ///
     /// # Errors
-    /// The directory cannot be made or opened, is locked by another writer, or cannot be put in order.
+    /// The directory cannot be made, opened or recovered, or another writer has locked it.
     pub fn open(
         start: &Dir,
         path: &OsStr,
@@ -60,11 +60,11 @@ impl LogDir {
         let current = self::current(&place, What::Append)?;
         let named_by = place.note_name();
         if found == Found::Complete {
-            // Or else a power cut could leave it with more in it and still marked as complete.
+            // Otherwise a power cut could leave a longer file still marked complete.
             current.sync().map_err(|errno| place.failure(What::Sync, CURRENT, errno))?;
         }
         if has_changed {
-            // A working name that is used again must not be taken for the one that was removed here.
+            // After a power cut, a reused working name must not be taken for the removed file.
             place.confirm_names()?;
         }
         let waiting = match place.spec.processor {
@@ -106,18 +106,19 @@ impl LogDir {
     }
 }
 
-/// Takes the memory that a rotation needs, for listings and names, and gives it back to the allocator, which
-/// keeps that little for the next who asks. Otherwise a thread's stack could take the last of it (`softlimit`).
+/// Allocates and frees the memory a rotation needs for listings and names: the allocator keeps this
+/// small block for its next caller. Otherwise a thread's stack could take the last of it
+/// (`softlimit`).
 fn reserve_memory() -> Result<(), Errno> {
     let mut reserve = Vec::<u8>::new();
     reserve.try_reserve_exact(MEMORY_RESERVE).map_err(|_| Errno::ENOMEM)?;
-    // Or else the compiler sees that nobody uses it.
+    // Keeps the compiler from removing the allocation.
     drop(std::hint::black_box(reserve));
     Ok(())
 }
 
-/// Opens `current` for appending and says that it is being written. It has mode 0600 until then if
-/// it is new, as in 0.76.
+/// Opens `current` for appending and sets the mode of a file being written. Until then a new file
+/// has mode 0600, as in 0.76.
 pub fn current(place: &LockedDir, what: What) -> Result<File, Failure> {
     let opened = place.dir.open(CURRENT, For::Appending(MODE_PRIVATE));
     let current = opened.map_err(|errno| place.failure(what, CURRENT, errno))?;
@@ -135,11 +136,11 @@ fn found_as(stat: Option<Stat>) -> Found {
     }
 }
 
-/// What there is of the files of a rotation. The lock is held, so it is still true when it is used.
+/// Examines the files of a rotation. Results stay valid while the lock is held.
 ///
-/// What is no regular file can only be moved by whoever put it there: a directory has the bit that would
-/// say complete, a link would lead out of the directory, a FIFO would swallow lines. Nothing is touched
-/// before.
+/// Irregular files need the user who created them: a directory has the bit that would mean
+/// complete, a link would lead elsewhere, a FIFO would swallow lines. Nothing changes before this
+/// check.
 fn look(place: &LockedDir) -> Result<[Option<Stat>; 5], Failure> {
     let names = [
         (CURRENT, What::Append),
@@ -157,11 +158,11 @@ fn look(place: &LockedDir) -> Result<[Option<Stat>; 5], Failure> {
     Ok(stats)
 }
 
-/// Removes the working name of a file that is an archive already.
+/// Removes the working name of a file that already has an archive name.
 ///
-/// After a power cut a removed name can be back, beside names that were given later. A `current` of this
-/// kind must not grow. A `processed` of this kind was made from an earlier `previous`: the `previous` that is
-/// there now holds other lines. A `previous` of this kind needs no other name.
+/// After a power cut a removed name can reappear beside later names. Such a `current` must not
+/// grow. Such a `processed` was made from an earlier `previous`: the present `previous` holds other
+/// lines. Such a `previous` needs no further name.
 fn forget_published(
     place: &LockedDir,
     name: &'static [u8],
@@ -176,8 +177,8 @@ fn forget_published(
     }
 }
 
-/// Removes the name `current` of a file that is `previous` too: a power cut can leave both names of a file that
-/// was renamed, and its mark is that of `previous`.
+/// Removes the name `current` of a file also named `previous`: a power cut can leave both names
+/// after a rename, and the mark belongs to `previous`.
 fn forget_renamed(
     place: &LockedDir,
     current: Option<Stat>,
@@ -192,7 +193,6 @@ fn forget_renamed(
     }
 }
 
-/// Does one step.
 fn perform(place: &LockedDir, step: Step) -> Result<(), Failure> {
     match step {
         Step::Forget(name) => {

@@ -1,5 +1,5 @@
-//! What is done about a queue that is full: input is held back, or, where the script wants that, whole lines
-//! are dropped and counted, and a line in their place tells of them (multilog(8), `q`).
+//! Full queue: input waits, or, with `q`, whole lines are dropped and counted, and a marker line
+//! replaces them (multilog(8), `q`).
 
 use crate::clock;
 use crate::settings::Overflow;
@@ -9,19 +9,18 @@ use crate::write::gap::Gap;
 use memchr::memrchr;
 use std::time::Instant;
 
-/// What is done about a queue that is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflowing {
-    /// It is not full.
+    /// Queue not full.
     No,
-    /// Input has been held back since then.
+    /// Input waiting since this time.
     Since(Instant),
-    /// Input is taken, and what does not fit is dropped.
+    /// Lines that do not fit are dropped.
     Dropping,
 }
 
 impl LogDir {
-    /// How many bytes can be taken now; where lines are dropped, any number.
+    /// Bytes accepted now; unlimited while lines are dropped.
     pub fn room(&self) -> usize {
         match self.overflow {
             Overflowing::Dropping => usize::MAX,
@@ -29,8 +28,8 @@ impl LogDir {
         }
     }
 
-    /// Whether so many bytes can be taken now. Makes room where that is possible without waiting; where a
-    /// full queue is not to hold back input longer than a pause, there is room from then on.
+    /// Whether `len` bytes fit now, after writing without waiting. With `Overflow::Drop`, a queue
+    /// full for longer than the pause starts dropping lines and then accepts any length.
     pub fn have_room(&mut self, len: usize) -> bool {
         if self.queue.room() < len || self.timers.has_rotation() {
             self.flush();
@@ -53,13 +52,13 @@ impl LogDir {
         self.overflow == Overflowing::Dropping
     }
 
-    /// Whether this need not be dropped.
+    /// Whether these bytes can be queued.
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
         self.gap.is_none() && bytes.len() <= self.queue.room()
     }
 
-    /// Takes whole lines as far as they fit, and drops the rest. Of a line that does not fit nothing is
-    /// kept, unless its beginning has been written.
+    /// Queues fitting whole lines and drops the rest. Nothing of a partly fitting line is kept,
+    /// unless its beginning is written.
     pub(super) fn drop_lines(&mut self, mut bytes: &[u8]) {
         if self.gap.is_none() {
             let (gap, taken) = self.begin_gap(bytes);
@@ -92,7 +91,7 @@ impl LogDir {
         (gap, 0)
     }
 
-    /// Whether writing works again, and there is room for more than the marker.
+    /// Whether writing works again, with room for more than the marker.
     pub(super) fn can_end_gap(&self) -> bool {
         self.gap.as_ref().is_some_and(|gap| gap.is_between_lines())
             && self.pause.until().is_none()

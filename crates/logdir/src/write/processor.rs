@@ -1,7 +1,7 @@
-//! Running a processor over `previous`, and stopping it when the logger has to end.
+//! Runs a processor over `previous`, and stops it when the logger exits.
 //!
-//! It gets new files each time and is run again, from the same input and state, until it exits with 0.
-//! What becomes of its output is decided in `finish.rs`.
+//! Every run gets new output files, and runs repeat from the unchanged input and state until exit
+//! status 0. `finish.rs` decides about the output.
 
 use crate::disk::{File, For, Processor};
 use crate::failure::{Failure, What, errno_of};
@@ -15,44 +15,43 @@ use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes that fit on a disk unless it is full: those of a block of most file systems.
+/// Fits on a disk unless full: the block size of most file systems, in bytes.
 const BLOCK_LEN: usize = 4096;
 
-/// How a run came out that need not be repeated.
+/// Results without a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It exited with 0.
+    /// Exit status 0.
     Succeeded,
-    /// The logger has to end, and does not wait for it.
+    /// The logger is exiting and does not wait.
     Stopped,
 }
 
-/// The processors of a directory, one after the other: for whoever runs them, and for whoever stops them.
+/// Current processor of a directory, shared by the thread running it and the caller stopping it.
 #[derive(Debug, Default)]
 pub struct Processors(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last signal that was to make an end of them. None is started any more.
+    /// Last signal sent to stop processors. After it none starts.
     stopped_by: Option<Signal>,
-    /// The process group of the one that runs.
+    /// Process group of the running processor.
     group: Option<Pid>,
 }
 
 impl Processors {
-    /// Sends a signal to the one that runs and to its children, and sees to it that no other is started.
+    /// Signals the running processor's process group, and prevents further starts.
     pub fn stop(&self, signal: Signal) {
         let mut state = self.lock();
         state.stopped_by = Some(signal);
         state.pass_on();
     }
 
-    /// Whether none is started any more.
     pub fn are_stopped(&self) -> bool {
         self.lock().stopped_by.is_some()
     }
 
-    /// Whether one goes on although it was killed: it waits in the kernel.
+    /// Whether a processor still runs after SIGKILL, blocked in the kernel.
     pub fn are_stuck(&self) -> bool {
         let state = self.lock();
         state.stopped_by == Some(Signal::SIGKILL) && state.group.is_some()
@@ -61,7 +60,7 @@ impl Processors {
     fn begin(&self, group: Option<Pid>) {
         let mut state = self.lock();
         state.group = group;
-        // It was being started while the others were stopped.
+        // The stop signal may have arrived during the start.
         state.pass_on();
     }
 
@@ -77,22 +76,21 @@ impl Processors {
 impl State {
     fn pass_on(&self) {
         if let (Some(group), Some(signal)) = (self.group, self.stopped_by) {
-            // It fails where nobody is left.
+            // Fails after the last process of the group has exited.
             let _ = killpg(group, signal);
         }
     }
 }
 
-/// Whether a caller can wait for a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// It waits until the processor has ended.
+    /// Blocks until the processor exits.
     Waits,
-    /// It looks, and goes on with something else.
+    /// Checks without blocking.
     Looks,
 }
 
-/// Starts the processor over the file `input`. None if the logger has to end and no processor is started any more.
+/// Starts the processor on `input`. `None` after `stop`.
 pub fn start(place: &LockedDir, input: &[u8]) -> Result<Option<Processor>, Failure> {
     if place.processors.are_stopped() {
         return Ok(None);
@@ -112,7 +110,7 @@ pub fn start(place: &LockedDir, input: &[u8]) -> Result<Option<Processor>, Failu
     Ok(Some(running))
 }
 
-/// How a processor that was started came out. None if it still runs and the caller only looks.
+/// Result of a started processor. `None` if still running under [`Patience::Looks`].
 pub fn outcome(
     place: &LockedDir,
     running: &mut Processor,
@@ -125,7 +123,7 @@ pub fn outcome(
             over => over.map(drop),
         },
     };
-    // Before it is reaped: then its number may be that of another process.
+    // Before reaping: afterwards another process may get this process ID.
     place.processors.end();
     let status = over
         .and_then(|()| running.reap())
@@ -133,7 +131,7 @@ pub fn outcome(
     if status.success() {
         return Ok(Some(Outcome::Succeeded));
     }
-    // It may have filled the disk, which `current` needs too.
+    // The processor may have filled the disk, which `current` needs too.
     let is_disk_full = place.spec.number_min.is_some() && is_disk_full(place);
     let _ = place.dir.remove(PROCESSED);
     if place.processors.are_stopped() {
@@ -146,7 +144,7 @@ pub fn outcome(
     Err(if is_disk_full { failure.of_disk() } else { failure })
 }
 
-/// Whether there is no room behind the output of a processor that failed; it goes in any case.
+/// Whether a failed processor's output hit a full disk. The output is removed later in any case.
 fn is_disk_full(place: &LockedDir) -> bool {
     let output = place.dir.open(PROCESSED, For::Appending(MODE_PARTIAL));
     match output.and_then(|output| output.write(&[0; BLOCK_LEN])) {
@@ -159,8 +157,8 @@ fn open(place: &LockedDir, name: &[u8], purpose: For, what: What) -> Result<File
     place.dir.open(name, purpose).map_err(|errno| place.failure(what, name, errno))
 }
 
-/// An empty file that the processor fills. It is always a new one: what has the name may carry the bit
-/// that says complete, or be an archive too.
+/// Creates an empty output file. An existing file is removed first: it may carry the complete bit,
+/// or also be an archive.
 fn create(place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
     place.remove(name)?;
     let file = open(place, name, For::Replacing(MODE_PARTIAL), What::Create)?;
@@ -168,7 +166,8 @@ fn create(place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// `state`, made if somebody removed it; 0.76 cannot run its processor then, for ever.
+/// Opens `state`, creating it if another program removed it; 0.76 then fails to run its processor
+/// for ever.
 fn open_state(place: &LockedDir) -> Result<File, Failure> {
     match place.dir.open(STATE, For::Reading) {
         Ok(file) => Ok(file),

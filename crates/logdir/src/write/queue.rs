@@ -1,66 +1,62 @@
-//! What a directory has accepted and not written yet, in memory.
+//! Accepted bytes not yet written, in memory.
 
 use nix::errno::Errno;
 
-/// Bytes on their way to `current`.
+/// Bytes for `current`.
 #[derive(Debug)]
 pub struct Queue {
     /// `bytes[start..]` is held; `start <= bytes.len()`.
     bytes: Vec<u8>,
     start: usize,
-    /// The most that is held, in bytes. With what is written and not cleared away yet it may be twice as
-    /// much.
+    /// Limit of held bytes. Including written bytes not yet cleared, memory may reach twice this.
     len_max: usize,
 }
 
-/// A queue that has grown beyond this, in bytes, gives its memory back when it is empty.
+/// An empty queue above this capacity, in bytes, frees its memory.
 const CAPACITY_KEPT: usize = 256 * 1024;
 
 impl Queue {
-    /// An empty one.
     pub fn new(len_max: usize) -> Queue {
         Queue { bytes: Vec::new(), start: 0, len_max }
     }
 
-    /// An empty one whose memory is taken now, so that a directory which cannot have it is refused at the start.
-    /// What is not written to costs nothing.
+    /// Allocates memory now, to refuse a directory at the start if memory is short. Untouched pages
+    /// cost nothing.
     pub fn reserved(len_max: usize) -> Result<Queue, Errno> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len_max.min(CAPACITY_KEPT)).map_err(|_| Errno::ENOMEM)?;
         Ok(Queue { bytes, start: 0, len_max })
     }
 
-    /// What is held.
     pub fn held(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// Whether nothing is.
     pub fn is_empty(&self) -> bool {
         self.start == self.bytes.len()
     }
 
-    /// How many bytes can be taken.
+    /// Free bytes.
     pub fn room(&self) -> usize {
         self.len_max.saturating_sub(self.held().len())
     }
 
-    /// Whether as much can be taken as is held.
+    /// Whether at least half the limit is free.
     pub fn is_half_empty(&self) -> bool {
         self.held().len() <= self.len_max / 2
     }
 
-    /// Takes bytes behind what is held.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.bytes.capacity() == 0 {
-            // At once: memory that grows step by step leaves its former places behind, and what is not
-            // written to costs nothing.
+            // Allocates once: stepwise growth leaves unused blocks in the heap, and untouched pages
+            // cost nothing.
             self.bytes.reserve_exact(self.len_max.min(CAPACITY_KEPT).max(bytes.len()));
         }
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Gives up the first `len` bytes that are held.
+    /// Drops the first `len` bytes.
     pub fn consume(&mut self, len: usize) {
         self.start += len;
         assert!(self.start <= self.bytes.len());
@@ -69,13 +65,14 @@ impl Queue {
             self.bytes.shrink_to(CAPACITY_KEPT);
             self.start = 0;
         } else if self.start > self.bytes.len() / 2 {
-            // Now and then only: a long queue that is written bit by bit would be moved for each.
+            // Only now and then: writing a long queue in small pieces would otherwise move all
+            // bytes each time.
             self.bytes.drain(..self.start);
             self.start = 0;
         }
     }
 
-    /// Gives up what is held behind the first `len` bytes, and returns it.
+    /// Removes and returns all bytes after the first `len`.
     pub fn split_off(&mut self, len: usize) -> Vec<u8> {
         self.bytes.split_off(self.start + len)
     }

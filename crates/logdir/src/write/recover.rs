@@ -1,54 +1,54 @@
-//! What to do with a directory as it was found: a pure decision.
+//! Recovery steps for a directory as found: a pure decision.
 //!
-//! `current` with its bit set was left by a clean end. Anything else is the trace of a crash, and
-//! what lies around is named for what it is certain to be (multilog(8), "recovery"; 0.76 as measured).
+//! `current` with its bit set was closed cleanly. Everything else is left by a crash, and each file
+//! gets the name it certainly deserves (multilog(8), "recovery"; 0.76 as measured).
 
 use crate::format::{CURRENT, Code, NEWSTATE, PREVIOUS, PROCESSED, STATE};
 
-/// A file as it was found.
+/// State of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Not there.
     Absent,
-    /// Without its bit, and nothing in it.
+    /// Bit not set, no bytes.
     Empty,
-    /// Without its bit.
+    /// Bit not set.
     Partial,
-    /// With its bit: whole, and on disk.
+    /// Bit set: complete and on disk.
     Complete,
 }
 
-/// One thing to do before the first line is written.
+/// Recovery step before the first write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Remove a file; whether that works does not matter.
+    /// Remove, ignoring errors.
     Forget(&'static [u8]),
-    /// Remove a file.
+    /// Remove.
     Remove(&'static [u8]),
-    /// Make an archive of a file.
+    /// Make an archive.
     Publish(&'static [u8], Code),
-    /// Make an empty `state`.
+    /// Create an empty `state`.
     MakeState,
 }
 
-/// What to do, in order, where these three were found so.
+/// Steps for these three files, in order.
 pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
     let mut steps = Vec::new();
     let clean = current == Found::Complete;
     if !clean {
-        // A processor remembers nothing across a crash, as in 0.76: its state may be that of a run
-        // whose output is not known to be on disk.
+        // A processor remembers nothing across a crash, as in 0.76: `state` may belong to a run
+        // whose output is not on disk.
         steps.extend([Step::Forget(STATE), Step::Forget(NEWSTATE)]);
     }
-    // Beside a clean `current` 0.76 does not look, and overwrites what is left over.
+    // Beside a clean `current` 0.76 ignores leftovers and overwrites them.
     if !clean || previous != Found::Absent || processed == Found::Complete {
         finish(previous, processed, &mut steps);
     }
     if !clean {
         match current {
             Found::Absent | Found::Complete => {}
-            // Crashes in a row must not push out archives. Nor is it used again: a 0.76 that died at
-            // this very place has made an archive of it, to which we would write.
+            // Repeated crashes must not push out archives with empty files. Reusing the file is
+            // unsafe: a 0.76 killed exactly here has linked an archive name to it, and we would
+            // write to that archive.
             Found::Empty => steps.push(Step::Remove(CURRENT)),
             Found::Partial => steps.push(Step::Publish(CURRENT, Code::Unfinished)),
         }
@@ -57,10 +57,10 @@ pub fn decide(current: Found, previous: Found, processed: Found) -> Vec<Step> {
     steps
 }
 
-/// A rotation was under way, or may have been.
+/// Handles a possibly interrupted rotation.
 fn finish(previous: Found, processed: Found, steps: &mut Vec<Step>) {
     if processed == Found::Complete {
-        // It holds all that `previous` held.
+        // `processed` holds everything from `previous`.
         if previous != Found::Absent {
             steps.push(Step::Remove(PREVIOUS));
         }
@@ -73,7 +73,7 @@ fn finish(previous: Found, processed: Found, steps: &mut Vec<Step>) {
     match previous {
         Found::Absent => {}
         Found::Empty => steps.push(Step::Remove(PREVIOUS)),
-        // A whole one keeps its bit, by which it is known to wait for a processor.
+        // A complete file keeps its bit, which marks it as waiting for a processor.
         Found::Partial | Found::Complete => steps.push(Step::Publish(PREVIOUS, Code::Unfinished)),
     }
 }

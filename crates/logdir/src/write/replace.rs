@@ -1,37 +1,37 @@
-//! The output of a processor takes the place of an unfinished archive, in named steps of one call each.
+//! Replaces an unfinished archive with the processor's output, in named steps of one call each.
 //!
-//! A logger that ended before its processor left its file as a whole archive with `.u`. When the processor has
-//! succeeded in a later run, its output has to replace that archive so that the lines are in one file that
-//! counts after each step, for us, for 0.76, and after a power cut. A whole `.u` would be processed again: so
-//! the output is marked only when it has its `.s`.
+//! A logger that exited before its processor left its file as a complete archive with `.u`. After
+//! the processor succeeds in a later run, its output replaces that archive. After each step exactly
+//! one file holds the lines, for us, for 0.76, and after a power cut. A complete `.u` would be
+//! processed again, so the output gets its mark only after its `.s` name.
 
 use crate::disk::File;
 use crate::failure::{Failure, What};
 use crate::format::{MODE_COMPLETE, NEWSTATE, PROCESSED, STATE, safe_name};
 use crate::write::locked_dir::LockedDir;
 
-/// The next thing to do.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replacing {
-    /// fsync of the directory: an earlier run removed the name `previous` of the archive, and a power cut must
-    /// not bring it back beside what replaces the archive.
+    /// Syncs the directory: an earlier run removed the archive's name `previous`, and a power cut
+    /// must not restore it beside the replacement.
     SyncNames,
-    /// `processed`, not marked yet, becomes the archive.
+    /// Renames the still unmarked `processed` to the archive.
     Rename,
-    /// fsync of the directory: a marked `processed` would become one more archive.
+    /// Syncs the directory: a marked `processed` would become another archive.
     SyncRenamed,
-    /// The archive gets its `.s`: its contents are on disk.
+    /// Renames the archive to `.s`: its contents are on disk.
     NameSafe,
-    /// The archive is complete.
+    /// Sets the complete mode.
     Mark,
-    /// fsync of that mark.
+    /// fsync of the new mode.
     SyncMark,
-    /// `newstate` becomes `state`.
+    /// Renames `newstate` to `state`.
     KeepState,
 }
 
 impl Replacing {
-    /// Does this step on the archive `unfinished`, and tells the next. None when all are done.
+    /// Performs this step on the archive `unfinished` and returns the next; `None` at the end.
     pub fn advance(
         self,
         place: &LockedDir,
@@ -65,7 +65,7 @@ impl Replacing {
             }
             Replacing::SyncMark => {
                 if let Err(errno) = processed.sync() {
-                    // Only the mark is in doubt. A start after a power cut sets it again.
+                    // Only the mark is uncertain. Opening after a power cut sets it again.
                     place.report_failed(place.failure(What::Sync, unfinished, errno));
                 }
                 Replacing::KeepState
@@ -79,7 +79,7 @@ impl Replacing {
     }
 }
 
-/// What the processor wants to remember is what the next one reads.
+/// Makes the processor's new state the input of its next run.
 pub fn keep_state(place: &LockedDir) -> Result<(), Failure> {
     let renamed = place.rename(NEWSTATE, STATE);
     renamed.map_err(|errno| place.failure_here(What::RenameState, errno))

@@ -1,6 +1,7 @@
-//! A rotation: `current` becomes `previous`, a new one is made, and the worker gets the old one.
+//! Rotation: renames `current` to `previous`, creates a new `current`, and gives the old file to
+//! the worker.
 //!
-//! When a file ends is decided elsewhere. What fails keeps its place and is tried again after the pause.
+//! Other modules decide when a file ends. A failed step is retried after the pause.
 
 use crate::clock;
 use crate::disk::{File, For};
@@ -17,13 +18,13 @@ use std::sync::Arc;
 /// The next step of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// None is under way.
+    /// No rotation.
     None,
-    /// `current` becomes `previous`, once that name is free.
+    /// Rename `current` to `previous`, once that name is free.
     Rename,
-    /// A new `current` is made, and the old one goes to the worker.
+    /// Create `current`; the old file goes to the worker.
     Create,
-    /// A new `current` is made; the old one was removed by somebody else.
+    /// Create `current`: another program removed the old file.
     Replace,
 }
 
@@ -34,8 +35,8 @@ impl LogDir {
         }
     }
 
-    /// Takes a rotation that is under way as far as it goes. True when there is a `current` to write
-    /// to and no pause.
+    /// Advances a pending rotation as far as possible. True if `current` is ready for writing,
+    /// without a pause.
     pub(super) fn is_ready(&mut self) -> bool {
         while self.disk_full.is_none() && self.pause.is_over() {
             let step = match self.rotation {
@@ -58,8 +59,8 @@ impl LogDir {
         false
     }
 
-    /// Begins to sync a full `current` that waits for the file before it. On a slow disk each file then takes
-    /// the time of one sync, as with 0.76, which does not sync names.
+    /// Begins to sync a full `current` while the previous file is unfinished. On a slow disk each
+    /// file then costs the time of a single sync, as with 0.76, which does not sync names.
     fn sync_ahead(&mut self) {
         if !self.is_synced_ahead && self.place.is_slow() && self.worker.can_sync_ahead() {
             self.is_synced_ahead = true;
@@ -74,7 +75,7 @@ impl LogDir {
         }
         match self.place.dir.rename(CURRENT, PREVIOUS) {
             Ok(()) => Ok(Rotation::Create),
-            // A call that was interrupted after its work was made again.
+            // The interrupted first call had renamed the file; the repeated call finds none.
             Err(Errno::ENOENT) if self.find_left_over()?.is_some() => Ok(Rotation::Create),
             Err(Errno::ENOENT) => {
                 let place = self.place.name().to_vec();
@@ -85,8 +86,8 @@ impl LogDir {
         }
     }
 
-    /// A `previous` that somebody put there, or that a rename left which was answered with an error. It
-    /// would be replaced.
+    /// A `previous` created by another program, or by a rename that completed with an error. A new
+    /// rename would replace it.
     fn find_left_over(&self) -> Result<Option<File>, Failure> {
         let failure = |errno| self.place.failure(What::Read, PREVIOUS, errno);
         match self.place.dir.stat(PREVIOUS).map_err(failure)? {

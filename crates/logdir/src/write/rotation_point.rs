@@ -1,31 +1,31 @@
-//! Where a file ends: at the first line end close to its size, in any case at its size.
+//! Where a file ends: at the first line end near the maximum size, otherwise exactly at the
+//! maximum.
 //!
-//! The rule looks at the bytes of the stream only, so the same lines make the same files however
-//! they arrive. In 0.76 it depends on what happens to be in its buffer of 512 bytes.
+//! Only the bytes of the stream decide, so equal input makes equal files however it arrives. In
+//! 0.76 the contents of its 512-byte buffer matter too.
 
 use memchr::memchr;
 
-/// How much of the bytes belongs into the file, and whether the file ends there.
+/// Bytes for this file, and whether the file ends after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotationPoint {
-    /// Bytes that go into the file.
     pub len: usize,
-    /// Whether the file ends behind them.
+    /// Whether the file ends after `len` bytes.
     pub ends: bool,
 }
 
-/// Finds the end of a file that has `size` bytes and may have `size_max`, if `bytes` come next. The file
-/// ends with the first line that ends within `margin` bytes of its size (multilog(8), `l`).
+/// Finds the end of a file of `size` bytes, limited to `size_max`, in the next `bytes`. The file
+/// ends after the first line ending within `margin` bytes of the limit (multilog(8), `l`).
 ///
-/// A file that is full without a line end near it ends before the next byte, not behind the last
-/// one: where no further byte comes it stays `current`.
+/// A file full without a nearby line end closes before the next byte, not after its last: without
+/// further input it stays `current`.
 pub fn find(size: u64, size_max: u64, margin: u64, bytes: &[u8]) -> RotationPoint {
     let room = size_max.saturating_sub(size);
     let fitting = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
     if fitting == 0 {
         return RotationPoint { len: 0, ends: !bytes.is_empty() };
     }
-    // The newline itself has to lie at or beyond the margin: the file's length with it counts.
+    // The newline itself must be at or beyond the margin: the length includes it.
     let before_margin =
         (size_max - margin.min(size_max / 2)).saturating_sub(size).saturating_sub(1);
     let near_end = usize::try_from(before_margin).ok().and_then(|from| bytes.get(from..fitting));
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(point, RotationPoint { len: 2, ends: false });
     }
 
-    /// The files that a stream makes when it comes in pieces of the given length.
+    /// Files made from a stream arriving in pieces of `piece_len` bytes.
     fn files(stream: &[u8], margin: u64, piece_len: usize) -> Vec<Vec<u8>> {
         let mut files = vec![Vec::new()];
         for mut piece in stream.chunks(piece_len) {

@@ -1,10 +1,10 @@
-//! When a file ends for its age (multilog(8), `R`): so long after its first byte, or where the clock on
-//! the wall begins a new hour, day or other stretch.
+//! Time-based rotation (multilog(8), `R`): a duration after the first byte, or the start of a new
+//! hour, day or other period of local time.
 //!
-//! An age is measured with the time that only goes forward: whatever is done to the clock makes no
-//! file end. Stretches are those of local time, which is looked at before lines are taken and once a minute at
-//! least: a clock set forward into another one ends the file, once, and a clock set back ends nothing; the
-//! file then belongs to the stretch it is in now. An empty file never ends.
+//! Durations use the monotonic clock: setting the wall clock ends no file. Periods use local time,
+//! checked before lines are accepted and at least once a minute. A clock set forward into another
+//! period ends the file once. A clock set back ends nothing; the file then belongs to the period
+//! now current. An empty file never ends.
 
 use crate::clock;
 use crate::label::Label;
@@ -14,33 +14,32 @@ use std::time::{Duration, Instant};
 
 const DAY_SECS: u64 = 86_400;
 
-/// How often the clock on the wall is looked at.
+/// Interval between wall clock checks.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// When the present `current` ends.
+/// End time of `current`.
 #[derive(Debug)]
 pub struct RotationTime {
     rule: RotateAfter,
-    /// The stretch that the file belongs to, where the rule is one of stretches, and when the next one may
-    /// begin.
+    /// Period of the file, for period rules, and the earliest start of the next.
     stretch: Option<i64>,
     next_stretch: Option<Label>,
-    /// When to look again. None while the file is empty, and behind all times.
+    /// Next check. `None` for an empty file or a time beyond `Instant`.
     look_at: Option<Instant>,
 }
 
 impl RotationTime {
-    /// An empty file.
+    /// Rule for an empty file.
     pub fn new(rule: RotateAfter) -> RotationTime {
         RotationTime { rule, stretch: None, next_stretch: None, look_at: None }
     }
 
-    /// The first byte is written now.
+    /// Records the first byte.
     pub fn begin(&mut self) {
         self.resume(clock::now());
     }
 
-    /// There is something in the file, which has been there since `born`.
+    /// Records contents present since `born`.
     pub fn resume(&mut self, born: Label) {
         match self.rule {
             RotateAfter::Age(age) => {
@@ -56,13 +55,12 @@ impl RotationTime {
         }
     }
 
-    /// The file is a new one, empty, or will be soon.
+    /// Resets for a new, empty file.
     pub fn end(&mut self) {
         self.stretch = None;
         self.look_at = None;
     }
 
-    /// When to ask whether the file ends.
     pub fn look_at(&self) -> Option<Instant> {
         self.look_at
     }
@@ -89,7 +87,7 @@ impl RotationTime {
     }
 }
 
-/// The number of the stretch a moment is in; they count up with local time.
+/// Number of the period; increases with local time.
 fn stretch(moment: Label, length: Duration) -> Option<i64> {
     local_time::local(moment.to_unix().0).map(|time| stretch_of(&time, length))
 }
@@ -100,12 +98,12 @@ fn stretch_of(time: &LocalTime, length: Duration) -> i64 {
         let a_day = DAY_SECS.div_ceil(length_secs).cast_signed();
         days * a_day + (secs_of_day(time) / length_secs).cast_signed()
     } else {
-        // Counted so that weeks begin on Monday.
+        // Weeks begin on Monday.
         (days + 3).div_euclid((length_secs / DAY_SECS).cast_signed())
     }
 }
 
-/// How long it is until the next stretch may begin: at midnight at the latest.
+/// Time until the next period may begin: midnight at the latest.
 fn until_next(moment: Label, length: Duration) -> Duration {
     let (unix_secs, nanos) = moment.to_unix();
     let Some(time) = local_time::local(unix_secs) else { return LOOK_EVERY };
@@ -121,7 +119,7 @@ fn secs_of_day(time: &LocalTime) -> u64 {
 
 /// Days since 1970-01-01, by the calendar alone.
 fn days_of(time: &LocalTime) -> i64 {
-    // Years that begin in March have their odd day at the end.
+    // With years starting in March, the leap day falls at the end.
     let (year, month) = match time.month {
         1 | 2 => (time.year - 1, i64::from(time.month) + 9),
         month => (time.year, i64::from(month) - 3),
@@ -152,7 +150,7 @@ mod tests {
         assert_eq!(days_of(&time(2000, 2, 29)), 11_016);
     }
 
-    /// A file that began at the first moment of a day.
+    /// A file started at the beginning of a day.
     fn begun(rule: RotateAfter) -> RotationTime {
         by_hand::begin();
         let time = local_time::local(clock::now().to_unix().0).unwrap();
@@ -191,7 +189,7 @@ mod tests {
         assert!(file.is_due());
     }
 
-    /// Whether it ends within so long, looked at whenever it asks to be.
+    /// Whether the file ends within `time`, checked at each requested moment.
     fn ends_within(file: &mut RotationTime, time: Duration) -> bool {
         let until = clock::instant() + time;
         while let Some(look_at) = file.look_at().filter(|&look_at| look_at <= until) {

@@ -1,10 +1,12 @@
-//! Keeps the file `.writer` up to date, by which readers see a failure without the writer's stderr.
+//! Maintains the file `.writer`, which shows failures to readers who cannot see the writer's
+//! stderr.
 //!
-//! It is written when the directory is opened and closed, when a failure begins, ends, or still holds
-//! lines, and after a sync, at most once a second; never for a line. The file is opened for each of these and
-//! not kept open, is never synced, and nothing depends on it: where it cannot be written the log goes on.
+//! Written on open and close, when a failure begins, ends, or still holds lines, and after a sync,
+//! at most once a second; never for a line. The writer opens the file each time, closes it, and
+//! never syncs it. Nothing depends on it: logging continues if it cannot be written.
 //!
-//! Its block is allocated at the start and then overwritten in place, which needs no room on a full disk.
+//! Its block is allocated at the start and then overwritten in place, which needs no space on a
+//! full disk.
 
 use crate::clock;
 use crate::disk::{Dir, For};
@@ -19,13 +21,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// What changes often is written no more often than this.
+/// Shortest interval between routine updates.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The state of the writer of a directory.
+/// Writer state of a directory.
 #[derive(Debug)]
 pub struct State {
-    /// Failures last; read once for each block of lines.
+    /// Whether failures last; read once per block of lines.
     is_failing: AtomicBool,
     shared: Mutex<Shared>,
 }
@@ -33,13 +35,13 @@ pub struct State {
 #[derive(Debug)]
 struct Shared {
     state: WriterState,
-    /// The threads whose failures last, in the order of these: each reports when its own is over.
+    /// Threads with lasting failures, parallel to `state.failing`: each thread ends only its own.
     failing: Vec<ThreadId>,
     written_at: Option<Instant>,
 }
 
 impl State {
-    /// The state of a writer that has just opened a directory.
+    /// State of a writer opening a directory.
     pub fn new(settings: &Settings) -> State {
         let state = WriterState {
             program: settings.program.clone(),
@@ -62,7 +64,7 @@ impl State {
         State { is_failing: AtomicBool::new(false), shared: Mutex::new(shared) }
     }
 
-    /// Notes the failures among what the directory reports.
+    /// Records failures among the directory's events.
     pub fn observe(&self, dir: &Dir, event: &Event) {
         match event {
             Event::Pausing(failure) => self.begin(dir, failure.to_string()),
@@ -84,17 +86,16 @@ impl State {
         }
     }
 
-    /// True while a failure lasts.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Counts what is held and was dropped, while a failure lasts.
+    /// During a failure, counts held and dropped lines.
     pub fn hold(&self, dir: &Dir, held: &[u8], dropped: Count) {
         let mut shared = self.lock();
         let amount = |Count { lines, bytes }| Amount { lines, bytes };
         let before = (shared.state.held, shared.state.dropped);
-        // The count of an earlier moment is worth less than the time it takes to count again.
+        // A recount costs more than a slightly outdated figure.
         if shared.state.held.bytes != held.len() as u64 || before.1 != amount(dropped) {
             shared.state.held = amount(Count::of(held));
             shared.state.dropped = amount(dropped);
@@ -104,7 +105,7 @@ impl State {
         }
     }
 
-    /// Everything up to now is on disk, as far as it is written.
+    /// Records a sync of everything written so far.
     pub fn synced(&self, dir: &Dir) {
         let mut shared = self.lock();
         shared.state.synced = Some(clock::now());
@@ -113,12 +114,11 @@ impl State {
         }
     }
 
-    /// The directory is open.
     pub fn opened(&self, dir: &Dir) {
         self.change(dir, |_| {});
     }
 
-    /// Everything is on disk and the directory closed.
+    /// Records a clean close.
     pub fn closed(&self, dir: &Dir) {
         let now: Label = clock::now();
         self.change(dir, |state| (state.closed, state.synced) = (Some(now), Some(now)));
@@ -139,7 +139,7 @@ impl State {
         shared.write(dir);
     }
 
-    /// What failed in this thread works again, if anything did.
+    /// Ends this thread's failure, if any.
     pub fn resume(&self, dir: &Dir) {
         let mut shared = self.lock();
         let thread = thread::current().id();
@@ -170,7 +170,7 @@ impl Shared {
         self.written_at.is_none_or(|at| clock::instant().saturating_duration_since(at) >= INTERVAL)
     }
 
-    /// Overwrites the file. Readers do without it where that fails.
+    /// Overwrites the file. On failure readers do without it.
     fn write(&mut self, dir: &Dir) {
         #[cfg(test)]
         if dir.is_model() {

@@ -1,7 +1,8 @@
-//! What is done for a log directory beside its event loop: one task, one step a call.
+//! Background tasks of a log directory, one step per call.
 //!
-//! The worker's threads, the event loop where there is no thread, and the tests all advance tasks by this one
-//! function. A step may take as long as the disk does; a pause never does, it is an answer.
+//! The worker's threads, the event loop if no thread can be started, and the tests all advance
+//! tasks through this function. A step may block on the disk, but never for a pause: a pause is
+//! returned as progress.
 
 use crate::clock;
 use crate::event::{Event, Work};
@@ -16,67 +17,63 @@ use crate::write::processor::Patience;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a processor runs before somebody who cannot wait looks at it again.
+/// Polling interval for a running processor if the caller cannot block.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// One thing to do.
 #[derive(Debug)]
 pub enum Task {
-    /// A full file becomes an archive.
+    /// Makes an archive from a full file.
     Finish(Box<Finish>),
-    /// fsync of `current`, and of its name.
+    /// Syncs `current` and its name.
     Sync(Arc<Current>),
-    /// Archives that are too old are removed.
+    /// Removes archives older than `k`.
     RemoveAged,
-    /// The oldest archives are removed, since the disk is full. The number is as [`has_made_room`] left it.
+    /// Removes the oldest archives on a full disk. The number is as [`has_made_room`] left it.
     MakeRoom(u64),
-    /// The state of the directory is reported: this text, and the archives.
+    /// Reports the directory's state: this text plus archives.
     ReportStatus(String),
 }
 
-/// Of each kind one task at a time is under way.
+/// At most one task of each kind runs at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Finishing a file, which may wait for a processor.
+    /// Finishing a file; may wait for a processor.
     Finish,
     /// Syncing `current`.
     Sync,
-    /// All others, which are short.
+    /// Short tasks.
     Chore,
 }
 
-/// The result of a task.
+/// Result of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// The file is an archive.
     Finished,
-    /// All of `current` is on disk.
+    /// `current` is on disk.
     Synced,
-    /// The contents of `current` could not be synced, and never will be.
+    /// Syncing the contents failed for good.
     Unsynced,
-    /// The names in the directory could not be synced.
+    /// Syncing the directory failed.
     NamesUnsynced(Failure),
-    /// When the next archive will be too old, if there is one.
+    /// Time until the next archive exceeds `k`, if any.
     NextAged(Option<Duration>),
-    /// Whether archives have been removed because the disk was full since that was asked last, and the number
-    /// to ask with next.
+    /// Whether archives were removed for a full disk since the last request, and the number to pass
+    /// next.
     MadeRoom(bool, u64),
-    /// The state was reported.
     StatusReported,
 }
 
-/// How far a task has come.
 #[derive(Debug)]
 pub enum Progress {
-    /// There is a next step.
+    /// Call again.
     More,
-    /// There is a next step, but not before this.
+    /// Call again, not before this time.
     NotBefore(Instant),
-    /// It is done.
     Done(Report),
 }
 
-/// A full file on its way to being an archive, with the pauses between tries.
+/// A full file becoming an archive, with retry pauses.
 #[derive(Debug)]
 pub struct Finish {
     finishing: Finishing,
@@ -86,13 +83,12 @@ pub struct Finish {
 }
 
 impl Task {
-    /// A full file becomes an archive.
+    /// A task that makes an archive.
     pub fn finish(finishing: Finishing) -> Task {
         let (outage, retry_at, removed_for_room) = (Trouble::default(), None, 0);
         Task::Finish(Box::new(Finish { finishing, outage, retry_at, removed_for_room }))
     }
 
-    /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
             Task::Finish(_) => Kind::Finish,
@@ -101,7 +97,7 @@ impl Task {
         }
     }
 
-    /// Does the next step.
+    /// Performs the next step.
     pub fn advance(&mut self, place: &LockedDir, patience: Patience) -> Progress {
         Progress::Done(match self {
             Task::Finish(finish) => return finish.advance(place, patience),
@@ -125,8 +121,8 @@ impl Task {
         })
     }
 
-    /// Whether a step failed and is tried again after a pause. A processor that failed does not count: who
-    /// ends the logger need not wait for it.
+    /// Whether a failed step waits for its retry. Failed processors do not count: the logger's exit
+    /// does not wait for them.
     pub fn is_failing(&self) -> bool {
         match self {
             Task::Finish(finish) => finish.retry_at.is_some() && !finish.is_at_processor(),
@@ -134,7 +130,7 @@ impl Task {
         }
     }
 
-    /// Whether a pause has become needless: it was for a processor, and none is started any more.
+    /// Whether the pause is obsolete: it was for a processor, and processors are stopped.
     pub fn is_pause_needless(&self, place: &LockedDir) -> bool {
         match self {
             Task::Finish(finish) => finish.is_at_processor() && place.processors.are_stopped(),
@@ -185,7 +181,7 @@ impl Finish {
     }
 }
 
-/// Syncs the contents, and the names if those of the file are not known to be on disk and matter.
+/// Syncs the contents, and the directory if the file's name is promised and not yet on disk.
 fn sync(place: &LockedDir, current: &Current) -> Report {
     if let Err(errno) = current.sync_rest() {
         let failure = place.failure(What::Sync, CURRENT, errno);
@@ -203,7 +199,7 @@ fn sync(place: &LockedDir, current: &Current) -> Report {
     Report::Synced
 }
 
-/// Reports the state of the directory: `text`, the archives if they could be counted, and the last failure.
+/// Reports the directory's state: `text`, archives if counted, and the last failure.
 pub fn report_status(place: &LockedDir, text: &str, archives: Option<(u64, u64)>) {
     let archives = archives.map_or_else(
         || "not counted now".to_owned(),
@@ -214,9 +210,9 @@ pub fn report_status(place: &LockedDir, text: &str, archives: Option<(u64, u64)>
     place.report(&Event::Status { place: place.name().to_vec(), text });
 }
 
-/// Removes archives for a full disk, if `N` allows it, and reports it. True if there may be room now: if more
-/// have been removed since the start than `removed_count`, which is brought up to date. A task that finds none
-/// to remove may have met the full disk just before another task made room.
+/// Removes archives on a full disk, if `N` allows, and reports it. True if space may be free now:
+/// the total of removed archives exceeds `removed_count`, which is then updated. A task that
+/// removes nothing may have met the full disk just before another task made room.
 pub fn has_made_room(place: &LockedDir, removed_count: &mut u64) -> bool {
     if place.spec.number_min.is_none() {
         return false;

@@ -1,5 +1,5 @@
-//! What a log directory does in time, without any line coming. Most have no such thing, and then this costs
-//! a look at three empty places.
+//! Timers of a log directory, independent of input. Most directories set none, and a check then
+//! reads three empty fields.
 
 use crate::clock;
 use crate::label::Label;
@@ -7,25 +7,23 @@ use crate::settings::Settings;
 use crate::write::rotation_time::RotationTime;
 use std::time::{Duration, Instant};
 
-/// How often archives are looked at for their age: at least, or once in that age, since new ones come
-/// and others may have changed them and the clock; and at most.
+/// Longest and shortest interval between age checks. Checks also run at least once per maximum age:
+/// new archives appear, and other programs may change archives or the clock.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const LOOK_MIN: Duration = Duration::from_secs(1);
 
-/// What can be due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// `current` has been dirty for as long as it may be.
+    /// `current` reached its longest unsynced time.
     Sync,
-    /// An archive may be too old.
+    /// An archive may exceed `k`.
     RemoveAged,
 }
 
-/// The times at which something is due.
 #[derive(Debug)]
 pub struct Timers {
     sync_after: Option<Duration>,
-    /// None while `current` is on disk.
+    /// `None` if `current` is synced.
     sync_at: Option<Instant>,
     age_max: Option<Duration>,
     aged_at: Option<Instant>,
@@ -33,8 +31,8 @@ pub struct Timers {
 }
 
 impl Timers {
-    /// Those of a directory that is opened now. `born` tells since when there have been lines in
-    /// `current`, if there are any.
+    /// Timers of a newly opened directory. `born` returns the age of the lines in `current`, if
+    /// any.
     pub fn new(spec: &Settings, born: impl FnOnce() -> Option<Label>) -> Timers {
         let mut rotation = spec.rotate_after.map(RotationTime::new);
         if let Some(rotation) = &mut rotation
@@ -51,12 +49,12 @@ impl Timers {
         }
     }
 
-    /// Whether there is nothing that could be due.
+    /// Whether no timer is set.
     pub fn are_none(&self) -> bool {
         self.sync_at.is_none() && self.aged_at.is_none() && self.rotation.is_none()
     }
 
-    /// When something is due. A sync is not while one is under way, nor is removal while the worker is at
+    /// Next due time, without syncs during a sync and without removals while the worker runs
     /// another chore.
     pub fn next(&self, is_syncing: bool, is_at_chore: bool) -> Option<Instant> {
         let rotation = self.rotation.as_ref().and_then(RotationTime::look_at);
@@ -65,7 +63,7 @@ impl Timers {
         [rotation, sync_at, aged_at].into_iter().flatten().min()
     }
 
-    /// Something was written to `current`, which had nothing in it before, or had.
+    /// Records a write to `current`. `is_first`: the file was empty.
     pub fn note_write(&mut self, is_first: bool) {
         if let Some(sync_after) = self.sync_after
             && self.sync_at.is_none()
@@ -79,7 +77,7 @@ impl Timers {
         }
     }
 
-    /// `current` is a new one; the old one is synced as it is finished.
+    /// Resets for a new `current`; finishing syncs the old file.
     pub fn forget_current(&mut self) {
         self.sync_at = None;
         if let Some(rotation) = &mut self.rotation {
@@ -87,12 +85,12 @@ impl Timers {
         }
     }
 
-    /// Whether `current` may end for its age.
+    /// Whether `R` is set.
     pub fn has_rotation(&self) -> bool {
         self.rotation.is_some()
     }
 
-    /// Whether `current` is to end now; told once.
+    /// True once per due rotation.
     pub fn is_rotation_due(&mut self) -> bool {
         let Some(rotation) = &mut self.rotation else { return false };
         let is_due = rotation.is_due();
@@ -102,7 +100,7 @@ impl Timers {
         is_due
     }
 
-    /// Whether this is due. True once, until it is put off or wanted again.
+    /// True once when due, until set again.
     pub fn is_due(&mut self, due: Due) -> bool {
         let at = match due {
             Due::Sync => &mut self.sync_at,
@@ -112,7 +110,7 @@ impl Timers {
         at.take_if(|at| *at <= now).is_some()
     }
 
-    /// It could not be done now.
+    /// Sets a retry.
     pub fn put_off(&mut self, due: Due, time: Duration) {
         let at = clock::instant().checked_add(time);
         match due {
@@ -121,7 +119,7 @@ impl Timers {
         }
     }
 
-    /// The next archive is too old so long from now, if that is known.
+    /// Schedules the next age check; `next` is the time until an archive exceeds `k`, if known.
     pub fn look_for_aged(&mut self, next: Option<Duration>) {
         let longest = self.age_max.unwrap_or(LOOK_EVERY).clamp(LOOK_MIN, LOOK_EVERY);
         let wait = next.unwrap_or(longest).clamp(LOOK_MIN, longest);

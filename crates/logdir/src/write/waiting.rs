@@ -1,8 +1,9 @@
-//! Full files that wait for a processor, because an earlier logger had to end before their processor did.
+//! Full files waiting for a processor, because an earlier logger exited before their processor
+//! finished.
 //!
-//! Such a file is an archive with `.u` that carries the bit of a whole file, and no archive with another
-//! ending is newer. svlogd leaves such files too, and so does 0.76 when it is killed beside a processor. A
-//! `.u` without the bit is what a crash cut off; it is never given to a processor.
+//! Such a file is an archive `.u` with the complete bit, newer than all archives with other
+//! endings. svlogd leaves such files too, and so does 0.76 when killed during a processor. A `.u`
+//! without the bit was cut off by a crash and never goes to a processor.
 
 use crate::disk::For;
 use crate::failure::{Failure, What};
@@ -12,26 +13,26 @@ use crate::write::archives;
 use crate::write::locked_dir::LockedDir;
 use std::collections::VecDeque;
 
-/// How many names are remembered. The directory is read again after so many.
+/// Most remembered names. Further names need another listing.
 const NAMES_MAX: usize = 1024;
 
-/// The files of a directory that wait.
+/// Waiting files of a directory.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    /// Their names, oldest first; at most [`NAMES_MAX`], and then not all.
+    /// Names, oldest first; at most [`NAMES_MAX`], possibly incomplete.
     names: VecDeque<Vec<u8>>,
-    /// How many wait, those without a remembered name included.
+    /// Number of waiting files, including files without a remembered name.
     count: u64,
 }
 
 impl Waiting {
-    /// The files that wait now.
+    /// Finds the waiting files.
     pub fn find(place: &LockedDir) -> Result<Waiting, Failure> {
         Waiting::find_after(place, b"")
     }
 
-    /// The files that wait when a directory is opened. A crash may have been between the naming of a
-    /// processor's output and its mark, which is set here.
+    /// Finds the waiting files at opening. First sets the mark on a processor's output if a crash
+    /// came between its naming and its mark.
     pub fn find_at_start(place: &LockedDir) -> Result<Waiting, Failure> {
         let Listing { newest_safe, unfinished } = list(place)?;
         if let Some((label, newest)) = newest_safe {
@@ -44,12 +45,11 @@ impl Waiting {
         Waiting::find(place)
     }
 
-    /// How many files wait.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Takes the oldest name off the list, reading the directory where more wait than are remembered.
+    /// Pops the oldest name, reading the directory again for further names.
     pub fn take_oldest(&mut self, place: &LockedDir) -> Result<Option<Vec<u8>>, Failure> {
         let Some(name) = self.names.pop_front() else { return Ok(None) };
         self.count -= 1;
@@ -84,7 +84,7 @@ impl Waiting {
     }
 }
 
-/// Archives with `.u` that are newer than every other archive, oldest first; of these, those after a name.
+/// Archives `.u` newer than every other archive, oldest first, restricted to names after `after`.
 fn unfinished(place: &LockedDir, after: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     let Listing { newest_safe, unfinished: mut names } = list(place)?;
     let newest_safe = newest_safe.map(|(label, _)| label);
@@ -119,8 +119,8 @@ fn list(place: &LockedDir) -> Result<Listing, Failure> {
     Ok(listing)
 }
 
-/// Removes the `.u` of an archive that has its final name too: a power cut can leave both names of a file that
-/// was renamed.
+/// Removes the `.u` name of an archive that also has its final name: a power cut can leave both
+/// names after a rename.
 fn forget_former_name(place: &LockedDir, former: &[u8], name: &[u8]) -> Result<(), Failure> {
     let stat = |name| place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno));
     match (stat(former)?, stat(name)?) {
@@ -129,7 +129,7 @@ fn forget_former_name(place: &LockedDir, former: &[u8], name: &[u8]) -> Result<(
     }
 }
 
-/// Marks an archive as complete, if a writer of ours gave it its name.
+/// Marks an archive complete if our own writer named it.
 fn mark(place: &LockedDir, name: &[u8]) -> Result<(), Failure> {
     let is_ours = name[LABEL_LEN..].strip_prefix(b".") == Some(&place.spec.code[..]);
     let stat = place.dir.stat(name).map_err(|errno| place.failure(What::Stat, name, errno))?;

@@ -1,8 +1,8 @@
-//! The worker of a log directory: a mailbox of tasks, and at most two threads that take tasks from it.
+//! Worker of a log directory: a mailbox of tasks and at most two threads.
 //!
-//! The second thread is started when a task arrives while the first is busy, so that a hanging processor or a
-//! pause never delays a sync, or room on a full disk. Where no thread can be started the task is done in the
-//! event loop, as 0.76 does everything. What a task does is in `task.rs`.
+//! A task arriving while the first thread is busy starts the second, so a hanging processor or a
+//! pause never delays a sync, or freeing space on a full disk. If no thread can be started, the
+//! event loop runs the task, as 0.76 does everything. `task.rs` contains the tasks.
 
 use crate::clock;
 use crate::failure::What;
@@ -19,37 +19,36 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::time::Instant;
 
-/// The threads need little: their deepest call starts a process.
+/// Small stack: the deepest call starts a process.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Bytes that a thread has to be able to allocate: what it needs for a listing.
+/// Bytes a thread must be able to allocate: memory for a listing.
 const THREAD_MEMORY: usize = 64 * 1024;
 
-/// What there has to be for a thread besides its stack.
+/// Memory required for a thread beyond its stack.
 const THREAD_RESERVE: usize = 192 * 1024;
 
-/// One may wait for a processor while the other works.
+/// One thread may wait for a processor while the other works.
 const THREADS_MAX: usize = 2;
 
-/// The door to the worker, for the event loop.
+/// The event loop's handle of the worker.
 #[derive(Debug)]
 pub struct Worker {
     place: Arc<LockedDir>,
     mailbox: Arc<Mailbox>,
     threads: Vec<JoinHandle<()>>,
-    /// Tasks that no thread does, each with the time before which it has nothing to do. At most one of each
-    /// kind.
+    /// Tasks without a thread, with the earliest time of their next step. At most one per kind.
     here: Vec<(Task, Option<Instant>)>,
-    /// A task of this kind has been given and its report not been taken.
+    /// A task of this kind was given, and its report not yet taken.
     is_syncing: bool,
     is_at_chore: bool,
     wake: Wake,
-    /// On the model disk: whether there would be a thread. The test is the thread.
+    /// On the model disk: whether a thread would run. The test acts as the thread.
     #[cfg(test)]
     has_thread_by_hand: bool,
 }
 
-/// What the loop and the threads share.
+/// Shared by loop and threads.
 #[derive(Debug)]
 struct Mailbox {
     state: Mutex<State>,
@@ -58,40 +57,38 @@ struct Mailbox {
 
 #[derive(Debug)]
 struct State {
-    /// At most one of each kind.
+    /// At most one per kind.
     tasks: VecDeque<Task>,
-    /// At most one of each kind.
+    /// At most one per kind.
     reports: VecDeque<Report>,
-    /// Threads that wait for a task.
     idle_count: usize,
     finishing: Finishing,
-    /// How the thread that was started last has begun.
+    /// Start result of the newest thread.
     start: Start,
-    /// No more tasks will come.
+    /// No more tasks follow.
     is_over: bool,
 }
 
-/// How a thread has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     Awaited,
-    /// It waits for a task.
+    /// Waiting for tasks.
     Ready,
-    /// It cannot have memory: with little of it the C library gives a thread none.
+    /// Allocation failed: with little memory left the C library cannot give a thread its heap.
     WithoutMemory,
 }
 
-/// What is known of the file that is being finished.
+/// State of the file being finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finishing {
     None,
     UnderWay,
-    /// A step failed and waits for its pause to pass.
+    /// A failed step is in its pause.
     Failing,
 }
 
 impl Worker {
-    /// A worker without a thread yet. It calls `wake` when there is a report.
+    /// A worker without threads so far. Calls `wake` for each report.
     pub fn new(place: &Arc<LockedDir>, wake: &Wake) -> Worker {
         let state = State {
             tasks: VecDeque::new(),
@@ -114,7 +111,7 @@ impl Worker {
         }
     }
 
-    /// Whether a task of this kind is under way, so that none can be given.
+    /// Whether a task of this kind is running, so `give` is not allowed.
     pub fn is_busy(&self, kind: Kind) -> bool {
         match kind {
             Kind::Finish => self.mailbox.lock().finishing != Finishing::None,
@@ -123,12 +120,12 @@ impl Worker {
         }
     }
 
-    /// Whether a file cannot be finished for now.
+    /// Whether finishing a file is failing.
     pub fn is_failing(&self) -> bool {
         self.mailbox.lock().finishing == Finishing::Failing
     }
 
-    /// Takes a task. None of its kind may be under way.
+    /// Accepts a task. No task of its kind may be running.
     pub fn give(&mut self, task: Task) {
         assert!(!self.is_busy(task.kind()));
         match task.kind() {
@@ -153,12 +150,12 @@ impl Worker {
         }
     }
 
-    /// Whether a sync can be given that nobody needs yet: none is under way, and it would not be done here.
+    /// Whether to start an early sync: none is running, and a thread would run it.
     pub fn can_sync_ahead(&mut self) -> bool {
         !self.is_syncing && self.have_thread().is_ok()
     }
 
-    /// The result of a task, reported once.
+    /// Takes a finished task's report.
     pub fn take_report(&mut self) -> Option<Report> {
         let report = self.mailbox.lock().reports.pop_front()?;
         match report {
@@ -171,7 +168,7 @@ impl Worker {
         Some(report)
     }
 
-    /// Goes on with what no thread does, as far as that is possible without waiting.
+    /// Advances tasks without a thread, as far as possible without waiting.
     pub fn advance_here(&mut self) {
         #[cfg(test)]
         if self.has_thread_by_hand {
@@ -180,7 +177,7 @@ impl Worker {
         while self.advance_each() {}
     }
 
-    /// When there is something to do here.
+    /// Next step time of tasks without a thread.
     pub fn deadline(&self) -> Option<Instant> {
         #[cfg(test)]
         if self.has_thread_by_hand {
@@ -189,21 +186,22 @@ impl Worker {
         self.here.iter().filter_map(|(_, not_before)| *not_before).min()
     }
 
-    /// Ends the pause after a processor that failed, if processors were stopped.
+    /// Ends a processor's retry pause after processors were stopped.
     pub fn hurry(&self) {
-        // With the lock in hand, so that a thread does not miss it on its way to sleep.
+        // Holds the lock, so a thread about to sleep cannot miss the notification.
         let _state = self.mailbox.lock();
         self.mailbox.changed.notify_all();
     }
 
-    /// Waits until no file is being finished, or the time has passed.
+    /// Waits until no file is being finished, at most `longest`.
     #[cfg(test)]
     pub fn wait(&self, longest: Duration) {
         let is_busy = |state: &mut State| state.finishing != Finishing::None;
         drop(self.mailbox.changed.wait_timeout_while(self.mailbox.lock(), longest, is_busy));
     }
 
-    /// On the model disk: does one step of each task that a thread would do. False if there was nothing to do.
+    /// On the model disk: performs one step of each task a thread would run. False if nothing was
+    /// left.
     #[cfg(test)]
     pub fn advance_by_hand(&mut self) -> bool {
         let given = std::mem::take(&mut self.mailbox.lock().tasks);
@@ -211,7 +209,7 @@ impl Worker {
         self.advance_each()
     }
 
-    /// Does one step of each task that no thread does. False if there was nothing to do.
+    /// Performs one step of each task without a thread. False if nothing was left.
     fn advance_each(&mut self) -> bool {
         let mut has_advanced = false;
         let place = Arc::clone(&self.place);
@@ -231,7 +229,7 @@ impl Worker {
         has_advanced
     }
 
-    /// Makes sure that a thread will take the next task soon.
+    /// Ensures that a thread takes the next task soon.
     fn have_thread(&mut self) -> io::Result<()> {
         #[cfg(test)]
         if self.place.dir.is_model() {
@@ -251,7 +249,7 @@ impl Worker {
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
         let builder = thread::Builder::new().stack_size(STACK_BYTES);
-        // The standard library ends the program where a thread that was started cannot have its signal stack.
+        // The standard library aborts if a started thread cannot allocate its signal stack.
         let mut probe = std::hint::black_box(Vec::<u8>::new());
         if probe.try_reserve_exact(STACK_BYTES + THREAD_RESERVE).is_err() {
             return Err(io::Error::from_raw_os_error(Errno::ENOMEM as i32));
@@ -273,7 +271,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Lets the threads do what they were given, and waits for those that do nothing.
+    /// Lets running tasks finish in their threads, and joins idle threads.
     fn drop(&mut self) {
         let is_idle = {
             let mut state = self.mailbox.lock();
@@ -283,7 +281,7 @@ impl Drop for Worker {
         self.mailbox.changed.notify_all();
         if is_idle {
             for thread in self.threads.drain(..) {
-                // A thread that panicked has already said why.
+                // A panicking thread has already printed its message.
                 let _ = thread.join();
             }
         }
@@ -295,7 +293,7 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how far a task has come. Only a thread waits, and it is idle after its task.
+    /// Records a task's progress. A waiting caller is a thread, idle after its task.
     fn note(&self, task: &Task, progress: &Progress, patience: Patience) {
         let mut state = self.lock();
         if task.kind() == Kind::Finish {
@@ -312,7 +310,7 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
-    /// Begins a thread, which is idle. False if it cannot have memory.
+    /// Starts a thread as idle. False without memory.
     fn begin(&self) -> bool {
         let has_memory = std::hint::black_box(Vec::<u8>::new()).try_reserve(THREAD_MEMORY).is_ok();
         let mut state = self.lock();
@@ -322,19 +320,19 @@ impl Mailbox {
         has_memory
     }
 
-    /// Waits until a thread that was started has begun, which takes no longer than to start it. False if it
-    /// cannot have memory.
+    /// Waits for a started thread's first step, no longer than its start takes. False without
+    /// memory.
     fn has_begun(&self) -> bool {
         let is_awaited = |state: &mut State| state.start == Start::Awaited;
         let state = self.changed.wait_while(self.lock(), is_awaited);
         state.unwrap_or_else(PoisonError::into_inner).start == Start::Ready
     }
 
-    /// Waits for a task. None when no more will come.
+    /// Waits for a task. `None` after the last.
     fn take(&self) -> Option<Task> {
         let mut state = self.lock();
         loop {
-            // A file to finish may take longest.
+            // Finishing a file may take longest, so other kinds run first.
             let pos = state.tasks.iter().position(|task| task.kind() != Kind::Finish).unwrap_or(0);
             if let Some(task) = state.tasks.remove(pos) {
                 state.idle_count -= 1;
@@ -347,7 +345,7 @@ impl Mailbox {
         }
     }
 
-    /// Waits until the moment, or until that is needless.
+    /// Waits until `until`, or until `is_needless` holds.
     fn rest(&self, until: Instant, is_needless: impl Fn() -> bool) {
         let length = until.saturating_duration_since(clock::instant());
         let goes_on = |_: &mut State| !is_needless();
@@ -355,14 +353,14 @@ impl Mailbox {
     }
 }
 
-/// What a thread does: task after task, to the end of each.
+/// Thread main loop: runs each task to its end.
 fn work(mailbox: &Mailbox, place: &LockedDir, wake: &Wake) {
     while let Some(mut task) = mailbox.take() {
         loop {
             let progress = task.advance(place, Patience::Waits);
             mailbox.note(&task, &progress, Patience::Waits);
             match progress {
-                // A step may have made bytes durable.
+                // The step may have made bytes durable.
                 Progress::More if place.are_names_promised() => wake.wake(),
                 Progress::More => {}
                 Progress::NotBefore(moment) => {

@@ -1,8 +1,8 @@
-//! A log directory for programs that only want to write to it: each call returns when its work is done, or
-//! with the error.
+//! Blocking writer for programs that only write: each call returns after its work is done, or with
+//! the error.
 //!
-//! Nothing is held in memory: what [`Writer::write`](std::io::Write::write) reports as written is in a file.
-//! Programs with an event loop, which must not wait, use [`LogDir`] instead.
+//! Nothing is kept in memory: bytes reported by [`Writer::write`](std::io::Write::write) are in a
+//! file. Event loops, which must not block, use [`LogDir`] instead.
 
 use crate::disk::Dir;
 use crate::event::{Event, Reporter};
@@ -20,21 +20,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many events are kept until they are taken. Older ones are dropped.
+/// Most events kept until taken; older events are dropped.
 const EVENTS_MAX: usize = 64;
 
-/// How long a wait lasts at most before everything is looked at again.
+/// Longest wait before checking everything again.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// What could not be done, to which file, and why.
+/// Failed operation, file name and reason.
 ///
-/// It comes as an [`io::Error`] with the kind of the system's error, which holds this one:
+/// Returned inside an [`io::Error`] with the kind of the system error:
 /// `error.get_ref().and_then(|inner| inner.downcast_ref::<logdir::Error>())`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Failure);
 
 impl Error {
-    /// The number of the system's error, if a system call failed.
+    /// System error number, if a system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.errno().map(|errno| errno as i32)
     }
@@ -57,9 +57,9 @@ impl From<Error> for io::Error {
 
 /// The only writer of a log directory.
 ///
-/// Bytes go to `current` as they are; a file ends at the end of a line. Each call of `write` is a system call,
-/// so put a [`io::BufWriter`] in front if pieces are small. Dropping it marks the directory as closed cleanly
-/// if that is possible without waiting.
+/// Bytes go to `current` unchanged; files end at a line end. Each `write` is a system call: use an
+/// [`io::BufWriter`] for small pieces. Drop marks the directory as closed cleanly if possible without
+/// waiting.
 ///
 /// ```
 /// use std::io::Write;
@@ -84,10 +84,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens a directory, making it if need be, and makes archives of what a crash left there.
+    /// Opens a directory, creating it if missing, and makes archives of files left by a crash.
     ///
     /// # Errors
-    /// The directory cannot be made or opened, has another writer, or cannot be put in order.
+    /// The directory cannot be created, opened or recovered, or has another writer.
     pub fn open(path: impl AsRef<Path>, settings: &Settings) -> io::Result<Writer> {
         let failure = |what, errno| Error(Failure::new(what, "", errno));
         let start = Dir::start().map_err(|errno| failure(What::StartDirectory, errno))?;
@@ -106,11 +106,11 @@ impl Writer {
         Ok(Writer { log, wake, events })
     }
 
-    /// Waits until everything that was written is on disk, contents and names: it is there after a power cut.
+    /// Waits until all written bytes and their file names are on disk: they survive a power cut.
     ///
     /// # Errors
-    /// It could not be brought to disk. After a failed fsync no later call succeeds either, since the system may
-    /// have dropped what it could not write; open the directory again.
+    /// Syncing failed. After a failed fsync every later call fails too, because the kernel may have
+    /// dropped the unwritten data; open the directory again.
     pub fn sync(&mut self) -> io::Result<()> {
         let wanted = self.appended();
         self.log.request_sync();
@@ -126,11 +126,12 @@ impl Writer {
         }
     }
 
-    /// Waits until full files are finished, by the processor too, then brings `current` to disk and marks it as
-    /// closed cleanly.
+    /// Waits until full files are finished, including their processor, then syncs `current` and
+    /// marks it as closed cleanly.
     ///
     /// # Errors
-    /// Some of it cannot be done now. What was written is there, and the next start puts it in order.
+    /// A step cannot be done now. Written bytes are in their files, and the next start recovers the
+    /// directory.
     pub fn close(mut self) -> io::Result<()> {
         self.log.retry_now();
         loop {
@@ -143,29 +144,29 @@ impl Writer {
         }
     }
 
-    /// How many bytes were written since the directory was opened.
+    /// Bytes written since opening.
     pub fn appended(&self) -> u64 {
         self.log.appended()
     }
 
-    /// How many of these bytes, from the first one on, are known to be on disk, contents and names. 0 before the
-    /// first [`Writer::sync`].
+    /// Leading bytes known to be on disk, with their file names. 0 before the first
+    /// [`Writer::sync`].
     pub fn durable(&self) -> u64 {
         self.log.durable()
     }
 
-    /// Takes what happened in the directory since the last call, oldest first: at most the last 64 events.
+    /// Takes the events since the last call, oldest first: at most the last 64.
     pub fn events(&mut self) -> Vec<Event> {
         lock(&self.events).drain(..).collect()
     }
 
-    /// Waits until something may have changed.
+    /// Waits for a wake-up or the next deadline.
     fn wait(&self) {
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         let length = self.log.deadline().map_or(WAIT_MAX, until).min(WAIT_MAX);
         let timeout = PollTimeout::try_from(length + Duration::from_millis(1));
         let mut fds = [PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
-        // What it answers is looked at again in any case.
+        // The caller checks everything again, whatever poll returns.
         let _ = poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX));
         self.wake.clear();
     }
@@ -176,7 +177,7 @@ impl Writer {
     }
 }
 
-/// Writes to `current`, and waits only where a file is full and the one before it is not finished.
+/// Writes to `current`; waits only if a file is full and the previous file is unfinished.
 impl io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.log.retry_now();
@@ -192,7 +193,7 @@ impl io::Write for Writer {
         Ok(0)
     }
 
-    /// There is nothing in memory.
+    /// Does nothing: no buffer.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -215,7 +216,7 @@ mod tests {
 
     fn check_send<T: Send>(_: &T) {}
 
-    /// Some thousand files, each a chance for the worker to end just before it is asked.
+    /// Several thousand files: in each the worker may finish just before it is asked.
     #[test]
     fn a_writer_of_much_waits_only_for_the_worker() {
         let home = tempfile::tempdir_in("/dev/shm").unwrap();
