@@ -1,4 +1,4 @@
-//! `logdir check`: what is wrong in directories, what it means, and what to do about it.
+//! `logdir check`: finds damage in directories, explains it and gives advice.
 
 mod meaning;
 
@@ -17,15 +17,15 @@ use ::logdir::read::writer;
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// Files of one kind of finding that are listed; all are with `--json`.
+/// Maximum files listed per kind of finding; `--json` lists all.
 const LISTED_MAX: usize = 10;
-/// What stands before the text that explains a finding.
+/// Indentation of explanations.
 const INDENT: usize = 10;
 
-/// Runs the command. The error is the exit code of one that has not begun.
+/// Runs the command. `Err` carries the exit code if nothing was read.
 pub fn run(options: &Check) -> Result<ExitCode, ExitCode> {
     let counting = choices::counting(&options.labels);
-    // Here nothing is what one hopes to find.
+    // Success means no findings.
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
     let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
@@ -59,7 +59,7 @@ fn examine(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Fin
     Ok(findings)
 }
 
-/// What people read: each kind of finding with the files it was found in and what it means.
+/// Text report: each kind of finding with files and explanation.
 fn words(name: &str, findings: &Findings, width: usize) -> String {
     let name = table::shown(name);
     let lines = figures::count(findings.line_count as f64);
@@ -106,7 +106,7 @@ fn place(finding: &Finding) -> String {
     place
 }
 
-/// Appends words in lines that fit, behind a title.
+/// Appends wrapped words after a title.
 fn append_wrapped(title: &str, words: &str, width: usize, text: &mut String) {
     let mut line = format!("{title:<INDENT$}");
     let mut is_empty = true;
@@ -127,7 +127,6 @@ fn append_wrapped(title: &str, words: &str, width: usize, text: &mut String) {
     text.push('\n');
 }
 
-/// A finding for scripts.
 #[derive(Serialize)]
 struct Object<'a> {
     name: &'a str,

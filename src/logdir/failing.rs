@@ -1,4 +1,4 @@
-//! How the failures that a writer reports are shown.
+//! Formats failures reported by a writer.
 
 use crate::logdir::figures;
 use ::logdir::label::Label;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-/// A failure for scripts. Times are RFC 3339 in UTC.
+/// JSON failure. Times are RFC 3339 in UTC.
 #[derive(Serialize)]
 pub struct Object<'a> {
     since: Option<String>,
@@ -17,19 +17,19 @@ pub struct Object<'a> {
     reason: &'a str,
 }
 
-/// A failure that lasts, for scripts.
+/// JSON of a current failure.
 pub fn object(failing: &Failing) -> Object<'_> {
     let since = figures::rfc3339(moment(failing.since));
     Object { since, until: None, reason: &failing.reason }
 }
 
-/// A failure that is over, for scripts.
+/// JSON of an ended failure.
 pub fn object_of_over(failed: &Failed) -> Object<'_> {
     let time = |label| figures::rfc3339(moment(label));
     Object { since: time(failed.since), until: time(failed.until), reason: &failed.reason }
 }
 
-/// The failures that last, a sentence each.
+/// Current failures, one sentence each.
 pub fn lasting(state: &WriterState) -> Vec<String> {
     let held = state.held;
     let dropped = match state.dropped.lines {
@@ -44,7 +44,7 @@ pub fn lasting(state: &WriterState) -> Vec<String> {
     state.failing.iter().map(sentence).collect()
 }
 
-/// A failure that is over, in a sentence.
+/// Sentence about an ended failure.
 pub fn over(failed: &Failed) -> String {
     let Failed { since, until, reason } = failed;
     match since == until {
@@ -55,13 +55,13 @@ pub fn over(failed: &Failed) -> String {
     }
 }
 
-/// The moment of a label of ours.
+/// Moment of a label with daemontools counting.
 pub fn moment(label: Label) -> Moment {
     let (unix_secs, nanos) = label.to_unix();
     Moment { unix_secs, nanos }
 }
 
-/// Local time to the second.
+/// Local time, in whole seconds.
 fn local(label: Label) -> String {
     let time = Timestamp::from_second(label.to_unix().0).unwrap_or_default();
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()

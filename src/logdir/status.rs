@@ -1,7 +1,6 @@
-//! `logdir status`: one line for each directory, and what is wrong with it, if anything.
+//! `logdir status`: a row per directory, and its failures, if any.
 //!
-//! It says how directories are by what [`vitals`] reads of them; whether what is in them is in order is
-//! the business of `logdir check`.
+//! This command judges directories by [`vitals`]; `logdir check` judges their contents.
 
 use crate::logdir::options::Status;
 use crate::logdir::trouble::Outcome;
@@ -25,15 +24,15 @@ use std::process::ExitCode;
 
 const HEAD: [&str; 10] =
     ["NAME", "WRITER", "PROGRAM", "FILES", "SIZE", "OLDEST", "NEWEST", "L/MIN", "ROTATED", "KEEPS"];
-/// The columns of words.
+/// Left-aligned columns.
 const LEFT: [usize; 2] = [1, 2];
 
-/// A file is not being finished for longer than this, in seconds, unless something is wrong.
+/// Longest normal time for completing a file, in seconds.
 const FINISHING_SECS_MAX: f64 = 600.0;
-/// A failure that is over is told for this long, in seconds.
+/// Seconds during which an ended failure is still mentioned.
 const FAILED_SECS_MAX: f64 = 86_400.0;
 
-/// Runs the command. The error is the exit code of one that has not begun.
+/// Runs the command. `Err` carries the exit code if nothing was read.
 pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     let counting = choices::counting(&options.labels);
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
@@ -64,17 +63,17 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     Ok(outcome.exit_code())
 }
 
-/// How one directory is.
+/// State of a directory.
 struct Report {
     name: String,
     path: String,
-    /// `None` for a single file, which has no lock.
+    /// `None` for single files: they have no lock.
     writer: Option<Writer>,
     reported: Reported,
     file_count: usize,
     bytes: u64,
     torn_count: usize,
-    /// When the newest archive was finished.
+    /// Time of the last rotation.
     rotated: Option<Moment>,
     vitals: Vitals,
     troubles: Vec<String>,
@@ -116,14 +115,14 @@ impl Report {
     }
 }
 
-/// Tells of a failure that is over, as long as it is news.
+/// Reports an ended failure while recent.
 fn tell_failed(name: &str, failed: &Failed, now: Moment) {
     if vitals::secs_between(failing::moment(failed.until), now) <= FAILED_SECS_MAX {
         message::info(&format!("{name}: {}", failing::over(failed)));
     }
 }
 
-/// The failures to open the oldest and the newest file, of which the rest is shown.
+/// Failures to open the oldest and newest files; other columns are still printed.
 fn unreadable(snapshot: &Snapshot) -> Vec<Failure> {
     let ends = [snapshot.files.first(), snapshot.files.last()].into_iter().flatten();
     let mut failures: Vec<Failure> =
@@ -207,7 +206,7 @@ fn convention_word(convention: Convention) -> &'static str {
     }
 }
 
-/// A report for scripts. Times are RFC 3339 in universal time.
+/// JSON report. Times are RFC 3339 in UTC.
 #[derive(Serialize)]
 struct Object<'a> {
     name: &'a str,

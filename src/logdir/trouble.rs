@@ -1,4 +1,4 @@
-//! What a user is told of a directory beside its lines, and what that does to the exit code.
+//! Messages about directories, and their effect on the exit code.
 
 use crate::message;
 use ::logdir::failure::Failure;
@@ -6,19 +6,19 @@ use ::logdir::read::Notice;
 use ::logdir::read::stamp::Moment;
 use std::process::ExitCode;
 
-/// The outcome of a command, from which its exit code follows.
+/// Outcome of a command; determines its exit code.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Anything could not be read.
+    /// Some data was unreadable.
     pub has_trouble: bool,
     /// Lines, directories or a sound state were shown.
     pub has_found: bool,
-    /// The failures that were told.
+    /// Failures already reported.
     pub told: Vec<Failure>,
 }
 
 impl Outcome {
-    /// Tells of failures, once of each: a file may be met again.
+    /// Reports failures, each only once: several steps may open the same file.
     pub fn fail(&mut self, failures: &[Failure]) {
         for failure in failures {
             if !self.told.contains(failure) {
@@ -32,7 +32,7 @@ impl Outcome {
         }
     }
 
-    /// Tells of what was noticed in the directory that is called `name`.
+    /// Reports notices about directory `name`.
     pub fn notice(
         &mut self,
         name: &str,
@@ -49,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// Tells what is wrong with the directory that is called `name`.
+    /// Reports problems of directory `name`.
     pub fn trouble(&mut self, name: &str, troubles: &[String]) {
         for trouble in troubles {
             message::warn(format!("{name}: {trouble}").as_bytes());
@@ -67,23 +67,20 @@ impl Outcome {
     }
 }
 
-/// A notice in words.
 pub struct Said {
-    /// The words.
     pub text: Text,
-    /// Whether lines may be missing, or could not be read.
+    /// True if lines may be missing or unreadable.
     pub is_trouble: bool,
 }
 
-/// The words of a notice.
 pub enum Text {
-    /// They are those of a failure, which names its file.
+    /// Failure that names its file.
     Failure(Failure),
-    /// A sentence about a directory that it does not name.
+    /// Sentence without directory name.
     Sentence(String),
 }
 
-/// Puts a notice into words. `format` writes moments.
+/// Words a notice. `format` formats moments.
 pub fn say(notice: Notice, mut format: impl FnMut(Moment) -> String) -> Said {
     let (text, is_trouble) = match notice {
         Notice::Unreadable(failure) => {

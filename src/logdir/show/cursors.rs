@@ -1,14 +1,14 @@
-//! The cursor behind each line that is shown: how far all directories are read.
+//! Cursor after each printed line: read positions of all directories.
 
 use ::logdir::read::chain::Chain;
 use ::logdir::read::cursor::{Position, token};
 use ::logdir::read::delivered::DeliveredPosition;
 use std::path::PathBuf;
 
-/// Follows the lines of all directories.
+/// Tracks lines of all directories.
 pub struct Cursors {
     directories: Vec<Directory>,
-    /// What the word is made of. One is empty where it has to be made again.
+    /// Cursor text by directory; empty parts must be rebuilt.
     parts: Vec<String>,
 }
 
@@ -18,7 +18,7 @@ struct Directory {
 }
 
 impl Cursors {
-    /// From these positions on, one for each path.
+    /// Starts from these positions and paths.
     pub fn new(positions: impl IntoIterator<Item = (PathBuf, Position)>) -> Cursors {
         let directory =
             |(path, position)| Directory { path, delivered: DeliveredPosition::new(position) };
@@ -26,13 +26,13 @@ impl Cursors {
         Cursors { parts: vec![String::new(); directories.len()], directories }
     }
 
-    /// Notes the line that the chain of this directory has gone to.
+    /// Records the line just read in a directory.
     pub fn note(&mut self, number: usize, chain: &Chain) {
         self.directories[number].delivered.note(chain);
         self.parts[number].clear();
     }
 
-    /// The cursor behind the last line that was noted.
+    /// Cursor after the last recorded line.
     pub fn word(&mut self) -> String {
         for (part, directory) in self.parts.iter_mut().zip(&self.directories) {
             if part.is_empty() {

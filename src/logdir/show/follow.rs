@@ -1,4 +1,5 @@
-//! Lines as they come, or those since the last time: the part of `logdir show` that has a memory.
+//! Follows logs live, or prints lines since the last run: the part of `logdir show` that uses
+//! cursors.
 
 use crate::logdir::choices;
 use crate::logdir::show::emit::{Emitter, Item};
@@ -17,53 +18,49 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// When it ends.
+/// End condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// When a signal asks to.
+    /// On a signal.
     Asked,
-    /// After the last line that exists.
+    /// After the last existing line.
     Done,
 }
 
-/// Everything that is open while directories are followed.
+/// Open state of followed directories.
 pub struct Following<'a> {
-    /// The directories.
     pub follow: Follow,
-    /// Where lines are written.
     pub emitter: &'a mut Emitter,
-    /// Which of them.
     pub range: Range,
-    /// How many of those that are wanted are left out first.
+    /// Matching lines still to skip before printing.
     pub skip_count: u64,
-    /// When a line is acknowledged.
+    /// Time of acknowledgement.
     pub acknowledges: Acknowledges,
-    /// When it ends.
     pub until: Until,
-    /// Reports what was noticed in a directory.
+    /// Reports notices about a directory.
     pub report: &'a mut dyn FnMut(usize, Vec<Notice>, &mut Emitter),
 }
 
-/// When a line is acknowledged.
+/// Time of acknowledgement of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledges {
-    /// When it is written out, because a cursor is kept.
+    /// After output, because a cursor is saved.
     Written,
-    /// At once, because nobody asks.
+    /// At once, because no cursor is saved.
     Taken,
 }
 
-/// Lines that will be acknowledged when this many bytes have been written out, in this order.
+/// Tickets due once that many bytes are written, in order.
 type Unwritten = VecDeque<(u64, Ticket)>;
 
 impl Following<'_> {
-    /// Follows until the end. Whatever was written by then is in the cursor.
+    /// Follows until the end condition. The cursor then covers every written line.
     pub fn run(mut self) -> Result<(), Failure> {
         let signals = self.listen()?;
         let mut unwritten = Unwritten::new();
         self.emitter.begin(|| self.follow.left_len());
         loop {
-            // Asked before looking, so that what was written until then is seen.
+            // Checked before reading, so that lines written until then are still read.
             let is_over = self.left_of_range() == Some(Duration::ZERO);
             if is_over {
                 self.follow.look_at_all();
@@ -95,7 +92,7 @@ impl Following<'_> {
         self.follow.save()
     }
 
-    /// Collects signals where something is to be done before they end the program.
+    /// Handles signals if cursor or output needs work before exit.
     fn listen(&mut self) -> Result<Option<Rc<Signals>>, Failure> {
         if self.until == Until::Done && self.acknowledges == Acknowledges::Taken {
             return Ok(None);
@@ -105,14 +102,14 @@ impl Following<'_> {
         Ok(Some(signals))
     }
 
-    /// Makes room for the prompt of a shell that does not get INT.
+    /// Ends the `^C` line for shells that do not receive SIGINT.
     fn end_line(&self) {
         if std::io::stdout().is_terminal() {
             crate::message::end_line();
         }
     }
 
-    /// Takes all lines that are there, unless somebody asks to end before.
+    /// Reads all available lines, unless a signal asks to exit.
     fn take_lines(
         &mut self,
         unwritten: &mut Unwritten,
@@ -142,7 +139,8 @@ impl Following<'_> {
         }
     }
 
-    /// Writes out what was taken, since no line is given out before. False if somebody asks to end.
+    /// Flushes read lines, since reading more needs their acknowledgement. `false` if a signal asks
+    /// to exit.
     fn make_room(
         &mut self,
         unwritten: &mut Unwritten,
@@ -173,7 +171,7 @@ impl Following<'_> {
         }
     }
 
-    /// Waits until something has happened, or it is time to look. False where nobody reads any more.
+    /// Waits for changes or the next deadline. `false` after the reader of the output has gone.
     fn wait(&self, signals: &Signals) -> bool {
         let stdout = std::io::stdout();
         let mut ready = vec![
@@ -183,12 +181,12 @@ impl Following<'_> {
         ready.extend(self.follow.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let wait = self.follow.deadline().saturating_duration_since(Instant::now());
         let wait = wait.min(self.left_of_range().unwrap_or(Duration::MAX));
-        // Rounded up, or the last millisecond would be spent asking.
+        // Rounded up, or the loop would spin through the last millisecond.
         let wait = wait.saturating_add(Duration::from_micros(999));
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         match nix::poll::poll(&mut ready, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            // It is looked again after a while in any case.
+            // After an error the loop still reads again after a delay.
             Err(_) => return true,
         }
         let is_broken =
@@ -196,8 +194,7 @@ impl Following<'_> {
         !is_broken
     }
 
-    /// How long lines of the range may still come. A line may be written a little later than it was
-    /// stamped.
+    /// Time left for lines in the range. Writers may write a line slightly after stamping it.
     fn left_of_range(&self) -> Option<Duration> {
         let end = self.range.until?.to_nanos() + HOLD.as_nanos().cast_signed();
         let left = (end - choices::now().to_nanos()).max(0);
@@ -224,7 +221,7 @@ fn take_line(
     Ok(())
 }
 
-/// Whether a signal waits to be taken.
+/// True if a signal is pending.
 fn is_asked(signals: &Signals) -> bool {
     poll::is_readable(signals)
 }

@@ -1,4 +1,4 @@
-//! With which line of each directory showing begins.
+//! Selects each directory's first line to print.
 
 use crate::logdir::show::emit::Emitter;
 use crate::logdir::show::{Log, Settings, backward, tell};
@@ -14,13 +14,13 @@ use ::logdir::read::lines::LineStart;
 use ::logdir::read::range::{self, Range};
 use ::logdir::read::stamp::Moment;
 
-/// Lines that are shown before one waits for more.
+/// Lines printed before following starts.
 const FOLLOW_COUNT: usize = 10;
 
-/// Where a first line stands, and the moment it belongs to.
+/// Position and moment of a first line.
 pub type First = (LineStart, Option<Moment>);
 
-/// The first of the last lines in each directory; none where all of them are in others.
+/// First of the last `count` lines by directory; `None` for directories without any of these lines.
 pub fn firsts_of_last(
     logs: &[Log],
     settings: &Settings,
@@ -31,7 +31,7 @@ pub fn firsts_of_last(
     let mut firsts = vec![None; logs.len()];
     let mut merge = backward(logs, settings);
     let mut left_count = count;
-    // Lines before the first of them are part of what is shown.
+    // Context lines before the first match are printed, too.
     let mut context_count = if count > 0 { settings.context.before_count } else { 0 };
     emitter.begin(|| merge.left_len());
     while (left_count > 0 || context_count > 0) && merge.advance() {
@@ -51,14 +51,14 @@ pub fn firsts_of_last(
     }
     for (log, source) in logs.iter().zip(merge.sources_mut()) {
         let mut notices = source.take_notices();
-        // Whoever shows these lines meets that again.
+        // Printing these lines later reports torn lines and zeros again.
         notices.retain(|notice| !matches!(notice, Notice::Torn(_) | Notice::Zeros(..)));
         tell(outcome, &log.name, notices, emitter);
     }
     Ok(firsts)
 }
 
-/// How far directories were shown, where the first lines to be shown are these.
+/// Delivered positions just before these first lines.
 pub fn positions_before(
     logs: &[Log],
     settings: &Settings,
@@ -73,7 +73,7 @@ pub fn positions_before(
     logs.iter().zip(firsts).map(position).collect()
 }
 
-/// How far a directory was shown before the first line of the range, whether that is there or not.
+/// Delivered position just before a range's first line, existing or not.
 pub fn position_before_range(log: &Log, range: Range) -> Position {
     let place = match range.since {
         Some(since) => place_since(&log.snapshot, &log.stamps, since),
@@ -82,17 +82,17 @@ pub fn position_before_range(log: &Log, range: Range) -> Position {
     position_before(&log.snapshot, &log.stamps, place.as_ref())
 }
 
-/// Where following begins in each directory, and how many lines that are wanted are left out then.
+/// Start positions for following, plus matching lines to skip.
 pub struct Starts {
-    /// How far each directory was shown.
+    /// Delivered position per directory.
     pub positions: Vec<Position>,
-    /// Lines to be left out.
+    /// Matching lines to skip.
     pub skip_count: u64,
 }
 
 impl Starts {
-    /// Behind what is known to have been shown, and in other directories with their first lines; of all
-    /// that, with the last lines where the options say so.
+    /// Starts after delivered lines in directories known to the cursor, and at the first line
+    /// elsewhere; limited to the last lines if requested by options.
     pub fn behind(
         known: Vec<Option<Position>>,
         logs: &[Log],
@@ -112,7 +112,7 @@ impl Starts {
         Ok(Starts { positions, skip_count })
     }
 
-    /// With the first line, or the last ones, of directories of which nothing is known.
+    /// Starts unknown directories at their first line, or at the last lines.
     pub fn afresh(
         logs: &[Log],
         settings: &Settings,
@@ -135,7 +135,7 @@ impl Starts {
     }
 }
 
-/// The same for a directory of which nothing is known, with what there is to tell of the range.
+/// Start position of an unknown directory, plus notices about the range.
 fn position_of_new(
     log: &Log,
     range: Range,
@@ -149,7 +149,7 @@ fn position_of_new(
     position_before_range(log, range)
 }
 
-/// What follows directories from these positions on.
+/// Follows directories from these positions.
 pub fn follow(
     positions: &[Position],
     logs: &[Log],
@@ -165,7 +165,7 @@ pub fn follow(
     Follow::of(positions.iter().zip(logs).map(started).collect(), cursor, scope)
 }
 
-/// How many lines that are wanted are after these positions now.
+/// Counts matching lines after these positions.
 fn count_after(
     positions: &[Position],
     logs: &[Log],

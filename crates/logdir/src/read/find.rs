@@ -1,8 +1,8 @@
-//! From what a user names to log directories: a log directory, the directory of a service, a service by
-//! its name, a directory with many services in it, a pattern, a file.
+//! Finds log directories by operand: log directory, service directory, service name, directory of
+//! services, pattern, or file.
 //!
-//! What cannot be read or resolved is a failure, never left out in silence: a monitor must not call
-//! healthy what it cannot see.
+//! Unreadable or unresolved paths are failures, never skipped silently: a monitor must not report
+//! unseen logs as healthy.
 
 mod running;
 mod script;
@@ -18,8 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The scan directories of the supervisors, as systems and packages set them up: daemontools, runit (Debian,
-/// Void, Artix), FreeBSD's ports of both, s6 and s6-overlay, 66. `$SVDIR` comes before them.
+/// Scan directories of supervisors in their usual setups: daemontools, runit (Debian, Void, Artix),
+/// FreeBSD's ports of both, s6 and s6-overlay, 66. `$SVDIR` precedes them.
 pub const SCAN_DIRS: [&str; 7] = [
     "/service",
     "/etc/service",
@@ -29,37 +29,37 @@ pub const SCAN_DIRS: [&str; 7] = [
     "/etc/runit/runsvdir/current",
     "/run/66/scandir/0",
 ];
-/// The variable that names runit's scan directory for `sv`.
+/// Variable with runit's scan directory, used by `sv`.
 const SCAN_DIR_VARIABLE: &str = "SVDIR";
 
-/// Directories that are named alike in every service and so identify none.
+/// Directory names common to all services, useless as log names.
 const COMMON_NAMES: [&str; 5] = ["main", "log", "logs", "files", "current"];
 
-/// A log directory, or a single file.
+/// Log directory, or single file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A log directory.
+    /// Log directory.
     Directory(PathBuf),
-    /// A file by itself.
+    /// Single file.
     File(PathBuf),
 }
 
-/// Something to read.
+/// A log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Name of the service or directory, unique among the logs found.
     pub name: String,
-    /// Where it is.
+    /// Path.
     pub place: Location,
 }
 
-/// Finds the log directories and files that the operands name, each of them once and in order, and
-/// reports what could not be found or read. Without operands it finds the services of this machine.
+/// Finds log directories and files for operands, each once and in order, and reports missing or
+/// unreadable ones. Without operands, finds this machine's services.
 pub fn find(operands: &[OsString]) -> (Vec<Found>, Vec<Failure>) {
     find_among(operands, scan_dirs())
 }
 
-/// The scan directories to try, in this order.
+/// Scan directories in search order.
 fn scan_dirs() -> Vec<PathBuf> {
     let variable = std::env::var_os(SCAN_DIR_VARIABLE).filter(|dir| !dir.is_empty());
     let dirs = SCAN_DIRS.iter().map(PathBuf::from);
@@ -82,9 +82,9 @@ struct Search {
     scan_dirs: Vec<PathBuf>,
     found: Vec<Found>,
     failures: Vec<Failure>,
-    /// Device and inode of each log directory that was found, which may have many names.
+    /// Device and inode of directories already found: several names may lead to one directory.
     known: HashSet<(u64, u64)>,
-    /// Log directories that were found, known ones included.
+    /// Log directories found, known ones included.
     count: usize,
 }
 
@@ -103,7 +103,7 @@ impl Search {
         }
     }
 
-    /// Scan directories, each of them once: one is often a link to another.
+    /// Existing scan directories without duplicates: links between them are common.
     fn existing_scan_dirs(&self) -> Vec<PathBuf> {
         let mut known = HashSet::new();
         let is_new_dir = |dir: &&PathBuf| {
@@ -113,7 +113,7 @@ impl Search {
         self.scan_dirs.iter().filter(is_new_dir).cloned().collect()
     }
 
-    /// All places that are tried for services, for messages.
+    /// Searched places, for messages.
     fn places(&self) -> Vec<u8> {
         list(&self.scan_dirs)
     }
@@ -145,7 +145,7 @@ impl Search {
         }
     }
 
-    /// Adds every match of a pattern. False without a match, or if the operand is not a pattern.
+    /// Adds all matches of a pattern. `false` without match, or if the operand is no pattern.
     fn add_pattern(&mut self, operand: &OsStr) -> bool {
         let Some(Ok(paths)) = operand.to_str().map(glob::glob) else { return false };
         let mut matched = false;
@@ -159,8 +159,8 @@ impl Search {
         matched
     }
 
-    /// Adds services by a name or pattern, `web`, or one log of a service, `qmail-send/alert`, as
-    /// `logdir` itself shows these names.
+    /// Adds services by name or pattern, such as `web`, or a single log of a service, such as
+    /// `qmail-send/alert`, as `logdir` prints these names.
     fn add_named(&mut self, name: &Path) -> bool {
         if !is_relative_name(name) {
             return false;
@@ -207,7 +207,7 @@ impl Search {
         }
     }
 
-    /// Adds the log directories and services in a directory.
+    /// Adds log directories and services inside a directory.
     fn add_children(&mut self, path: &Path) {
         let names = match names(path) {
             Ok(names) => names,
@@ -229,14 +229,14 @@ impl Search {
                 self.add_logs(&name_of_path(path), dirs);
             }
             Err(Errno::ENOTDIR) => {}
-            // Removed since it was listed; a link that leads nowhere is still there.
+            // Removed since listing; dangling links still exist.
             Err(Errno::ENOENT) if fs::symlink_metadata(path).is_err() => {}
             Err(errno) => self.fail(path, errno),
         }
     }
 
-    /// Adds the log directories of a service: by the name of the service if there is one, with their own
-    /// names behind it if there are several.
+    /// Adds a service's log directories, named after the service; several logs get their own names
+    /// appended.
     fn add_logs(&mut self, service: &str, logs: Vec<PathBuf>) {
         let is_only = logs.len() == 1;
         for log in logs {
@@ -263,7 +263,7 @@ impl Search {
         self.failures.push(failure_at(path, errno));
     }
 
-    /// Gives logs with the same name their whole paths instead.
+    /// Replaces duplicate names by full paths.
     fn finish(mut self) -> (Vec<Found>, Vec<Failure>) {
         let names: Vec<String> = self.found.iter().map(|found| found.name.clone()).collect();
         for found in &mut self.found {
@@ -286,7 +286,7 @@ fn list(paths: &[PathBuf]) -> Vec<u8> {
     paths.join(&b", "[..])
 }
 
-/// True if these are the names in a log directory.
+/// True if these names indicate a log directory.
 fn are_of_log_dir(names: &[OsString]) -> bool {
     names
         .iter()
@@ -294,22 +294,22 @@ fn are_of_log_dir(names: &[OsString]) -> bool {
         .any(|name| name == CURRENT || parse_any_archive_name(name).is_some())
 }
 
-/// Tells log directories from others. The error is that of reading the names in it.
+/// Recognizes log directories. Fails if the directory cannot be listed.
 fn classify(path: &Path) -> Result<bool, Errno> {
     names(path).map(|names| are_of_log_dir(&names))
 }
 
-/// True for the private directories of a supervisor, which only root may read.
+/// True for a supervisor's private directories, readable only by root.
 fn is_of_supervisor(name: &OsStr) -> bool {
     name == "supervise" || name == "event"
 }
 
-/// True if a path leads to a log directory that can be read.
+/// True if a path leads to a readable log directory.
 pub fn is_log_dir(path: &Path) -> bool {
     classify(path) == Ok(true)
 }
 
-/// The names in a directory, in order.
+/// Sorted names in a directory.
 fn names(dir: &Path) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(|error| errno_of(&error))? {
@@ -327,7 +327,7 @@ fn path_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-/// The last part of a path that identifies a service.
+/// Last path component that identifies a service.
 fn name_of_path(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let parts: Vec<&OsStr> = absolute

@@ -1,18 +1,18 @@
-//! The log directories that a supervised process has open: a running logger shows where it logs
-//! whatever its script looks like.
+//! Log directories held open by a supervised process: a running logger reveals them whatever its
+//! script looks like.
 //!
-//! It reads the supervisor's record of the process and `/proc`. Where either is closed to the user, as it
-//! is for other users than root, nothing is found here, and the script is read instead.
+//! Reads the supervisor's process record and `/proc`. Both may be closed to users other than root;
+//! this module then finds nothing and the caller parses the script.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Processes of one service that are looked at.
+/// Maximum processes examined per service.
 const PROCESSES_MAX: usize = 64;
 
-/// Lists the log directories that the process of a service directory, and its children, have open.
+/// Log directories opened by a service directory's process and its children.
 pub fn log_dirs(service: &Path) -> Vec<PathBuf> {
     let Some(pid) = supervised_pid(service).filter(|&pid| is_child_of_supervisor(pid, service))
     else {
@@ -29,7 +29,7 @@ pub fn log_dirs(service: &Path) -> Vec<PathBuf> {
     dirs.into_iter().collect()
 }
 
-/// The process number that the supervisor of a service directory has recorded.
+/// Process ID recorded by a service directory's supervisor.
 fn supervised_pid(service: &Path) -> Option<u32> {
     let text = fs::read_to_string(service.join("supervise/pid")).ok();
     let pid = match text {
@@ -39,7 +39,7 @@ fn supervised_pid(service: &Path) -> Option<u32> {
     (pid > 0).then_some(pid)
 }
 
-/// The process number in `supervise/status`: of daemontools and runit after a label, of s6 after two.
+/// Process ID in `supervise/status`: after one label for daemontools and runit, after two for s6.
 fn parse_status(status: &[u8]) -> Option<u32> {
     match status.len() {
         18..=20 => Some(u32::from_le_bytes(status[12..16].try_into().ok()?)),
@@ -48,8 +48,8 @@ fn parse_status(status: &[u8]) -> Option<u32> {
     }
 }
 
-/// True if the parent works in the service directory, as supervisors do. A supervisor that was killed
-/// leaves a number that may be another process by now.
+/// True if the parent process works in the service directory, as supervisors do. A killed
+/// supervisor leaves a stale process ID, possibly reused by now.
 fn is_child_of_supervisor(pid: u32, service: &Path) -> bool {
     let Some(parent) = parent(pid) else { return false };
     let Ok(cwd) = fs::read_link(format!("/proc/{parent}/cwd")) else { return false };
@@ -70,7 +70,7 @@ fn children(pid: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Directories in which a process has both `lock` and `current` open.
+/// Directories with both `lock` and `current` opened by a process.
 fn open_log_dirs(pid: u32) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links: Vec<PathBuf> =

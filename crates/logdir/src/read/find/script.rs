@@ -1,8 +1,8 @@
-//! The log directories that a `run` script gives to its logger, found without running the script.
+//! Log directories passed to a logger by a `run` script, found without running the script.
 //!
-//! It follows assignments, `cd`, sourced files, and the few expansions that name a directory
-//! (`$PWD`, `${service##*/}`, `$(dirname "$PWD")`), in `sh` and in execline. An argument that depends on
-//! anything else is reported with the words of the script.
+//! Follows assignments, `cd`, sourced files, and the few expansions used to name directories
+//! (`$PWD`, `${service##*/}`, `$(dirname "$PWD")`), in `sh` and execline. Arguments depending on
+//! anything else are reported in the script's words.
 
 mod words;
 
@@ -10,33 +10,33 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use words::{Part, Word};
 
-/// Scripts that source scripts are followed to this depth.
+/// Maximum depth of sourced scripts.
 const DEPTH_MAX: usize = 4;
 /// Programs whose arguments name log directories.
 const LOGGERS: [&str; 6] = ["multilog", "svlogd", "s6-log", "logutil-service", "tinylog", "cyclog"];
-/// Words of `sh` that stand before a command.
+/// `sh` keywords that precede a command.
 const KEYWORDS: [&str; 16] = [
     "if", "then", "else", "elif", "while", "until", "do", "!", "{", "exec", "command", "time",
     "export", "readonly", "local", "declare",
 ];
 
-/// A log directory that a script names.
+/// Log directory named by a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
     /// Its path.
     Path(PathBuf),
-    /// A logger and its argument as written, which depends on something unknown.
+    /// Logger whose argument depends on something unknown.
     Unresolved {
-        /// The program.
+        /// Program.
         logger: String,
-        /// The argument.
+        /// Argument, as written.
         argument: String,
     },
 }
 
-/// Lists the log directories that the loggers of a script get as arguments.
+/// Log directories passed to a script's loggers.
 ///
-/// `dir` is the working directory of the script. `read` reads a sourced file.
+/// `dir` is the script's working directory. `read` reads a sourced file.
 pub fn log_dirs(script: &str, dir: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Vec<Named> {
     let mut run = Run {
         variables: HashMap::new(),
@@ -54,11 +54,11 @@ fn is_execline(script: &str) -> bool {
     script.lines().next().is_some_and(|line| line.starts_with("#!") && line.contains("execline"))
 }
 
-/// The state of a script up to one of its commands.
+/// Script state before a command.
 struct Run<'a> {
-    /// Values of variables; `None` stands for an unknown value.
+    /// Variables; `None` means an unknown value.
     variables: HashMap<String, Option<String>>,
-    /// `None` after a `cd` to an unknown directory.
+    /// `None` after `cd` to an unknown directory.
     dir: Option<PathBuf>,
     is_execline: bool,
     named: Vec<Named>,
@@ -92,7 +92,7 @@ impl Run<'_> {
         self.loggers(rest, depth);
     }
 
-    /// Follows `cd`, and `define` of execline. Commands of execline precede the program they start.
+    /// Follows `cd`, and execline's `define`. In execline, commands precede the program they start.
     fn builtins(&mut self, words: &[Word]) {
         let count = if self.is_execline { words.len() } else { words.len().min(1) };
         for (pos, word) in words.iter().enumerate().take(count) {
@@ -171,7 +171,7 @@ impl Run<'_> {
             true => PathBuf::from(path),
             false => self.dir.as_ref()?.join(path),
         };
-        // Without the `.` of `./main`.
+        // Drops the `.` of `./main`.
         Some(path.components().collect())
     }
 
@@ -192,7 +192,7 @@ impl Run<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The value of what stands between `${` and `}`.
+    /// Value of an expression inside `${...}`.
     fn variable(&self, expression: &str) -> Option<String> {
         let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
         let end = expression.find(|char| !is_name(char)).unwrap_or(expression.len());
@@ -212,7 +212,7 @@ impl Run<'_> {
         }
     }
 
-    /// What `pwd`, `dirname` and `basename` print.
+    /// Output of `pwd`, `dirname` and `basename`.
     fn output(&self, command: &str) -> Option<String> {
         let commands = words::commands(command, false);
         let words = commands.first().filter(|_| commands.len() == 1)?;
@@ -227,7 +227,7 @@ impl Run<'_> {
     }
 }
 
-/// The name and the value of a word such as `logdir=/var/log/web`.
+/// Name and value of an assignment such as `logdir=/var/log/web`.
 fn assignment(word: &Word) -> Option<(String, Word)> {
     let Some(Part::Text(first)) = word.parts.first() else { return None };
     let (name, value) = first.split_once('=')?;

@@ -1,5 +1,5 @@
-//! The log directories of one service: those that its running logger has open, else those that its
-//! scripts name, else those below its `log`.
+//! Log directories of a service: opened by its running logger, else named in its scripts, else
+//! found below its `log`.
 
 use super::script::{self, Named};
 use super::{classify, errno_of, failure_at, is_of_supervisor, names, path_bytes, running};
@@ -9,20 +9,20 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A script is not read beyond this, in bytes.
+/// Maximum bytes read from a script.
 const SCRIPT_LEN_MAX: u64 = 64 * 1024;
-/// Directories below `log` are searched to this depth: `log/files/main`.
+/// Search depth below `log`: `log/files/main`.
 const DEPTH_MAX: usize = 2;
 
-/// Log directories and failures of one service.
+/// Log directories and failures of a service.
 #[derive(Debug, Default)]
 pub struct Logs {
-    /// Log directories that can be read.
+    /// Readable log directories.
     pub dirs: Vec<PathBuf>,
-    /// What could not be read or resolved.
+    /// Unreadable or unresolved paths.
     pub failures: Vec<Failure>,
-    /// What counts as a failure only if no directory is found: a script that cannot be resolved, or an
-    /// argument that may be the value of an option.
+    /// Failures reported only if no directory is found: an unresolved script, or an argument that
+    /// may be an option's value.
     doubts: Vec<Failure>,
 }
 
@@ -34,14 +34,14 @@ impl Logs {
     }
 }
 
-/// Finds the log directories of a service.
+/// Finds a service's log directories.
 pub fn logs(service: &Path) -> Logs {
     let mut logs = Logs::default();
     let log = service.join("log");
     add_running(&log, &mut logs);
     if logs.dirs.is_empty() {
         add_of_script(service, "log/run", &log, &mut logs);
-        // daemontools-encore runs an executable `log` in the directory of the service.
+        // daemontools-encore runs an executable `log` in the service directory.
         add_of_script(service, "log", service, &mut logs);
     }
     if logs.dirs.is_empty() {
@@ -64,14 +64,14 @@ fn add_running(dir: &Path, logs: &mut Logs) {
     for dir in running::log_dirs(dir) {
         match classify(&dir) {
             Ok(true) => logs.add(dir),
-            // The process may see other file systems than the reader, or have closed the directory.
+            // The process may use other mounts than this reader, or have closed the directory.
             Ok(false) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
             Err(errno) => logs.failures.push(failure_at(&dir, errno)),
         }
     }
 }
 
-/// Adds the log directories that a script names. `dir` is its working directory.
+/// Adds log directories named by a script. `dir` is its working directory.
 fn add_of_script(service: &Path, name: &str, dir: &Path, logs: &mut Logs) {
     let path = service.join(name);
     let text = match read(&path) {
@@ -83,7 +83,7 @@ fn add_of_script(service: &Path, name: &str, dir: &Path, logs: &mut Logs) {
     for named in script::log_dirs(&text, &physical, &|path| read(path).ok()) {
         match named {
             Named::Path(named) => {
-                // The user's own words for the path are easier to recognize.
+                // Paths in the user's spelling are easier to recognize.
                 let named = match named.strip_prefix(&physical) {
                     Ok(relative) => dir.join(relative),
                     Err(_) => named,
@@ -101,7 +101,7 @@ fn add_of_script(service: &Path, name: &str, dir: &Path, logs: &mut Logs) {
     }
 }
 
-/// Adds a directory that a script names, or what matches it.
+/// Adds a directory named by a script, or all matches of a pattern.
 fn add_named(named: &Path, logs: &mut Logs) {
     match classify(named) {
         Ok(true) => logs.add(named.to_owned()),
@@ -123,7 +123,7 @@ fn add_named(named: &Path, logs: &mut Logs) {
     }
 }
 
-/// Adds a directory, or else the log directories in it.
+/// Adds a directory, or else log directories inside it.
 fn add_below(dir: &Path, depth: usize, logs: &mut Logs) {
     match classify(dir) {
         Ok(true) => return logs.add(dir.to_owned()),
@@ -141,7 +141,7 @@ fn add_below(dir: &Path, depth: usize, logs: &mut Logs) {
 }
 
 fn read(path: &Path) -> Result<String, Errno> {
-    // Opening a named pipe would wait for its writer.
+    // Opening a FIFO would wait for a writer.
     if !fs::metadata(path).map_err(|error| errno_of(&error))?.is_file() {
         return Err(Errno::EISDIR);
     }
