@@ -1,7 +1,8 @@
-//! How far the lines of directories were delivered, in a small text file.
+//! Stores delivered positions of directories in a small text file.
 //!
-//! The file is replaced as a whole, and synced, so that it is the old or the new one at any moment. A
-//! lock beside it (`FILE.lock`) keeps a second reader from using it. It must not lie in a log directory.
+//! Each save replaces the whole file, fsynced, so readers find the old or the new version, never a
+//! mixture. A lock file (`FILE.lock`) excludes a second reader. A cursor file must not be inside a
+//! log directory.
 
 pub mod line_id;
 pub mod token;
@@ -22,52 +23,52 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The first line of the file.
+/// First line of the file.
 const HEADER: &str = "logdir cursor 1";
-/// Bytes at the beginning of a file by which it is told from the next one with its inode.
+/// Leading bytes that distinguish a file from a later file with the same inode.
 pub const HEAD_LEN_MAX: usize = 64;
 
-/// A position in a directory.
+/// Delivered position in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The file of the last delivered line.
+    /// File of the last delivered line.
     pub file: Option<FilePosition>,
-    /// The last line that was delivered.
+    /// Last delivered line.
     pub last_line: LastLine,
 }
 
-/// A position in a file.
+/// Position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePosition {
-    /// The file's name when it was read last.
+    /// Name at the last read.
     pub name: Vec<u8>,
-    /// The file.
+    /// Identity of the file.
     pub identity: Identity,
-    /// Bytes delivered, counted in what the file decodes to.
+    /// Delivered bytes, counted decoded.
     pub offset: u64,
 }
 
-/// What tells a file from every other one.
+/// Distinguishes a file from all other files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Its inode, which another file may have later.
+    /// Inode, which the kernel may reuse later.
     pub inode: u64,
-    /// When it was made, in nanoseconds since 1970; 0 where the file system does not know.
+    /// Birth time in nanoseconds since 1970; 0 if the file system has none.
     pub born: u128,
-    /// How many of its first bytes are hashed; never 0.
+    /// Hashed leading bytes; never 0.
     pub head_len: usize,
-    /// These bytes, hashed.
+    /// Hash of these bytes.
     pub head_hash: u64,
 }
 
 impl Identity {
-    /// That of an open file. None where it is empty.
+    /// Identity of an open file. `None` for an empty file.
     pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
         Ok(Identity::with_first_line(handle)?.map(|(identity, _)| identity))
     }
 
-    /// The identity of an open file, and the hash of its first line as far as that is in the first
-    /// [`HEAD_LEN_MAX`] bytes. None if the file is empty.
+    /// Identity of an open file, and the hash of its first line within the first [`HEAD_LEN_MAX`]
+    /// bytes. `None` for an empty file.
     pub fn with_first_line(handle: &Rc<File>) -> io::Result<Option<(Identity, u64)>> {
         let head = head(handle, HEAD_LEN_MAX)?;
         let (inode, born) = inode_and_birth(handle)?;
@@ -77,14 +78,14 @@ impl Identity {
         Ok((head_len > 0).then_some((identity, last_line::hash(first_line))))
     }
 
-    /// Whether a file is the same one, perhaps longer by now.
+    /// True if `handle` is this file, even if it grew.
     pub fn is_that_of(&self, handle: &Rc<File>) -> io::Result<bool> {
         let (inode, born) = inode_and_birth(handle)?;
         let same_birth = self.born == 0 || born == 0 || self.born == born;
         Ok(inode == self.inode && same_birth && self.is_head_of(handle)?)
     }
 
-    /// Whether a file begins in the same way.
+    /// True if `handle` begins with the hashed bytes.
     pub fn is_head_of(&self, handle: &Rc<File>) -> io::Result<bool> {
         let head = head(handle, self.head_len)?;
         Ok(head.len() == self.head_len && last_line::hash(&head) == self.head_hash)
@@ -99,17 +100,17 @@ fn inode_and_birth(handle: &File) -> io::Result<(u64, u128)> {
     Ok((inode, born.map_or(0, |born| born.as_nanos())))
 }
 
-/// The file, locked.
+/// Locked cursor file.
 pub struct CursorFile {
     path: PathBuf,
     positions: BTreeMap<PathBuf, Position>,
     saved: BTreeMap<PathBuf, Position>,
-    /// Held as long as this is.
+    /// Held for the lifetime of `CursorFile`.
     _lock: Flock<File>,
 }
 
 impl CursorFile {
-    /// Takes the lock and reads the file; no file is a cursor at the beginning of everything.
+    /// Takes the lock and reads the file. A missing file means an empty cursor.
     pub fn open(path: &Path) -> Result<CursorFile, Failure> {
         if find::is_log_dir(directory_of(path)) {
             return Err(Failure::cursor_in_log(path_bytes(path)));
@@ -138,17 +139,17 @@ impl CursorFile {
         Ok(CursorFile { path: path.to_owned(), positions, saved, _lock: lock })
     }
 
-    /// How far a directory was delivered.
+    /// Delivered position of a directory.
     pub fn position(&self, directory: &Path) -> Option<&Position> {
         self.positions.get(directory)
     }
 
-    /// Says how far a directory has been delivered by now.
+    /// Sets the delivered position of a directory.
     pub fn set(&mut self, directory: &Path, position: Position) {
         self.positions.insert(directory.to_owned(), position);
     }
 
-    /// Replaces the file, if anything in it has changed.
+    /// Replaces the file if a position changed.
     pub fn save(&mut self) -> Result<(), Failure> {
         if self.saved == self.positions && self.path.exists() {
             return Ok(());
@@ -170,7 +171,7 @@ impl CursorFile {
     }
 }
 
-/// The directory that a file is in.
+/// Parent directory of a file.
 fn directory_of(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
@@ -186,8 +187,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// One line for each thing, a word for each number; names come last, and are escaped where they would
-/// break the line.
+/// Formats one item per line: numbers first, the name last, escaped if it could break the line.
 fn format(positions: &BTreeMap<PathBuf, Position>) -> String {
     let mut text = format!("{HEADER}\n");
     for (path, position) in positions {
@@ -262,7 +262,7 @@ fn escape(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Undoes what `escape_ascii` does.
+/// Reverses `escape_ascii`.
 fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -294,7 +294,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Any position.
+    /// Generates arbitrary positions.
     pub fn position() -> impl Strategy<Value = Position> {
         let identity = (any::<u64>(), any::<u128>(), 1..=HEAD_LEN_MAX, any::<u64>()).prop_map(
             |(inode, born, head_len, head_hash)| Identity { inode, born, head_len, head_hash },

@@ -1,8 +1,8 @@
-//! The contents of a file: plain, or out of gzip, Zstandard, xz, bzip2 or LZ4, detected from the first bytes
-//! and never from the name. Decoding is streaming; what it holds does not grow with the file.
+//! Decodes file contents: plain text, gzip, Zstandard, xz, bzip2 or LZ4, detected from the first
+//! bytes, never from the name. Decoding is streaming; memory does not grow with the file.
 //!
-//! xz, bzip2 and LZ4 are features of the crate. Contents of a compression that is not read are an error that
-//! names it, never text.
+//! xz, bzip2 and LZ4 are crate features. An unsupported compression is an error that names it,
+//! never text.
 
 #[cfg(feature = "lz4")]
 mod lz4;
@@ -15,36 +15,36 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-/// Bytes of a compressed file that are read at once.
+/// Compressed bytes per read.
 const COMPRESSED_BLOCK_LEN: usize = 32 * 1024;
-/// Memory for the dictionary of an xz file, in KiB: 64 MiB, which `xz -9` uses, and what the decoder needs
-/// beside it.
+/// KiB of memory for an xz decoder: a dictionary of 64 MiB, as `xz -9` uses, plus the decoder's own
+/// needs.
 #[cfg(feature = "xz")]
 const XZ_MEMORY_MAX_KIB: u32 = 66 * 1024;
 
-/// Decoded bytes that are compared at once.
+/// Decoded bytes per comparison.
 const COMPARED_BLOCK_LEN: u64 = 64 * 1024;
 
-/// How a file is stored.
+/// Storage format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// As it was written; positions in it are those of the file.
+    /// Uncompressed; decoded offsets equal file offsets.
     Plain,
-    /// gzip, of one member or several.
+    /// gzip, one or more members.
     Gzip,
-    /// Zstandard, of one frame or several.
+    /// Zstandard, one or more frames.
     Zstd,
-    /// xz, of one stream or several.
+    /// xz, one or more streams.
     Xz,
-    /// bzip2, of one stream or several.
+    /// bzip2, one or more streams.
     Bzip2,
-    /// LZ4, of one frame or several.
+    /// LZ4, one or more frames.
     Lz4,
-    /// Compressed by a program of this name, whose files are not read.
+    /// Unsupported compression, with the program's name.
     Other(&'static str),
 }
 
-/// First bytes of what is no text: how a file is stored that begins so.
+/// Magic numbers of compressed formats.
 const MAGICS: [(&[u8], Storage); 14] = [
     (&[0x1f, 0x8b], Storage::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Storage::Zstd),
@@ -61,14 +61,14 @@ const MAGICS: [(&[u8], Storage); 14] = [
     (b"PK\x03\x04", Storage::Other("zip")),
     (&[b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c], Storage::Other("7z")),
 ];
-/// What follows `BZh` and a digit in a bzip2 file: a block, or the end of a file without contents. A line may
-/// begin with the letters, and not with these bytes.
+/// Bytes after `BZh` and a digit in bzip2: a block header or the end of an empty file. A text line
+/// may begin with `BZh9` but never with these bytes.
 const BZIP2_BLOCKS: [&[u8]; 2] =
     [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
-/// Bytes that tell how a file is stored.
+/// Bytes needed to detect the format.
 const MAGIC_LEN_MAX: usize = 10;
 
-/// What is wrong with contents that are compressed otherwise than this program reads.
+/// Error for an unsupported compression.
 #[derive(Debug)]
 pub struct NotRead(&'static str);
 
@@ -80,22 +80,22 @@ impl fmt::Display for NotRead {
 
 impl std::error::Error for NotRead {}
 
-/// A file and a position in it that nobody else moves.
+/// A file with a private read position.
 #[derive(Clone, Debug)]
 pub struct At {
     file: Rc<File>,
     pos: u64,
 }
 
-/// The contents of an open file.
+/// Decoded contents of an open file.
 pub enum Decoded {
-    /// The file itself.
+    /// Uncompressed file.
     Plain(At),
-    /// What comes out of a decoder.
+    /// Decoder output.
     Compressed(Box<dyn Read>),
 }
 
-/// How a file is stored, by its first bytes.
+/// Detects a file's storage format from its first bytes.
 pub fn storage(file: &File) -> io::Result<Storage> {
     let mut head = [0; MAGIC_LEN_MAX];
     let mut len = 0;
@@ -118,7 +118,7 @@ fn storage_by(head: &[u8]) -> Storage {
     }
 }
 
-/// A decoder of a file that is stored like this. `Plain` is none.
+/// Creates a decoder for a compressed format; not for `Plain`.
 fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read>> {
     Ok(match storage {
         Storage::Gzip => Box::new(MultiGzDecoder::new(input)),
@@ -146,7 +146,7 @@ fn not_read(name: &'static str) -> io::Result<Box<dyn Read>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, NotRead(name)))
 }
 
-/// The first bytes of the contents, at most this many.
+/// First decoded bytes, at most `len`.
 pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     if let Some(decoded) = Decoded::new(file.clone(), 0)? {
@@ -155,7 +155,7 @@ pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// True if two files decode to the same bytes, however they are stored.
+/// True if two files decode to equal bytes, regardless of storage format.
 pub fn have_same_contents(one: Rc<File>, other: Rc<File>) -> io::Result<bool> {
     let (Some(mut one), Some(mut other)) = (Decoded::new(one, 0)?, Decoded::new(other, 0)?) else {
         return Ok(false);
@@ -173,8 +173,8 @@ pub fn have_same_contents(one: Rc<File>, other: Rc<File>) -> io::Result<bool> {
 }
 
 impl Decoded {
-    /// The contents of a file, from `offset` on, which counts decoded bytes. None where they end before
-    /// that.
+    /// Decodes a file from `offset`, counted in decoded bytes. `None` if the contents end before
+    /// `offset`.
     pub fn new(file: Rc<File>, offset: u64) -> io::Result<Option<Decoded>> {
         let storage = storage(&file)?;
         if storage == Storage::Plain {
@@ -187,7 +187,7 @@ impl Decoded {
         Ok((skipped == offset).then_some(Decoded::Compressed(decoder)))
     }
 
-    /// Whether a plain file has become shorter than what was read of it.
+    /// True if a plain file shrank below the read position.
     pub fn is_beyond_end(&self) -> bool {
         match self {
             Decoded::Plain(At { file, pos }) => {
@@ -262,7 +262,7 @@ mod tests {
         check(b"BZh9 is no version of ours\n", b"BZh9 is no version of ours\n");
         check(b"LZIP is text\n", b"LZIP is text\n");
         check(&zstd(b""), b"");
-        // A frame of nothing that decoders pass over.
+        // Decoders ignore skippable frames.
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], &zstd(b"a")[..]].concat();
         check(&[zstd(b"b"), skippable].concat(), b"ba");
     }
@@ -290,7 +290,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// Contents in all forms that are read.
+    /// Contents in every supported format.
     fn stored(contents: &[u8]) -> Vec<Vec<u8>> {
         vec![
             gzip(contents),

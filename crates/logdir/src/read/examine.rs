@@ -1,6 +1,6 @@
-//! What is wrong in a directory: with its names and modes, and with the lines in it.
+//! Checks a directory for damage: names, modes and every line.
 //!
-//! It reads everything. Findings are facts; what they mean and what to do is told by whoever shows them.
+//! Examining reads all files. Findings are facts; the caller explains meaning and remedy.
 
 mod contents;
 mod names;
@@ -11,82 +11,82 @@ use crate::read::snapshot::Snapshot;
 use crate::read::stamp::{Moment, StampParser};
 use crate::read::writer::Writer;
 
-/// Findings of one kind that are kept; more are counted only.
+/// Findings kept per kind; further findings are only counted.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// What may be wrong.
+/// Kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The writer runs and reports that it fails.
+    /// The running writer reports a failure.
     Failing,
-    /// The writer was interrupted, and none has started since.
+    /// The writer was interrupted and has not restarted.
     Crashed,
-    /// `current` is marked as whole though somebody writes it.
+    /// `current` is marked complete while a writer runs.
     MarkedTooEarly,
-    /// An archive by the name of a whole one is not marked as such.
+    /// An archive named complete lacks the mode bit.
     Unmarked,
-    /// `current` is marked as whole, and ends within a line.
+    /// `current` is marked complete but ends within a line.
     MarkedWithinLine,
-    /// A file of a rotation that nobody goes on with.
+    /// Abandoned file of a rotation.
     LeftOver,
-    /// An archive and a compressed copy of it.
+    /// Archive beside its compressed copy.
     TwoCopies,
-    /// A name that loggers count as an archive and that is none.
+    /// Name that loggers count as an archive, of another file.
     NoArchive,
-    /// A name in which lines are expected, of something that is no file.
+    /// Log file's name, but not a regular file.
     NoFile,
-    /// Something that belongs to no logger.
+    /// File unrelated to any logger.
     Foreign,
-    /// Files of one logger that belong to different users.
+    /// Files of one logger have different owners.
     Owner,
-    /// A file that anybody may write, or not even its owner read.
+    /// World-writable file, or unreadable to its owner.
     Mode,
-    /// An archive from the future.
+    /// Archive dated in the future.
     Future,
-    /// An archive without contents.
+    /// Empty archive.
     Empty,
-    /// A line without an end.
+    /// Unfinished line.
     Torn,
-    /// Two lines in one.
+    /// Two lines joined.
     Joined,
     /// Two labels before a line.
     StampedTwice,
-    /// A stamp before the one of the line before.
+    /// Stamp earlier than the preceding line's.
     StepBack,
-    /// A line that is younger than the name of its archive.
+    /// Line newer than its archive's name.
     NamedTooEarly,
-    /// Zeros in the place of text.
+    /// Zeros instead of text.
     Zeros,
 }
 
-/// One thing that is wrong.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// Kind of finding.
     pub kind: Kind,
-    /// The name in the directory; empty for the directory itself.
+    /// Name in the directory; empty for the directory itself.
     pub file: Vec<u8>,
-    /// Bytes before it in what the file decodes to, where it is in a file.
+    /// Decoded offset, if the finding is within a file.
     pub offset: Option<u64>,
-    /// What else there is to say of it.
+    /// Further detail for the message.
     pub detail: String,
 }
 
-/// All that is wrong in a directory.
+/// All findings of a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// The first [`FINDINGS_MAX`] of each kind, in the order of files.
+    /// First [`FINDINGS_MAX`] findings per kind, in file order.
     pub all: Vec<Finding>,
-    /// How many there are beyond these.
+    /// Number of findings beyond these.
     pub more_count: usize,
-    /// What could not be read.
+    /// Unreadable files.
     pub failures: Vec<Failure>,
     /// Lines read.
     pub line_count: u64,
 }
 
 impl Findings {
-    /// Adds a finding about the directory itself, in its place by kind.
+    /// Adds a finding about the directory itself, sorted by kind.
     pub fn add_here(&mut self, kind: Kind, detail: String) {
         self.add(kind, b"", None, detail);
         self.all.sort_by_key(|finding| finding.kind);
@@ -112,7 +112,8 @@ impl Findings {
                     let detail = format!("{count} zeros");
                     self.add(Kind::Zeros, &place.file.name, Some(place.offset), detail);
                 }
-                // A writer that runs removes files; ranges are not asked for, and nothing is followed.
+                // A running writer removes files. The other notices concern ranges and following,
+                // unused here.
                 Notice::Gone(_)
                 | Notice::MissingLines(..)
                 | Notice::BeginsAt(_)
@@ -126,7 +127,8 @@ impl Findings {
     }
 }
 
-/// Examines a directory whose writer is known; of a file by itself, that is none, only the lines.
+/// Examines a directory with a known writer; for a single file, which has no writer, only its
+/// lines.
 pub fn examine(
     snapshot: &Snapshot,
     stamps: &StampParser,

@@ -1,7 +1,7 @@
-//! Blocks of one file after the other, cut into lines that know where they stood.
+//! Splits blocks of consecutive files into lines that know their position.
 //!
-//! A line may be in several files: writers cut a line at the size of a file where it must. What is held
-//! is bounded: a line that does not end is given out in pieces.
+//! Writers split a line at the file size limit, so a line may span files. Memory is bounded: an
+//! overlong line is delivered in pieces.
 
 use crate::read::list::LogFile;
 use memchr::memchr;
@@ -9,71 +9,71 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// Bytes read at once.
+/// Bytes per read.
 pub const BLOCK_LEN: usize = 64 * 1024;
-/// A longer line is given out in pieces of this length.
+/// Longer lines are delivered in pieces of this length.
 pub const LINE_LEN_MAX: usize = 1024 * 1024;
-/// So many zeros where a line has no end are no text: a file system leaves thousands where the power went
-/// away.
+/// Zeros at an unfinished line's end count as damage from this many on: file systems leave
+/// thousands after a power cut.
 pub const ZEROS_LEN: usize = 16;
-/// So many are none where a piece of a long line ends, which may be anywhere in it.
+/// Limit for zeros at a piece boundary, which may fall anywhere within a long line.
 const ZEROS_LEN_IN_LINE: usize = 4096;
 
-/// Where a line or a piece of one stands.
+/// Start of a line or piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineStart {
-    /// The file it starts in.
+    /// File that contains the start.
     pub file: Rc<LogFile>,
-    /// Bytes before it in what the file decodes to.
+    /// Decoded offset in that file.
     pub offset: u64,
 }
 
-/// How a line ends.
+/// Kind of line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With a newline.
+    /// Newline.
     Newline,
-    /// Not here: the next line is more of it.
+    /// Continued in the next piece.
     Cut,
-    /// Nowhere: its writer was interrupted.
+    /// Unfinished: the writer was interrupted.
     Torn,
-    /// Nowhere yet: there is no more of the last file.
+    /// Unfinished so far, at the end of the last file.
     Open,
 }
 
-/// A line, or a piece of one that is too long.
+/// A line, or a piece of an overlong line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// The bytes, without the newline.
+    /// Bytes without the newline.
     pub bytes: &'a [u8],
-    /// How it ends.
+    /// Kind of line end.
     pub ending: Ending,
-    /// Whether it is more of the line before.
+    /// True if it continues the preceding piece.
     pub continues: bool,
 }
 
-/// Holds what has been read and not yet been given out.
+/// Buffer of undelivered data.
 #[derive(Debug)]
 pub struct BlockLines {
-    /// Bytes from `end` on are there to be overwritten. `start <= searched <= end <= bytes.len()`.
+    /// Bytes from `end` on are free space. `start <= searched <= end <= bytes.len()`.
     bytes: Vec<u8>,
-    /// The first byte not given out.
+    /// First undelivered byte.
     start: usize,
-    /// No newline stands between `start` and here.
+    /// No newline between `start` and `searched`.
     searched: usize,
-    /// What has been read ends here.
+    /// End of data read.
     end: usize,
-    /// Which files the bytes are of. The first one holds `start`.
+    /// Source file ranges of the buffered bytes. The first range contains `start`.
     origins: VecDeque<Origin>,
-    /// What was given out last.
+    /// Last delivered line.
     given: Given,
-    /// Where that starts.
+    /// Its start.
     place: LineStart,
-    /// Zeros that were left out since the last call: where they start, and how many.
+    /// Zeros dropped since the last call: start and count.
     zeros: Option<(LineStart, u64)>,
 }
 
-/// From `pos` on, up to the next one, the bytes are those of `file` from `offset` on.
+/// Buffer bytes from `pos` until the next origin belong to `file` at `offset`.
 #[derive(Debug)]
 struct Origin {
     pos: usize,
@@ -90,7 +90,7 @@ struct Given {
 }
 
 impl BlockLines {
-    /// Nothing yet, of a file that is read from `offset` on.
+    /// Creates an empty buffer for a file read from `offset`.
     pub fn new(file: Rc<LogFile>, offset: u64) -> BlockLines {
         let place = LineStart { file: file.clone(), offset };
         BlockLines {
@@ -105,7 +105,7 @@ impl BlockLines {
         }
     }
 
-    /// Says that what is read from here on is that of another file.
+    /// Starts another file: later reads belong to it.
     pub fn begin_file(&mut self, file: Rc<LogFile>, offset: u64) {
         if self.start == self.end {
             self.origins.clear();
@@ -113,7 +113,7 @@ impl BlockLines {
         self.origins.push_back(Origin { pos: self.end, file, offset });
     }
 
-    /// Reads a block more. Zero at the end of the input.
+    /// Reads another block. Returns 0 at end of input.
     pub fn read(&mut self, input: &mut impl Read) -> io::Result<usize> {
         self.make_room();
         loop {
@@ -128,7 +128,7 @@ impl BlockLines {
         }
     }
 
-    /// Goes to the next line, if it is there with its end, or to a piece of one that is too long.
+    /// Advances to the next complete line, or to a piece of an overlong line.
     pub fn advance(&mut self) -> bool {
         if let Some(len) = memchr(b'\n', &self.bytes[self.searched..self.end]) {
             let newline_pos = self.searched + len;
@@ -140,23 +140,23 @@ impl BlockLines {
             && self.give_until(self.start + LINE_LEN_MAX, Ending::Cut)
     }
 
-    /// Zeros in the place of text that were left out since the last call.
+    /// Takes zeros dropped since the last call.
     pub fn take_zeros(&mut self) -> Option<(LineStart, u64)> {
         self.zeros.take()
     }
 
-    /// Goes to what is held, as a line that ends like this. False where nothing is.
+    /// Advances to the undelivered rest as a line with this ending. False if nothing is left.
     pub fn give_rest(&mut self, ending: Ending) -> bool {
         self.give_until(self.end, ending)
     }
 
-    /// The same for what is held of other files than the last one.
+    /// Advances to undelivered bytes of earlier files, excluding the last file.
     pub fn give_rest_of_earlier_files(&mut self, ending: Ending) -> bool {
         let pos = self.origins.back().map_or(self.end, |origin| origin.pos);
         self.give_until(pos, ending)
     }
 
-    /// The line gone to.
+    /// Current line.
     pub fn line(&self) -> Line<'_> {
         Line {
             bytes: &self.bytes[self.given.start..self.given.end],
@@ -165,36 +165,36 @@ impl BlockLines {
         }
     }
 
-    /// Where the line gone to starts.
+    /// Start of the current line.
     pub fn place(&self) -> &LineStart {
         &self.place
     }
 
-    /// Where what is held starts: behind the line gone to.
+    /// Start of undelivered data, after the current line.
     pub fn rest_place(&self) -> LineStart {
         let origin = &self.origins[0];
         let offset = origin.offset + (self.start - origin.pos) as u64;
         LineStart { file: origin.file.clone(), offset }
     }
 
-    /// What is held.
+    /// Undelivered data.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// What is held of the last file, if there is also something of another one in front of it.
+    /// Undelivered data of the last file, if data of an earlier file precedes it.
     pub fn rest_of_last_file(&self) -> Option<&[u8]> {
         let last = self.origins.back()?;
         (last.pos > self.start).then(|| &self.bytes[last.pos..self.end])
     }
 
-    /// Leaves out what is held.
+    /// Drops undelivered data.
     pub fn drop_rest(&mut self) {
         self.start = self.end;
         self.searched = self.end;
     }
 
-    /// Gives memory back that is not in use, at the price of getting it again.
+    /// Frees unused memory; later reads allocate again.
     pub fn release(&mut self) {
         if self.start == self.end {
             self.make_room_at_start();
@@ -203,8 +203,8 @@ impl BlockLines {
         }
     }
 
-    /// Gives a part that has no newline, without the zeros at its end. False where nothing is left of
-    /// it, unless it has to end a line.
+    /// Delivers bytes without a newline, minus trailing zeros. False if nothing remains, unless a
+    /// line must be ended.
     fn give_until(&mut self, end: usize, ending: Ending) -> bool {
         let zeros_len = if ending == Ending::Cut { ZEROS_LEN_IN_LINE } else { ZEROS_LEN };
         let text_len = text_len(&self.bytes[self.start..end.max(self.start)], zeros_len);
@@ -233,7 +233,7 @@ impl BlockLines {
         self.begin_at(end + usize::from(ending == Ending::Newline));
     }
 
-    /// Says that everything in front of this has been given out.
+    /// Marks everything before `start` as delivered.
     fn begin_at(&mut self, start: usize) {
         self.start = start;
         self.searched = start;
@@ -243,7 +243,7 @@ impl BlockLines {
         }
     }
 
-    /// Makes room behind what is held, which then stands at the beginning.
+    /// Moves undelivered data to the buffer's start and makes room after it.
     fn make_room(&mut self) {
         self.make_room_at_start();
         if self.bytes.len() - self.end < BLOCK_LEN / 2 || self.bytes.is_empty() {
@@ -264,7 +264,7 @@ impl BlockLines {
     }
 }
 
-/// Bytes before the zeros at the end, if there are at least so many of these.
+/// Length without trailing zeros, if there are at least `zeros_len`.
 fn text_len(bytes: &[u8], zeros_len: usize) -> usize {
     let text_len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |pos| pos + 1);
     if bytes.len() - text_len < zeros_len { bytes.len() } else { text_len }

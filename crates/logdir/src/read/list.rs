@@ -1,7 +1,7 @@
-//! What is in a log directory: the files with lines in them, in the order of writing.
+//! Lists the log files of a directory in writing order.
 //!
-//! It reads names, and what the system knows of the files, never a file. `lock` is not even looked at:
-//! the attempt to take it can make a logger fail that starts.
+//! Listing uses names and metadata only and opens no file. It ignores `lock` entirely: a reader
+//! that tries the lock can make a starting logger fail.
 
 use crate::disk;
 use crate::failure::{Failure, What};
@@ -19,15 +19,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// How often a listing is made until two that follow each other agree. A writer that renames a file
-/// between any two of so many, for ever, does not exist; if it did, the last listing counts.
+/// Attempts until two consecutive listings agree. No real writer renames a file between every two
+/// of these; if one did, the last listing counts.
 const TRIES_MAX: usize = 1000;
 
-/// A processor has ended when `previous` is gone, and then `processed` gets its name at once; one that was
-/// last written longer ago than this, in seconds, was left over by a writer that is gone.
+/// Seconds after its last write until a `processed` counts as left over by a dead writer. A live writer renames
+/// `processed` immediately after it removes `previous`.
 const NAMING_SECS_MAX: i64 = 60;
 
-/// An open log directory.
+/// Open log directory.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -36,33 +36,33 @@ pub struct Directory {
     id: (u64, u64),
 }
 
-/// What a file is in its directory.
+/// Role of a file in its directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A finished file; the label in its name is the moment of finishing.
+    /// Finished file, named by its finishing time.
     Archive(Label, Code),
-    /// `previous`, which is being finished.
+    /// `previous`, being finished.
     Previous,
     /// `current`.
     Current,
-    /// A file that was named by itself and belongs to no directory.
+    /// Single file, named on its own, outside any log directory.
     Alone,
 }
 
-/// A file as it was when the directory was listed.
+/// File as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// Its name in the directory.
+    /// Name in the directory.
     pub name: Vec<u8>,
-    /// What it is there.
+    /// Role.
     pub role: Role,
-    /// Its inode, which the next file may have when this one is gone.
+    /// Inode, which the kernel may reuse after removal.
     pub inode: u64,
-    /// Bytes in it.
+    /// Size in bytes.
     pub len: u64,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: u32,
-    /// When it was last written: seconds since 1970 and nanoseconds.
+    /// Modification time: seconds since 1970, nanoseconds.
     pub modified: (i64, u32),
 }
 
@@ -78,7 +78,7 @@ impl LogFile {
         }
     }
 
-    /// The label of an archive.
+    /// Label of an archive.
     pub fn label(&self) -> Option<Label> {
         match self.role {
             Role::Archive(label, _) => Some(label),
@@ -86,7 +86,8 @@ impl LogFile {
         }
     }
 
-    /// Whether the file ended in order, so that a line without an end goes on in the next one.
+    /// True if the writer finished this file cleanly, so an unfinished line continues in the next
+    /// file.
     pub fn is_whole(&self) -> bool {
         match self.role {
             Role::Archive(_, Code::Safe) | Role::Previous => true,
@@ -96,7 +97,7 @@ impl LogFile {
 }
 
 impl Directory {
-    /// Opens a directory by its path.
+    /// Opens a directory by path.
     pub fn open(path: &Path) -> Result<Directory, Failure> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = openat(AT_FDCWD, path, flags, Mode::empty())
@@ -105,8 +106,8 @@ impl Directory {
         Ok(Directory { path: path.to_owned(), fd, id: (stat.st_dev, stat.st_ino) })
     }
 
-    /// Whether its path leads to another directory by now. Where it leads nowhere, none has come in its
-    /// place yet.
+    /// True if the path now leads to another directory. A missing path does not count as a
+    /// replacement.
     pub fn is_replaced(&self) -> bool {
         before_look();
         stat(&self.path).is_ok_and(|stat| {
@@ -114,7 +115,7 @@ impl Directory {
         })
     }
 
-    /// True if its path leads to it.
+    /// True if its path still leads here.
     pub fn is_there(&self) -> bool {
         before_look();
         stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.id)
@@ -126,12 +127,12 @@ impl Directory {
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// The path it was opened by.
+    /// Path used to open it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a file for reading; a named pipe that somebody put there does not hold us up.
+    /// Opens a file for reading. A named pipe does not block the call.
     pub fn open_file(&self, name: &[u8]) -> Result<File, Failure> {
         before_look();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
@@ -140,7 +141,7 @@ impl Directory {
             .map_err(|errno| self.failure(What::Read, name, errno))
     }
 
-    /// Opens a file of a listing; none where its name stands for another file by now, or for none.
+    /// Opens a listed file. `None` if its name is missing or now belongs to another file.
     pub fn open_listed(&self, file: &LogFile) -> Result<Option<File>, Failure> {
         let handle = match self.open_file(&file.name) {
             Ok(handle) => handle,
@@ -151,7 +152,7 @@ impl Directory {
         Ok((stat.st_ino == file.inode).then_some(handle))
     }
 
-    /// The file a name stands for at this moment, if it is a regular one.
+    /// Metadata of this name, if it is a regular file.
     pub fn file(&self, name: &[u8], role: Role) -> Result<Option<LogFile>, Failure> {
         before_look();
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
@@ -161,7 +162,7 @@ impl Directory {
         }
     }
 
-    /// What a name stands for, whatever kind of file that is; links are not followed.
+    /// Metadata of this name, whatever its type, without following links.
     pub fn stat(&self, name: &[u8]) -> Result<Option<FileStat>, Failure> {
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -170,7 +171,7 @@ impl Directory {
         }
     }
 
-    /// Which file of the system a name stands for, without opening it.
+    /// Device and inode of this name, without opening it.
     pub fn identity(&self, name: &[u8]) -> Result<Option<Identity>, Failure> {
         match fstatat(&self.fd, OsStr::from_bytes(name), AtFlags::empty()) {
             Ok(stat) => Ok(Some(Identity::of(stat.st_dev, stat.st_ino))),
@@ -179,23 +180,23 @@ impl Directory {
         }
     }
 
-    /// A failure at a file of this directory.
+    /// Failure at a file of this directory.
     pub fn failure(&self, what: What, name: &[u8], errno: Errno) -> Failure {
         Failure::new(what, self.name_of(name), errno)
     }
 
-    /// What messages call this directory.
+    /// Directory name for messages.
     pub fn name(&self) -> Vec<u8> {
         path_bytes(&self.path)
     }
 
-    /// What messages call a file of this directory.
+    /// File name for messages.
     pub fn name_of(&self, name: &[u8]) -> Vec<u8> {
         path_bytes(&self.path.join(OsStr::from_bytes(name)))
     }
 
-    /// The files with lines in them, in the order they were written. Each stands there once, also
-    /// where a rotation that is under way gives it two names.
+    /// Lists log files in writing order. A rotation in progress may give a file two names; the list
+    /// holds it once.
     pub fn list(&self) -> Result<Vec<Rc<LogFile>>, Failure> {
         let mut files = self.list_once()?;
         for _ in 0..TRIES_MAX {
@@ -208,10 +209,10 @@ impl Directory {
         Ok(files.into_iter().map(Rc::new).collect())
     }
 
-    /// The same, while no file is on its way from `processed` to its name. None where one is: what a
-    /// processor made of `previous` has not got its name yet, and would be missing.
+    /// Lists log files like [`Directory::list`]. `None` while a processor's output is still named
+    /// `processed`: that file replaces `previous` and would be missing.
     ///
-    /// It is asked between two listings that agree, since the name may come just before it is asked.
+    /// The check runs between two equal listings, since the final rename may precede the check.
     pub fn list_settled(&self) -> Result<Option<Vec<Rc<LogFile>>>, Failure> {
         let mut files = self.list_once()?;
         for _ in 0..TRIES_MAX {
@@ -226,22 +227,22 @@ impl Directory {
         Ok(None)
     }
 
-    /// Whether there is a `processed` that has not been left over from some other time.
+    /// True if `processed` exists and is not left over.
     fn has_new_processed(&self) -> Result<bool, Failure> {
         let processed = self.file(PROCESSED, Role::Previous)?;
         let now = crate::clock::now().to_unix().0;
         Ok(processed.is_some_and(|file| (now - file.modified.0).abs() < NAMING_SECS_MAX))
     }
 
-    /// Calls `visit` with each name in the directory.
+    /// Calls `visit` for each directory entry.
     pub fn each_name(&self, visit: impl FnMut(&[u8])) -> Result<(), Failure> {
         before_look();
         let failure = |errno| Failure::new(What::Read, path_bytes(&self.path), errno);
         disk::each_name(&self.fd, visit).map_err(failure)
     }
 
-    /// Looks at names in the order in which a file gets them: `current`, `previous`, that of an archive. So
-    /// one that moves on meanwhile may be seen twice, and cannot be missed.
+    /// Reads names in the order a file receives them: `current`, `previous`, archive. A file
+    /// renamed meanwhile may appear twice but is never missed.
     fn list_once(&self) -> Result<Vec<LogFile>, Failure> {
         let current = self.file(CURRENT, Role::Current)?;
         let previous = self.file(PREVIOUS, Role::Previous)?;
@@ -252,7 +253,7 @@ impl Directory {
             }
         })?;
         names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        // Beside a file that is being compressed stands what is not the whole of it yet.
+        // During compression, the copy is incomplete.
         names.dedup_by(|copy, original| is_copy(&copy.0, &original.0));
         let mut files = Vec::with_capacity(names.len() + 2);
         let mut inodes = HashSet::with_capacity(names.len() + 2);
@@ -267,26 +268,26 @@ impl Directory {
         Ok(files)
     }
 
-    /// Whether what the processor made of `previous` is among the archives already.
+    /// True if the archives already include the processor's output for `previous`.
     fn is_processed(&self, archives: &[LogFile]) -> Result<bool, Failure> {
         let processed = self.file(PROCESSED, Role::Previous)?;
         Ok(processed.is_some_and(|copy| archives.iter().any(|known| known.inode == copy.inode)))
     }
 }
 
-/// Tests let others change the directory here.
+/// Hook for tests that change the directory here.
 #[cfg(test)]
 use crate::interleavings::before_look;
 #[cfg(not(test))]
 fn before_look() {}
 
-/// Whether nothing was renamed between two listings; `current` may have grown.
+/// True if no file was renamed between two listings; `current` may have grown.
 fn same_files(one: &[LogFile], other: &[LogFile]) -> bool {
     let identity = |file: &LogFile| (file.role, file.inode);
     one.iter().map(identity).eq(other.iter().map(identity))
 }
 
-/// Whether a name is that of a compressed copy of an archive: `@label.s.gz` of `@label.s`.
+/// True for a compressed copy's name: `@label.s.gz` of `@label.s`.
 fn is_copy(name: &[u8], original: &[u8]) -> bool {
     original.len() == LABEL_LEN + 2
         && name.strip_prefix(original).is_some_and(|more| more[0] == b'.')

@@ -1,7 +1,7 @@
-//! The lines of one log directory for programs that only want to read it.
+//! Reads the lines of one log directory; the interface for other programs.
 //!
-//! It hides which files there are, how they are compressed, and that lines may be cut. To follow a directory
-//! that is written, see [`crate::Follow`].
+//! A caller sees neither files, nor compression, nor split lines. To follow a live directory, see
+//! [`crate::Follow`].
 
 use crate::failure::Failure;
 use crate::label::Counting;
@@ -17,7 +17,7 @@ use crate::read::stamp::{Moment, Stamp, StampParser};
 use std::path::Path;
 use std::rc::Rc;
 
-/// An open log directory: its files at the moment it was opened.
+/// Open log directory with the files found at opening.
 ///
 /// ```
 /// # let directory = std::env::temp_dir().join(format!("reader-{}", std::process::id()));
@@ -39,7 +39,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Lists a directory, and opens the files of it that will get other names.
+    /// Lists a directory and opens the files that will be renamed.
     pub fn open(path: impl AsRef<Path>) -> Result<Reader, Failure> {
         let snapshot = Snapshot::of(&Rc::new(Directory::open(path.as_ref())?))?;
         let counting = label_counting::detect(&snapshot);
@@ -47,65 +47,67 @@ impl Reader {
         Ok(Reader { snapshot, stamps })
     }
 
-    /// How the labels of the directory are counted: as daemontools does, or with leap seconds, as s6 does.
+    /// Label counting: without leap seconds (daemontools) or with leap seconds (s6).
     pub fn counting(&self) -> Counting {
         self.stamps.counting()
     }
 
-    /// All lines, the oldest first.
+    /// All lines, oldest first.
     pub fn lines(&self) -> LogLines {
         self.range(None, None)
     }
 
-    /// The lines from `since` on and before `until`. A line without a stamp belongs to the line before it.
+    /// Lines from `since` (inclusive) until `until` (exclusive). An unstamped line belongs to the
+    /// preceding line.
     pub fn range(&self, since: Option<Moment>, until: Option<Moment>) -> LogLines {
         let range = Range { since, until };
         LogLines::Forward(Box::new(RangeLines::new(&self.snapshot, self.stamps.clone(), range)))
     }
 
-    /// The lines of [`Reader::range`], the newest first.
+    /// Lines of [`Reader::range`], newest first.
     pub fn reverse(&self, since: Option<Moment>, until: Option<Moment>) -> LogLines {
         let range = Range { since, until };
         LogLines::Backward(Box::new(Backward::new(&self.snapshot, self.stamps.clone(), range)))
     }
 }
 
-/// The lines of a directory, one after the other.
+/// Lines of a directory.
 pub enum LogLines {
-    /// From the oldest to the newest.
+    /// Oldest first.
     Forward(Box<RangeLines>),
-    /// From the newest to the oldest.
+    /// Newest first.
     Backward(Box<Backward>),
 }
 
-/// A line, or a part of a line that is longer than 1 MiB.
+/// A line, or a piece of a line longer than 1 MiB.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLine<'a> {
-    /// The line without its newline.
+    /// Line without its newline.
     pub bytes: &'a [u8],
-    /// Bytes of the stamp at its start, and of what separates it from the text.
+    /// Bytes of the stamp and its separator.
     pub stamp_len: usize,
-    /// When it was written, or the last line before it that has a stamp. `None` if there is no such line.
+    /// Moment of its stamp, or of the last stamped line before it. `None` if no stamped line
+    /// precedes.
     pub moment: Option<Moment>,
-    /// How it ends.
+    /// Kind of line end.
     pub ending: Ending,
-    /// True if it is a further part of the line before.
+    /// True if these bytes continue the preceding piece.
     pub continues: bool,
-    /// The name of the file in the directory that it starts in.
+    /// Name of the file that contains the line's start.
     pub file: &'a [u8],
-    /// Bytes before it in the contents of that file.
+    /// Decoded offset in that file.
     pub offset: u64,
 }
 
 impl<'a> LogLine<'a> {
-    /// The line without its stamp.
+    /// Line without its stamp.
     pub fn text(&self) -> &'a [u8] {
         &self.bytes[self.stamp_len..]
     }
 }
 
 impl LogLines {
-    /// The next line. It is valid until the one after it is asked for.
+    /// Next line, valid until the following call.
     #[expect(
         clippy::should_implement_trait,
         reason = "a line is lent, which an iterator cannot do"
@@ -121,7 +123,7 @@ impl LogLines {
         }
     }
 
-    /// What there is to report of the lines up to here: damaged files, lines without an end, and the like.
+    /// Takes notices since the last call: damaged files, unfinished lines, and so on.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         match self {
             LogLines::Forward(lines) => lines.take_notices(),
@@ -171,7 +173,8 @@ mod tests {
         String::from_utf8(label.to_vec()).unwrap()
     }
 
-    /// A directory with these files, the last of which is `current`; each third one compressed.
+    /// Creates a directory of these files, the last named `current`; every third file is
+    /// compressed.
     fn directory(files: &[File], is_compressed: bool) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (number, file) in files.iter().enumerate() {
@@ -209,7 +212,7 @@ mod tests {
         found
     }
 
-    /// What the slow reader finds: lines, and the moment of the last stamp.
+    /// Lines of the slow reader, and the last stamp's moment.
     fn slow(files: &[File]) -> Vec<Found> {
         let mut stamps = StampParser::new(Counting::Ten);
         let lines = slow_reader::lines(files, |line| stamps.parse(line).is_some());
@@ -267,7 +270,7 @@ mod tests {
         );
     }
 
-    /// Pieces of text: stamped lines, others, and parts that cuts fall into.
+    /// Text pieces: stamped lines, unstamped lines, and fragments for splits.
     fn piece() -> impl Strategy<Value = String> {
         prop_oneof![
             4 => "[ab@]{0,12}\n",
@@ -277,7 +280,7 @@ mod tests {
         ]
     }
 
-    /// Lines in the order of their stamps, cut into files anywhere, and not so often that a stamp is in three.
+    /// Lines in stamp order, split into files at random; no stamp spans three files.
     fn files() -> impl Strategy<Value = Vec<File>> {
         let lines = prop::collection::vec((piece(), 0..3_i64, any::<bool>()), 0..60);
         let cuts = prop::collection::vec((64..2_000_usize, any::<bool>()), 0..6);
@@ -319,7 +322,7 @@ mod tests {
             let mut backward = read(reader.reverse(None, None));
             backward.reverse();
             prop_assert_eq!(&backward, &all);
-            // Without any stamp in one piece whole files stand for a range.
+            // If a piece has no stamps, the range selects whole files.
             let has_stamp = |file: &File| {
                 let mut lines = file.contents.split(|&byte| byte == b'\n');
                 lines.any(|line| StampParser::new(Counting::Ten).parse(line).is_some())

@@ -1,4 +1,4 @@
-//! Lines as people read them: whose they are, when they were, and what they say.
+//! Formats lines for display: log name, timestamp and text.
 
 use crate::escape;
 use crate::read::lines::{Ending, Line};
@@ -8,59 +8,59 @@ use crate::time::calendar::Calendar;
 
 pub use crate::time::Zone;
 
-/// What becomes of stamps.
+/// Display form of stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Date and time to the millisecond, which leaves room for the text on a screen.
+    /// Date and time to the millisecond, short enough to leave screen space for the text.
     Short(Zone),
-    /// Local date and time, as tai64nlocal gives them.
+    /// Local date and time, like tai64nlocal.
     Local,
-    /// The same in universal time.
+    /// UTC date and time, in the same form.
     Utc,
-    /// RFC 3339 with the offset of local time, or `Z`.
+    /// RFC 3339 with the local offset, or `Z`.
     Rfc3339(Zone),
-    /// Seconds since 1970, with nanoseconds.
+    /// Seconds and nanoseconds since 1970.
     Unix,
-    /// The time of day to the millisecond.
+    /// Time to the millisecond, without date.
     Time(Zone),
-    /// How long ago it was when the program was started.
+    /// Age at program start.
     Relative,
-    /// The time since the line before.
+    /// Seconds since the preceding line.
     Delta,
-    /// Nothing: the text alone.
+    /// Text only.
     None,
-    /// What they are.
+    /// Unchanged stamp.
     Raw,
 }
 
-/// Whether bytes that a terminal obeys are shown as escapes.
+/// Treatment of terminal control bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bytes {
-    /// Copied as they are.
+    /// Unchanged.
     AsTheyAre,
-    /// Shown as escapes where they are no text.
+    /// Escaped unless text.
     Escaped,
 }
 
-/// Whether names and matches have colours.
+/// Colours of names and matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
-    /// They have.
+    /// Coloured.
     On,
-    /// They have not.
+    /// Plain.
     Off,
 }
 
-/// Decimals of a second, and those of them that are milliseconds.
+/// Decimals of a second, and the digits that are milliseconds.
 const NANOS_LEN: usize = 9;
 const MILLIS_LEN: usize = 3;
 
 const HIGHLIGHT: &[u8] = b"\x1b[1;31m";
 const PLAIN: &[u8] = b"\x1b[0m";
-/// The colours of names: those that can be read on dark and on light.
+/// Name colours readable on dark and light backgrounds.
 const NAME_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 
-/// What is written before the text of each line of a log with this name. Its color is always the same.
+/// Prefix of each line of this log. A name always gets the same colour.
 pub fn prefix(name: &str, colours: Colours) -> Vec<u8> {
     match colours {
         Colours::Off => format!("{}: ", escape::shown(name.as_bytes())).into_bytes(),
@@ -73,22 +73,22 @@ pub fn prefix(name: &str, colours: Colours) -> Vec<u8> {
     }
 }
 
-/// Renders the lines of several directories.
+/// Formats lines of several directories.
 pub struct Renderer {
     format: Format,
     bytes: Bytes,
     colours: Colours,
-    /// What is written before the text of the lines of each directory.
+    /// Name prefix of each directory.
     names: Vec<Vec<u8>>,
     calendar: Calendar,
     offset: Offset,
     now: Moment,
-    /// The moment of the last line that had one.
+    /// Moment of the last stamped line.
     before: Option<Moment>,
 }
 
 impl Renderer {
-    /// Renders lines with these names before them, which may be empty.
+    /// Creates a renderer with a name prefix, possibly empty, per directory.
     pub fn new(
         format: Format,
         bytes: Bytes,
@@ -123,10 +123,10 @@ impl Renderer {
         }
     }
 
-    /// Appends a line of the directory with this number, and a newline unless the next piece is more
-    /// of it.
+    /// Appends a line of this directory, plus a newline unless the line continues in the next
+    /// piece.
     ///
-    /// `find` says which part of the text is highlighted, where there are colours.
+    /// `find` returns the text range to highlight if colours are on.
     pub fn append(
         &mut self,
         number: usize,
@@ -169,25 +169,25 @@ impl Renderer {
         }
     }
 
-    /// A stamp in the form that is wanted, or as it is if there is no such form of it.
+    /// Appends a stamp in the chosen form, or unchanged if that form cannot express it.
     fn append_stamp(&mut self, number: usize, bytes: &[u8], stamp: Stamp, to: &mut Vec<u8>) {
         if self.append_moment(stamp.moment, to) {
             to.push(b' ');
         } else if self.format != Format::None {
             to.extend_from_slice(bytes);
-            // A name is not written next to a stamp that is the whole line.
+            // Separates a name from a stamp that ends the line.
             if stamp.end == stamp.len && !self.names[number].is_empty() {
                 to.push(b' ');
             }
         }
     }
 
-    /// The moment by itself, as in messages.
+    /// Formats a moment for messages.
     pub fn moment(&mut self, moment: Moment) -> String {
         text_of(&mut self.calendar, moment)
     }
 
-    /// False, and nothing appended, where the stamp stays as it is.
+    /// Appends a moment. False, with nothing appended, if the stamp stays unchanged.
     fn append_moment(&mut self, moment: Moment, to: &mut Vec<u8>) -> bool {
         match self.format {
             Format::Raw | Format::None => return false,
@@ -217,7 +217,7 @@ impl Renderer {
             return false;
         }
         to.truncate(to.len() - (NANOS_LEN - MILLIS_LEN));
-        // The year has as many digits as it needs.
+        // Years may have more than four digits.
         let date_len = to[start..].iter().position(|&byte| byte == b' ').map_or(0, |pos| pos + 1);
         to.drain(start..start + date_len);
         true
@@ -239,16 +239,16 @@ impl Renderer {
     }
 }
 
-/// Moments by themselves.
+/// Formats single moments.
 pub struct Moments(Calendar);
 
 impl Moments {
-    /// In universal time.
+    /// Formats in UTC.
     pub fn utc() -> Moments {
         Moments(Calendar::new(local_time::universal))
     }
 
-    /// A moment, as tai64nlocal gives it.
+    /// Formats a moment like tai64nlocal.
     pub fn text(&mut self, moment: Moment) -> String {
         text_of(&mut self.0, moment)
     }
@@ -260,8 +260,8 @@ fn text_of(calendar: &mut Calendar, moment: Moment) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The offset of local time from universal time, looked up once a quarter of an hour: zones change
-/// between two of them.
+/// Cached UTC offset of local time. Zone changes happen on quarter hours, so each quarter hour
+/// needs one look-up.
 #[derive(Default)]
 struct Offset {
     quarter: Option<i64>,
@@ -283,8 +283,8 @@ impl Offset {
     }
 }
 
-/// How long before `now`, to the second below a minute, the minute below a day and so on; as wide as
-/// any other.
+/// Age at `now`, padded to constant width: to the second below an hour, to the minute below a day,
+/// then to the hour.
 fn ago(now: Moment, moment: Moment) -> String {
     let secs = now.unix_secs.saturating_sub(moment.unix_secs);
     let (way, secs) = if secs < 0 { ("ahead", secs.unsigned_abs()) } else { ("ago", secs as u64) };
@@ -297,7 +297,7 @@ fn ago(now: Moment, moment: Moment) -> String {
     format!("{text:>11}")
 }
 
-/// The time from one moment to another in seconds.
+/// Seconds between two moments.
 fn since(before: Moment, moment: Moment) -> String {
     const NANOS: u128 = crate::label::NANOS_PER_SEC as u128;
     let passed = moment.to_nanos() - before.to_nanos();

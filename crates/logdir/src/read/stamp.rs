@@ -1,8 +1,7 @@
-//! What stands before a line to tell its time: labels, and the dates that multilog, svlogd, s6-log and
-//! daemontools-encore write where they are asked for them.
+//! Parses timestamps at line starts: TAI64N labels, and the optional dates of multilog, svlogd,
+//! s6-log and daemontools-encore.
 //!
-//! A date that the logged program wrote itself in one of these forms counts too: it tells the time just
-//! as well.
+//! A date in one of these forms written by the logged program counts too; it is just as reliable.
 
 use crate::format::{TINYLOG_DATE_LEN, parse_tinylog_date};
 use crate::label::{Counting, LABEL_LEN, Label};
@@ -12,19 +11,19 @@ use crate::time::{Civil, Zone, ZoneReader};
 
 pub use crate::time::Moment;
 
-/// No stamp is longer, its spaces included.
+/// Longest stamp, including spaces.
 pub const STAMP_LEN_MAX: usize = stamp::DATE_LEN_MAX;
 
-/// A stamp at the start of a line.
+/// Stamp at a line's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The moment it is of; the earlier one where its clock showed the same date twice.
+    /// Its moment; the earlier moment if a clock change repeated this date.
     pub moment: Moment,
-    /// The later one where its clock showed the same date twice.
+    /// The later moment if a clock change repeated this date.
     pub later: Option<Moment>,
-    /// Bytes of the stamp itself.
+    /// Bytes of the stamp.
     pub len: usize,
-    /// Bytes of the stamp and what separates it from the text.
+    /// Bytes of the stamp and its separator.
     pub end: usize,
 }
 
@@ -33,8 +32,9 @@ impl Stamp {
         Stamp { moment, later: None, len, end }
     }
 
-    /// The stamp of a line that was written after a line of this moment. A file is in the order of writing,
-    /// so a step back where the clock showed each date twice means that the clock had been set back.
+    /// Chooses between the two moments of a repeated date, given the preceding line's moment. Files
+    /// are in writing order, so a step back within the repeated hours means that the clock was set
+    /// back.
     #[must_use]
     pub fn after(self, before: Option<Moment>) -> Stamp {
         match (self.later, before) {
@@ -45,32 +45,32 @@ impl Stamp {
         }
     }
 
-    /// Whether it is a date of the local zone, which may be that of two moments.
+    /// True for a local date, which a clock change may repeat.
     pub fn is_local_date(self) -> bool {
         self.len == SPACE_DATE_LEN
     }
 
-    /// The last moment that it may be of.
+    /// Latest possible moment.
     pub fn latest(self) -> Moment {
         self.later.unwrap_or(self.moment)
     }
 }
 
-/// Reads the stamps of one directory.
+/// Parses the stamps of one directory.
 #[derive(Clone, Debug)]
 pub struct StampParser {
     counting: Counting,
-    /// Whether that is only assumed.
+    /// Counting is assumed, not detected.
     is_assumed: bool,
     separator: Separator,
-    /// Dates of s6-log.
+    /// s6-log dates.
     local: ZoneReader,
-    /// Dates of svlogd.
+    /// svlogd dates.
     utc: ZoneReader,
 }
 
 impl StampParser {
-    /// A parser of labels that are counted like this.
+    /// Creates a parser with known label counting.
     pub fn new(counting: Counting) -> StampParser {
         StampParser {
             counting,
@@ -81,33 +81,33 @@ impl StampParser {
         }
     }
 
-    /// A parser of labels that are counted as daemontools does, until more is known.
+    /// Creates a parser that assumes daemontools counting until detected otherwise.
     pub fn assumed() -> StampParser {
         StampParser { is_assumed: true, ..StampParser::new(Counting::Ten) }
     }
 
-    /// Whether it is only assumed how labels are counted.
+    /// True if label counting is only assumed.
     pub fn is_assumed(&self) -> bool {
         self.is_assumed
     }
 
-    /// How labels are counted.
+    /// Label counting in use.
     pub fn counting(&self) -> Counting {
         self.counting
     }
 
-    /// Says how dates are separated from the text in the file that is parsed from here on.
+    /// Sets the date separator of the file to be parsed next.
     pub fn set_separator(&mut self, separator: Separator) {
         self.separator = separator;
     }
 
-    /// The moment a label stands for.
+    /// Moment of a label.
     pub fn moment_of(&self, label: Label) -> Moment {
         let (unix_secs, nanos) = label.to_unix_by(self.counting);
         Moment { unix_secs, nanos }
     }
 
-    /// The stamp at the start of a line, or of the first bytes of a line.
+    /// Parses the stamp at a line's start; the line's first bytes suffice.
     pub fn parse(&mut self, line: &[u8]) -> Option<Stamp> {
         match *line.first()? {
             b'@' => self.parse_label(line),
@@ -128,7 +128,7 @@ impl StampParser {
         }
     }
 
-    /// `YYYY-MM-DD` and the time: after `_` or `T` five decimals and UTC (svlogd), after a space nine
+    /// `YYYY-MM-DD` and time: after `_` or `T` five decimals and UTC (svlogd), after a space nine
     /// decimals and local time (s6-log, tai64nlocal).
     fn parse_date(&mut self, line: &[u8]) -> Option<Stamp> {
         let date = numbers(line.get(..10)?, [4, 2, 2], b'-')?;
@@ -157,23 +157,23 @@ impl StampParser {
     }
 }
 
-/// The moment of a text that is a stamp of any writer, and nothing else: what `--since` takes. Where a clock
-/// showed the date twice, it is the earlier moment.
+/// Parses a complete text as any writer's stamp, for `--since`. A repeated date yields the earlier
+/// moment.
 pub fn parse_time_like_a_stamp(text: &[u8], counting: Counting) -> Option<Moment> {
-    // Some stamps are read together with what separates them from the text.
+    // Some stamp parsers require the separator.
     [b" ".as_slice(), b": "].into_iter().find_map(|separator| {
         let stamp = StampParser::new(counting).parse(&[text, separator].concat())?;
         (stamp.len == text.len()).then_some(stamp.moment)
     })
 }
 
-/// What `Tutc` and `Tlocal` of multilog write.
+/// RFC 3339 dates of multilog's `Tutc` and `Tlocal`.
 fn parse_rfc3339(line: &[u8]) -> Option<Stamp> {
     let (unix_secs, nanos, end) = stamp::parse_date(line)?;
     Some(Stamp::new(Moment { unix_secs, nanos }, end - 1, end))
 }
 
-/// daemontools-encore's `seconds.micros`, as long as they were and will be from 2001 to 2286.
+/// daemontools-encore's `seconds.micros`; ten digits cover the years 2001 to 2286.
 fn parse_seconds(line: &[u8]) -> Option<Stamp> {
     const LEN: usize = 17;
     let (unix_secs, micros) = (number(line.get(..10)?)?, number(line.get(11..LEN)?)?);
@@ -184,7 +184,7 @@ fn parse_seconds(line: &[u8]) -> Option<Stamp> {
     Some(Stamp::new(moment, LEN, line.len().min(LEN + 1)))
 }
 
-/// `yyyymmddThhmmss.uuuuuu: ` of perp's tinylog, which is UTC.
+/// `yyyymmddThhmmss.uuuuuu: ` of perp's tinylog, in UTC.
 fn parse_tinylog(line: &[u8]) -> Option<Stamp> {
     const SEPARATOR: &[u8] = b": ";
     let (unix_secs, nanos) = parse_tinylog_date(line)?;
@@ -193,7 +193,7 @@ fn parse_tinylog(line: &[u8]) -> Option<Stamp> {
     is_separated.then(|| Stamp::new(moment, TINYLOG_DATE_LEN, TINYLOG_DATE_LEN + SEPARATOR.len()))
 }
 
-/// Decimal numbers of these lengths with `between` between them, and nothing else.
+/// Parses three numbers with these digit counts, separated by `between`.
 fn numbers(text: &[u8], lens: [usize; 3], between: u8) -> Option<[u32; 3]> {
     let mut found = [0; 3];
     let mut pos = 0;
@@ -207,7 +207,7 @@ fn numbers(text: &[u8], lens: [usize; 3], between: u8) -> Option<[u32; 3]> {
     Some(found)
 }
 
-/// A number of at most ten decimal digits, and nothing else.
+/// Parses at most ten decimal digits.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |value, &digit| {
         let digit = digit.checked_sub(b'0').filter(|&digit| digit < 10)?;
@@ -245,7 +245,7 @@ mod tests {
         check("2016-12-31_23:59:60.00000 a", Some((1_483_228_799, 0, "a")));
     }
 
-    /// A moment as s6-log writes it in the zone of the test.
+    /// Formats a moment like s6-log, in the test's zone.
     fn local_date(moment: Moment) -> String {
         let Civil { year, month, day, hour, minute, second } =
             Zone::Local.at(moment.unix_secs).unwrap().civil();

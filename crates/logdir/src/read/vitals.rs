@@ -1,8 +1,8 @@
-//! How a directory is: how its lines are stamped, from when they are, how fast they come. All of it from
-//! the first bytes and the last ones, never from what is between.
+//! Reports a directory's vitals: stamp convention, age and pace of its lines, from its first and
+//! last bytes only.
 //!
-//! A directory costs its listing, the head of its oldest file and [`TAIL_LEN`] bytes of its newest ones,
-//! however much is in it.
+//! Cost: one listing, the head of the oldest file and [`TAIL_LEN`] bytes of the newest files,
+//! regardless of directory size.
 
 use crate::label::Counting;
 use crate::read::decode::{Storage, storage};
@@ -14,56 +14,57 @@ use crate::writer_state::Limits;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Bytes of the newest lines that are read to tell how fast they come.
+/// Newest bytes read to measure the pace.
 pub const TAIL_LEN: u64 = 64 * 1024;
-/// The newest lines are looked for in no more files than this: files may be empty.
+/// Files searched for the newest lines, since files may be empty.
 pub const TAIL_FILES_MAX: usize = 32;
-/// What counts as now.
+/// Period of the pace before now.
 const MINUTE_SECS: i64 = 60;
-/// Lines that came together are taken to have come in this time, so that no pace is infinite.
+/// Minimum time span of a burst, so that no pace is infinite.
 const SPAN_SECS_MIN: f64 = 0.001;
 
-/// How lines tell their time.
+/// Timestamp convention of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Convention {
-    /// TAI64N labels, counted as these are.
+    /// TAI64N labels and their counting.
     Labels(Counting),
-    /// Dates, as svlogd, s6-log and multilog write them.
+    /// Dates of svlogd, s6-log and multilog.
     Dates,
-    /// Seconds since 1970, as daemontools-encore writes them.
+    /// Seconds since 1970 (daemontools-encore).
     Seconds,
-    /// Not at all.
+    /// No timestamps.
     Unstamped,
 }
 
-/// How fast lines come.
+/// Pace of lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// Lines a minute.
+    /// Lines per minute.
     pub lines: f64,
-    /// Bytes a minute.
+    /// Bytes per minute.
     pub bytes: f64,
-    /// Whether that is reckoned from less than a minute, because more than [`TAIL_LEN`] came in one.
+    /// True if extrapolated from less than a minute, because more than [`TAIL_LEN`] bytes arrived
+    /// within a minute.
     pub is_estimate: bool,
 }
 
-/// How a directory is.
+/// Vitals of a directory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Vitals {
-    /// How lines tell their time.
+    /// Timestamp convention.
     pub convention: Convention,
-    /// The moment of the oldest line.
+    /// Moment of the oldest line.
     pub oldest: Option<Moment>,
-    /// The moment of the newest line; where lines are not stamped, when the last one was written.
+    /// Moment of the newest line; time of the last write if lines have no stamps.
     pub newest: Option<Moment>,
-    /// How fast lines came in the minute before now, where they tell their time.
+    /// Pace in the last minute, if lines have stamps.
     pub pace: Option<Pace>,
-    /// How long lines are kept under the limits of the running logger, in seconds, if they arrive as they
-    /// did since the oldest. `None` if no limits are known.
+    /// Retention in seconds under the running logger's limits, if lines keep their average pace
+    /// since the oldest line. `None` if no limits are known.
     pub kept_secs: Option<f64>,
 }
 
-/// Takes the vitals of a directory whose logger keeps as much as `limits` says.
+/// Measures a directory whose logger has these retention limits.
 pub fn vitals(
     snapshot: &Snapshot,
     stamps: &mut StampParser,
@@ -72,7 +73,7 @@ pub fn vitals(
 ) -> Vitals {
     let tail = Tail::read(snapshot);
     let directory = &snapshot.directory;
-    // The first may be removed at this moment.
+    // Retention may remove the oldest file meanwhile.
     let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).filter(|link| link.file.len > 0);
     let newest = snapshot.files.iter().rev().find(|link| link.file.len > 0);
     let seen = Seen::of(&tail, stamps, now);
@@ -91,9 +92,9 @@ pub fn vitals(
     }
 }
 
-/// The newest bytes of a directory.
+/// Newest bytes of a directory.
 struct Tail {
-    /// Whole lines, but for the last one, which may be under way.
+    /// Complete lines, except perhaps the last.
     bytes: Vec<u8>,
     /// True if the directory contains no older lines.
     is_all: bool,
@@ -127,8 +128,8 @@ impl Tail {
     }
 }
 
-/// Reads at most `len_max` bytes from the end of a file; true if they are the whole file. `None` for a
-/// compressed or unreadable file.
+/// Reads at most `len_max` bytes from the end of a file; true if they are the whole file. `None`
+/// for a compressed or unreadable file.
 fn read_end(snapshot: &Snapshot, link: &ListedFile, len_max: u64) -> Option<(Vec<u8>, bool)> {
     if link.file.len == 0 && link.file.role != Role::Current {
         return Some((Vec::new(), true));
@@ -137,7 +138,7 @@ fn read_end(snapshot: &Snapshot, link: &ListedFile, len_max: u64) -> Option<(Vec
     if storage(&handle).ok()? != Storage::Plain {
         return None;
     }
-    // The file may have grown since the directory was listed.
+    // The file may have grown since the listing.
     let len = handle.metadata().ok()?.len();
     let start = len.saturating_sub(len_max);
     let block = read_from(&handle, start, usize::try_from(len - start).ok()?)?;
@@ -150,12 +151,12 @@ fn read_from(file: &File, start: u64, len: usize) -> Option<Vec<u8>> {
     Some(block)
 }
 
-/// What stands in a tail.
+/// Stamps and counts of a tail.
 struct Seen {
     convention: Convention,
     first: Option<Moment>,
     last: Option<Moment>,
-    /// Lines and bytes of the minute before now, and of all the tail.
+    /// Lines and bytes of the last minute, and of the whole tail.
     in_minute: (u64, u64),
     in_all: (u64, u64),
 }
@@ -176,7 +177,7 @@ impl Seen {
                 seen.first = seen.first.or(Some(stamp.moment));
                 seen.last = Some(stamp.moment);
             }
-            // A line without a stamp belongs to the one before it.
+            // An unstamped line belongs to the preceding line.
             let Some(moment) = seen.last else { continue };
             add(&mut seen.in_all, line);
             if moment > minute_ago {
@@ -211,7 +212,7 @@ fn minute_before(now: Moment) -> Moment {
     Moment { unix_secs: now.unix_secs.saturating_sub(MINUTE_SECS), ..now }
 }
 
-/// Seconds from one moment to another.
+/// Seconds between two moments.
 pub fn secs_between(from: Moment, to: Moment) -> f64 {
     let secs = to.unix_secs.saturating_sub(from.unix_secs) as f64;
     secs + (f64::from(to.nanos) - f64::from(from.nanos)) / 1e9
@@ -225,13 +226,13 @@ fn convention(stamp: &[u8], counting: Counting) -> Convention {
     }
 }
 
-/// The shortest of the times that each limit allows, by what has come in the age of the oldest line.
+/// Shortest retention among all limits, extrapolated from the oldest line's age.
 fn kept_secs(snapshot: &Snapshot, limits: Limits, age_secs: f64) -> Option<f64> {
     let files = || snapshot.files.iter().map(|link| &link.file);
     let archives = || files().filter(|file| file.label().is_some());
     let secs_for = |share: f64| (share > 0.0).then_some(share * age_secs);
     let bytes: u64 = files().map(|file| file.len).sum();
-    // The size holds for a file before it is compressed.
+    // The size limit applies before compression.
     let by_number = match (limits.size, limits.number) {
         (Some(size), Some(number)) if is_plain(snapshot) => {
             secs_for(size as f64 * number as f64 / bytes as f64)
@@ -270,7 +271,7 @@ mod tests {
         Seen::of(&tail, &mut StampParser::new(Counting::Ten), NOW)
     }
 
-    /// Lines as old as this.
+    /// Lines of these ages.
     fn lines(ages: impl IntoIterator<Item = i64>) -> String {
         let line = |age| format!("{:010}.000000 a\n", NOW.unix_secs - age);
         ages.into_iter().map(line).collect()
