@@ -1,4 +1,5 @@
-//! What the writer calls durable is there after a power cut, at every call, and after every failed sync.
+//! Bytes the writer reports as durable survive a power cut, at every call, and after every failed
+//! sync.
 
 use super::contents;
 use super::matrix::summary;
@@ -12,16 +13,15 @@ use crate::write::LogDir;
 use nix::errno::Errno;
 use std::time::Duration;
 
-/// How many outcomes of a power cut are tried at each call, for each kind of journal.
+/// Power cut outcomes per call and journal kind.
 const CUT_SEEDS: u64 = 3;
 
-/// Lines of a run.
 const LINE_COUNT: u64 = 120;
 
-/// How often everything is tried before a run counts as hung.
+/// Rounds before a run counts as hung.
 const ROUND_MAX: usize = 400;
 
-/// What one run has come to, by directory.
+/// A completed run; one log per directory.
 struct Ran {
     logs: Vec<LogDir>,
     requests: u64,
@@ -31,7 +31,8 @@ fn stream() -> Vec<u8> {
     (0..LINE_COUNT).flat_map(line).collect()
 }
 
-/// Logs all lines to all directories and asks for syncs again and again. None if it could not be opened.
+/// Logs all lines to all directories, requesting a sync after each line. `None` if a directory
+/// could not be opened.
 fn run(model: &Model) -> Option<Ran> {
     let (start, wake) = (Dir::Model(model.root()), Wake::new().unwrap());
     let open = |(dir, spec)| {
@@ -56,7 +57,7 @@ fn run(model: &Model) -> Option<Ran> {
     Some(Ran { logs, requests })
 }
 
-/// Asks for everything, and goes on until it is durable or nothing more can be.
+/// Requests a sync and continues until everything is durable or progress stops.
 fn settle(model: &Model, logs: &mut [LogDir]) {
     logs.iter_mut().for_each(LogDir::request_sync);
     for _ in 0..ROUND_MAX {
@@ -72,7 +73,7 @@ fn settle(model: &Model, logs: &mut [LogDir]) {
     panic!("hung: {:#?}", told::take());
 }
 
-/// Cuts the power after a run, and checks what the writer called durable.
+/// Cuts the power after a run and checks bytes reported as durable.
 fn check_cut(model: &Model, logs: &[LogDir], journal: Journal, seed: u64, about: &str) {
     let after = model.after_power_cut(journal, seed);
     for _ in 0..5 {
@@ -121,7 +122,7 @@ fn faults_of_the_power_supply_lose_nothing_durable() {
     summary(&format!("power cuts against durable bytes: {cuts}; bytes lost 0"));
 }
 
-/// A sync that fails makes nothing durable, neither then nor later.
+/// A failed sync makes nothing durable, neither then nor later.
 #[test]
 fn faults_of_a_sync_make_nothing_durable() {
     let whole = fresh();

@@ -1,5 +1,5 @@
-//! Every state a directory can be found in: each of the files of a rotation absent, empty, partial,
-//! complete, an archive too, linked elsewhere, or no file but a directory, link or FIFO.
+//! All states of a directory at opening: each file of a rotation is absent, empty, partial,
+//! complete, also named as an archive, linked elsewhere, or a directory, link or FIFO.
 
 use super::workload::{self, line};
 use super::{check_tidy, contents, numbers};
@@ -22,9 +22,9 @@ pub enum Kind {
     Partial,
     Complete,
     EmptyComplete,
-    /// Has the name of an archive too.
+    /// Also has an archive name.
     Archived,
-    /// A backup program has linked it.
+    /// Hard-linked by a backup program.
     LinkedElsewhere,
     Directory,
     Link,
@@ -32,7 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is something that belongs there.
+    /// Whether opening accepts this kind.
     pub fn is_file(self) -> bool {
         !matches!(self, Kind::Directory | Kind::Link | Kind::Fifo)
     }
@@ -51,12 +51,12 @@ pub const KINDS: [Kind; 10] = [
     Kind::Fifo,
 ];
 
-/// A file of a rotation. An archive is older than what has no name yet.
+/// A file of a rotation. Archives are older than unnamed files.
 struct File {
     name: &'static [u8],
-    /// What it has, where it has any lines.
+    /// Lines of a file without archive name.
     lines: Range<u64>,
-    /// What it has where it is an archive too, and that archive's name.
+    /// Lines of a file with archive name, and that name.
     archived: Range<u64>,
     archive: &'static [u8],
 }
@@ -74,7 +74,7 @@ const FILES: [File; 5] = [
     File { name: NEWSTATE, lines: 0..0, archived: 0..0, archive: b"@400000003b9aca0000000009.s" },
 ];
 
-/// The line that is logged when the directory is open. So long that it fills a small file.
+/// The line logged after opening, long enough to fill a small file.
 pub const NEW: u64 = 517;
 
 fn text(lines: &Range<u64>) -> Vec<u8> {
@@ -103,7 +103,7 @@ fn put(dir: &ModelDir, file: usize, kind: Kind) {
     }
 }
 
-/// The lines that have to be there in the end.
+/// Lines expected after the run.
 pub fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     let has_lines = |kind| matches!(kind, Kind::Partial | Kind::Complete | Kind::LinkedElsewhere);
     let [current, previous, processed, ..] = kinds;
@@ -115,7 +115,7 @@ pub fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     }
     match processed {
         Kind::Complete => lines.extend(10..12),
-        // The output is empty, and takes the place of its input.
+        // The empty output replaces its input.
         Kind::EmptyComplete => {}
         _ if has_lines(previous) => lines.extend(10..12),
         _ => {}
@@ -127,7 +127,7 @@ pub fn expected(kinds: [Kind; 5]) -> Vec<u64> {
     lines
 }
 
-/// A disk with a directory that has these files.
+/// A disk with a directory of these files.
 pub fn directory(kinds: [Kind; 5]) -> Model {
     let model = workload::fresh();
     let root = model.root();
@@ -140,7 +140,7 @@ pub fn directory(kinds: [Kind; 5]) -> Model {
     model
 }
 
-/// Opens a directory with these files, logs a line, rotates and ends. False where it is refused.
+/// Opens a directory with these files, logs a line, rotates and closes. False if opening fails.
 pub fn check(kinds: [Kind; 5]) -> bool {
     let model = directory(kinds);
     let dir = model.root().dir(b"d").unwrap();

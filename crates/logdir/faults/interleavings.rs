@@ -1,9 +1,9 @@
-//! A reader that follows a directory, and everything others do there meanwhile, in every order: a writer
-//! that rotates three files, a job that compresses them, retention that removes one, and kills of the
-//! reader. Each line has to arrive once and in order, or a gap is reported where retention took lines.
+//! A reader follows a directory through every order of foreign events: a writer rotates three
+//! files, a job compresses them, retention removes a file, and the reader is killed. Each line must
+//! arrive once and in order, or a gap is reported for lines removed by retention.
 //!
-//! The directory is a real one in memory; what others do is done between two calls of the reader, at the
-//! place where every look at a directory passes ([`before_look`]).
+//! The directory is real, on tmpfs. Foreign events happen between two calls of the reader, at the
+//! hook before every directory access ([`before_look`]).
 
 use crate::read::Notice;
 use crate::read::cursor::token::Cursor;
@@ -18,20 +18,20 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// Files that are rotated. One more is `current` at the end.
+/// Files to rotate, not counting the last `current`.
 const FILES: usize = 3;
-/// Lines in each of them.
+/// Lines per file.
 const LINES: usize = 2;
 
-/// How many calls of the reader are left before others act, and what they do then.
+/// Remaining reader calls before foreign events, and these events.
 type Burst = (usize, Box<dyn FnOnce()>);
 
 thread_local! {
-    /// What others do in the middle of a look.
+    /// Foreign events during a look.
     static BURST: RefCell<Option<Burst>> = const { RefCell::new(None) };
 }
 
-/// Called by the reader before each look at a directory.
+/// Called by the reader before each directory access.
 pub fn before_look() {
     let act = BURST.with_borrow_mut(|burst| match burst {
         Some((left @ 1.., _)) => {
@@ -46,27 +46,27 @@ pub fn before_look() {
     }
 }
 
-/// What others do.
+/// Foreign events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
-    /// The writer fills `current`, renames it, and makes the next one.
+    /// The writer fills `current`, renames it, and creates the next.
     Rotate(usize),
-    /// The file gets its name.
+    /// The file gets its archive name.
     Name(usize),
-    /// A job of cron begins to compress the file.
+    /// A cron job starts compressing the file.
     BeginCopy(usize),
-    /// It has the whole copy and removes the file.
+    /// The copy is complete; the job removes the file.
     EndCopy(usize),
     /// Retention removes the first file.
     Remove,
 }
 
-/// What the reader does after an event.
+/// Reader action after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
     Rests,
     Looks,
-    /// It is killed, and another one goes on from its cursor.
+    /// Killed; a new reader continues from its cursor.
     IsKilled,
 }
 
@@ -77,7 +77,6 @@ enum Lines {
     Unstamped,
 }
 
-/// The directory.
 struct World {
     directory: TempDir,
     lines: Lines,
@@ -101,7 +100,7 @@ impl World {
     }
 }
 
-/// The lines of a file.
+/// Lines of a file.
 fn texts(lines: Lines, file: usize) -> Vec<String> {
     let text = |line: usize| match lines {
         Lines::Stamped => {
@@ -120,7 +119,7 @@ fn archive(file: usize) -> String {
     format!("@4000000065{file:02x}ff0000000000.s")
 }
 
-/// Does what others do.
+/// Performs foreign events.
 struct Actor {
     path: PathBuf,
     lines: Lines,
@@ -149,7 +148,7 @@ impl Actor {
                 fs::write(copy(file), self.compressed(file)).unwrap();
                 fs::remove_file(path(&archive(file))).unwrap();
             }
-            // Whatever it is called by now.
+            // Under its present name, original or compressed.
             Event::Remove => {
                 let _ = fs::remove_file(path(&archive(0)));
                 let _ = fs::remove_file(copy(0));
@@ -173,8 +172,8 @@ fn compress(lines: Lines, file: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// All orders in which these can happen: the writer does one thing after the other, a file is compressed
-/// when it has its name, and the first one is removed when it has its name and nobody compresses it.
+/// All possible orders: the writer works sequentially, a file is compressed after it is named, and
+/// the first file is removed after it is named, never during its compression.
 fn orders(removes: bool) -> Vec<Vec<Event>> {
     let writer: Vec<Event> =
         (0..FILES).flat_map(|file| [Event::Rotate(file), Event::Name(file)]).collect();
@@ -182,7 +181,7 @@ fn orders(removes: bool) -> Vec<Vec<Event>> {
     for file in (0..FILES).rev() {
         let after = Event::Name(file);
         orders = inserted(orders, Event::BeginCopy(file), after, |_| true);
-        // Where it takes longer is a matter of the calls of the reader.
+        // The reader's calls decide about longer compression.
         for order in &mut orders {
             let begin = order.iter().position(|event| *event == Event::BeginCopy(file)).unwrap();
             order.insert(begin + 1, Event::EndCopy(file));
@@ -191,7 +190,7 @@ fn orders(removes: bool) -> Vec<Vec<Event>> {
     if removes {
         let is_whole = |before: Option<&Event>| before != Some(&Event::BeginCopy(0));
         orders = inserted(orders, Event::Remove, Event::Name(0), is_whole);
-        // What is gone cannot be compressed.
+        // A removed file cannot be compressed.
         for order in &mut orders {
             let end = order.iter().position(|event| *event == Event::Remove).unwrap();
             let is_late = |pos: usize, event: &Event| {
@@ -229,17 +228,17 @@ fn inserted(
     all
 }
 
-/// A reader, what it has shown, and what it has reported.
+/// A reader with its shown lines and reported notices.
 struct Consumer {
     path: PathBuf,
     follow: Follow,
     shown: Vec<String>,
-    /// Before which line a gap was reported, by the number of lines shown.
+    /// Gap positions, as number of lines shown before.
     gaps: Vec<usize>,
     others: Vec<Notice>,
-    /// True if it was killed before its cursor knew a line. Such a cursor stands for the oldest line there is.
+    /// Killed before its cursor contained a line. Such a cursor means the oldest existing line.
     began_again: bool,
-    /// The cursor that was kept last, and how many lines had been shown.
+    /// Last saved cursor, and number of lines shown then.
     checkpoint: (Cursor, usize),
 }
 
@@ -275,7 +274,7 @@ impl Consumer {
             }
             let Some(ticket) = ticket else { break };
             self.follow.ack(ticket);
-            // A reader that is killed has shown more than its cursor says.
+            // A killed reader has shown more lines than its cursor contains.
             if self.shown.len() % 2 == 1 {
                 self.checkpoint = (self.follow.cursor(), self.shown.len());
             }
@@ -297,14 +296,15 @@ fn opened(path: &Path, start: &Start) -> Follow {
     Follow::of(vec![started], None, Scope::Existing)
 }
 
-/// What happens after each event, and a burst of events in the middle of one look.
+/// Reader actions after each event, and a burst of events during a look.
 #[derive(Clone, Debug)]
 struct Schedule {
     lines: Lines,
     events: Vec<Event>,
-    /// What the reader does after each of them.
+    /// Reader action after each event.
     reader: Vec<Reader>,
-    /// After how many calls of the last look before it this many events happen, of those that follow.
+    /// Number of reader calls before the burst, counted in the first look, and number of following
+    /// events in the burst.
     burst: Option<(usize, usize)>,
 }
 
@@ -330,7 +330,7 @@ impl Schedule {
                 Reader::Looks => consumer.look(),
                 Reader::IsKilled => consumer.is_killed(),
             }
-            // A look with fewer calls than that is over before the burst.
+            // The look made fewer calls: perform the burst now.
             if let Some((_, act)) = BURST.take() {
                 act();
             }
@@ -340,17 +340,18 @@ impl Schedule {
         self.check(&consumer);
     }
 
-    /// Each line once and in order, but those of the file that was removed, if there is a gap just there.
+    /// Expects each line once and in order, except lines of the removed file, with a gap at exactly
+    /// that position.
     fn check(&self, consumer: &Consumer) {
         let all: Vec<String> = (0..FILES).flat_map(|file| texts(self.lines, file)).collect();
         let Consumer { shown, gaps, others, began_again, .. } = consumer;
         let may_lose = self.events.contains(&Event::Remove);
-        // Where the only archive is removed, the file looks like a `current` that was removed. No logger
+        // After removal of its only archive, the file looks like a removed `current`. No logger
         // removes its newest archive.
         let is_explained =
             |notice: &Notice| may_lose && matches!(notice, Notice::CurrentReplaced(_));
         assert!(others.iter().all(is_explained), "{others:?} in {self:?}");
-        // A gap says that lines may be missing.
+        // A gap only means that lines may be missing.
         if *shown == all && (gaps.is_empty() || !others.is_empty()) {
             return;
         }
@@ -364,7 +365,7 @@ impl Schedule {
     }
 }
 
-/// All ways in which the reader looks or rests after each event, with up to this many kills.
+/// All sequences of looking and resting after each event, with at most `kills_max` kills.
 fn readers(event_count: usize, kills_max: usize) -> Vec<Vec<Reader>> {
     let mut all = vec![Vec::new()];
     for _ in 0..event_count {
@@ -380,11 +381,11 @@ fn readers(event_count: usize, kills_max: usize) -> Vec<Vec<Reader>> {
     all
 }
 
-/// How many of the schedules are run: every n-th.
+/// Sampling: every n-th schedule runs.
 #[derive(Clone, Copy, Debug)]
 struct Every {
     daily: usize,
-    /// Where the matrix is to be full.
+    /// For the full matrix.
     full: usize,
 }
 
@@ -397,7 +398,7 @@ fn run_all(name: &str, every: Every, schedules: &Schedules) {
     numbers.for_each(|number| schedules.get(number).run());
 }
 
-/// All orders of events, each with all ways in which the reader acts.
+/// All orders of events, each combined with all reader actions.
 struct Schedules {
     lines: Lines,
     orders: Vec<Vec<Event>>,
@@ -405,15 +406,15 @@ struct Schedules {
 }
 
 enum Acts {
-    /// Between events, with up to so many kills: the acts for each length of an order.
+    /// Actions between events with limited kills, keyed by order length.
     Between(BTreeMap<usize, Vec<Vec<Reader>>>),
-    /// One look, in which some events happen.
+    /// A single look with events during it.
     InLook(Reader),
 }
 
-/// More calls than a look takes.
+/// More calls than any look makes.
 const CALLS_MAX: usize = 40;
-/// Events in the middle of a look.
+/// Most events during a look.
 const BURST_MAX: usize = 4;
 
 impl Schedules {

@@ -1,8 +1,8 @@
-//! Everything that can go wrong goes wrong once, on the model disk, and every line is accounted for.
+//! Injects every fault once on the model disk and accounts for every line.
 //!
-//! The workload is three runs of the real sinks over five directories and a status file. Each fault, kill
-//! and power cut is one repetition of it, from a fresh disk and with clocks of its own; a failure names
-//! what makes it come again.
+//! The workload is three runs of the real sinks over five directories and a status file. Each
+//! fault, kill and power cut repeats it on a fresh disk with its own clocks; failure messages name
+//! the fault, call or seed that reproduces them.
 
 mod durable;
 mod found;
@@ -15,15 +15,15 @@ use crate::format::{CURRENT, PREVIOUS, PROCESSED, archive_key, is_complete};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Held by a test that starts a process, and by one that locks a directory again which it had locked
-/// before: a child has copies of all locks until its program runs.
+/// Held by tests starting a process and by tests locking a directory again: a forked child holds
+/// copies of all locks until exec.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All that was logged to a directory, as far as it is known: archives, those that were removed
-/// among them, and `current`. The lines that the processor adds are left out.
+/// Everything logged to a directory: archives, including removed archives, and `current`. Lines
+/// added by the processor are left out.
 fn contents(dir: &ModelDir) -> Vec<u8> {
     logged_files(dir).into_values().collect::<Vec<_>>().concat()
 }
@@ -38,8 +38,8 @@ fn logged_files(dir: &ModelDir) -> BTreeMap<Vec<u8>, Vec<u8>> {
     files
 }
 
-/// The lines of a directory after a power cut. The last line of a `.u` may be cut, and does not go on in
-/// the next file then.
+/// Line numbers in a directory after a power cut. The last line of a `.u` may be cut; its rest is
+/// not in the next file.
 fn surviving_numbers(dir: &ModelDir) -> Vec<u64> {
     let text = |(name, mut bytes): (Vec<u8>, Vec<u8>)| {
         if name.ends_with(b".u") && !bytes.ends_with(b"\n") {
@@ -50,7 +50,7 @@ fn surviving_numbers(dir: &ModelDir) -> Vec<u64> {
     numbers(&logged_files(dir).into_iter().map(text).collect::<Vec<_>>().concat())
 }
 
-/// A file but for the first line, if that is the processor's: it begins with `#`.
+/// A file without the processor's first line, which begins with `#`.
 fn without_memory(bytes: &[u8]) -> &[u8] {
     match bytes.iter().position(|&byte| byte == b'\n') {
         Some(newline) if bytes.starts_with(b"#") => &bytes[newline + 1..],
@@ -58,11 +58,11 @@ fn without_memory(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// Checks that what the processor remembered at the beginning of each file is what it had done before
-/// in the files that were published, since it last had to forget.
+/// Checks the processor's memory at the beginning of each file: it equals the lines of the
+/// published files since the processor's state was last reset.
 fn check_memory(dir: &ModelDir, about: &str) {
     let mut known = 0;
-    // One whose mark could not be synced has been processed and keeps its `.u`.
+    // A processed file whose mark could not be synced keeps its `.u`.
     let is_processed = |name: &[u8], bytes: &[u8]| {
         name.ends_with(b".s") || archive_key(name).is_some() && bytes.starts_with(b"#")
     };
@@ -78,7 +78,7 @@ fn check_memory(dir: &ModelDir, about: &str) {
     }
 }
 
-/// Checks that nothing is left of a rotation, and that what is whole says so.
+/// Checks that a rotation left no working files, and that complete files are marked.
 fn check_tidy(dir: &ModelDir, about: &str) {
     let files = dir.files();
     let left = files.iter().find(|(name, ..)| [PREVIOUS, PROCESSED].contains(&name.as_slice()));
@@ -108,12 +108,13 @@ fn check_equal(found: &[u8], expected: &[u8], about: &str) {
     );
 }
 
-/// The lines of the workload among these, by number. Torn lines are none.
+/// Numbers of complete workload lines; torn lines are skipped.
 fn numbers(bytes: &[u8]) -> Vec<u64> {
     bytes.split_inclusive(|&byte| byte == b'\n').filter_map(workload::number).collect()
 }
 
-/// After a power cut: all that was ever named `.s` and not removed is there, whole, once and in order.
+/// After a power cut: every archive ever named `.s` and not removed is present, complete, once and
+/// in order.
 fn check_promise(before: &Model, after: &Model, about: &str) {
     for dir in workload::DIRS {
         let Some(old) = before.root().dir(dir) else { continue };
@@ -136,8 +137,8 @@ fn check_promise(before: &Model, after: &Model, about: &str) {
     }
 }
 
-/// The lines that a power cut has left in the files of each directory: archives, `previous`, `current`, and
-/// `processed` if it is whole. Recovery has to keep them.
+/// Lines left by a power cut in each directory: archives, `previous`, `current`, and a complete
+/// `processed`. Recovery must keep them.
 fn shown(after: &Model) -> Vec<(&'static [u8], BTreeSet<u64>)> {
     let is_kept = |name: &[u8], mode: u32| {
         let is_output = name == PROCESSED && is_complete(mode);
@@ -151,7 +152,7 @@ fn shown(after: &Model) -> Vec<(&'static [u8], BTreeSet<u64>)> {
     workload::DIRS.into_iter().filter_map(of_dir).collect()
 }
 
-/// After a power cut and a start: all that was shown before the start is there.
+/// After a power cut and a start: recovery kept all lines of `shown`.
 fn check_kept(shown: &[(&'static [u8], BTreeSet<u64>)], after: &Model, about: &str) {
     for (dir, before) in shown {
         let place = after.root().dir(dir).expect("it was there before the start");
@@ -161,7 +162,7 @@ fn check_kept(shown: &[(&'static [u8], BTreeSet<u64>)], after: &Model, about: &s
     }
 }
 
-/// After a power cut: a file with its bit set has all that was in it.
+/// After a power cut: a marked file is complete.
 fn check_marks(before: &Model, after: &Model, about: &str) {
     for dir in workload::DIRS.iter().filter_map(|dir| after.root().dir(dir)) {
         for (name, inode, bytes) in dir.marked() {

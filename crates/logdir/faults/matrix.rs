@@ -1,4 +1,4 @@
-//! The faults, kills and power cuts, and what they add up to.
+//! The matrix of faults, kills and power cuts.
 
 use super::workload::{
     DIRS, LAST, Outcome, PAUSE_OF_KEPT, RUN_COUNT, fresh, line, run, run_last, streams,
@@ -25,29 +25,29 @@ const ERRNOS: [Errno; 7] = [
     Errno::EACCES,
 ];
 
-/// What the first run tells at its end.
+/// Report at the end of the first run.
 const STOPPED: &str = "Warning: stopped the processor in ./copied, 2 files wait for the next start";
 
-/// How often a service is started again before it counts as hung.
+/// Starts before a service counts as hung.
 const START_MAX: usize = 5;
 
-/// How many outcomes of a power cut are tried at each call, for each kind of journal: in the whole matrix, and in
-/// the part of it that is run without `MULTILOG_TEST_MATRIX=full`.
+/// Power cut outcomes per call and journal kind: in the full matrix, and in the part run without
+/// `MULTILOG_TEST_MATRIX=full`.
 const CUT_SEEDS: [(Journal, u64, u64); 2] = [(Journal::Ordered, 9, 3), (Journal::Loose, 24, 6)];
 
-/// The least of them with names in any order that the whole matrix has to try.
+/// Fewest power cuts with names in any order in the full matrix.
 const LOOSE_CUT_COUNT_MIN: u64 = 20_000;
 
 fn is_full() -> bool {
     std::env::var_os("MULTILOG_TEST_MATRIX").is_some_and(|extent| extent == "full")
 }
 
-/// Says what was tried, where `--nocapture` shows it.
+/// Prints the figures, visible with `--nocapture`.
 pub fn summary(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// All runs, each started again where it is refused.
+/// All runs, restarting each after a refused start.
 fn run_all(model: &Model, about: &str) -> Vec<Closed> {
     (0..RUN_COUNT).map(|index| run_until_closed(model, || run(model, index), about)).collect()
 }
@@ -64,7 +64,7 @@ fn run_until_closed(model: &Model, mut run: impl FnMut() -> Outcome, about: &str
     panic!("started in vain, {} calls, {why:?}: {about}", model.total());
 }
 
-/// Everything that was given is there, now and after one more start.
+/// Everything given is present, now and after another start.
 fn check_all_there(model: &Model, about: &str) {
     for (dir, stream) in DIRS.into_iter().zip(streams()) {
         check_equal(&contents(&model.root().dir(dir).unwrap()), stream, about);
@@ -72,7 +72,7 @@ fn check_all_there(model: &Model, about: &str) {
     check_recovers(model, streams().each_ref().map(Vec::as_slice), about);
 }
 
-/// One more run brings one more line, and leaves nothing behind but what is expected before it.
+/// Another run adds its line, and leaves exactly the expected contents before it.
 fn check_recovers(model: &Model, before: [&[u8]; DIRS.len()], about: &str) {
     model.plan(&[], None);
     run_until_closed(model, || run_last(model), about);
@@ -84,10 +84,10 @@ fn check_recovers(model: &Model, before: [&[u8]; DIRS.len()], about: &str) {
     check_memory(&model.root().dir(b"copied").unwrap(), about);
 }
 
-/// The workload with one thing going wrong.
+/// Runs the workload with this fault.
 fn check_fault(fault: Fault) {
     if fault.call == Call::EndProcessor && fault.how == How::Fail(Errno::EINTR) {
-        // It is no call, and a processor that fails is always told.
+        // No system call; and every failing processor is reported.
         return;
     }
     let about = format!("{fault:?}");
@@ -102,10 +102,10 @@ fn check_fault(fault: Fault) {
     check_all_there(&model, &about);
 }
 
-/// What pauses is told no more often than it is tried, and the end of it is told, once.
+/// A failure is reported at most once per pause, and its end exactly once.
 fn check_told(told: &[(Instant, String)], about: &str) {
     let mut paused: BTreeMap<&str, Instant> = BTreeMap::new();
-    // What was told last of each sink: a pause, or its end.
+    // Last report of each sink: false for a pause, true for its end.
     let mut last: BTreeMap<&str, bool> = BTreeMap::new();
     let sinks = ["./few", "./all", "./some", "./kept", "./copied"];
     for (moment, line) in told {
@@ -127,7 +127,7 @@ fn check_told(told: &[(Instant, String)], about: &str) {
     assert!(last.values().all(|ended| *ended), "{told:?}: {about}");
 }
 
-/// A server has done what it was asked and answers with an error.
+/// A server completes the call and returns an error.
 #[test]
 fn faults_after_what_was_done_lose_nothing() {
     let (_, counts) = calls();
@@ -154,7 +154,7 @@ fn faults_after_what_was_done_lose_nothing() {
     ));
 }
 
-/// How many calls of each kind there are without a fault.
+/// Number of calls of each kind without faults.
 fn calls() -> (Model, Vec<(Call, u64)>) {
     let model = fresh();
     let closed = run_all(&model, "no fault");
@@ -196,13 +196,13 @@ fn faults_of_every_call_lose_nothing() {
     ));
 }
 
-/// The workload until the call at which everything stops. False where there are not that many.
+/// Runs the workload until the kill at call `stop_at`. False if it makes fewer calls.
 pub fn run_to(model: &Model, faults: &[Fault], stop_at: u64) -> bool {
     model.plan(faults, Some(stop_at));
     (0..RUN_COUNT).any(|index| matches!(run(model, index), Outcome::Stopped))
 }
 
-/// Kills at every call, and tells how many there were.
+/// Kills at every call; returns their number.
 fn kill_everywhere(faults: &[Fault]) -> u64 {
     for stop_at in 1.. {
         let model = fresh();
@@ -217,10 +217,10 @@ fn kill_everywhere(faults: &[Fault]) -> u64 {
     unreachable!("the workload ends");
 }
 
-/// Every so manieth call of a recovery is the last one; each kill before it has others.
+/// Kills every n-th call of a recovery; the offset varies with the first kill.
 const SECOND_KILL_STEP: u64 = 9;
 
-/// Kills what puts the directories in order after a kill. Tells how many calls were the last of one.
+/// Kills the recovery after a kill. Returns the number of second kills.
 fn kill_recovery(model: &Model, first: u64) -> u64 {
     let written =
         |model: &Model| DIRS.map(|dir| model.root().dir(dir).map_or(0, |dir| dir.written()));
@@ -270,7 +270,7 @@ fn faults_that_kill_at_any_call_lose_nothing_that_was_written() {
     ));
 }
 
-/// The kernel drops what it could not write, and says yes the next time.
+/// The kernel drops unwritten data, and the next fsync succeeds.
 #[test]
 fn faults_of_a_sync_are_not_forgotten() {
     let (whole, _) = calls();
@@ -291,7 +291,7 @@ fn faults_of_a_sync_are_not_forgotten() {
     summary(&format!("power cuts after a failed sync: {cuts}; lines of archives lost 0"));
 }
 
-/// After a clean end all is on disk.
+/// After a clean end everything is on disk.
 fn check_nothing_missing(model: &Model, about: &str) {
     for (dir, stream) in DIRS.into_iter().zip(streams()) {
         let found = contents(&model.root().dir(dir).unwrap());
@@ -299,7 +299,7 @@ fn check_nothing_missing(model: &Model, about: &str) {
     }
 }
 
-/// One outcome of a power cut.
+/// A single power cut outcome.
 fn check_cut(model: &Model, journal: Journal, seed: u64, about: &str) -> Model {
     let after = model.after_power_cut(journal, seed);
     check_marks(model, &after, about);
@@ -338,7 +338,7 @@ fn faults_of_the_power_supply_lose_no_archive() {
     assert!(!is_full() || loose >= LOOSE_CUT_COUNT_MIN, "{loose} with names in any order");
 }
 
-/// Whatever mode every file shows, and whatever is there.
+/// For every fixed mode and any directory contents.
 #[test]
 fn faults_of_a_file_system_without_mode_bits_are_found_at_the_start() {
     let mut tried = 0;

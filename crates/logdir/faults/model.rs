@@ -1,18 +1,18 @@
-//! In unit tests: a disk in memory that knows what a file system promises, and no more.
+//! In unit tests: a disk in memory with exactly the guarantees of a file system.
 //!
-//! What was written is in the cache, where everybody sees it, and on disk only when it was synced. Any
-//! call can fail, write less than asked, or be the one at which the process is killed. A power cut keeps
-//! of the cache what chance lets through, within these rules:
+//! Written data is in the cache, visible to every process, and on disk only after a sync. Any call can
+//! fail, write fewer bytes than requested, or be the call at which the process is killed. A power cut
+//! keeps a random part of the cache, within these rules:
 //!
-//! - contents and mode of a file are on disk when its fsync has answered yes. Before, the file may have
-//!   its old contents, or the new ones up to any byte, and any mode it had since. After a failed fsync what it
-//!   should have written is dropped, and the next fsync answers yes all the same;
-//! - names are on disk when the directory was synced. Before, changes arrive in their order up to
-//!   some point ([`Journal::Ordered`]), or in any order ([`Journal::Loose`]): each is there or not,
-//!   whatever else is, those of other rotations among them. Only changes of one name keep their order, and
-//!   a renamed file has its old name, its new one, or both.
+//! - A successful fsync puts contents and mode of a file on disk. Before that, the disk may hold the old
+//!   contents, or the new contents up to any byte, and any mode set since. A failed fsync drops its
+//!   unwritten data, and the next fsync succeeds.
+//! - A directory sync puts names on disk. Before that, name changes arrive in order up to some point
+//!   ([`Journal::Ordered`]), or in any order ([`Journal::Loose`]): each change arrives or not,
+//!   independent of other changes, including changes of other rotations. Only changes of a single name
+//!   keep their order, and a renamed file has its old name, its new name, or both.
 //!
-//! It can also be a file system that keeps no mode bits ([`Model::fix_modes`]).
+//! The disk can also be a file system without mode bits ([`Model::fix_modes`]).
 
 #![allow(missing_docs, reason = "seen by tests only")]
 
@@ -27,7 +27,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// The calls of the disk.
+/// System calls of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     OpenDir,
@@ -48,7 +48,6 @@ pub enum Call {
     EndProcessor,
 }
 
-/// All of them.
 pub const CALLS: [Call; 16] = [
     Call::OpenDir,
     Call::MakeDir,
@@ -68,17 +67,17 @@ pub const CALLS: [Call; 16] = [
     Call::EndProcessor,
 ];
 
-/// How a call goes wrong.
+/// Kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Fail(Errno),
-    /// Names and modes are changed, and the answer is an error all the same, as a server may give it.
+    /// Changes names or modes and still returns an error, as a network server can.
     DoneAndFail(Errno),
-    /// A write takes only so many bytes.
+    /// A write accepts at most this many bytes.
     Short(usize),
 }
 
-/// What goes wrong: the calls of a kind from the `first` on (the first is 1), `count` of them.
+/// A fault: `count` calls of a kind, beginning with number `first` (counted from 1).
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     pub call: Call,
@@ -87,7 +86,7 @@ pub struct Fault {
     pub how: How,
 }
 
-/// How changes of names reach the disk.
+/// Order in which name changes reach the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Journal {
     Ordered,
@@ -105,7 +104,7 @@ enum Body {
         on_disk: Vec<u8>,
         dropped: bool,
     },
-    /// A symbolic link, a FIFO: its type.
+    /// File type: symbolic link or FIFO.
     Other(u32),
 }
 
@@ -115,19 +114,19 @@ type Names = BTreeMap<Vec<u8>, usize>;
 struct Inode {
     body: Body,
     mode: u32,
-    /// The modes it may have on disk: that of the last sync, and all since.
+    /// Possible modes on disk: as last synced, and all later modes.
     modes_on_disk: Vec<u32>,
     born: Label,
 }
 
-/// A change of names in a directory.
+/// Name change in a directory.
 #[derive(Clone, Debug)]
 struct Change {
     dir: usize,
     edits: Vec<(Vec<u8>, Option<usize>)>,
 }
 
-/// An archive as it was when it got its name, or when it was removed.
+/// An archive when named or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
     dir: usize,
@@ -138,39 +137,37 @@ pub struct Archive {
 #[derive(Clone, Debug, Default)]
 struct Disk {
     inodes: Vec<Inode>,
-    /// Changes of names that are not on disk, oldest first.
+    /// Name changes not on disk, oldest first.
     journal: Vec<Change>,
     counts: BTreeMap<Call, u64>,
     total: u64,
     faults: Vec<Fault>,
-    /// The call at which everything stops.
+    /// Call number of the kill.
     stop_at: Option<u64>,
     stopped: bool,
-    /// What the call that was made last will answer although it was done.
+    /// Error returned by the current, completed call.
     late: Option<Errno>,
     removed: Vec<Archive>,
-    /// Archives whose contents and name are promised to be on disk.
+    /// Archives promised to be on disk, contents and name.
     promised: Vec<Archive>,
-    /// The mode of every file, if no other is kept.
+    /// Mode of every file, on a file system without modes.
     fixed_mode: Option<u32>,
-    /// The file that a processor was given last.
+    /// Last processor's input file.
     input: Option<usize>,
-    /// Bytes appended in each directory.
+    /// Bytes appended per directory.
     written: BTreeMap<usize, usize>,
 }
 
-/// The disk, shared by everything that is open on it.
+/// The disk, shared by all its open files.
 #[derive(Clone, Debug)]
 pub struct Model(Arc<Mutex<Disk>>);
 
-/// An open directory.
 #[derive(Clone, Debug)]
 pub struct ModelDir {
     disk: Model,
     inode: usize,
 }
 
-/// An open file.
 #[derive(Debug)]
 pub struct ModelFile {
     disk: Model,
@@ -231,7 +228,7 @@ impl Disk {
         Stat { mode, size, links: self.links(inode), identity: (1, inode as u64) }
     }
 
-    /// The answer of a call that was done.
+    /// Result of a completed call.
     fn answer(&mut self) -> Result<(), Errno> {
         self.late.take().map_or(Ok(()), Err)
     }
@@ -254,19 +251,18 @@ fn apply(names: &mut Names, edits: &[(Vec<u8>, Option<usize>)]) {
 }
 
 impl Model {
-    /// An empty disk.
     pub fn empty() -> Model {
         let mut disk = Disk::default();
         disk.add(Body::Dir { names: Names::new(), names_on_disk: Names::new() }, 0o755);
         Model(Arc::new(Mutex::new(disk)))
     }
 
-    /// Its topmost directory.
+    /// Top directory.
     pub fn root(&self) -> ModelDir {
         ModelDir { disk: self.clone(), inode: 0 }
     }
 
-    /// Arranges what will go wrong, counted from here.
+    /// Plans faults, with calls counted from here.
     pub fn plan(&self, faults: &[Fault], stop_at: Option<u64>) {
         let mut disk = self.lock();
         disk.faults = faults.to_vec();
@@ -288,22 +284,22 @@ impl Model {
         self.lock().counts.get(&call).copied().unwrap_or(0)
     }
 
-    /// Another disk with the same on it.
+    /// An independent copy.
     pub fn copy(&self) -> Model {
         Model(Arc::new(Mutex::new(self.lock().clone())))
     }
 
-    /// From here on every file shows this mode, and a change of it is accepted and forgotten.
+    /// From now on every file shows this mode, and chmod succeeds without effect.
     pub fn fix_modes(&self, mode: u32) {
         self.lock().fixed_mode = Some(mode);
     }
 
-    /// What is in a file, by its number.
+    /// Contents by inode number.
     pub fn contents(&self, inode: usize) -> Vec<u8> {
         self.lock().contents(inode).clone()
     }
 
-    /// What a power cut leaves, one of the possible outcomes.
+    /// A possible disk after a power cut.
     pub fn after_power_cut(&self, journal: Journal, seed: u64) -> Model {
         let mut disk = self.lock().clone();
         let mut chance = Chance(seed);
@@ -335,7 +331,7 @@ impl Model {
         self.0.lock().unwrap()
     }
 
-    /// Begins a call. The number is how many bytes it may write.
+    /// Begins a call; returns its write limit in bytes.
     fn enter(&self, call: Call) -> Result<(MutexGuard<'_, Disk>, usize), Errno> {
         let mut disk = self.lock();
         disk.total += 1;
@@ -362,7 +358,7 @@ impl Model {
     }
 }
 
-/// The changes of names that reach the disk.
+/// Name changes reaching the disk.
 fn surviving(changes: &[Change], journal: Journal, chance: &mut Chance) -> Vec<Change> {
     match journal {
         Journal::Ordered => changes[..chance.of(changes.len() + 1)].to_vec(),
@@ -383,7 +379,7 @@ fn surviving(changes: &[Change], journal: Journal, chance: &mut Chance) -> Vec<C
     }
 }
 
-/// A renaming may have made the new name and not yet removed the old one.
+/// A rename may reach the disk half: new name added, old name still present.
 fn torn(change: &Change, chance: &mut Chance) -> Change {
     let mut change = change.clone();
     if change.edits.len() == 2 && chance.of(6) == 0 {
@@ -401,12 +397,12 @@ fn surviving_bytes(bytes: &[u8], on_disk: &[u8], dropped: bool, chance: &mut Cha
         _ if dropped => on_disk.to_vec(),
         1 => bytes.to_vec(),
         2 => bytes[..cut].to_vec(),
-        // The size reached the disk, and the bytes did not.
+        // The new size reached the disk without the bytes.
         _ => [&bytes[..cut], &vec![0; bytes.len() - cut]].concat(),
     }
 }
 
-/// Numbers that look like chance and come again with the same seed (splitmix64).
+/// Reproducible pseudo-random numbers (splitmix64).
 pub struct Chance(pub u64);
 
 impl Chance {
@@ -429,7 +425,7 @@ impl ModelDir {
         let (disk, _) = self.disk.enter(Call::OpenDir)?;
         let inode = match plain(path) {
             b"." => self.inode,
-            // There are no directories in directories but those of the root.
+            // Only the root contains directories.
             b".." => self.disk.root().inode,
             name => disk.find(self.inode, name).ok_or(Errno::ENOENT)?,
         };
@@ -548,8 +544,8 @@ impl ModelDir {
         self.disk.enter(Call::StartThread).map(drop)
     }
 
-    /// Copies its input behind a line that tells what it remembers: the number of lines that went
-    /// before. Stops in the middle where it fails.
+    /// Writes its remembered line count as first line, then copies its input. A failure stops it in
+    /// the middle.
     pub fn run_processor(&self) -> Result<ExitStatus, Errno> {
         let (mut disk, _) = self.disk.enter(Call::RunProcessor)?;
         let file = |disk: &Disk, name: &[u8]| disk.find(self.inode, name).ok_or(Errno::ENOENT);
@@ -571,7 +567,7 @@ impl ModelDir {
         Ok(ExitStatus::from_raw(0))
     }
 
-    /// Every file of the directory: name, mode and contents. Counts as no call.
+    /// Name, mode and contents of every file. Not counted as a call.
     pub fn files(&self) -> Vec<(Vec<u8>, u32, Vec<u8>)> {
         let mut disk = self.disk.lock();
         let named: Vec<(Vec<u8>, usize)> =
@@ -583,7 +579,7 @@ impl ModelDir {
         files.collect()
     }
 
-    /// The files that carry the bit that says complete: name, number, contents.
+    /// Files marked complete: name, inode, contents.
     pub fn marked(&self) -> Vec<(Vec<u8>, usize, Vec<u8>)> {
         let mut files = self.files();
         files.retain(|(_, mode, _)| is_complete(*mode));
@@ -592,12 +588,12 @@ impl ModelDir {
         files.into_iter().map(|(name, _, bytes)| (name.clone(), number(&name), bytes)).collect()
     }
 
-    /// Archives that were removed here, oldest name first.
+    /// Removed archives, sorted by name.
     pub fn removed(&self) -> Vec<Archive> {
         self.archives(|disk| &disk.removed)
     }
 
-    /// Archives that were ever named as whole here.
+    /// Archives ever named complete.
     pub fn promised(&self) -> Vec<Archive> {
         self.archives(|disk| &disk.promised)
     }
@@ -610,12 +606,12 @@ impl ModelDir {
         archives
     }
 
-    /// Bytes that were appended here.
+    /// Bytes appended to this directory.
     pub fn written(&self) -> usize {
         self.disk.lock().written.get(&self.inode).copied().unwrap_or(0)
     }
 
-    /// Puts a file here, on disk. Counts as no call.
+    /// Adds a file, already on disk. Not counted as a call.
     pub fn put(&self, name: &[u8], mode: u32, contents: &[u8]) {
         let mut disk = self.disk.lock();
         let (bytes, on_disk) = (contents.to_vec(), contents.to_vec());
@@ -623,14 +619,14 @@ impl ModelDir {
         disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
     }
 
-    /// Puts something here that is neither a file nor a directory. Counts as no call.
+    /// Adds a link or FIFO. Not counted as a call.
     pub fn put_other(&self, name: &[u8], kind: u32) {
         let mut disk = self.disk.lock();
         let made = disk.add(Body::Other(kind), 0o777);
         disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
     }
 
-    /// A directory in this one, if it is there. Counts as no call.
+    /// An existing subdirectory. Not counted as a call.
     pub fn dir(&self, name: &[u8]) -> Option<ModelDir> {
         let disk = self.disk.lock();
         let inode = disk.find(self.inode, name).filter(|&inode| disk.is_dir(inode))?;

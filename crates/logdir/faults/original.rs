@@ -1,5 +1,5 @@
-//! The states of the model disk on a real one, put in order by Debian's multilog: what ours leaves when it
-//! is killed the original must be able to take over, line by line; what else may be found it may lose.
+//! Copies model disk states to a real disk for Debian's multilog. The original must take over
+//! states after a kill of ours without losing a line; from other states it may lose lines.
 
 use super::found::{self, KINDS};
 use super::matrix::{run_to, summary};
@@ -19,19 +19,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The workload's directories in a script that the original understands.
+/// The workload's directories in a script for the original.
 const SCRIPT: [&str; 11] =
     ["s4096", "n4", "./few", "n1000", "./all", "-*d", "./some", "+*", "./kept", "!cat", "./copied"];
 
-/// Longer than a start and an end take.
+/// Longer than start plus exit.
 const HUNG_AFTER: Duration = Duration::from_secs(20);
 
-/// Every so manieth kill is taken over, and so many directories that were found.
+/// The original takes over every n-th kill, and this many found directories.
 const KILL_STEP: usize = 3;
 const FOUND_COUNT: usize = 400;
 const FOUND_SEED: u64 = 76;
 
-/// What became of states that the original was given.
+/// Results of the original.
 #[derive(Debug, Default)]
 struct Tally {
     states: usize,
@@ -40,7 +40,7 @@ struct Tally {
     hung: usize,
 }
 
-/// Where Debian's multilog is. In CI it has to be somewhere.
+/// Path of Debian's multilog, required in CI.
 fn original() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
@@ -55,7 +55,7 @@ fn home() -> TempDir {
     tempfile::tempdir_in(place).unwrap()
 }
 
-/// Puts the files of a directory of the model into a real one: contents, modes, links.
+/// Copies a model directory to a real directory: contents, modes, links.
 fn dump(model: &ModelDir, dir: &Path) {
     fs::create_dir(dir).unwrap();
     let mut known: BTreeMap<u64, PathBuf> = BTreeMap::new();
@@ -85,7 +85,7 @@ fn logs(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
         .collect()
 }
 
-/// Gives the original one more line. False where it hangs.
+/// Runs the original with another line. False if it hangs.
 fn take_over(program: &Path, home: &Path, arguments: &[&str], last: &[u8]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(home).stdin(Stdio::piped()).stderr(Stdio::null());
@@ -107,9 +107,9 @@ fn take_over(program: &Path, home: &Path, arguments: &[&str], last: &[u8]) -> bo
 }
 
 impl Tally {
-    /// Compares all that was logged to a directory with what should have been.
+    /// Compares everything logged with `expected`.
     fn compare(&mut self, before: BTreeMap<Vec<u8>, Vec<u8>>, dir: &Path, expected: &[u8]) {
-        // The oldest go, as they should.
+        // The original may remove the oldest archives.
         let mut files = before;
         files.retain(|name, _| archive_key(name).is_some());
         files.extend(logs(dir));
@@ -162,7 +162,7 @@ fn take_over_kill(program: &Path, model: &Model, tally: &mut Tally) {
     }
 }
 
-/// Directories as they may be found, whoever left them so.
+/// Directories in states from any cause.
 fn take_over_found(program: &Path) -> Tally {
     let mut chance = Chance(FOUND_SEED);
     let mut tally = Tally::default();

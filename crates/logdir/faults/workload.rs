@@ -1,4 +1,4 @@
-//! What the matrix repeats: lines, the runs they are given to, and the driver of one run.
+//! Workload of the matrix: lines, runs, and the driver of a run.
 
 use crate::clock::by_hand;
 use crate::disk::Dir;
@@ -15,23 +15,22 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The directories: one that keeps few files, one that keeps all, one that takes some lines, one with every
-/// setting that 0.76 does not have, one with a processor.
+/// Directories: few files; all files; selected lines; every setting missing in 0.76; a processor.
 pub const DIRS: [&[u8]; 5] = [b"few", b"all", b"some", b"kept", b"copied"];
 
-/// The lines of each run, by number.
+/// Line numbers of each run.
 const RUNS: [std::ops::Range<u64>; 3] = [0..25, 101..160, 300..310];
 
-/// The line that ends a run that was not asked to log anything else.
+/// Line of an additional run.
 pub const LAST: u64 = 900;
 
-/// Bytes of a line that are held until the line is whole.
+/// Bytes held of an incomplete line.
 const HEAD_LEN: usize = 1000;
 
-/// How often the end is tried before a run counts as hung.
+/// Rounds of closing before a run counts as hung.
 const ROUND_MAX: usize = 400;
 
-/// How a run came out.
+/// Result of a run.
 #[derive(Debug)]
 pub enum Outcome {
     Closed(Closed),
@@ -39,10 +38,10 @@ pub enum Outcome {
     Stopped,
 }
 
-/// The pause of the directory with every setting.
+/// Pause of the directory with every setting.
 pub const PAUSE_OF_KEPT: Duration = Duration::from_secs(3);
 
-/// The settings of each directory, in the order of [`DIRS`].
+/// Settings in the order of [`DIRS`].
 pub fn settings() -> [Settings; DIRS.len()] {
     let few = Settings { size_max: 4096, number_max: 4, ..Settings::default() };
     let all = Settings { number_max: 1000, ..few.clone() };
@@ -63,19 +62,19 @@ pub fn settings() -> [Settings; DIRS.len()] {
     [few, all, some, kept, copied]
 }
 
-/// A directory as a user names it.
+/// Directory path as given by a user.
 pub fn path(dir: &[u8]) -> OsString {
     OsString::from_vec([b"./", dir].concat())
 }
 
-/// A line, of a length that depends on its number.
+/// A line; its length depends on `number`.
 pub fn line(number: u64) -> Vec<u8> {
     let length = if number % 100 == 17 { 2500 } else { (number * 37 % 90) as usize };
     let kind = char::from(b'a' + (number % 10) as u8);
     format!("{number:06} {} {kind}\n", "x".repeat(length)).into_bytes()
 }
 
-/// The number of a line, if it is one, whole.
+/// Number of a complete line.
 pub fn number(bytes: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(bytes.get(..6)?).ok()?.parse().ok()?;
     (line(number) == bytes).then_some(number)
@@ -85,7 +84,7 @@ fn takes(dir: &[u8], number: u64) -> bool {
     dir != b"some" || number % 10 != 3
 }
 
-/// What all runs bring to each directory.
+/// Input of all runs for each directory.
 pub fn streams() -> &'static [Vec<u8>; DIRS.len()] {
     static STREAMS: OnceLock<[Vec<u8>; DIRS.len()]> = OnceLock::new();
     let stream = |dir: &[u8]| {
@@ -95,25 +94,24 @@ pub fn streams() -> &'static [Vec<u8>; DIRS.len()] {
     STREAMS.get_or_init(|| DIRS.map(stream))
 }
 
-/// All runs.
 pub const RUN_COUNT: usize = RUNS.len();
 
-/// One run of the workload, from the opening to a clean end.
+/// A workload run from opening to a clean close.
 pub fn run(model: &Model, index: usize) -> Outcome {
     let input = RUNS[index].clone().map(line).collect::<Vec<_>>().concat();
     drive(model, &input, index as u64)
 }
 
-/// A run that brings one line.
+/// A run with a single line.
 pub fn run_last(model: &Model) -> Outcome {
     drive(model, &line(LAST), 7)
 }
 
-/// The open directories of one process.
+/// Open directories of a process.
 struct Logs(Vec<LogDir>);
 
 impl Logs {
-    /// Opens all of them, in order; where one fails, those before it are left as they were found.
+    /// Opens all directories in order; after a failure, leaves the open directories unchanged.
     fn open(model: &Model) -> Result<Logs, Failure> {
         let (start, wake) = (Dir::Model(model.root()), Wake::new().unwrap());
         let mut logs = Vec::new();
@@ -129,7 +127,7 @@ impl Logs {
         Ok(Logs(logs))
     }
 
-    /// Gives bytes to every directory that takes lines of this number.
+    /// Appends to every directory that selects this line number.
     fn append(&mut self, number: u64, bytes: &[u8]) {
         for (log, dir) in self.0.iter_mut().zip(DIRS) {
             if takes(dir, number) {
@@ -143,7 +141,7 @@ impl Logs {
         self.0.iter_mut().map(LogDir::advance_worker).fold(false, |any, one| any | one)
     }
 
-    /// Goes on with the end of every directory. Reports how they were left, once all are.
+    /// Continues closing all directories; returns their state after the last.
     fn close(&mut self) -> Option<Closed> {
         let closed: Vec<Option<Closed>> = self.0.iter_mut().map(LogDir::close).collect();
         let closed: Vec<Closed> = closed.into_iter().collect::<Option<_>>()?;
@@ -152,9 +150,9 @@ impl Logs {
     }
 }
 
-/// One process: opens, logs, ends. What would happen by chance follows from the seed.
+/// A process: opens, logs, closes. `seed` drives all random choices.
 fn drive(model: &Model, input: &[u8], seed: u64) -> Outcome {
-    // A process knows nothing of the pauses of the last one, and they would look too short.
+    // A new process has no pause state; without this its first pauses would look too short.
     by_hand::pass(PAUSE);
     let opened = Logs::open(model);
     let mut logs = match opened {
@@ -187,11 +185,11 @@ fn drive(model: &Model, input: &[u8], seed: u64) -> Outcome {
     end(model, &mut logs)
 }
 
-/// Lines as they arrive: whole ones, and of a long one the bytes that are there.
+/// Arriving lines: complete short lines, and the available bytes of a long line.
 struct Lines<'a> {
     input: &'a [u8],
     taken: usize,
-    /// The number of the line that has begun.
+    /// Number of the unfinished line.
     number: u64,
     is_in_line: bool,
 }
@@ -201,8 +199,8 @@ impl Lines<'_> {
         Lines { input, taken: 0, number: 0, is_in_line: false }
     }
 
-    /// Gives to the directories what has been read so far. Of a line shorter than a head nothing is given
-    /// until it is whole, as the line engine does it.
+    /// Passes newly read input to the directories. Lines shorter than a head wait until complete,
+    /// as in the line engine.
     fn take(&mut self, read: usize, logs: &mut Logs) {
         while self.taken < read {
             let rest = &self.input[self.taken..read];

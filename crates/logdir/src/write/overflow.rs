@@ -52,7 +52,7 @@ impl LogDir {
         self.overflow == Overflowing::Dropping
     }
 
-    /// Whether these bytes can be queued.
+    /// Whether the queue accepts `bytes`.
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
         self.gap.is_none() && bytes.len() <= self.queue.room()
     }
