@@ -224,7 +224,7 @@ pub struct Patterns {
     pub ignore_case: bool,
 }
 
-/// Label options.
+/// How labels are read.
 #[derive(Args)]
 pub struct Labels {
     /// Seconds in labels are those of daemontools (10) or s6 (leap)

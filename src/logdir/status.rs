@@ -67,7 +67,7 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
 struct Report {
     name: String,
     path: String,
-    /// `None` for single files: they have no lock.
+    /// `None` for single files without lock.
     writer: Option<Writer>,
     reported: Reported,
     file_count: usize,
