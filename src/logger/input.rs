@@ -19,7 +19,7 @@ const READ_MAX: usize = 64 * 1024;
 /// Read result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// More bytes in the block.
+    /// Block grew.
     Bytes,
     /// Nothing read: another reader was faster.
     Nothing,

@@ -4,13 +4,13 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
-/// Sends acknowledgements at once for what was read, until the kernel decides otherwise (tcp(7)). A peer that
-/// writes small pieces without TCP_NODELAY waits for them.
+/// Acknowledges received data immediately, until the kernel decides otherwise (tcp(7)). A peer that
+/// writes small pieces without TCP_NODELAY waits for acknowledgements.
 pub fn acknowledge_quickly(socket: &TcpStream) {
     let on: libc::c_int = 1;
     let len = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or_default();
-    // SAFETY: the option takes one int, which lives until the call returns. Where the call fails, answers are
-    // later and nothing else changes.
+    // SAFETY: the option takes one int, which lives until the call returns. A failed call only delays
+    // acknowledgements.
     unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),

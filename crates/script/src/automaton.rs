@@ -317,7 +317,7 @@ mod tests {
             self.groups.iter().map(last).collect()
         }
 
-        /// `None` at the memory limit.
+        /// `None`: memory limit reached.
         fn find(&mut self, line: &[u8]) -> Option<Last> {
             let slow = self.slow(line);
             let verdict = self.automaton.find(line, || {

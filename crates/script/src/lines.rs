@@ -29,8 +29,8 @@ pub trait Sinks {
     /// Receives a selected line's head: the deciding bytes, without newline. Called for sinks that
     /// want heads.
     fn head(&mut self, sink: usize, head: &[u8]);
-    /// Bytes of selected lines, newlines included, behind all that came before. Called for sinks
-    /// that want bytes.
+    /// Receives bytes of selected lines in stream order, newlines included. Called for sinks that
+    /// want bytes.
     fn bytes(&mut self, sink: usize, bytes: &[u8]);
 }
 

@@ -17,7 +17,7 @@ pub struct Newlines<'a> {
 }
 
 impl<'a> Newlines<'a> {
-    /// Those of this block.
+    /// Newlines of this block.
     pub fn new(block: &'a [u8]) -> Newlines<'a> {
         Newlines { block, start: 0, untold: newlines_at_start(block) }
     }

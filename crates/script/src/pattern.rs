@@ -16,7 +16,7 @@ pub enum Language {
     Regex,
 }
 
-/// What follows a `+` or `-`.
+/// Pattern after `+` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// A star pattern; see [`matches()`].
