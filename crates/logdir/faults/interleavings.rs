@@ -2,7 +2,7 @@
 //! files, a job compresses them, retention removes a file, and the reader is killed. Each line must
 //! arrive once and in order, or a gap is reported for lines removed by retention.
 //!
-//! The directory is real, on tmpfs. Foreign events happen between two calls of the reader, at the
+//! The directory is real, on tmpfs if available. Foreign events happen between two calls of the reader, at the
 //! hook before every directory access ([`before_look`]).
 
 use crate::read::Notice;
@@ -181,7 +181,7 @@ fn orders(removes: bool) -> Vec<Vec<Event>> {
     for file in (0..FILES).rev() {
         let after = Event::Name(file);
         orders = inserted(orders, Event::BeginCopy(file), after, |_| true);
-        // The reader's calls decide about longer compression.
+        // Reader calls in between model slow compression.
         for order in &mut orders {
             let begin = order.iter().position(|event| *event == Event::BeginCopy(file)).unwrap();
             order.insert(begin + 1, Event::EndCopy(file));
