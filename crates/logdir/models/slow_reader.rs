@@ -1,13 +1,13 @@
-//! The obvious slow reader: all files in memory, split at newlines. Tests and the fuzzer compare the real one
-//! with it.
+//! Reference reader, slow and obvious: all files in memory, split at newlines. Tests and the fuzzer
+//! compare the real reader with it.
 
-/// Zeros at the end of a file that a power cut leaves are left out from this many on.
+/// Trailing zeros dropped as power-cut damage, from this count on.
 pub const ZEROS_LEN: usize = 16;
 
-/// A file of a log directory.
+/// A log file.
 #[derive(Clone)]
 pub struct File {
-    /// True if its writer ended it, so that a line without an end goes on in the next file.
+    /// True if its writer finished it, so an unfinished line continues in the next file.
     pub is_whole: bool,
     pub contents: Vec<u8>,
 }
@@ -19,11 +19,11 @@ impl std::fmt::Debug for File {
     }
 }
 
-/// The lines of files that follow each other. `is_stamped` is true for a line that begins with a stamp: such
-/// a line is never the rest of another one.
+/// Splits consecutive files into lines. `is_stamped` is true for lines that begin with a stamp;
+/// such a line never continues another line.
 pub fn lines(files: &[File], mut is_stamped: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
-    // A line that has no end yet.
+    // Unfinished line so far.
     let mut held: Vec<u8> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let first = file.contents.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -44,7 +44,7 @@ pub fn lines(files: &[File], mut is_stamped: impl FnMut(&[u8]) -> bool) -> Vec<V
     lines
 }
 
-/// A line that has no end, unless nothing is left of it.
+/// Unfinished line without trailing zeros; `None` if empty.
 fn without_zeros(mut line: Vec<u8>) -> Option<Vec<u8>> {
     let text_len = line.iter().rposition(|&byte| byte != 0).map_or(0, |pos| pos + 1);
     if line.len() - text_len >= ZEROS_LEN {

@@ -1,12 +1,12 @@
-//! Dates of many zones, read and shown. `TZ` is of a whole process, so each zone has one of its own: this
-//! program starts itself.
+//! Reads and formats dates in many zones. `TZ` applies to a whole process, so the test binary
+//! starts itself once per zone.
 
 use logdir::time::{Civil, Moments, Zone, ZoneReader};
 use std::process::Command;
 
 const BERLIN_RULE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-/// What a child looks for: dates and their moments, a line each.
+/// Dates and expected moments for a child process, one per line.
 const EXPECTED: &str = "LOGDIR_TEST_EXPECTED";
 
 /// Runs an ignored test of this file in a zone.
@@ -93,7 +93,7 @@ fn both_moments_of_a_date_are_offered_if_the_clock_was_set_back() {
 
 #[test]
 fn a_date_that_was_skipped_is_offered_before_and_after_the_change() {
-    // 02:00 CET is 03:00 CEST.
+    // 02:00 CET becomes 03:00 CEST.
     const CHANGE: i64 = 1_774_746_000;
     let skipped = |earlier, later| Moments::Skipped { earlier, later };
     for zone in ["Europe/Berlin", BERLIN_RULE] {
@@ -106,7 +106,7 @@ fn a_date_that_was_skipped_is_offered_before_and_after_the_change() {
             ],
         );
     }
-    // Samoa left out a whole day.
+    // Samoa skipped a whole day.
     let samoa = skipped(1_325_196_000, 1_325_282_400);
     check("Pacific/Apia", &[("2011-12-30 12:00:00", samoa)]);
 }
@@ -127,8 +127,8 @@ fn leap_seconds_are_those_of_the_zone() {
 #[test]
 #[ignore = "started by the test below, with TZ"]
 fn moments_of_this_zone() {
-    // Each first step falls on another second of the quarter, for seventy years; the second steps are every
-    // twenty minutes of four months that hold changes.
+    // The first range covers seventy years, at different seconds of the quarter hour; the second
+    // covers seven months with zone changes, every twenty minutes.
     for (from, to, step) in [(0, 2_200_000_000, 1_000_003), (1_316_000_000, 1_334_000_000, 1201)] {
         let mut readers = [Zone::Local, Zone::Utc].map(|zone| (zone, ZoneReader::new(zone)));
         for moment in (from..to).step_by(step) {

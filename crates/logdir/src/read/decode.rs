@@ -118,7 +118,7 @@ fn storage_by(head: &[u8]) -> Storage {
     }
 }
 
-/// Creates a decoder for a compressed format; not for `Plain`.
+/// Creates a decoder. `Plain` input passes unchanged.
 fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read>> {
     Ok(match storage {
         Storage::Gzip => Box::new(MultiGzDecoder::new(input)),

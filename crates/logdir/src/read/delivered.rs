@@ -1,6 +1,6 @@
-//! How far the lines of one directory have been given out, known after each of them.
+//! Tracks the delivered position of one directory after each line.
 //!
-//! The system is asked only when lines come from another file.
+//! System calls are needed only when lines come from another file.
 
 use crate::read::backward::Backward;
 use crate::read::chain::Chain;
@@ -14,21 +14,21 @@ use crate::read::snapshot::Snapshot;
 use crate::read::stamp::StampParser;
 use std::rc::Rc;
 
-/// Follows the lines of a directory.
+/// Position after delivered lines.
 #[derive(Clone, Debug)]
 pub struct DeliveredPosition {
     position: Position,
-    /// The file that the position is in, if it is of a line seen here.
+    /// File of the position, if a line was noted here.
     file: Option<Rc<LogFile>>,
 }
 
 impl DeliveredPosition {
-    /// From this position on.
+    /// Starts at a saved position.
     pub fn new(position: Position) -> DeliveredPosition {
         DeliveredPosition { position, file: None }
     }
 
-    /// Notes the line that a chain has gone to. One that may go on is not done.
+    /// Records the chain's current line. An unfinished line that may continue is ignored.
     pub fn note(&mut self, chain: &Chain) {
         let line = chain.line();
         if line.ending == Ending::Open {
@@ -53,13 +53,13 @@ impl DeliveredPosition {
         }
     }
 
-    /// Behind the last line that was noted.
+    /// Position after the last recorded line.
     pub fn position(&self) -> &Position {
         &self.position
     }
 }
 
-/// The position behind which a place is the first, or which is behind every line where there is no place.
+/// Position directly before `place`; after all lines if `place` is `None`.
 pub fn position_before(
     snapshot: &Snapshot,
     stamps: &StampParser,
@@ -76,7 +76,7 @@ pub fn position_before(
     }
 }
 
-/// The last file up to this number that is not empty, and the offset in it, or where its last line ends.
+/// Last nonempty file up to this number, with the given offset or the end of its last line.
 fn file_position(
     snapshot: &Snapshot,
     number: usize,
@@ -90,7 +90,7 @@ fn file_position(
                 None if storage(&handle).ok()? == Storage::Plain => {
                     range::end_of_lines(&handle).ok()?
                 }
-                // How much there is in it is not known; the last line finds it again.
+                // The file's length is unknown; resuming searches for the last line instead.
                 None => return None,
             };
             return Some(FilePosition { name: link.file.name.clone(), identity, offset });

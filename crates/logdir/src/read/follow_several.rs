@@ -1,23 +1,23 @@
-//! Several directories, followed, and merged by the time of their stamps or in turn.
+//! Follows several directories, merged by stamp time or in turn.
 //!
-//! By time, a line waits for a moment, in case an earlier one is still on its way into another directory. With
-//! one directory nothing waits.
+//! By time, a line waits briefly for earlier lines still on their way into another directory. A
+//! single directory never waits.
 
 use crate::read::follow::Follower;
 use crate::read::stamp::Moment;
 use std::time::Duration;
 
-/// How old a line has to be before it comes, while another directory has nothing.
+/// Age at which a line is delivered although another directory has no line yet.
 pub const HOLD: Duration = Duration::from_millis(200);
-/// A line that is so much ahead of the clock was not stamped by this clock, and does not wait for it.
+/// Lines this far ahead of the clock were stamped by another clock and do not wait.
 const AHEAD: Duration = Duration::from_secs(1);
 
-/// Which directory's line comes next.
+/// Order of lines across directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// That of the earliest stamp: one stream of all directories, for a person.
+    /// Earliest stamp first: one merged stream for people.
     ByTime,
-    /// That of the next directory which has a line: none waits for the backlog of another one.
+    /// Round robin: no directory waits for another directory's backlog.
     InTurn,
 }
 
@@ -25,25 +25,25 @@ pub enum Order {
 pub struct FollowSeveral {
     followers: Vec<Follower>,
     order: Order,
-    /// Which of them have gone to a line that has not come.
+    /// Followers with an undelivered line.
     has_line: Vec<bool>,
-    /// The one whose line came last; a line without a stamp stays with it.
+    /// Directory of the last line; an unstamped line stays with its directory.
     last: Option<usize>,
 }
 
-/// What there is next.
+/// Next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A line of the directory with this number.
+    /// Ready line of this directory.
     Line(usize),
-    /// A line that has to wait so long.
+    /// A line must wait this long.
     Wait(Duration),
-    /// Nothing.
+    /// No line.
     Nothing,
 }
 
 impl FollowSeveral {
-    /// Followers, by their numbers.
+    /// Numbers followers by index.
     pub fn new(followers: Vec<Follower>) -> FollowSeveral {
         let has_line = vec![false; followers.len()];
         FollowSeveral { followers, order: Order::ByTime, has_line, last: None }
@@ -54,7 +54,7 @@ impl FollowSeveral {
         self.order = order;
     }
 
-    /// Looks at the directories that are marked, and takes the marks away.
+    /// Looks at marked directories and clears their marks.
     pub fn look(&mut self, marks: &mut [bool]) {
         for (number, mark) in marks.iter_mut().enumerate() {
             if std::mem::take(mark) && !self.has_line[number] {
@@ -63,7 +63,7 @@ impl FollowSeveral {
         }
     }
 
-    /// What comes next, where it is `now`. None as the time lets nothing wait.
+    /// Next line at time `now`. If `now` is `None`, no line waits.
     pub fn next(&self, now: Option<Moment>) -> Next {
         if let Some(last) = self.last
             && self.has_line[last]
@@ -95,28 +95,28 @@ impl FollowSeveral {
         numbers.find(|&number| self.has_line[number]).map_or(Next::Nothing, Next::Line)
     }
 
-    /// The directory with this number.
+    /// Follower of this directory.
     pub fn follower(&self, number: usize) -> &Follower {
         &self.followers[number]
     }
 
-    /// Bytes left to be read of the files that are known.
+    /// Unread bytes of known files.
     pub fn left_len(&self) -> u64 {
         self.followers.iter().map(|follower| follower.chain().left_len()).sum()
     }
 
-    /// All directories.
+    /// All followers.
     pub fn followers_mut(&mut self) -> &mut [Follower] {
         &mut self.followers
     }
 
-    /// Adds a directory, which gets the next number.
+    /// Adds a directory with the next number.
     pub fn add(&mut self, follower: Follower) {
         self.followers.push(follower);
         self.has_line.push(false);
     }
 
-    /// Notes that the line of this directory is given out. It stays there until [`FollowSeveral::go_on`].
+    /// Marks this directory's line as delivered. It stays current until [`FollowSeveral::go_on`].
     pub fn give(&mut self, number: usize) -> &Follower {
         let follower = &mut self.followers[number];
         follower.take();
@@ -124,13 +124,13 @@ impl FollowSeveral {
         follower
     }
 
-    /// Goes to the next line of a directory after [`FollowSeveral::give`].
+    /// Advances a directory after [`FollowSeveral::give`].
     pub fn go_on(&mut self, number: usize) {
         self.has_line[number] = self.followers[number].advance();
     }
 }
 
-/// None where the line may come.
+/// `None` if already due.
 fn left_to_wait(now: Moment, moment: Moment) -> Option<Duration> {
     let left = moment.to_nanos() + HOLD.as_nanos().cast_signed() - now.to_nanos();
     let left = Duration::from_nanos(u64::try_from(left).ok()?);

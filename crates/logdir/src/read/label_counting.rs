@@ -1,8 +1,8 @@
-//! How the labels of a directory are counted, where nobody says it.
+//! Detects whether labels include leap seconds, if nothing states it.
 //!
-//! The last line of a file was written when the file was written last. If its label, counted as
-//! daemontools does, is some 27 seconds later than that, it has leap seconds in it. A directory without
-//! labels is told by the first that comes.
+//! A file's last line was written at the file's last modification. If its label, read with
+//! daemontools counting, is about 27 seconds ahead of mtime, the label includes leap seconds.
+//! Without any label yet, the first new label decides.
 
 use crate::label::Counting;
 use crate::read::decode::{Storage, storage};
@@ -11,22 +11,22 @@ use crate::read::stamp::StampParser;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-/// How many files are looked at, newest first, for one with a label in its end.
+/// Newest files searched for a final label.
 const FILES_MAX: usize = 4;
-/// Bytes looked at in the end of a file.
+/// Bytes read from each file's end.
 const TAIL_LEN: u64 = 4096;
-/// How far the label may be ahead of the file, in seconds, to be taken for one with leap seconds: the
-/// leap seconds since 2017, less half, and with as much to spare.
+/// Seconds by which a label with leap seconds is ahead of mtime: 27 leap seconds since 2017, with a
+/// margin of half that on both sides.
 const AHEAD_SECS: std::ops::Range<i64> = 14..40;
 
-/// Tells how labels are counted. None where there is no label yet to tell it by.
+/// Detects label counting. `None` without labels.
 pub fn detect(snapshot: &Snapshot) -> Option<Counting> {
     let ahead = snapshot.files.iter().rev().take(FILES_MAX).find_map(|link| {
         let handle = link.open(&snapshot.directory).ok().flatten()?;
         if storage(&handle).ok()? != Storage::Plain {
             return None;
         }
-        // Of the file as it is now, which may have grown since it was listed.
+        // Current metadata, since the file may have grown after the listing.
         let metadata = handle.metadata().ok()?;
         let start = metadata.len().saturating_sub(TAIL_LEN);
         let mut tail = vec![0; usize::try_from(metadata.len() - start).ok()?];
@@ -36,8 +36,8 @@ pub fn detect(snapshot: &Snapshot) -> Option<Counting> {
     ahead.map(|ahead| if AHEAD_SECS.contains(&ahead) { Counting::Leap } else { Counting::Ten })
 }
 
-/// The same by any label in a file, counted as daemontools does. None where the file was written at some
-/// other time.
+/// Detects counting from any label of a file, read with daemontools counting. `None` if the file
+/// was written at another time.
 pub fn detect_by(label_secs: i64, file: &File) -> Option<Counting> {
     let ahead = label_secs - file.metadata().ok()?.mtime();
     match ahead {

@@ -1,54 +1,54 @@
-//! The last line that was delivered, by which the place behind it is found again where the file is
-//! gone: because a processor made another one of it, or because it was removed.
+//! Remembers the last delivered line, to find the position after it when its file is gone: replaced
+//! by a processor, or removed.
 //!
-//! A stamp alone would not do. In the directories of most writers many lines share one.
+//! A stamp alone does not identify a line: most writers give many lines equal stamps.
 
 use crate::read::backward::Backward;
 use crate::read::chain::Chain;
 use crate::read::lines::{Line, LineStart};
 use crate::read::stamp::Moment;
 
-/// How many lines of one moment are told apart.
+/// Maximum lines distinguished within one moment.
 const HASHES_MAX: usize = 4096;
 
-/// What is remembered of the last line delivered.
+/// Last delivered line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastLine {
-    /// Its moment, or that of the last line before it with a stamp.
+    /// Moment of its stamp, or of the last stamped line before it.
     pub moment: Option<Moment>,
-    /// Its bytes, hashed.
+    /// Hash of its bytes.
     pub hash: u64,
-    /// How many lines of its moment were delivered with these bytes; at least 1 once there is a line.
+    /// Delivered lines with this moment and these bytes; at least 1 once a line was delivered.
     pub equal_count: usize,
-    /// How many lines of its moment were delivered.
+    /// Delivered lines with this moment.
     pub count: usize,
-    /// Hashes of the lines of its moment; at most [`HASHES_MAX`], and not kept in a cursor.
+    /// Hashes of lines with this moment; at most [`HASHES_MAX`], not stored in cursors.
     hashes: Vec<u64>,
 }
 
-/// Where the line behind an anchor is.
+/// Position after a remembered line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// The anchor was found, and this is behind it.
+    /// Directly after the line, which was found.
     Exact(LineStart),
-    /// The anchor is not there, and this is the first line that is later.
+    /// The line is missing; this is the first later line.
     Later(LineStart, Option<Moment>),
-    /// Nothing later is there.
+    /// No later line.
     Nothing,
 }
 
 impl LastLine {
-    /// One that was kept in a cursor.
+    /// Restores a line from a cursor.
     pub fn kept(moment: Option<Moment>, hash: u64, equal_count: usize, count: usize) -> LastLine {
         LastLine { moment, hash, equal_count, count, hashes: Vec::new() }
     }
 
-    /// As much of it as a cursor keeps.
+    /// Part stored in a cursor.
     pub fn to_keep(&self) -> LastLine {
         LastLine::kept(self.moment, self.hash, self.equal_count, self.count)
     }
 
-    /// That of the last line, from there on backward; of none where there is no line.
+    /// Reads backward from the last line; empty if no line exists.
     pub fn of_last(lines: &mut Backward) -> LastLine {
         if !lines.advance() {
             return LastLine::default();
@@ -63,7 +63,7 @@ impl LastLine {
         LastLine::kept(moment, hash_of_last, equal_count, count)
     }
 
-    /// Whether a line was delivered.
+    /// True if a line was delivered.
     pub fn is_set(&self) -> bool {
         self.count > 0
     }
@@ -87,7 +87,7 @@ impl LastLine {
         }
     }
 
-    /// Looks for the place behind the line in a chain that starts before it.
+    /// Searches for the position after this line. The chain must start before the line.
     pub fn find(&self, chain: &mut Chain) -> Behind {
         let mut moment = None;
         let (mut equal_count, mut count) = (0, 0);
@@ -97,7 +97,8 @@ impl LastLine {
             if let Some((LineStart { file, .. }, _)) = &later
                 && *file != chain.place().file
             {
-                // What is later has gone on into another file; the line is not behind that.
+                // Later lines continue in another file; the position is not after the remembered
+                // line.
                 break;
             }
             if moment == self.moment {
@@ -118,7 +119,7 @@ impl LastLine {
     }
 }
 
-/// FNV-1a: the same in every version of the program, which a cursor needs.
+/// FNV-1a hash. Cursors require an equal result in every version.
 pub fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,5 +1,5 @@
-//! How much history the running logger of a directory keeps: what it reports itself, else its own arguments,
-//! else its file `config`.
+//! Finds the retention limits of a directory's running logger: from its reported state, else its
+//! arguments, else its `config` file.
 
 use crate::read::list::Directory;
 use crate::read::reported::Reported;
@@ -12,12 +12,13 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-/// A `config` is not read beyond this, in bytes.
+/// Bytes read from a `config` file.
 const CONFIG_LEN_MAX: u64 = 64 * 1024;
-/// The values of svlogd without a `config`.
+/// svlogd's defaults without `config`.
 const SVLOGD: Limits = Limits { size: Some(1_000_000), number: Some(11), total: None, age: None };
 
-/// The limits in force. `None` if no logger runs, or if it is another than multilog, s6-log or svlogd.
+/// Retention limits in force. `None` if no logger runs, or if an unsupported logger runs: only
+/// multilog, s6-log and svlogd are supported.
 pub fn limits(
     directory: &Directory,
     writer: Option<Writer>,
@@ -40,7 +41,7 @@ pub fn limits(
     }
 }
 
-/// Reads the arguments of multilog and s6-log, where `s`, `n` and `S` hold for the directories after them.
+/// Reads arguments of multilog and s6-log: `s`, `n` and `S` apply to later directories.
 fn of_script<'a>(
     arguments: impl Iterator<Item = &'a [u8]>,
     is_s6: bool,
@@ -49,7 +50,7 @@ fn of_script<'a>(
     let mut limits =
         Limits { size: Some(SIZE_DEFAULT), number: Some(NUMBER_DEFAULT), ..Limits::default() };
     if is_s6 {
-        // s6-log keeps `n` archives beside `current`.
+        // s6-log keeps `n` archives plus `current`.
         limits.number = Some(NUMBER_DEFAULT + 1);
     }
     for argument in arguments {
@@ -69,7 +70,7 @@ fn of_script<'a>(
     None
 }
 
-/// The leading digits, as 0.76 reads them; none are 0.
+/// Leading digits, like 0.76; 0 without digits.
 fn parse(number: &[u8]) -> u64 {
     let digits = number.iter().take_while(|digit| digit.is_ascii_digit());
     digits.fold(0, |number: u64, digit| {
@@ -77,7 +78,7 @@ fn parse(number: &[u8]) -> u64 {
     })
 }
 
-/// True if an argument of a logger, relative to its unknown working directory, ends as this path does.
+/// True if a logger's argument, relative to an unknown working directory, ends like this path.
 fn is_same(argument: &Path, path: &Path) -> bool {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let argument = argument.canonicalize().unwrap_or_else(|_| argument.to_owned());
@@ -95,7 +96,7 @@ fn config(directory: &Directory) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Reads the `config` of svlogd, which keeps `n` archives beside `current`.
+/// Reads svlogd's `config`: `n` archives plus `current`.
 fn of_config(config: &str) -> Limits {
     let mut limits = SVLOGD;
     for line in config.lines() {

@@ -23,8 +23,8 @@ use std::rc::Rc;
 /// of these; if one did, the last listing counts.
 const TRIES_MAX: usize = 1000;
 
-/// Seconds after its last write until a `processed` counts as left over by a dead writer. A live writer renames
-/// `processed` immediately after it removes `previous`.
+/// Seconds after its last write until a `processed` counts as left over by a dead writer. A live
+/// writer renames `processed` immediately after it removes `previous`.
 const NAMING_SECS_MAX: i64 = 60;
 
 /// Open log directory.

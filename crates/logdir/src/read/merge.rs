@@ -1,8 +1,8 @@
-//! The lines of several directories as one stream, by the time of their stamps, forward and backward.
+//! Merges lines of several directories by stamp time, forward and backward.
 //!
-//! The merge is stable: lines of the same moment come in the order of their directories, and those of
-//! one directory stay in the order they were written, whatever their stamps say. A line without a stamp
-//! stays with the one before it.
+//! The merge is stable: lines with equal moments follow directory order, and lines of one directory
+//! keep their written order, whatever their stamps say. An unstamped line stays with the preceding
+//! line.
 
 use crate::read::backward::Backward;
 use crate::read::range_lines::RangeLines;
@@ -10,19 +10,19 @@ use crate::read::stamp::Moment;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What orders a directory that waits for its turn: the moment of its next line, then its number.
+/// Sort key of a waiting directory: next line's moment, then directory number.
 type Turn = Reverse<(Option<Moment>, usize)>;
 
-/// Several directories, one line after the other.
+/// Merges directories forward.
 pub struct Merge {
     sources: Vec<RangeLines>,
-    /// Directories whose next line has been gone to, but the one in `current`.
+    /// Directories with a line ready, except `current`.
     waiting: BinaryHeap<Turn>,
     current: Option<usize>,
 }
 
 impl Merge {
-    /// Goes to the first line of each source.
+    /// Advances every source to its first line.
     pub fn new(sources: Vec<RangeLines>) -> Merge {
         let mut merge = Merge { sources, waiting: BinaryHeap::new(), current: None };
         for number in 0..merge.sources.len() {
@@ -31,7 +31,7 @@ impl Merge {
         merge
     }
 
-    /// Goes to the next line of all. False when there is none.
+    /// Advances to the next line overall. False at the end.
     pub fn advance(&mut self) -> bool {
         let Some(current) = self.current else { return self.take_turn() };
         let source = &mut self.sources[current];
@@ -46,22 +46,22 @@ impl Merge {
         self.take_turn()
     }
 
-    /// The number of the source whose line was gone to.
+    /// Number of the current line's source.
     pub fn number(&self) -> usize {
         self.current.expect("a line was gone to")
     }
 
-    /// The source whose line was gone to.
+    /// Source of the current line.
     pub fn source(&self) -> &RangeLines {
         &self.sources[self.number()]
     }
 
-    /// Bytes left to be read.
+    /// Unread bytes.
     pub fn left_len(&self) -> u64 {
         self.sources.iter().map(|source| source.chain().left_len()).sum()
     }
 
-    /// All sources, by their numbers.
+    /// All sources, by number.
     pub fn sources_mut(&mut self) -> &mut [RangeLines] {
         &mut self.sources
     }
@@ -79,8 +79,8 @@ impl Merge {
     }
 }
 
-/// Several directories, a line before the other by time: exactly the reverse of a merge, as long as the
-/// stamps of each directory are in order.
+/// Merges directories backward by time: exactly reverses a forward merge if each directory's stamps
+/// are in order.
 pub struct BackwardMerge {
     sources: Vec<Backward>,
     waiting: BinaryHeap<(Option<Moment>, usize)>,
@@ -88,7 +88,7 @@ pub struct BackwardMerge {
 }
 
 impl BackwardMerge {
-    /// Goes to the last line of each.
+    /// Advances every source to its last line.
     pub fn new(sources: Vec<Backward>) -> BackwardMerge {
         let waiting = BinaryHeap::new();
         let mut merge = BackwardMerge { sources, waiting, current: None };
@@ -98,7 +98,7 @@ impl BackwardMerge {
         merge
     }
 
-    /// Goes to the line before. False when there is none.
+    /// Advances to the preceding line. False at the beginning.
     pub fn advance(&mut self) -> bool {
         if let Some(current) = self.current {
             self.wait_with(current);
@@ -107,18 +107,18 @@ impl BackwardMerge {
         self.current.is_some()
     }
 
-    /// The number of the source whose line was gone to, and that source.
+    /// Current line's source and number.
     pub fn source(&self) -> (usize, &Backward) {
         let number = self.current.expect("a line was gone to");
         (number, &self.sources[number])
     }
 
-    /// Bytes left to be read.
+    /// Unread bytes.
     pub fn left_len(&self) -> u64 {
         self.sources.iter().map(Backward::left_len).sum()
     }
 
-    /// All sources, by their numbers.
+    /// All sources, by number.
     pub fn sources_mut(&mut self) -> &mut [Backward] {
         &mut self.sources
     }

@@ -1,4 +1,4 @@
-//! The lines of one directory that are in a range of time, each with the moment it belongs to.
+//! Reads one directory's lines within a time range, each with its moment.
 
 use crate::read::Notice;
 use crate::read::chain::Chain;
@@ -8,22 +8,22 @@ use crate::read::snapshot::Snapshot;
 use crate::read::stamp::{Moment, Stamp, StampParser};
 use std::collections::HashSet;
 
-/// One directory, a line after the other.
+/// Lines of one directory.
 pub struct RangeLines {
     chain: Chain,
     range: Range,
-    /// Of the line gone to, or where it has no stamp of the last one that had.
+    /// Moment of the current line, or of the last stamped line before it.
     moment: Option<Moment>,
-    /// Whether lines have no stamps, so that every one of those read belongs to the range.
+    /// Lines have no stamps, so every line read belongs to the range.
     is_unstamped: bool,
-    /// Inodes of the files that end with their first lines beyond the range.
+    /// Inodes of ordered files: reading stops at their first lines after the range.
     ordered: HashSet<u64>,
-    /// Bytes of lines beyond the range that followed each other.
+    /// Bytes of consecutive lines after the range.
     beyond_len: u64,
 }
 
 impl RangeLines {
-    /// The lines of a range.
+    /// Reads the lines of a range.
     pub fn new(snapshot: &Snapshot, mut stamps: StampParser, range: Range) -> RangeLines {
         let plan = range::plan(snapshot, &mut stamps, range);
         let mut chain = Chain::new(snapshot.directory.clone(), stamps);
@@ -50,7 +50,7 @@ impl RangeLines {
         }
     }
 
-    /// The lines of a range from a place on; the first one belongs to this moment.
+    /// Reads a range from this place; `moment` belongs to the first line.
     pub fn from(
         snapshot: &Snapshot,
         stamps: StampParser,
@@ -64,12 +64,12 @@ impl RangeLines {
         for (count, link) in snapshot.files[number..].iter().enumerate() {
             chain.push(link.clone(), if count == 0 { place.offset } else { 0 });
         }
-        // Without a moment there is nothing that the range could leave out.
+        // Without a moment, the range cannot exclude any line.
         let is_unstamped = moment.is_none();
         RangeLines { chain, range, moment, is_unstamped, ordered: HashSet::new(), beyond_len: 0 }
     }
 
-    /// Goes to the next line of the range. False when there is none.
+    /// Advances within the range. False at its end.
     pub fn advance(&mut self) -> bool {
         while self.chain.advance() || self.chain.finish() {
             if let Some(stamp) = self.chain.stamp() {
@@ -99,37 +99,37 @@ impl RangeLines {
         false
     }
 
-    /// The moment the line gone to belongs to: its own, or that of the last one with a stamp.
+    /// Moment of the current line, or of the last stamped line before it.
     pub fn moment(&self) -> Option<Moment> {
         self.moment
     }
 
-    /// Whether the line gone to has to stay with the one before it.
+    /// True if the current line must follow the preceding line directly.
     pub fn is_attached(&self) -> bool {
         self.chain.stamp().is_none()
     }
 
-    /// The line gone to.
+    /// Current line.
     pub fn line(&self) -> Line<'_> {
         self.chain.line()
     }
 
-    /// The stamp of that line, if it has one.
+    /// Its stamp, if any.
     pub fn stamp(&self) -> Option<Stamp> {
         self.chain.stamp()
     }
 
-    /// Where that line starts.
+    /// Start of that line.
     pub fn place(&self) -> &LineStart {
         self.chain.place()
     }
 
-    /// What it reads from.
+    /// Underlying chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// What there was to tell since the last call.
+    /// Takes notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.chain.take_notices()
     }

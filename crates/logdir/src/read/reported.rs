@@ -1,4 +1,4 @@
-//! What the writer of a directory reports of itself, and what the system shows of other writers.
+//! Reads what a directory's writer reports, and what the kernel shows about other writers.
 
 use crate::format::WRITER;
 use crate::read::list::Directory;
@@ -7,20 +7,20 @@ use crate::writer_state::{STATE_LEN, WriterState};
 use std::fs;
 use std::io::Read;
 
-/// A state that changes while it is read is read again, this often.
+/// Attempts to read a changing state file.
 const TRIES_MAX: usize = 3;
 
-/// What is known of the program that writes a directory, or that wrote it last.
+/// Known facts about a directory's current or last writer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     /// Program name, and the version if our writer reported it.
     pub program: Option<String>,
-    /// The state of a writer that runs.
+    /// State of a running writer.
     pub state: Option<WriterState>,
 }
 
-/// Reads what a writer reports. Loggers other than ours report nothing, and their program is known only
-/// while they run.
+/// Reads a writer's report. Loggers other than ours report nothing; their program is known only
+/// while running.
 pub fn reported(directory: &Directory, writer: Option<Writer>) -> Reported {
     let state = read(directory);
     match writer {
@@ -45,8 +45,8 @@ fn read(directory: &Directory) -> Option<WriterState> {
     })
 }
 
-/// True if a state is that of the running process and not left over by an earlier writer. In a container a
-/// process has a number of its own as well.
+/// True if a state belongs to the running process, not to an earlier writer. A process in a
+/// container also has a container-local number.
 fn is_of(state: &WriterState, pid: Option<i32>) -> bool {
     let Some(pid) = pid else { return state.closed.is_none() };
     let own = state.pid.to_string();
@@ -58,7 +58,7 @@ fn is_of(state: &WriterState, pid: Option<i32>) -> bool {
     numbers.is_some_and(|numbers| numbers.split_whitespace().any(|number| number == own))
 }
 
-/// The name of a running program.
+/// Name of a running program.
 fn command(pid: i32) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(name.trim_end().to_owned())

@@ -1,7 +1,7 @@
-//! How many spaces stand between a date and the text.
+//! Detects how many spaces separate a date from the text.
 //!
-//! s6-log writes two after its dates and tai64nlocal writes one after the same dates, so the lines of a file
-//! decide. Otherwise a text that begins with spaces would lose one of them, or get one more.
+//! s6-log writes two spaces after a date, tai64nlocal writes one after equal dates, so a file's
+//! lines decide. A wrong guess would drop a leading space of the text or add one.
 
 use crate::read::decode;
 use crate::read::lines::LineStart;
@@ -10,13 +10,13 @@ use crate::read::stamp::StampParser;
 use std::fs::File;
 use std::rc::Rc;
 
-/// Bytes of a file that are looked at.
+/// Bytes examined per file.
 const HEAD_LEN: usize = 16 * 1024;
 
-/// How many spaces separate a date of the form that both s6-log and tai64nlocal write from the text.
+/// Spaces after a date of the form shared by s6-log and tai64nlocal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Separator {
-    /// Nothing is known of the file: two if there are exactly two, else one.
+    /// File unknown: two spaces if exactly two follow, otherwise one.
     #[default]
     Unknown,
     /// One: tai64nlocal.
@@ -26,8 +26,8 @@ pub enum Separator {
 }
 
 impl Separator {
-    /// What the first lines of a file tell: one space in any of them was written by tai64nlocal, since s6-log
-    /// always writes two; more than two in all of them were written by tai64nlocal too.
+    /// Decides from a file's first lines. A single space proves tai64nlocal, since s6-log always
+    /// writes two. More than two spaces in every line also mean tai64nlocal.
     pub fn of_lines(head: &[u8]) -> Separator {
         let mut found = Separator::Unknown;
         for line in head.split_inclusive(|&byte| byte == b'\n') {
@@ -36,7 +36,7 @@ impl Separator {
             };
             match (text.iter().take_while(|&&byte| byte == b' ').count(), found) {
                 (1, _) => return Separator::One,
-                // The rest of the line is not in the head.
+                // The head ends within these spaces.
                 (count, _) if count == text.len() => {}
                 (2, _) => found = Separator::Two,
                 (_, Separator::Unknown) => found = Separator::One,
@@ -46,7 +46,7 @@ impl Separator {
         found
     }
 
-    /// How many of these spaces separate.
+    /// Separator length among this many spaces.
     pub fn len(self, spaces_count: usize) -> usize {
         match self {
             Separator::Unknown if spaces_count == 2 => 2,
@@ -59,7 +59,7 @@ impl Separator {
 /// Bytes of `YYYY-MM-DD HH:MM:SS.NNNNNNNNN`.
 pub const SPACE_DATE_LEN: usize = 29;
 
-/// Whether a line begins with a date as s6-log and tai64nlocal write it.
+/// True for a line that begins with a date of s6-log or tai64nlocal.
 pub fn is_space_date(line: &[u8]) -> bool {
     const SHAPE: &[u8; SPACE_DATE_LEN] = b"0000-00-00 00:00:00.000000000";
     line.len() >= SPACE_DATE_LEN
@@ -69,16 +69,16 @@ pub fn is_space_date(line: &[u8]) -> bool {
         })
 }
 
-/// The separator of the files that lines are read from, one file after the other.
+/// Separator of each file, while lines are read file after file.
 #[derive(Debug, Default)]
 pub struct FileSeparator {
-    /// The file that the parser of stamps was last told of.
+    /// File whose separator the stamp parser uses.
     file: Option<Rc<LogFile>>,
 }
 
 impl FileSeparator {
-    /// Tells the parser how dates are separated in the file of this line, unless it knows. True if that may
-    /// change what the line was parsed to.
+    /// Sets the parser's separator for this line's file, unless already set. True if the line must
+    /// be parsed again.
     pub fn update(
         &mut self,
         line: &[u8],
@@ -90,7 +90,7 @@ impl FileSeparator {
         if is_known || !is_space_date(line) {
             return false;
         }
-        // A file that cannot be read is reported by those who read its lines.
+        // The line reader reports unreadable files.
         let head = handle.and_then(|handle| decode::head(&handle, HEAD_LEN).ok());
         let separator = head.map_or(Separator::Unknown, |head| Separator::of_lines(&head));
         stamps.set_separator(separator);

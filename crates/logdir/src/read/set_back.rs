@@ -1,8 +1,7 @@
-//! Which of two moments a date is of that a clock showed twice, for readers that do not begin at the first
-//! line.
+//! Resolves dates that a clock showed twice, for readers that do not start at the first line.
 //!
-//! Only the order of the lines tells it, so the lines of those hours are read forward once, up to the first
-//! line that was written after the clock had been set back.
+//! Only line order distinguishes the two moments. The repeated hours are therefore read forward
+//! once, up to the first line written after the clock was set back.
 
 use crate::read::lines::LineStart;
 use crate::read::range::Range;
@@ -10,29 +9,27 @@ use crate::read::range_lines::RangeLines;
 use crate::read::snapshot::Snapshot;
 use crate::read::stamp::{Moment, Stamp, StampParser};
 
-/// The changes of the clock among the files of a directory.
+/// Clock changes within a directory's files.
 pub struct SetBack {
     snapshot: Snapshot,
-    /// The change that was looked at last.
+    /// Most recently used change.
     known: Option<Change>,
 }
 
-/// One change.
 struct Change {
-    /// Dates that were shown twice have their earlier moment in here.
+    /// The earlier moments of all repeated dates are within these hours.
     hours: Range,
-    /// The first line after the change: the number of its file, and where it starts. `None` if there is no
-    /// such line.
+    /// First line after the change: file index and offset. `None` if no line follows the change.
     first: Option<(usize, u64)>,
 }
 
 impl SetBack {
-    /// Nothing is known yet of these files.
+    /// Starts without known changes.
     pub fn new(snapshot: Snapshot) -> SetBack {
         SetBack { snapshot, known: None }
     }
 
-    /// The stamp of the line that starts here, with the moment it is of.
+    /// Resolves the stamp of a line that starts at `place`.
     pub fn resolve(&mut self, stamp: Stamp, place: &LineStart, stamps: &StampParser) -> Stamp {
         let Some(later) = stamp.later else { return stamp };
         let is_known = self.known.as_ref().is_some_and(|known| known.hours.holds(stamp.moment));

@@ -1,4 +1,4 @@
-//! The files of a directory at one moment, open as far as they would be missed later.
+//! Captures a directory's files at one moment, and opens files that would be missed later.
 
 use crate::failure::{Failure, What};
 use crate::read::find::Location;
@@ -9,21 +9,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-/// The files of a directory at one moment. Those that will have other names soon are open.
+/// A directory's files at one moment. Files that will be renamed soon are open.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The directory.
     pub directory: Rc<Directory>,
-    /// Its files in the order of writing.
+    /// Files in writing order.
     pub files: Vec<ListedFile>,
 }
 
-/// A file to be read.
+/// A listed file.
 #[derive(Clone, Debug)]
 pub struct ListedFile {
-    /// What it is.
+    /// Listing entry.
     pub file: Rc<LogFile>,
-    /// The file itself, where it is open already.
+    /// Handle, if already open.
     pub handle: Option<Rc<File>>,
 }
 
@@ -38,7 +38,7 @@ impl Snapshot {
         }
     }
 
-    /// What was found.
+    /// Captures a found directory or file.
     pub fn of_place(place: &Location) -> Result<Snapshot, Failure> {
         match place {
             Location::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
@@ -51,12 +51,12 @@ impl Snapshot {
         }
     }
 
-    /// The number of the file in which a line starts; 0 if the file is not listed.
+    /// Index of the file that contains a line's start; 0 if not listed.
     pub fn number_of(&self, place: &LineStart) -> usize {
         self.files.iter().position(|link| link.file == place.file).unwrap_or(0)
     }
 
-    /// A single file as if it were all there is in its directory.
+    /// Captures a single file as if alone in its directory.
     pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
         let file = directory.file(name, Role::Alone)?;
         let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
@@ -66,7 +66,7 @@ impl Snapshot {
 }
 
 impl ListedFile {
-    /// Opens the file where it is not open yet. None where its name stands for another file by now.
+    /// Opens the file unless already open. `None` if its name now belongs to another file.
     pub fn open(&self, directory: &Directory) -> Result<Option<Rc<File>>, Failure> {
         match &self.handle {
             Some(handle) => Ok(Some(handle.clone())),
@@ -75,7 +75,7 @@ impl ListedFile {
     }
 }
 
-/// None where a file has another name by now. One that may not be read is left to whoever reads it.
+/// `None` if a file was renamed meanwhile. The reader reports unreadable files.
 fn open_unfinished(
     directory: &Directory,
     files: &[Rc<LogFile>],

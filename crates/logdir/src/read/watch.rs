@@ -1,5 +1,5 @@
-//! When to look at followed directories again: soon after something happened in one, where the system
-//! tells, and each once in a while in any case.
+//! Decides when to look at followed directories: soon after a file system event, and periodically
+//! even without events.
 
 use crate::read::list::Directory;
 use nix::errno::Errno;
@@ -11,31 +11,30 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The longest time for which a directory is not looked at, whatever the system tells.
+/// Maximum time between two looks, even without events.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches directories by their numbers.
+/// Watches directories by number.
 pub struct Watch {
-    /// `None` if the inotify limit of the system is reached.
+    /// `None` after reaching the kernel's inotify limit.
     inotify: Option<Inotify>,
-    /// What each watch is for. Files of one directory have one watch in common.
+    /// Purpose of each watch. Files of one directory share a watch.
     watched: HashMap<WatchDescriptor, Watched>,
-    /// How often something got the name of each directory since it was last asked.
+    /// Arrivals at each directory's path since the last check.
     arrivals: Vec<u32>,
     next_sweep: Instant,
 }
 
-/// A directory of the file system.
+/// Watched file system directory.
 #[derive(Debug, Default)]
 struct Watched {
-    /// The numbers for which everything in it counts.
+    /// Directories for which any event counts.
     numbers: Vec<usize>,
-    /// The numbers for which a name in it counts.
+    /// Directories for which only events of this name count.
     names: Vec<(OsString, usize)>,
 }
 
 impl Default for Watch {
-    /// Watches nothing yet.
     fn default() -> Watch {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok();
         Watch { inotify, watched: HashMap::new(), arrivals: Vec::new(), next_sweep: Instant::now() }
@@ -43,7 +42,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Watches another directory by this number, under its old name.
+    /// Watches a replacement directory under the old number.
     pub fn replace(&mut self, number: usize, directory: &Directory) {
         for watched in self.watched.values_mut() {
             watched.numbers.retain(|&known| known != number);
@@ -51,14 +50,14 @@ impl Watch {
         let is_unused = |watched: &Watched| watched.numbers.is_empty() && watched.names.is_empty();
         let old = self.watched.iter().find(|(_, watched)| is_unused(watched)).map(|(wd, _)| *wd);
         if let (Some(inotify), Some(descriptor)) = (&self.inotify, old) {
-            // Where the directory is gone, its watch is gone too.
+            // If the directory is gone, the kernel already removed its watch.
             let _ = inotify.rm_watch(descriptor);
             self.watched.remove(&descriptor);
         }
         self.add_inside(number, directory);
     }
 
-    /// Watches one more directory by this number, or a file by itself in it, and what gets its name.
+    /// Watches a directory, or a single file in it, and any replacement at its path.
     pub fn add(&mut self, number: usize, directory: &Directory, file_alone: Option<&[u8]>) {
         self.arrivals.resize(self.arrivals.len().max(number + 1), 0);
         let path = directory.path();
@@ -66,11 +65,11 @@ impl Watch {
             Some(name) => (Some(path), Some(OsStr::from_bytes(name))),
             None => (path.parent(), path.file_name()),
         };
-        // Before the directory itself: what replaces it after that is noticed.
+        // The parent is watched first, so that a later replacement is noticed.
         if let (Some(parent), Some(name)) = (parent, name) {
             let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            // The system reports two equal events that follow each other once. Between two arrivals there
-            // is a departure, except where a file is renamed over another one.
+            // The kernel merges two consecutive equal events. Between two arrivals there is a
+            // departure, except if a rename replaces the entry.
             let events =
                 AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVE | AddWatchFlags::IN_DELETE;
             if let Some(watched) = self.watch(parent, events) {
@@ -90,36 +89,36 @@ impl Watch {
         }
     }
 
-    /// None for a directory that cannot be watched. It is looked at when all are.
+    /// `None` for an unwatchable directory, which only the periodic sweep covers.
     fn watch(&mut self, path: &Path, events: AddWatchFlags) -> Option<&mut Watched> {
         let inotify = self.inotify.as_ref()?;
-        // One directory may be watched for both reasons.
+        // Keeps the directory's other watch reason.
         let added = AddWatchFlags::from_bits_retain(libc::IN_MASK_ADD);
         let descriptor = inotify.add_watch(path, events | added).ok()?;
         Some(self.watched.entry(descriptor).or_default())
     }
 
-    /// How often something got the name of this directory since [`Watch::forget_arrivals`].
+    /// Entries created at this directory's path since [`Watch::forget_arrivals`].
     pub fn arrivals(&self, number: usize) -> u32 {
         self.arrivals.get(number).copied().unwrap_or(0)
     }
 
-    /// Counts from 0 again.
+    /// Resets the arrival count.
     pub fn forget_arrivals(&mut self, number: usize) {
         self.arrivals[number] = 0;
     }
 
-    /// What becomes readable when something has happened.
+    /// Descriptor that becomes readable after an event.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// When all directories are looked at, whether something happens before or not.
+    /// Next periodic look at all directories.
     pub fn next_sweep(&self) -> Instant {
         self.next_sweep
     }
 
-    /// Marks the directories that should be looked at now.
+    /// Marks directories to look at now.
     pub fn mark(&mut self, marks: &mut [bool]) {
         let now = Instant::now();
         if self.next_sweep <= now {
@@ -141,15 +140,15 @@ impl Watch {
     }
     fn note(&mut self, event: InotifyEvent, marks: &mut [bool]) {
         let Some(watched) = self.watched.get(&event.wd) else {
-            // The queue was full, so that nobody knows what has been missed; or a watch is gone, and
-            // nothing was.
+            // The queue overflowed, so events were lost; or a watch was removed, and marking all is
+            // harmless.
             return marks.fill(true);
         };
         watched.numbers.iter().for_each(|&number| marks[number] = true);
         let is_arrival =
             event.mask.intersects(AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO);
         let is_it = |name: &OsString| is_arrival && event.name.as_ref() == Some(name);
-        // They are counted only. A directory that is being copied would be read before it is whole.
+        // Counted only: a directory being copied must not be read before the copy is complete.
         for (_, number) in watched.names.iter().filter(|(name, _)| is_it(name)) {
             self.arrivals[*number] = self.arrivals[*number].saturating_add(1);
         }

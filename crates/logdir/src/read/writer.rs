@@ -1,7 +1,7 @@
-//! Who writes a directory, told without disturbing whoever does.
+//! Detects a directory's writer without disturbing it.
 //!
-//! Trying the lock would make a logger fail that starts at that moment, so `lock` is never opened: the
-//! kernel's table of locks tells who has it. What it does not tell, the mode of `current` does.
+//! Trying the lock would make a starting logger fail, so `lock` is never opened: the kernel's lock
+//! table shows the holder. Without a holder, the mode of `current` decides.
 
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, LOCK, PREVIOUS, is_complete};
@@ -9,22 +9,22 @@ use crate::lock_table;
 use crate::read::find::Location;
 use crate::read::list::{Directory, Role};
 
-/// What the writer of a directory does.
+/// State of a directory's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// It runs; its process number where the kernel tells it.
+    /// Running, with its process number if the kernel shows it.
     Running(Option<i32>),
-    /// It ended in order, or has never been.
+    /// Exited cleanly, or never started.
     Clean,
-    /// It was interrupted, and nobody has taken the directory over yet.
+    /// Interrupted, and no other writer has started.
     Crashed,
 }
 
-/// Tells who writes a directory.
+/// Detects a directory's writer.
 ///
-/// A writer takes the lock before it unmarks `current`, and marks that before it gives the lock up, so
-/// the mode is looked at first. One that ends and another that starts in between would look like a
-/// crash; so that is believed only when it is seen twice.
+/// A writer takes the lock before it unmarks `current`, and marks `current` before it releases the
+/// lock, so this function reads the mode first. If a writer exits and another starts in between,
+/// that looks like a crash; a crash therefore counts only when seen twice.
 pub fn writer(directory: &Directory) -> Result<Writer, Failure> {
     match look(directory)? {
         Writer::Crashed => look(directory),
@@ -32,7 +32,7 @@ pub fn writer(directory: &Directory) -> Result<Writer, Failure> {
     }
 }
 
-/// The same of what was found; a file by itself has no writer.
+/// Writer of a found directory; `None` for a single file.
 pub fn of_place(place: &Location, directory: &Directory) -> Result<Option<Writer>, Failure> {
     match place {
         Location::Directory(_) => writer(directory).map(Some),

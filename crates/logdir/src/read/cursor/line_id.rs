@@ -1,10 +1,10 @@
-//! An id of a line that stays the same when the line is sent again, so that a receiver can leave out what
-//! it has.
+//! Computes an id that stays equal when a line is sent again, so that a receiver can drop
+//! duplicates.
 //!
-//! A file is told by the hash of its first line, a line by its offset and its stamp: none of these changes
-//! when the file is renamed or compressed. Without stamps files may begin alike. Then inode and time of
-//! birth count too, and a line that is sent again after its file was compressed has another id: a receiver
-//! stores it twice, which is better than never.
+//! The first line's hash identifies the file; offset and stamp identify the line. Renaming or
+//! compressing a file changes none of these. Without stamps, files may begin alike, so inode and
+//! birth time are included. An unstamped line sent again after compression therefore gets another
+//! id: the receiver stores a duplicate, which is better than losing the line.
 
 use crate::label::Label;
 use crate::read::cursor::Identity;
@@ -12,30 +12,30 @@ use crate::read::last_line::hash;
 use crate::read::stamp::Moment;
 use std::fmt;
 
-/// The id of a line or of a piece of one, as one word of letters, digits and dots.
+/// Id of a line or piece: one word of letters, digits and dots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineId {
     file_hash: u64,
     offset: u64,
-    /// Seconds since 1970 and nanoseconds.
+    /// Seconds since 1970, nanoseconds.
     stamp: Option<(i64, u32)>,
 }
 
 impl LineId {
-    /// Of a line with a stamp. `offset` is where the line starts.
+    /// Id of a stamped line that starts at `offset`.
     pub fn stamped(first_line_hash: u64, offset: u64, moment: Moment) -> LineId {
         let stamp = Some((moment.unix_secs, moment.nanos));
         LineId { file_hash: first_line_hash, offset, stamp }
     }
 
-    /// Of a line without a stamp.
+    /// Id of an unstamped line.
     pub fn unstamped(first_line_hash: u64, identity: &Identity, offset: u64) -> LineId {
         let Identity { inode, born, .. } = identity;
         let file_hash = hash(format!("{first_line_hash:x} {inode} {born}").as_bytes());
         LineId { file_hash, offset, stamp: None }
     }
 
-    /// Of a line without a stamp whose file cannot be told.
+    /// Id of an unstamped line in an unidentified file.
     pub fn of_text(text: &[u8], offset: u64) -> LineId {
         LineId { file_hash: hash(text), offset, stamp: None }
     }
@@ -74,7 +74,7 @@ mod tests {
         let id = LineId::unstamped(7, &identity, 0);
         assert_ne!(id, LineId::unstamped(7, &Identity { inode: 2, ..identity }, 0));
         assert_ne!(id, LineId::unstamped(7, &Identity { born: 3, ..identity }, 0));
-        // The rest of the file is written later.
+        // The file grew later.
         assert_eq!(id, LineId::unstamped(7, &Identity { head_hash: 4, ..identity }, 0));
         assert_ne!(LineId::stamped(7, 0, MOMENT), LineId::stamped(7, 1, MOMENT));
     }

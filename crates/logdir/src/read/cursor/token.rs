@@ -1,15 +1,16 @@
-//! A cursor as one word, for whoever keeps it himself: how far every directory was read when a line was
-//! shown, all of it needed, since several directories do not come in an order that one of them tells.
+//! Encodes a cursor as one word, for callers that store cursors: the delivered position of every
+//! directory when a line was shown. Every position is needed, since lines of several directories have
+//! no common order from which one position would give the others.
 //!
-//! It says the same as the file of a cursor, in hexadecimal numbers and without a byte that a shell or
-//! JSON would have to quote:
+//! The word holds the contents of a cursor file as hexadecimal numbers, without bytes that a shell or
+//! JSON must quote:
 //!
 //! ```text
 //! 1-CHECK-DIRECTORY-DIRECTORY...    a DIRECTORY being
 //! PATH.INODE.BORN.HEAD_LEN.HEAD_HASH.OFFSET.LABEL.SECS.NANOS.HASH.EQUAL_COUNT.COUNT
 //! ```
 //!
-//! PATH is hashed, LABEL the archive's, where it is one. What is not known is empty.
+//! PATH is hashed; LABEL is an archive's label. Unknown fields are empty.
 
 use crate::label::LABEL_LEN;
 use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
@@ -23,7 +24,7 @@ use std::path::Path;
 const VERSION: &str = "1";
 const FIELDS: usize = 12;
 
-/// What a word knows.
+/// Cursor in one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(BTreeMap<u64, Position>);
 
@@ -38,13 +39,13 @@ impl Cursor {
         parts.split('-').map(parse_part).collect::<Option<_>>().map(Cursor)
     }
 
-    /// The cursor of these directories.
+    /// Creates a cursor from directory positions.
     pub fn of<'a>(positions: impl IntoIterator<Item = (&'a Path, &'a Position)>) -> Cursor {
         let positions = positions.into_iter();
         Cursor(positions.map(|(path, position)| (path_hash(path), position.clone())).collect())
     }
 
-    /// How far a directory was read.
+    /// Delivered position of a directory.
     pub fn position(&self, directory: &Path) -> Option<&Position> {
         self.0.get(&path_hash(directory))
     }
@@ -60,11 +61,11 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Appends the word of these parts, one for each directory.
+/// Appends a cursor made of these directory parts.
 pub fn append(parts: &[String], to: &mut String) {
     let start = to.len();
     to.push_str(VERSION);
-    // The check comes in front, but counts what is behind it.
+    // The checksum precedes the text it covers.
     to.push_str("-00000000");
     let checked = to.len() + 1;
     for part in parts {
@@ -75,7 +76,7 @@ pub fn append(parts: &[String], to: &mut String) {
     to.replace_range(start + VERSION.len() + 1..checked - 1, &check);
 }
 
-/// The part of one directory.
+/// One directory's part of a cursor.
 pub fn part(directory: &Path, position: &Position) -> String {
     part_of(path_hash(directory), position)
 }
@@ -107,8 +108,7 @@ fn part_of(path_hash: u64, position: &Position) -> String {
     part
 }
 
-/// The label of an archive's name, without the `@`. What else a file is called does not tell it from
-/// others.
+/// Label from an archive's name, without `@`. Other names do not identify a file.
 fn label_of(name: &[u8]) -> &str {
     let label = crate::format::parse_archive_name(name).and_then(|_| name.get(1..LABEL_LEN));
     label.and_then(|label| std::str::from_utf8(label).ok()).unwrap_or_default()

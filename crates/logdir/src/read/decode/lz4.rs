@@ -1,37 +1,37 @@
-//! LZ4, frame after frame. Blocks have at most 4 MiB, so what is held is bounded by the format.
+//! Decodes LZ4, frame after frame. Blocks hold at most 4 MiB, so the format bounds memory.
 
 use super::At;
 use lz4_flex::frame::{Error, FrameDecoder};
 use std::io::{self, BufReader, Read};
 
-/// Where a frame says what it has: after the magic number.
+/// Offset of the flags, after the magic number.
 const FLAGS_POS: u64 = 4;
-/// The flag of a frame whose end mark is followed by a checksum.
+/// Flag for a checksum after the end mark.
 const HAS_CHECKSUM: u8 = 0x04;
 /// Bytes of an end mark, and of a checksum.
 const MARK_LEN: u64 = 4;
 
-/// The frames of an LZ4 file, one after the other.
+/// Frames of an LZ4 file.
 pub struct Lz4Frames {
     decoder: FrameDecoder<BufReader<At>>,
-    /// Where in the file the frame begins that is decoded.
+    /// File offset of the current frame.
     frame_pos: u64,
 }
 
 impl Lz4Frames {
-    /// The frames of a file that begins with one.
+    /// Decodes a file that begins with a frame.
     pub fn new(input: BufReader<At>) -> Lz4Frames {
         Lz4Frames { decoder: FrameDecoder::new(input), frame_pos: 0 }
     }
 
-    /// What the decoder has taken of the file.
+    /// File offset the decoder has consumed up to.
     fn pos(&self) -> u64 {
         let input = self.decoder.get_ref();
         input.get_ref().pos - input.buffer().len() as u64
     }
 
-    /// Ends a frame. The decoder takes the end of a file for the end of a frame, so it is checked that the
-    /// frame has its end mark.
+    /// Ends a frame. The decoder accepts end of file as end of frame, so this function checks for
+    /// the end mark.
     fn end_frame(&self, end: u64) -> io::Result<()> {
         let file = &self.decoder.get_ref().get_ref().file;
         let mut flags = [0];
@@ -76,7 +76,7 @@ impl Read for Lz4Frames {
     }
 }
 
-/// The length of a frame that decoders pass over.
+/// Length of a skippable frame.
 fn skippable_len(error: &io::Error) -> Option<u32> {
     match error.get_ref()?.downcast_ref()? {
         Error::SkippableFrame(len) => Some(*len),

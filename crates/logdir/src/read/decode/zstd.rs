@@ -1,33 +1,32 @@
-//! Zstandard, frame after frame, with a bounded window.
+//! Decodes Zstandard, frame after frame, with a bounded window.
 
 use super::At;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The largest window of a frame that is decoded: 8 MiB is what every decoder must accept (RFC 8878), and
-/// more than `zstd -19` uses.
+/// Maximum window: every decoder must accept 8 MiB (RFC 8878), and `zstd -19` uses less.
 const WINDOW_MAX: u64 = 8 * 1024 * 1024;
-/// Bytes decoded at once.
+/// Bytes decoded per step.
 const STEP_LEN: usize = 64 * 1024;
 
-/// The frames of a Zstandard file, one after the other.
+/// Frames of a Zstandard file.
 pub struct ZstdFrames {
     input: BufReader<At>,
     decoder: FrameDecoder,
-    /// Whether `decoder` is in the middle of a frame.
+    /// True within a frame.
     in_frame: bool,
 }
 
 impl ZstdFrames {
-    /// The frames of a file that begins with one.
+    /// Decodes a file that begins with a frame.
     pub fn new(input: BufReader<At>) -> ZstdFrames {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WINDOW_MAX);
         ZstdFrames { input, decoder, in_frame: false }
     }
 
-    /// Begins the next frame, passing over those without contents. False at the end of the file.
+    /// Starts the next frame and skips skippable frames. False at end of file.
     fn begin_frame(&mut self) -> io::Result<bool> {
         while !self.input.fill_buf()?.is_empty() {
             match self.decoder.reset(&mut self.input) {
@@ -50,7 +49,7 @@ impl ZstdFrames {
         Ok(false)
     }
 
-    /// The decoder does not tell whether contents are damaged or end too early.
+    /// The decoder reports damage and truncation alike, so this function distinguishes them.
     fn broken(&mut self, error: FrameDecoderError) -> io::Error {
         let is_at_end = self.input.fill_buf().is_ok_and(<[u8]>::is_empty);
         let kind = match is_at_end {

@@ -1,4 +1,4 @@
-//! With which line of a directory a consumer begins that has no position in it.
+//! Chooses a consumer's first line in a directory without a saved position.
 
 use crate::failure::Failure;
 use crate::read::cursor::Position;
@@ -13,34 +13,34 @@ use crate::read::snapshot::Snapshot;
 use crate::read::stamp::{Moment, StampParser};
 use std::path::{Path, PathBuf};
 
-/// The first line to be delivered where the cursor file knows nothing of a directory.
+/// First line to deliver from a directory unknown to the cursor file.
 #[derive(Clone, Debug)]
 pub enum Start {
-    /// The oldest line that is there.
+    /// Oldest existing line.
     Oldest,
-    /// The first line that is written from now on.
+    /// First line written from now on.
     Newest,
-    /// The first line from a moment on.
+    /// First line from this moment on.
     Since(Moment),
-    /// The line after this cursor. In a directory that the cursor does not know, the oldest line.
+    /// Line after this cursor. For a directory unknown to the cursor: the oldest line.
     After(Cursor),
 }
 
-/// A directory, or a file by itself, opened to be followed from a position.
+/// A directory or single file, opened for following from a position.
 pub struct StartedDirectory {
-    /// The absolute path. A cursor knows the directory by it.
+    /// Absolute path, used by cursors to identify the directory.
     pub path: PathBuf,
-    /// The files that are there now.
+    /// Existing files.
     pub snapshot: Snapshot,
-    /// How stamps are read.
+    /// Stamp parser.
     pub stamps: StampParser,
-    /// How far lines were delivered.
+    /// Delivered position.
     pub position: Position,
 }
 
 impl StartedDirectory {
-    /// Opens the directory at a path, or the file, if that is what the path leads to. `known` is what a
-    /// cursor file says of it.
+    /// Opens a directory or single file at `path`. `known` looks up its position in the cursor
+    /// file.
     pub fn open(
         path: &Path,
         start: &Start,
@@ -78,14 +78,14 @@ fn first_position(
     position_before(snapshot, stamps, place.as_ref())
 }
 
-/// Where the first line from a moment on starts. None if there is none yet.
+/// Start of the first line from a moment on. `None` if no such line exists.
 pub fn place_since(snapshot: &Snapshot, stamps: &StampParser, since: Moment) -> Option<LineStart> {
     let range = Range { since: Some(since), until: None };
     let mut lines = RangeLines::new(snapshot, stamps.clone(), range);
     lines.advance().then(|| lines.place().clone())
 }
 
-/// Where the first line of all starts. None if there is no file.
+/// Start of the oldest line. `None` without files.
 pub fn first_place(snapshot: &Snapshot) -> Option<LineStart> {
     let link = snapshot.files.first()?;
     Some(LineStart { file: link.file.clone(), offset: 0 })

@@ -1,32 +1,30 @@
-//! Lines that were given to a consumer and are not acknowledged yet. Pure.
+//! Tracks lines delivered to a consumer but not yet acknowledged. Pure.
 //!
-//! Acknowledgements may arrive in any order. A directory counts as delivered up to a line only when that
-//! line and all lines before it were acknowledged.
+//! Acknowledgements may arrive in any order. A directory counts as delivered up to a line only when
+//! that line and all lines before it were acknowledged.
 
 use std::collections::VecDeque;
 
-/// Names a line that was given out. It is valid for the `Follow` that gave it.
+/// Identifies a delivered line. Valid only for the `Follow` that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
     directory: usize,
-    /// Counts the lines of the directory.
     number: u64,
 }
 
-/// The most that may be given out and not acknowledged, in all directories together.
+/// Limits on unacknowledged lines, summed over all directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Lines.
+    /// Maximum lines.
     pub lines_max: usize,
-    /// Bytes of these lines. A single line may be longer.
+    /// Maximum bytes. A single line may be longer.
     pub len_max: usize,
 }
 
-/// The window, with a position of type `T` after each line.
+/// Unacknowledged lines, each with the position of type `T` after it.
 #[derive(Debug)]
 pub struct Unacked<T> {
     directories: Vec<DirectoryLines<T>>,
-    /// Lines in the window.
     count: usize,
     /// Bytes of these lines.
     len: usize,
@@ -34,11 +32,11 @@ pub struct Unacked<T> {
 
 #[derive(Debug)]
 struct DirectoryLines<T> {
-    /// The number of the first of `lines`.
+    /// Number of the first line.
     first: u64,
-    /// All lines from the first that is not acknowledged on.
+    /// Lines from the first unacknowledged line on.
     lines: VecDeque<GivenLine<T>>,
-    /// The position after the last line of the acknowledged prefix, until it is taken.
+    /// Position after the acknowledged prefix, until `take_reached`.
     reached: Option<T>,
 }
 
@@ -50,17 +48,16 @@ struct GivenLine<T> {
 }
 
 impl<T> Unacked<T> {
-    /// An empty window of no directories.
     pub fn new() -> Unacked<T> {
         Unacked { directories: Vec::new(), count: 0, len: 0 }
     }
 
-    /// Adds a directory; they are numbered from 0.
+    /// Adds a directory; numbers start at 0.
     pub fn add_directory(&mut self) {
         self.directories.push(DirectoryLines { first: 0, lines: VecDeque::new(), reached: None });
     }
 
-    /// Notes that a line of `len` bytes was given out, and the position after it.
+    /// Records a delivered line of `len` bytes and the position after it.
     pub fn give(&mut self, directory: usize, len: usize, after: T) -> Ticket {
         let lines = &mut self.directories[directory];
         let number = lines.first + lines.lines.len() as u64;
@@ -70,7 +67,8 @@ impl<T> Unacked<T> {
         Ticket { directory, number }
     }
 
-    /// Notes an acknowledgement. Returns the bytes of the line; none if the ticket was acknowledged before.
+    /// Records an acknowledgement. Returns the line's bytes, or `None` if the ticket was already
+    /// acknowledged.
     pub fn ack(&mut self, ticket: Ticket) -> Option<usize> {
         let directory = self.directories.get_mut(ticket.directory)?;
         let pos = usize::try_from(ticket.number.checked_sub(directory.first)?).ok()?;
@@ -83,18 +81,18 @@ impl<T> Unacked<T> {
         Some(len)
     }
 
-    /// True if no further line may be given out. Acknowledged lines after an unacknowledged one count too,
-    /// because they are repeated with it after a kill.
+    /// True if no further line may be delivered. Acknowledged lines after an unacknowledged line
+    /// count too, because a killed consumer receives them again.
     pub fn is_full(&self, window: Window) -> bool {
         self.count >= window.lines_max.max(1) || (self.count > 0 && self.len >= window.len_max)
     }
 
-    /// Lines given out and not delivered.
+    /// Delivered, unacknowledged lines.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The position each directory was delivered up to, where it advanced since the last call.
+    /// Takes each directory's acknowledged position if it advanced since the last call.
     pub fn take_reached(&mut self) -> impl Iterator<Item = (usize, T)> {
         let directories = self.directories.iter_mut().enumerate();
         directories.filter_map(|(number, directory)| Some((number, directory.reached.take()?)))
@@ -102,7 +100,7 @@ impl<T> Unacked<T> {
 }
 
 impl<T> DirectoryLines<T> {
-    /// Removes the acknowledged lines in front. Returns how many they are, and their bytes.
+    /// Removes acknowledged lines from the front. Returns their count and bytes.
     fn take_prefix(&mut self) -> (usize, usize) {
         let (mut count, mut len) = (0, 0);
         while self.lines.front().is_some_and(|line| line.is_acked) {

@@ -1,4 +1,4 @@
-//! What the lines themselves tell, all of them, file after file.
+//! Checks the contents of all lines, file after file.
 
 use super::{Findings, Kind};
 use crate::label::{LABEL_LEN, Label};
@@ -12,13 +12,13 @@ use crate::read::writer::Writer;
 use memchr::memchr_iter;
 use std::rc::Rc;
 
-/// A file may be named so much earlier than the last line in it says, in seconds.
+/// Seconds by which an archive's name may precede its last line.
 const SLACK_SECS: i64 = 2;
-/// A label within a line is that of another line where it is at most so much later, in seconds: a line
-/// that tells of some other moment is not joined to anything.
+/// Maximum seconds by which a joined line's label may follow the first label. A later label is text
+/// that mentions another moment.
 const JOINED_SECS_MAX: f64 = 86_400.0;
 
-/// Judges all lines of a directory.
+/// Checks all lines of a directory.
 pub fn judge(
     snapshot: &Snapshot,
     stamps: &StampParser,
@@ -49,16 +49,16 @@ pub fn judge(
     findings.note(chain.take_notices());
 }
 
-/// What is known of the file that is being read, and of the line before.
+/// Facts about the current file and the preceding line.
 #[derive(Default)]
 struct State {
     file: Option<Rc<LogFile>>,
     before: Option<Moment>,
-    /// The latest moment in the file, and where it is.
+    /// Latest moment in the file, and its offset.
     latest: Option<(Moment, u64)>,
-    /// How often stamps step back in it, the first place, and the widest step in seconds.
+    /// Count of backward stamp steps, first offset, and largest step in seconds.
     steps: Option<(u64, u64, f64)>,
-    /// How many of its lines have two labels, and where the first is.
+    /// Count of lines with two labels, and the first offset.
     twice: Option<(u64, u64)>,
 }
 
@@ -87,7 +87,7 @@ impl State {
         self.twice = Some((count + 1, first));
     }
 
-    /// Tells what there is to tell of a file as a whole.
+    /// Reports findings about a complete file.
     fn leave_file(&mut self, stamps: &StampParser, findings: &mut Findings) {
         let (steps, latest, twice) = (self.steps.take(), self.latest.take(), self.twice.take());
         let Some(file) = self.file.take() else { return };
@@ -124,7 +124,7 @@ fn judge_zeros(line: Line<'_>, place: &LineStart, findings: &mut Findings) {
     }
 }
 
-/// Judges the end of the last line, which is that of `current` where this is there.
+/// Checks the last line's end; that line belongs to `current` if `current` exists.
 fn judge_end(line: Line<'_>, place: &LineStart, writer: Option<Writer>, findings: &mut Findings) {
     let kind = match (line.ending, writer) {
         (Ending::Open, Some(Writer::Crashed)) => Kind::Torn,
@@ -134,12 +134,12 @@ fn judge_end(line: Line<'_>, place: &LineStart, writer: Option<Writer>, findings
     findings.add(kind, &place.file.name, Some(place.offset), String::new());
 }
 
-/// A label in a line behind that of its own.
+/// Second label within a line.
 enum Within {
     Nothing,
-    /// Right behind its own.
+    /// Directly after the first label.
     Second,
-    /// So many bytes behind the start of the line: that of a line which was joined to it.
+    /// At this byte offset in the line: another line was joined here.
     OtherLine(usize),
 }
 

@@ -1,4 +1,4 @@
-//! What names and modes tell, without reading a file.
+//! Checks names and modes without reading files.
 
 use super::{Findings, Kind};
 use crate::failure::Failure;
@@ -16,32 +16,33 @@ use std::os::unix::fs::FileExt;
 
 /// svlogd's settings.
 const CONFIG: &[u8] = b"config";
-/// Where this is, a service lives in the same directory, and most names are not of the logger.
+/// A directory with `run` is also a service directory: most of its names do not belong to the
+/// logger.
 const RUN: &[u8] = b"run";
-/// A clock may be ahead of ours by so much, in seconds.
+/// Tolerated seconds between clocks before an archive counts as future.
 const AHEAD_SECS_MAX: i64 = 60;
-/// Bytes of a status file: a line of 1000 and a newline (multilog(8)).
+/// Size of a status file: 1000 bytes and a newline (multilog(8)).
 const STATUS_LEN: u64 = 1001;
 
 const EVERYBODY_MAY_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 const OWNER_MAY_READ: u32 = 0o400;
 
-/// What a name is in a log directory.
+/// Role of a name in a log directory.
 enum Name {
-    /// Lines are in it: `current`, and archives by how they were finished.
+    /// Holds lines: `current`, and archives by finishing code.
     Current,
     Archive(Moment, Code),
-    /// Of a rotation: `previous`, `processed`, `newstate`, and svlogd's `@label.t`.
+    /// Rotation files: `previous`, `processed`, `newstate`, and svlogd's `@label.t`.
     OfRotation,
     /// `lock`, `state` and `config`.
     Standing,
-    /// Counted as an archive by multilog, and none.
+    /// Counted as an archive by multilog, without being an archive.
     NoArchive,
     Other,
 }
 
-/// Judges all names in a directory.
+/// Checks all names of a directory.
 pub fn judge(
     directory: &Directory,
     stamps: &StampParser,
@@ -61,7 +62,7 @@ pub fn judge(
     judge_directory(directory, findings)?;
     let mut entries = Vec::with_capacity(names.len());
     for name in &names {
-        // Gone while we look: a writer runs.
+        // Removed meanwhile by a running writer.
         let Some(stat) = directory.stat(name)? else { continue };
         entries.push((name, stat));
     }
@@ -76,7 +77,7 @@ pub fn judge(
             Name::Other if is_service || is_status_file(directory, name, stat) => {}
             Name::Other => findings.add(Kind::Foreign, name, None, String::new()),
             Name::NoArchive => findings.add(Kind::NoArchive, name, None, String::new()),
-            // It waits for its processor, and has the name of an archive meanwhile.
+            // While its processor runs, `previous` also has an archive name.
             Name::OfRotation if *name == PREVIOUS && archives.contains(&stat.st_ino) => {}
             Name::Current | Name::Archive(..) | Name::OfRotation | Name::Standing => {
                 judge_file(name, &kind, stat, writer, findings);
@@ -147,7 +148,8 @@ fn judge_file(name: &[u8], kind: &Name, stat: &FileStat, writer: Writer, finding
     }
 }
 
-/// A writer that ends marks `current` before it gives up its lock, so who has that is asked once more.
+/// An exiting writer marks `current` before it releases the lock, so the mode is read again after
+/// the lock.
 fn judge_mark(
     directory: &Directory,
     kind: &Name,
@@ -166,7 +168,8 @@ fn judge_mark(
     Ok(())
 }
 
-/// Archives are only removed, which their owner has no say in; the others are opened.
+/// Archives are exempt: loggers only remove archives, which does not depend on the file's owner.
+/// Loggers open the other files.
 fn judge_owner(
     name: &[u8],
     kind: &Name,
@@ -181,7 +184,7 @@ fn judge_owner(
     }
 }
 
-/// Whether `=` of multilog made a file, which people let it do in log directories.
+/// True for a status file of multilog's `=`. Users put status files into log directories.
 fn is_status_file(directory: &Directory, name: &[u8], stat: &FileStat) -> bool {
     let is_regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
     match u64::try_from(stat.st_size) {
@@ -194,7 +197,7 @@ fn is_status_file(directory: &Directory, name: &[u8], stat: &FileStat) -> bool {
     }
 }
 
-/// Finds archives that stand beside a compressed copy of themselves.
+/// Finds archives that exist beside their compressed copy.
 fn judge_copies(names: &[Vec<u8>], findings: &mut Findings) {
     for pair in names.windows(2) {
         let [name, next] = pair else { continue };

@@ -1,8 +1,7 @@
-//! Where following begins, and where it goes on when the file at hand is gone: behind the last line that was
-//! delivered, in whatever there is of it.
+//! Finds the resume position: after the last delivered line, even if its file is gone.
 //!
-//! First the file is looked for, by what it begins with; then the line, by its stamp and hash. What may be
-//! missing then is told.
+//! The search first identifies the file by its head, then the line by stamp and hash. Possible
+//! losses are reported.
 
 use crate::failure::Failure;
 use crate::read::Notice;
@@ -17,11 +16,11 @@ use crate::read::snapshot::ListedFile;
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
-/// An archive may be named so much earlier than its last line says, in seconds.
+/// Seconds by which an archive's name may precede its last line.
 const SLACK_SECS: i64 = 2;
 
 impl Follower {
-    /// Goes on where a position says, in the files there are.
+    /// Resumes at a saved position among the listed files.
     pub(super) fn resume(&mut self, files: &[ListedFile], position: Position) {
         self.last_line = position.last_line;
         self.moment = self.last_line.moment;
@@ -34,13 +33,13 @@ impl Follower {
             return self.push_all(&files[number..], file.offset);
         }
         if !self.last_line.is_set() {
-            // Nothing was delivered, and the file that was the first then may be gone.
+            // No line was delivered, and the first file of that time may be gone.
             if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
                 self.open_gap();
             }
             return self.push_all(files, 0);
         }
-        // What was there when the cursor was written is not known any more.
+        // The directory's contents at cursor time are unknown.
         self.seen = SeenFiles::default();
         let found = match files {
             [ListedFile { file, .. }] if file.role == Role::Alone => {
@@ -51,7 +50,7 @@ impl Follower {
         self.note_failure(found);
     }
 
-    /// The file of a position, by its inode or, where it was compressed since, by its label.
+    /// Finds a position's file by inode or, if compressed since, by label.
     fn find_file(&self, files: &[ListedFile], wanted: &FilePosition) -> Option<usize> {
         let by_inode = |link: &ListedFile| {
             let handle = link.open(&self.directory).ok().flatten()?;
@@ -75,14 +74,14 @@ impl Follower {
         find(&by_inode).or_else(|| find(&by_label))
     }
 
-    /// Finds the place behind the last line that was delivered, since its file is gone. False where that
-    /// has to wait.
+    /// Finds the position after the last delivered line, whose file is gone. False if the search
+    /// must wait.
     pub(super) fn find_again(&mut self) -> Result<bool, Failure> {
         let Some(files) = self.directory.list_settled()? else { return Ok(false) };
         self.find_again_in(&files)
     }
 
-    /// Searches a complete listing for the place after the last line.
+    /// Searches a complete listing for the position after the last line.
     fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
         self.note_current_replaced(files);
         let candidates = self.candidates(files);
@@ -92,7 +91,7 @@ impl Follower {
         }
         self.seen = SeenFiles::of(files, &links);
         if self.last_line.moment.is_none() {
-            // Nothing tells lines without stamps apart. Sending some again is better than losing them.
+            // Unstamped lines cannot be distinguished. Repeating some is better than losing them.
             if self.last_line.is_set() {
                 self.open_gap();
             }
@@ -108,8 +107,8 @@ impl Follower {
                 self.open_gap();
                 self.push_from(links, &place);
             }
-            // The archives have been delivered, or are older. `current` has not: it is not the file that
-            // was read, whatever its stamps say.
+            // All archives are delivered or older. `current` is unread: it is a new file, whatever
+            // its stamps say.
             Behind::Nothing => {
                 let end = links.iter().position(|link| link.file.label().is_none());
                 let Some(number) = end else { return Ok(false) };
@@ -122,8 +121,9 @@ impl Follower {
         Ok(true)
     }
 
-    /// Reports that `current` was removed or replaced by another program, if that explains why the last file
-    /// is not listed: it has no name any more, and no archive is new. A processor makes an archive.
+    /// Reports that another program removed or replaced `current`, if that explains why the last
+    /// file is not listed: the file has no name left and no archive is new. A processor would have
+    /// made an archive.
     fn note_current_replaced(&mut self, files: &[Rc<LogFile>]) {
         let Some(last) = self.last.clone().filter(|last| last.role == Role::Current) else {
             return;
@@ -139,15 +139,15 @@ impl Follower {
         }
     }
 
-    /// True if one of these archives may be what a processor made of the file of the last line: it was
-    /// finished after that line.
+    /// True if a processor may have made one of these archives from the last line's file: the
+    /// archive was finished after that line.
     fn is_processed(&self, archives: &[ListedFile]) -> bool {
         let stamps = self.chain.stamps();
         let labels = archives.iter().filter_map(|link| link.file.label());
         labels.max().is_some_and(|label| Some(stamps.moment_of(label)) >= self.last_line.moment)
     }
 
-    /// Looks for the last line delivered, where lines have stamps.
+    /// Searches stamped lines for the last delivered line.
     pub(super) fn find_last_line(&self, links: &[ListedFile]) -> Behind {
         let mut search = Chain::new(self.directory.clone(), self.chain.stamps());
         for link in links.iter().filter(|_| self.last_line.moment.is_some()) {
@@ -156,7 +156,7 @@ impl Follower {
         self.last_line.find(&mut search)
     }
 
-    /// Files that may hold the last line delivered, or later ones.
+    /// Files that may hold the last delivered line or later lines.
     fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
         let stamps = self.chain.stamps();
         let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.last_line.moment) {
@@ -171,7 +171,7 @@ impl Follower {
     }
 }
 
-/// Whether one of these files begins as the one of a position.
+/// True if a file begins like this position's file.
 fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory) -> bool {
     let begins_so = |link: &ListedFile| {
         let handle = link.open(directory).ok().flatten()?;
@@ -180,7 +180,7 @@ fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory
     files.iter().any(|link| begins_so(link) == Some(true))
 }
 
-/// Whether a file decodes to so many bytes.
+/// True if a file decodes to at least `offset` bytes.
 fn reaches(handle: &Rc<std::fs::File>, offset: u64) -> bool {
     matches!(crate::read::decode::Decoded::new(handle.clone(), offset), Ok(Some(_)))
 }

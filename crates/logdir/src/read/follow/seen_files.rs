@@ -1,4 +1,4 @@
-//! What a directory held when it was listed last, so that the next listing tells what is new.
+//! Remembers a directory's listing, so that the next listing shows new files.
 
 use crate::label::Label;
 use crate::read::decode::{self, Storage};
@@ -7,17 +7,17 @@ use crate::read::snapshot::ListedFile;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// The files of one listing.
+/// Files of one listing.
 #[derive(Debug, Default)]
 pub struct SeenFiles {
     labels: BTreeSet<Label>,
-    /// Files that had no label then. They are held open, so that no other file gets their inodes, and so
-    /// that a compressed copy can be told from a new file.
+    /// Unlabelled files. Open handles prevent reuse of their inodes and distinguish a compressed
+    /// copy from a new file.
     unfinished: Vec<ListedFile>,
 }
 
 impl SeenFiles {
-    /// The files of a listing, of which `links` are open if they have no label.
+    /// Remembers a listing; `links` holds its unlabelled files, open.
     pub fn of<'a>(
         files: &[Rc<LogFile>],
         links: impl IntoIterator<Item = &'a ListedFile>,
@@ -31,24 +31,24 @@ impl SeenFiles {
         }
     }
 
-    /// The files of a later listing, of which `links` were opened since.
+    /// Replaces the listing with a later listing; `links` are newly opened.
     pub fn update(&mut self, files: &[Rc<LogFile>], links: &[ListedFile]) {
         let known = std::mem::take(&mut self.unfinished);
         *self = SeenFiles::of(files, known.iter().chain(links));
     }
 
-    /// Those of a snapshot.
+    /// Remembers a snapshot's files.
     pub fn of_snapshot(links: &[ListedFile]) -> SeenFiles {
         let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
         SeenFiles::of(&files, links)
     }
 
-    /// The newest archive of it.
+    /// Newest archive's label.
     pub fn newest(&self) -> Option<Label> {
         self.labels.last().copied()
     }
 
-    /// True if a later listing has an archive, or a file that becomes one, that this one does not have.
+    /// True if a later listing has a new archive or a new file that will become an archive.
     pub fn has_new_archive(&self, files: &[Rc<LogFile>]) -> bool {
         files.iter().any(|file| file.role != Role::Current && !self.holds(file))
     }
@@ -58,9 +58,8 @@ impl SeenFiles {
             || self.unfinished.iter().any(|link| link.file.inode == file.inode)
     }
 
-    /// The files of a later listing that follow the one with this number: those with later names, and
-    /// then new ones with names from before, which the writer makes when the clock was set back. A copy of
-    /// a file that was seen is not a new one.
+    /// Files of a later listing after file `number`: later names first, then new files with earlier
+    /// names, written after the clock was set back. A copy of a known file is not new.
     pub fn successors(
         &self,
         directory: &Directory,
@@ -71,7 +70,7 @@ impl SeenFiles {
             files[number + 1..].iter().partition(|file| file.label().is_some());
         let earlier = if files[number].label().is_some() { &files[..number] } else { &[] };
         let mut set_back: Vec<&Rc<LogFile>> = earlier.iter().collect();
-        // Where only the clock of the writer was set, and more than once, this is their order.
+        // If the clock was set back repeatedly, modification times show the order.
         set_back.sort_by_key(|file| file.modified);
         let mut new: Vec<&Rc<LogFile>> =
             later.into_iter().chain(set_back).filter(|file| !self.holds(file)).collect();
@@ -82,7 +81,7 @@ impl SeenFiles {
         new.into_iter().chain(unfinished).cloned().collect()
     }
 
-    /// The number of the new file in a listing that is a copy of `link`.
+    /// Index of a new file that is a copy of `link`.
     pub fn find_copy(
         &self,
         directory: &Directory,
@@ -98,9 +97,9 @@ fn is_gone(link: &ListedFile, files: &[Rc<LogFile>]) -> bool {
     files.iter().all(|file| file.inode != link.file.inode)
 }
 
-/// True if a listed file is compressed and has the contents of one that is held open. A file that is not
-/// compressed is never a copy: lines without stamps may fill two files alike. What cannot be read now is
-/// no copy either.
+/// True if a listed file is compressed and decodes to an open file's contents. An uncompressed file
+/// is never a copy: unstamped lines may fill two files identically. An unreadable file is no copy
+/// either.
 fn is_copy(directory: &Directory, file: &LogFile, of: &ListedFile) -> bool {
     let (Ok(Some(copy)), Some(original)) = (directory.open_listed(file), &of.handle) else {
         return false;

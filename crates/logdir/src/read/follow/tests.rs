@@ -1,5 +1,5 @@
-//! What others do to the files of a directory while it is followed, one thing at a time; all of them in
-//! every order are in `faults/interleavings.rs`.
+//! Follows a directory while other programs change its files, one change per test.
+//! `faults/interleavings.rs` tests all changes in every order.
 
 use crate::read::Notice;
 use crate::read::cursor::Position;
@@ -44,15 +44,15 @@ fn follow(path: &Path, position: Position) -> Follower {
     Follower::new(&snapshot, StampParser::assumed(), position)
 }
 
-/// A line with a stamp.
+/// Stamped line.
 fn line(number: u32) -> String {
     format!("@4000000065{number:06x}00000000 {number}\n")
 }
 
-/// The numbers of the lines there are now, taken, and what is reported, in short.
+/// Takes all ready lines; returns their numbers and short names of the notices.
 fn look(follower: &mut Follower) -> (Vec<u32>, Vec<&'static str>) {
     let (mut lines, mut notices) = (Vec::new(), Vec::new());
-    // What another directory has is there at the second time.
+    // The second pass reads a replacing directory.
     for _ in 0..2 {
         while follower.advance() {
             let text = String::from_utf8_lossy(follower.line().bytes).into_owned();
@@ -74,7 +74,7 @@ fn look(follower: &mut Follower) -> (Vec<u32>, Vec<&'static str>) {
     (lines, notices)
 }
 
-/// What is shown and reported after `act`, where lines 1 to 3 were in `current` and had been shown.
+/// Checks lines and notices after `act`; lines 1 to 3 of `current` are already delivered.
 #[track_caller]
 fn check(act: impl FnOnce(&Home), expected: (&[u32], &[&str])) {
     let home = Home::new(&[("current", &(line(1) + &line(2) + &line(3)))]);
@@ -132,7 +132,7 @@ fn a_rotation_is_no_replacement() {
     let by_processor = |home: &Home| {
         home.append("current", &line(4));
         rotate(home);
-        // Another file with the same lines.
+        // Another file with equal lines.
         let lines = fs::read(home.path(ARCHIVE)).unwrap();
         fs::remove_file(home.path(ARCHIVE)).unwrap();
         fs::write(home.path(ARCHIVE), lines).unwrap();
@@ -147,7 +147,7 @@ fn a_current_that_is_cut_is_read_again() {
     let longer = |home: &Home| {
         fs::write(home.path("current"), (4..99).map(line).collect::<String>()).unwrap()
     };
-    // What is where the next line was expected comes first.
+    // Lines at the expected position are delivered first.
     let numbers: Vec<u32> = (7..99).chain(4..99).collect();
     check(longer, (&numbers, &["truncated"]));
 }
@@ -168,7 +168,7 @@ fn what_is_gone_is_a_gap() {
         fs::remove_file(home.path(ARCHIVE)).unwrap();
         home.append("current", &line(5));
     };
-    // The file at hand is open, so its lines are not lost.
+    // The follower's open file keeps its lines.
     check(remove, (&[4, 5], &["current replaced", "gap"]));
 }
 
@@ -183,7 +183,7 @@ fn a_clock_that_is_set_back_makes_no_double() {
     check(back, (&[4, 5], &[]));
 }
 
-/// A step of the writer, or a look.
+/// Step of the writer or the follower.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Write(u8),
@@ -204,7 +204,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// The obvious reader waits until the writer has ended and reads all files in the order of their names.
+    /// Reference reader: waits until the writer exits, then reads all files in name order.
     #[test]
     fn what_is_followed_is_what_the_files_hold_at_the_end(steps in prop::collection::vec(step(), 1..40)) {
         let home = Home::new(&[("current", "")]);
