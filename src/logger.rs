@@ -121,7 +121,7 @@ fn open(script: &Script) -> Result<Engine, Failure> {
         report_ready(&fd);
     }
     let (lines, stamps) = (Lines::new(script), Stamps::new(script.stamp));
-    Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake })
+    Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake, late_len: 0 })
 }
 
 /// A supervisor that stopped listening needs no newline; a full pipe must not stop the logger.

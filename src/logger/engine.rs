@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// Limit for completing a line after a termination request. Prompts and progress bars never end
 /// their line; s6-log has such a limit too.
 const LINE_END_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of the last line read after that deadline, as long as the pipe has them ready. A progress bar
+/// never ends its line.
+const LATE_LEN_MAX: usize = 64 * 1024;
 
 /// Event sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Engine {
     pub signals: Signals,
     /// Wake-up for background work.
     pub wake: Wake,
+    /// Bytes of the last line read after its deadline.
+    pub late_len: usize,
 }
 
 /// Input phase.
@@ -67,14 +72,6 @@ enum Phase {
 }
 
 impl Phase {
-    /// Phase at this time.
-    fn at(self, now: Instant) -> Phase {
-        match self {
-            Phase::ToLineEnd { until } if now >= until => Phase::Ending,
-            Phase::Reading | Phase::ToLineEnd { .. } | Phase::Ending => self,
-        }
-    }
-
     fn deadline(self) -> Option<Instant> {
         match self {
             Phase::ToLineEnd { until } => Some(until),
@@ -103,7 +100,6 @@ impl Engine {
             phase = Phase::Ending;
         }
         loop {
-            phase = phase.at(clock::instant());
             let are_taken = self.run_lines() && (phase != Phase::Ending || self.end_lines());
             if phase != Phase::Ending || !are_taken {
                 self.sinks.flush();
@@ -151,6 +147,8 @@ impl Engine {
             }
             if ready.has(Source::Input) && phase != Phase::Ending {
                 phase = self.read(phase);
+            } else if are_taken && phase.deadline().is_some_and(|until| clock::instant() >= until) {
+                phase = Phase::Ending;
             }
         }
     }
@@ -207,7 +205,13 @@ impl Engine {
                 return Phase::Ending;
             }
         }
-        if self.input.is_mid_line() || phase == Phase::Reading { phase } else { Phase::Ending }
+        let is_late = phase.deadline().is_some_and(|until| clock::instant() >= until);
+        self.late_len += usize::from(is_late);
+        match phase {
+            Phase::Reading => phase,
+            _ if self.input.is_mid_line() && self.late_len < LATE_LEN_MAX => phase,
+            Phase::ToLineEnd { .. } | Phase::Ending => Phase::Ending,
+        }
     }
 
     fn phase_to_end(&self) -> Phase {
@@ -218,11 +222,12 @@ impl Engine {
         }
     }
 
-    /// The first request waits for the line's end; the second ends immediately.
+    /// The first request waits for the line's end; the second reads only what needs no wait.
     fn phase_when_asked_to_end(&self, phase: Phase) -> Phase {
         match phase {
             Phase::Reading => self.phase_to_end(),
-            Phase::ToLineEnd { .. } | Phase::Ending => Phase::Ending,
+            Phase::ToLineEnd { .. } => Phase::ToLineEnd { until: clock::instant() },
+            Phase::Ending => Phase::Ending,
         }
     }
 
@@ -248,7 +253,8 @@ impl Engine {
         }
         wait.until(self.sinks.deadline());
         wait.until(latest);
-        wait.until(phase.deadline());
+        // While sinks hold back input, the pipe may contain the line's end.
+        wait.until(phase.deadline().filter(|_| are_taken));
         let ready = wait.wait();
         if ready.has(Source::Wake) {
             self.wake.clear();
