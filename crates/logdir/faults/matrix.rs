@@ -4,7 +4,8 @@ use super::workload::{
     DIRS, LAST, Outcome, PAUSE_OF_KEPT, RUN_COUNT, fresh, line, run, run_last, streams,
 };
 use super::{
-    check_equal, check_kept, check_marks, check_memory, check_promise, check_tidy, contents, shown,
+    check_equal, check_kept, check_marks, check_memory, check_output, check_promise, check_tidy,
+    contents, shown,
 };
 use crate::disk::model::{CALLS, Call, Fault, How, Journal, Model};
 use crate::event::told;
@@ -303,6 +304,7 @@ fn check_nothing_missing(model: &Model, about: &str) {
 fn check_cut(model: &Model, journal: Journal, seed: u64, about: &str) -> Model {
     let after = model.after_power_cut(journal, seed);
     check_marks(model, &after, about);
+    check_output(&after, about);
     let shown = shown(&after);
     run_until_closed(&after, || run_last(&after), about);
     check_promise(model, &after, about);
