@@ -15,8 +15,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 const FILES_MAX: usize = 4;
 /// Bytes read from each file's end.
 const TAIL_LEN: u64 = 4096;
-/// Seconds by which a label with leap seconds is ahead of mtime: 27 leap seconds since 2017, with a
-/// margin of half that on both sides.
+/// Seconds by which a label with leap seconds is ahead of mtime: 27 in total
+/// since 2017, with a margin of half that on both sides.
 const AHEAD_SECS: std::ops::Range<i64> = 14..40;
 
 /// Detects label counting. `None` without labels.

@@ -97,8 +97,7 @@ impl LastLine {
             if let Some((LineStart { file, .. }, _)) = &later
                 && *file != chain.place().file
             {
-                // Later lines continue in another file; the position is not after the remembered
-                // line.
+                // The remembered line cannot be in a file after the first later line's file.
                 break;
             }
             if moment == self.moment {

@@ -51,7 +51,7 @@ pub enum Colours {
     Off,
 }
 
-/// Decimals of a second, and the digits that are milliseconds.
+/// Nanosecond digits, of which the first three are milliseconds.
 const NANOS_LEN: usize = 9;
 const MILLIS_LEN: usize = 3;
 
