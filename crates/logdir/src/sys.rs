@@ -6,3 +6,4 @@
 pub mod local_time;
 pub mod signal;
 pub mod spawn;
+pub mod thread;

@@ -6,6 +6,7 @@
 
 use crate::clock;
 use crate::failure::What;
+use crate::sys::thread::{self, Thread};
 use crate::wake::Wake;
 use crate::write::locked_dir::LockedDir;
 use crate::write::processor::Patience;
@@ -14,7 +15,6 @@ use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 #[cfg(test)]
 use std::time::Duration;
 use std::time::Instant;
@@ -25,9 +25,6 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Bytes a thread must be able to allocate: memory for a listing.
 const THREAD_MEMORY: usize = 64 * 1024;
 
-/// Memory required for a thread beyond its stack.
-const THREAD_RESERVE: usize = 192 * 1024;
-
 /// One thread may wait for a processor while the other works.
 const THREADS_MAX: usize = 2;
 
@@ -36,7 +33,7 @@ const THREADS_MAX: usize = 2;
 pub struct Worker {
     place: Arc<LockedDir>,
     mailbox: Arc<Mailbox>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Thread>,
     /// Tasks without a thread, with the earliest time of their next step. At most one per kind.
     here: Vec<(Task, Option<Instant>)>,
     /// A task of this kind was given, and its report not yet taken.
@@ -248,15 +245,8 @@ impl Worker {
         }
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
-        let builder = thread::Builder::new().stack_size(STACK_BYTES);
-        // The standard library aborts if a started thread cannot allocate its signal stack.
-        let mut probe = std::hint::black_box(Vec::<u8>::new());
-        if probe.try_reserve_exact(STACK_BYTES + THREAD_RESERVE).is_err() {
-            return Err(io::Error::from_raw_os_error(Errno::ENOMEM as i32));
-        }
-        drop(std::hint::black_box(probe));
         self.mailbox.lock().start = Start::Awaited;
-        let thread = builder.spawn(move || {
+        let thread = thread::spawn(STACK_BYTES, move || {
             if mailbox.begin() {
                 work(&mailbox, &place, &wake);
             }
@@ -265,7 +255,7 @@ impl Worker {
             self.threads.push(thread);
             return Ok(());
         }
-        let _ = thread.join();
+        thread.join();
         Err(io::Error::from_raw_os_error(Errno::ENOMEM as i32))
     }
 }
@@ -281,8 +271,7 @@ impl Drop for Worker {
         self.mailbox.changed.notify_all();
         if is_idle {
             for thread in self.threads.drain(..) {
-                // A panicking thread has already printed its message.
-                let _ = thread.join();
+                thread.join();
             }
         }
     }
