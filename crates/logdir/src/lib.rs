@@ -6,7 +6,7 @@
 //!
 //! The crate prints nothing, keeps no state outside its values, and starts nothing before `main`. Reading
 //! order: [`label`] and [`stamp`] (moments as bytes), [`mod@format`] (names, modes, what counts as an
-//! archive), [`settings`], [`disk`] (one system call each), [`write`], [`read`]. The writer and the reader
+//! archive), [`settings`], [`disk`] (one system call each), [`mod@write`], [`read`]. The writer and the reader
 //! share the description of the directory and import nothing from each other.
 
 // Moments: labels, the other stamps, dates of a zone, and the clock.
