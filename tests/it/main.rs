@@ -8,6 +8,7 @@ mod cursors;
 mod dates;
 mod delivery;
 mod differential;
+mod displaced;
 mod explain;
 mod files;
 mod filters;

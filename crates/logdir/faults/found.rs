@@ -5,11 +5,12 @@ use super::workload::{self, line};
 use super::{check_tidy, contents, numbers};
 use crate::clock::by_hand;
 use crate::disk::Dir;
-use crate::disk::model::{Model, ModelDir};
+use crate::disk::model::{CALLS, Call, Fault, How, Model, ModelDir};
 use crate::format::{CURRENT, LOCK, NEWSTATE, PREVIOUS, PROCESSED, STATE};
 use crate::settings::Settings;
 use crate::wake::Wake;
 use crate::write::LogDir;
+use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::ops::Range;
@@ -213,4 +214,56 @@ fn faults_of_others_that_put_a_previous_there_lose_nothing() {
     end(&model, &mut log, "a previous");
     assert_eq!(numbers(&contents(&dir)), [10, 11, NEW]);
     check_tidy(&dir, "a previous");
+}
+
+/// Somebody removes `current`, or puts a file in its place, between two lines; then a call fails.
+fn check_displaced(is_replaced: bool, fault: Option<Fault>) -> Model {
+    let about = format!("{is_replaced} {fault:?}");
+    let model = workload::fresh();
+    let opened = LogDir::open(
+        &Dir::Model(model.root()),
+        OsStr::new("./d"),
+        &Settings::default(),
+        &Wake::new().unwrap(),
+        &crate::event::told::reporter(),
+    );
+    let mut log = opened.unwrap();
+    let dir = model.root().dir(b"d").unwrap();
+    let before = numbers(&contents(&dir));
+    log.append(&line(NEW));
+    log.flush();
+    log.report_status(1);
+    match is_replaced {
+        true => dir.put(CURRENT, 0o600, &text(&(10..12))),
+        false => dir.remove(CURRENT).unwrap(),
+    }
+    log.append(&line(NEW + 1));
+    log.flush();
+    model.plan(fault.as_slice(), None);
+    end(&model, &mut log, &about);
+    let theirs: &[u64] = if is_replaced { &[10, 11] } else { &[] };
+    assert_eq!(numbers(&contents(&dir)), [&before, theirs, &[NEW + 1]].concat(), "{about}");
+    if fault.is_none_or(|fault| fault.call != Call::Sync) {
+        check_tidy(&dir, &about);
+    }
+    model
+}
+
+#[test]
+fn faults_of_others_that_replace_current_lose_nothing() {
+    for is_replaced in [false, true] {
+        let whole = check_displaced(is_replaced, None);
+        assert!(whole.count(Call::ReadFile) > 0);
+        for call in CALLS {
+            for first in 1..=whole.count(call) {
+                let fault = |how| Some(Fault { call, first, count: 1, how });
+                for errno in super::matrix::ERRNOS {
+                    check_displaced(is_replaced, fault(How::Fail(errno)));
+                }
+                if call == Call::Rename || call == Call::Remove || call == Call::Link {
+                    check_displaced(is_replaced, fault(How::DoneAndFail(Errno::EIO)));
+                }
+            }
+        }
+    }
 }

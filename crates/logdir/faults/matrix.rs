@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-const ERRNOS: [Errno; 7] = [
+pub const ERRNOS: [Errno; 7] = [
     Errno::ENOSPC,
     Errno::EIO,
     Errno::EDQUOT,
@@ -172,7 +172,8 @@ fn faults_of_every_call_lose_nothing() {
     let (whole, counts) = calls();
     let mut tried = 0;
     for &(call, count) in &counts {
-        assert!(count > 0, "{call:?} is never called");
+        // Only what others do to `current` leads there: `faults_of_others_that_replace_current_lose_nothing`.
+        assert!(count > 0 || call == Call::ReadFile, "{call:?} is never called");
         for first in 1..=count {
             for errno in ERRNOS {
                 check_fault(Fault { call, first, count: 1, how: How::Fail(errno) });

@@ -40,6 +40,7 @@ pub enum Call {
     List,
     SyncDir,
     Write,
+    ReadFile,
     Sync,
     SetMode,
     StatFile,
@@ -48,7 +49,7 @@ pub enum Call {
     EndProcessor,
 }
 
-pub const CALLS: [Call; 16] = [
+pub const CALLS: [Call; 17] = [
     Call::OpenDir,
     Call::MakeDir,
     Call::Open,
@@ -59,6 +60,7 @@ pub const CALLS: [Call; 16] = [
     Call::List,
     Call::SyncDir,
     Call::Write,
+    Call::ReadFile,
     Call::Sync,
     Call::SetMode,
     Call::StatFile,
@@ -452,7 +454,13 @@ impl ModelDir {
         let inode = match (disk.find(self.inode, name), purpose) {
             (Some(inode), _) => inode,
             (None, For::Reading | For::Overwriting) => return Err(Errno::ENOENT),
-            (None, For::Appending(mode) | For::Replacing(mode) | For::InPlace(mode)) => {
+            (
+                None,
+                For::Appending(mode)
+                | For::AppendingAndReading(mode)
+                | For::Replacing(mode)
+                | For::InPlace(mode),
+            ) => {
                 let (bytes, on_disk) = (Vec::new(), Vec::new());
                 let made = disk.add(Body::File { bytes, on_disk, dropped: false }, mode);
                 disk.change(self.inode, vec![(name.to_vec(), Some(made))]);
@@ -463,7 +471,11 @@ impl ModelDir {
         match purpose {
             For::Replacing(_) => disk.truncate(inode),
             For::Reading if name != STATE => disk.input = Some(inode),
-            For::Reading | For::Appending(_) | For::Overwriting | For::InPlace(_) => {}
+            For::Reading
+            | For::Appending(_)
+            | For::AppendingAndReading(_)
+            | For::Overwriting
+            | For::InPlace(_) => {}
         }
         Ok(ModelFile { disk: self.disk.clone(), dir: self.inode, inode })
     }
@@ -640,6 +652,15 @@ impl ModelFile {
         let len = len_max.min(bytes.len());
         *disk.written.entry(self.dir).or_default() += len;
         disk.contents(self.inode).extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    pub fn read_at(&self, bytes: &mut [u8], pos: u64) -> Result<usize, Errno> {
+        let (mut disk, len_max) = self.disk.enter(Call::ReadFile)?;
+        let contents = disk.contents(self.inode);
+        let rest = &contents[contents.len().min(usize::try_from(pos).unwrap())..];
+        let len = len_max.min(bytes.len()).min(rest.len());
+        bytes[..len].copy_from_slice(&rest[..len]);
         Ok(len)
     }
 

@@ -31,6 +31,8 @@ pub enum For {
     Reading,
     /// Append; created with this mode if missing.
     Appending(u32),
+    /// As `Appending`, and readable with [`File::read_at`] where the user may read the file.
+    AppendingAndReading(u32),
     /// Truncate and write; created with this mode if missing.
     Replacing(u32),
     /// Overwrite an existing file in place.

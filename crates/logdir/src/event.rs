@@ -42,6 +42,16 @@ pub enum Event {
     CurrentRemoved {
         /// Directory path given by the user.
         place: Vec<u8>,
+        /// Bytes that were written since it was last there; they are written to the new one.
+        again: u64,
+    },
+    /// `current` was replaced by another program, as an editor does. What it put there gets a name as an
+    /// unfinished file, and a new one is made.
+    CurrentReplaced {
+        /// The directory, as the user named it.
+        place: Vec<u8>,
+        /// Bytes that were written since the open file was last there; they are written to the new one.
+        again: u64,
     },
     /// Clock earlier than the newest archive's label.
     ClockBehind {
@@ -121,6 +131,7 @@ impl Event {
             | Event::MadeRoom { .. }
             | Event::ProcessorStopped { .. }
             | Event::CurrentRemoved { .. }
+            | Event::CurrentReplaced { .. }
             | Event::ClockBehind { .. }
             | Event::LabelIgnored { .. }
             | Event::GivenUp { .. }
@@ -145,9 +156,8 @@ impl Event {
                 };
                 [b"stopped the processor in ", &place[..], files.as_bytes()].concat()
             }
-            Event::CurrentRemoved { place } => {
-                [b"somebody removed ", &place[..], b"/current, making a new one"].concat()
-            }
+            Event::CurrentRemoved { place, again } => displaced("removed", place, *again),
+            Event::CurrentReplaced { place, again } => displaced("replaced", place, *again),
             Event::ClockBehind { place, name } => [
                 b"the clock stands behind the newest archive in ".as_slice(),
                 place,
@@ -180,6 +190,14 @@ impl Event {
             }
         }
     }
+}
+
+fn displaced(how: &str, place: &[u8], again: u64) -> Vec<u8> {
+    let rest = match again {
+        0 => "/current, making a new one".to_owned(),
+        _ => format!("/current, making a new one that begins with the last {again} bytes written"),
+    };
+    [b"somebody ", how.as_bytes(), b" ", place, rest.as_bytes()].concat()
 }
 
 fn resumed(work: Work, place: &[u8], held: Duration) -> Vec<u8> {

@@ -20,6 +20,7 @@ mod processor;
 mod queue;
 mod recover;
 mod replace;
+mod replaced;
 mod rotate;
 mod rotation_point;
 mod rotation_time;
@@ -44,6 +45,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use overflow::Overflowing;
 use queue::Queue;
+use replaced::Watch;
 use rotate::Rotation;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +81,8 @@ pub struct LogDir {
     /// Whether lines were dropped since the queue was last empty.
     has_dropped: bool,
     rotation: Rotation,
+    /// Whether `current` is still the file with that name.
+    watch: Watch,
     pause: Pause,
     /// Files of earlier runs without a finished processor.
     waiting: Waiting,
@@ -158,6 +162,8 @@ impl LogDir {
     /// lines received. The worker counts the archives; the line omits them while the worker is
     /// busy.
     pub fn report_status(&mut self, lines_come: u64) {
+        self.look_for_current();
+        self.flush();
         let untold = self.gap.as_ref().map(|gap| gap.missing()).unwrap_or_default();
         let text = self.figures.text(lines_come, self.queue.held(), untold, self.size);
         if self.end == End::Open && !self.worker.is_busy(Kind::Chore) {
@@ -209,6 +215,9 @@ impl LogDir {
             return None;
         }
         if self.end == End::Open {
+            if !self.is_current_there() {
+                return if self.is_ready() { self.close() } else { None };
+            }
             self.report_waiting();
             self.end = match self.sync_at_end() {
                 Ok(()) => End::Synced,
@@ -355,6 +364,9 @@ impl LogDir {
         if self.timers.is_rotation_due() {
             self.cut();
         }
+        if self.timers.is_due(Due::LookForCurrent) {
+            self.look_for_current();
+        }
         if !self.worker.is_busy(Kind::Sync) && self.timers.is_due(Due::Sync) {
             self.worker.give(Task::Sync(Arc::clone(&self.current)));
         }
@@ -369,6 +381,7 @@ impl LogDir {
         if let Some((first, last)) = self.sync_wanted
             && first <= written
             && self.end == End::Open
+            && self.rotation == Rotation::None
             && !self.worker.is_busy(Kind::Sync)
         {
             self.sync_wanted = (last > written).then_some((last, last));

@@ -140,6 +140,13 @@ impl File {
         }
     }
 
+    pub fn read_at(&self, bytes: &mut [u8], pos: u64) -> Result<usize, Errno> {
+        match self {
+            File::Kernel(file) => file.read_at(bytes, pos),
+            File::Model(file) => again(|| file.read_at(bytes, pos)),
+        }
+    }
+
     pub fn sync(&self) -> Result<(), Errno> {
         match self {
             File::Kernel(file) => file.sync(),

@@ -45,6 +45,9 @@ impl Dir {
         let flags = open_flags(purpose) | OFlag::O_NOFOLLOW;
         let file = match again(|| openat(&self.0, name, flags, mode(purpose))) {
             Ok(file) => File(file),
+            Err(Errno::EACCES) if let For::AppendingAndReading(mode) = purpose => {
+                return self.open(name, For::Appending(mode));
+            }
             // FIFO without reader, or socket.
             Err(Errno::ENXIO) => return Err(Errno::EMEDIUMTYPE),
             Err(errno) => return Err(errno),
@@ -117,6 +120,12 @@ impl File {
         again(|| nix::unistd::write(&self.0, bytes))
     }
 
+    /// Reads at a position; 0 bytes at the end. EBADF: the file is not open for reading.
+    pub fn read_at(&self, bytes: &mut [u8], pos: u64) -> Result<usize, Errno> {
+        let pos = i64::try_from(pos).map_err(|_| Errno::EOVERFLOW)?;
+        again(|| nix::sys::uio::pread(&self.0, bytes, pos))
+    }
+
     /// Fsyncs the contents.
     pub fn sync(&self) -> Result<(), Errno> {
         again(|| nix::unistd::fsync(&self.0))
@@ -148,7 +157,10 @@ impl From<File> for OwnedFd {
 fn mode(purpose: For) -> Mode {
     Mode::from_bits_truncate(match purpose {
         For::Reading | For::Overwriting => 0,
-        For::Appending(mode) | For::Replacing(mode) | For::InPlace(mode) => mode,
+        For::Appending(mode)
+        | For::AppendingAndReading(mode)
+        | For::Replacing(mode)
+        | For::InPlace(mode) => mode,
     })
 }
 
@@ -157,6 +169,7 @@ fn open_flags(purpose: For) -> OFlag {
     let purpose = match purpose {
         For::Reading => OFlag::O_RDONLY,
         For::Appending(_) => OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT,
+        For::AppendingAndReading(_) => OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT,
         For::Replacing(_) => OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_CREAT,
         For::Overwriting => OFlag::O_WRONLY,
         For::InPlace(_) => OFlag::O_WRONLY | OFlag::O_CREAT,

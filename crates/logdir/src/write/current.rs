@@ -2,7 +2,7 @@
 //! length.
 
 use crate::clock;
-use crate::disk::File;
+use crate::disk::{File, Stat};
 use crate::label::Label;
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,6 +61,16 @@ impl Current {
         let written = self.file.write(bytes)?;
         self.extent.written.fetch_add(written as u64, Ordering::Release);
         Ok(written)
+    }
+
+    /// Attributes of the open file, under any name.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        self.file.stat()
+    }
+
+    /// Reads at a position of the file; 0 bytes at its end.
+    pub fn read_at(&self, bytes: &mut [u8], pos: u64) -> Result<usize, Errno> {
+        self.file.read_at(bytes, pos)
     }
 
     /// Creation time; now if the file system does not record it.
@@ -123,6 +133,15 @@ impl Extent {
         self.is_lost.store(true, Ordering::Release);
     }
 
+    /// Ends the extent at a position: later bytes go to another file. The file has no name any more, so bytes
+    /// before `pos` without a confirming fsync are lost.
+    pub fn end_at(&self, pos: u64) {
+        self.written.store(pos - self.begin, Ordering::Release);
+        if self.synced.load(Ordering::Acquire) < pos - self.begin {
+            self.lose();
+        }
+    }
+
     /// Whether unconfirmed bytes are lost.
     pub fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
@@ -135,7 +154,7 @@ impl Extent {
 
     /// First position without a confirming fsync.
     pub fn synced_end(&self) -> u64 {
-        self.begin + self.synced.load(Ordering::Acquire)
+        self.end().min(self.begin + self.synced.load(Ordering::Acquire))
     }
 
     fn is_synced(&self) -> bool {

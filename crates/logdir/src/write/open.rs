@@ -17,6 +17,7 @@ use crate::write::figures::Figures;
 use crate::write::locked_dir::LockedDir;
 use crate::write::mode_bits;
 use crate::write::queue::Queue;
+use crate::write::replaced::Watch;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
 use crate::write::worker::Worker;
@@ -75,6 +76,9 @@ impl LogDir {
         let queue = Queue::reserved(spec.queue_max).map_err(no_memory)?;
         reserve_memory().map_err(no_memory)?;
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
+        let named =
+            place.dir.stat(CURRENT).map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
+        let watch = Watch::new(named.is_some_and(|named| named.identity == stat.identity));
         let current = Current::new(current, 0, named_by);
         let place = Arc::new(place);
         let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
@@ -97,6 +101,7 @@ impl LogDir {
             gap: None,
             has_dropped: false,
             rotation: Rotation::None,
+            watch,
             waiting,
             disk_full: None,
             timers,
@@ -120,7 +125,7 @@ fn reserve_memory() -> Result<(), Errno> {
 /// Opens `current` for appending and sets the mode of a file being written. Until then a new file
 /// has mode 0600, as in 0.76.
 pub fn current(place: &LockedDir, what: What) -> Result<File, Failure> {
-    let opened = place.dir.open(CURRENT, For::Appending(MODE_PRIVATE));
+    let opened = place.dir.open(CURRENT, For::AppendingAndReading(MODE_PRIVATE));
     let current = opened.map_err(|errno| place.failure(what, CURRENT, errno))?;
     let marked = current.set_mode(MODE_PARTIAL);
     marked.map_err(|errno| place.failure(What::SetMode, CURRENT, errno))?;

@@ -5,11 +5,11 @@
 
 use crate::clock;
 use crate::disk::{File, For};
-use crate::event::Event;
 use crate::failure::{Failure, What};
 use crate::format::{CURRENT, PREVIOUS};
 use crate::write::current::Current;
 use crate::write::finish::Finishing;
+use crate::write::replaced::Named;
 use crate::write::task::Task;
 use crate::write::{LogDir, open};
 use nix::errno::Errno;
@@ -24,8 +24,12 @@ pub enum Rotation {
     Rename,
     /// Create `current`; the old file goes to the worker.
     Create,
-    /// Create `current`: another program removed the old file.
+    /// Hand `previous` to the worker: another program had put this file in the place of `current`.
+    Name,
+    /// Create `current`: another program removed or replaced the old file.
     Replace,
+    /// Copy the end of the removed or replaced file to the new `current`.
+    WriteAgain,
 }
 
 impl LogDir {
@@ -46,7 +50,9 @@ impl LogDir {
                     return false;
                 }
                 Rotation::Rename => self.rename_current(),
+                Rotation::Name => self.name_other(),
                 Rotation::Create | Rotation::Replace => self.create_current(),
+                Rotation::WriteAgain => self.write_again(),
             };
             match step {
                 Ok(next) => {
@@ -69,26 +75,33 @@ impl LogDir {
     }
 
     fn rename_current(&mut self) -> Result<Rotation, Failure> {
+        let named = self.find_named()?;
         if let Some(left_over) = self.find_left_over()? {
+            if named == Named::Nothing && self.is_open_file(&left_over)? {
+                // The failed rename had renamed the file.
+                return Ok(Rotation::Create);
+            }
             self.worker.give(Task::finish(Finishing::of_left_over(left_over)));
             return Ok(Rotation::Rename);
         }
+        if named != Named::OpenFile {
+            self.keep_tail()?;
+        }
+        if named == Named::Nothing {
+            return Ok(self.replace_removed());
+        }
         match self.place.dir.rename(CURRENT, PREVIOUS) {
+            Ok(()) if named == Named::Other => Ok(self.replace_other()),
             Ok(()) => Ok(Rotation::Create),
-            // The interrupted first call had renamed the file; the repeated call finds none.
-            Err(Errno::ENOENT) if self.find_left_over()?.is_some() => Ok(Rotation::Create),
-            Err(Errno::ENOENT) => {
-                let place = self.place.name().to_vec();
-                self.place.report(&Event::CurrentRemoved { place });
-                Ok(Rotation::Replace)
-            }
+            // Removed after the look, or renamed by an interrupted first call.
+            Err(Errno::ENOENT) => Ok(Rotation::Rename),
             Err(errno) => Err(self.place.failure_here(What::RenameCurrent, errno)),
         }
     }
 
     /// A `previous` created by another program, or by a rename that completed with an error. A new
     /// rename would replace it.
-    fn find_left_over(&self) -> Result<Option<File>, Failure> {
+    pub(super) fn find_left_over(&self) -> Result<Option<File>, Failure> {
         let failure = |errno| self.place.failure(What::Read, PREVIOUS, errno);
         match self.place.dir.stat(PREVIOUS).map_err(failure)? {
             None => Ok(None),
@@ -98,19 +111,20 @@ impl LogDir {
 
     fn create_current(&mut self) -> Result<Rotation, Failure> {
         let file = open::current(&self.place, What::Create)?;
-        let current = Current::new(file, self.figures.bytes_written, self.place.note_name());
+        let begin = self.begin_of_new();
+        let current = Current::new(file, begin, self.place.note_name());
         self.extents.push(&current, self.place.names_synced());
         let full = std::mem::replace(&mut self.current, current);
         self.is_synced_ahead = false;
         self.size = 0;
-        self.is_at_line_start = true;
         self.timers.forget_current();
         self.figures.rotated_at = Some(clock::now());
-        let is_renamed = self.rotation == Rotation::Create;
-        self.rotation = Rotation::None;
-        if is_renamed {
-            self.worker.give(Task::finish(Finishing::new(full)));
+        if self.rotation == Rotation::Replace {
+            return Ok(Rotation::WriteAgain);
         }
+        self.is_at_line_start = true;
+        self.rotation = Rotation::None;
+        self.worker.give(Task::finish(Finishing::new(full)));
         Ok(Rotation::None)
     }
 }

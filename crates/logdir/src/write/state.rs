@@ -78,6 +78,7 @@ impl State {
             Event::MadeRoom { .. }
             | Event::ProcessorStopped { .. }
             | Event::CurrentRemoved { .. }
+            | Event::CurrentReplaced { .. }
             | Event::ClockBehind { .. }
             | Event::LabelIgnored { .. }
             | Event::Status { .. }

@@ -1,5 +1,5 @@
-//! Timers of a log directory, independent of input. Most directories set none, and a check then
-//! reads three empty fields.
+//! Timers of a log directory, independent of input. Most directories set none while idle, and a check then
+//! reads four empty fields.
 
 use crate::clock;
 use crate::label::Label;
@@ -12,12 +12,17 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const LOOK_MIN: Duration = Duration::from_secs(1);
 
+/// Time from a write to the comparison of the name `current` with the open file.
+const LOOK_FOR_CURRENT: Duration = Duration::from_secs(2);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// `current` reached its longest unsynced time.
     Sync,
     /// An archive may exceed `k`.
     RemoveAged,
+    /// Compare the name `current` with the open file.
+    LookForCurrent,
 }
 
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct Timers {
     age_max: Option<Duration>,
     aged_at: Option<Instant>,
     rotation: Option<RotationTime>,
+    /// None while nothing was written since the last look.
+    look_at: Option<Instant>,
 }
 
 impl Timers {
@@ -46,12 +53,16 @@ impl Timers {
             age_max: spec.age_max,
             aged_at: spec.age_max.map(|_| clock::instant()),
             rotation,
+            look_at: None,
         }
     }
 
     /// Whether no timer is set.
     pub fn are_none(&self) -> bool {
-        self.sync_at.is_none() && self.aged_at.is_none() && self.rotation.is_none()
+        self.sync_at.is_none()
+            && self.aged_at.is_none()
+            && self.rotation.is_none()
+            && self.look_at.is_none()
     }
 
     /// Next due time, without syncs during a sync and without removals while the worker runs
@@ -60,7 +71,7 @@ impl Timers {
         let rotation = self.rotation.as_ref().and_then(RotationTime::look_at);
         let sync_at = self.sync_at.filter(|_| !is_syncing);
         let aged_at = self.aged_at.filter(|_| !is_at_chore);
-        [rotation, sync_at, aged_at].into_iter().flatten().min()
+        [rotation, sync_at, aged_at, self.look_at].into_iter().flatten().min()
     }
 
     /// Records a write to `current`. `is_first`: the file was empty.
@@ -69,6 +80,9 @@ impl Timers {
             && self.sync_at.is_none()
         {
             self.sync_at = clock::instant().checked_add(sync_after);
+        }
+        if self.look_at.is_none() {
+            self.look_at = clock::instant().checked_add(LOOK_FOR_CURRENT);
         }
         if let Some(rotation) = &mut self.rotation
             && is_first
@@ -80,6 +94,7 @@ impl Timers {
     /// Resets for a new `current`; finishing syncs the old file.
     pub fn forget_current(&mut self) {
         self.sync_at = None;
+        self.look_at = None;
         if let Some(rotation) = &mut self.rotation {
             rotation.end();
         }
@@ -105,9 +120,9 @@ impl Timers {
         let at = match due {
             Due::Sync => &mut self.sync_at,
             Due::RemoveAged => &mut self.aged_at,
+            Due::LookForCurrent => &mut self.look_at,
         };
-        let now = clock::instant();
-        at.take_if(|at| *at <= now).is_some()
+        at.take_if(|at| *at <= clock::instant()).is_some()
     }
 
     /// Sets a retry.
@@ -116,6 +131,7 @@ impl Timers {
         match due {
             Due::Sync => self.sync_at = at,
             Due::RemoveAged => self.aged_at = at,
+            Due::LookForCurrent => self.look_at = at,
         }
     }
 
