@@ -18,6 +18,7 @@ mod follow;
 mod handover;
 mod hostile;
 mod inherited;
+mod killed;
 mod languages;
 mod limits;
 mod lines;

@@ -1,0 +1,53 @@
+//! How much of the input is gone when a logger is killed: read, and in no file.
+
+use crate::support::{Home, UNTIL_GO, numbers, wait_until};
+use nix::sys::signal::Signal;
+use std::fs::{self, File};
+use std::io::Seek;
+use std::path::Path;
+
+/// What multilog(8) promises: a block and the beginning of a line.
+const STREAMING_MAX: u64 = 72 * 1024;
+
+/// What multilog(8) promises while a directory waits: the least `q`, and a block.
+const WAITING_MAX: u64 = (128 + 72) * 1024;
+
+/// Bytes that a logger with this script has read and not written when it is killed, after `is_time` holds.
+fn lost_at_a_kill(home: &Home, script: &[&str], is_time: impl Fn(&Home) -> bool) -> u64 {
+    let mut input = File::open(home.path("input")).expect("an input");
+    let mut command = home.command(script);
+    command.stdin(input.try_clone().expect("a copy"));
+    let logger = home.start(command);
+    wait_until("the time of the kill", || is_time(home));
+    if script.len() > 2 {
+        logger.wait_until_asleep();
+    }
+    logger.signal(Signal::SIGKILL);
+    assert_eq!(logger.wait().signal(), Some(9));
+    let read = input.stream_position().expect("a position");
+    let len = |name: &str| {
+        fs::metadata(home.path(Path::new("d").join(name))).map_or(0, |file| file.len())
+    };
+    read - len("previous") - len("current")
+}
+
+#[test]
+fn a_kill_loses_no_more_than_the_manual_says() {
+    for step in 0..20 {
+        let home = Home::in_memory();
+        fs::write(home.path("input"), numbers(1, 2_000_000)).expect("an input");
+        let begin = 100_000 * step;
+        let is_time = |home: &Home| {
+            fs::metadata(home.path("d/current")).is_ok_and(|current| current.len() > begin)
+        };
+        let lost = lost_at_a_kill(&home, &["s16777215", "./d"], is_time);
+        assert!(lost <= STREAMING_MAX, "{lost} bytes");
+    }
+    let home = Home::in_memory();
+    fs::write(home.path("input"), numbers(1, 2_000_000)).expect("an input");
+    let has_two =
+        |home: &Home| home.path("d/previous").exists() && home.read("d/current").len() > 4000;
+    let lost = lost_at_a_kill(&home, &["s8192", UNTIL_GO, "./d"], has_two);
+    assert!(lost <= WAITING_MAX, "{lost} bytes");
+    assert!(lost > 0, "nothing was held");
+}
