@@ -93,15 +93,15 @@ pub fn run() -> ExitCode {
 #[derive(Debug)]
 pub struct Converter {
     dates: Dates,
-    place: Place,
-    /// Incomplete stamp; at most [`STAMP_LEN_MAX`] bytes, empty except in [`Place::Stamp`] and
-    /// [`Place::Date`].
+    part: LinePart,
+    /// Incomplete stamp; at most [`STAMP_LEN_MAX`] bytes, empty except in [`LinePart::Stamp`] and
+    /// [`LinePart::Date`].
     held: Vec<u8>,
 }
 
-/// Position of the next byte in a line.
+/// Part of a line that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum LinePart {
     LineStart,
     /// Inside a label.
     Stamp,
@@ -136,7 +136,7 @@ impl Converter {
     }
 
     fn new(dates: Dates) -> Converter {
-        Converter { dates, place: Place::LineStart, held: Vec::with_capacity(STAMP_LEN_MAX) }
+        Converter { dates, part: LinePart::LineStart, held: Vec::with_capacity(STAMP_LEN_MAX) }
     }
 
     /// Rereads the local time zone if changed.
@@ -160,21 +160,21 @@ impl Converter {
     fn push_part(&mut self, part: &[u8], output: &mut Vec<u8>) {
         let mut rest = part;
         while !rest.is_empty() {
-            rest = match self.place {
-                Place::LineStart => self.start_line(rest, output),
-                Place::Stamp => self.go_on_with_stamp(rest, output),
-                Place::Date => self.go_on_with_date(rest, output),
-                Place::Text => self.copy_text(rest, output),
+            rest = match self.part {
+                LinePart::LineStart => self.start_line(rest, output),
+                LinePart::Stamp => self.go_on_with_stamp(rest, output),
+                LinePart::Date => self.go_on_with_date(rest, output),
+                LinePart::Text => self.copy_text(rest, output),
             };
         }
     }
 
     /// Appends pending output. End of input completes a stamp; 0.76 loses this stamp.
     pub fn finish(&mut self, output: &mut Vec<u8>) {
-        match self.place {
-            Place::Stamp => self.end_stamp(output),
-            Place::Date => self.end_date(output),
-            Place::LineStart | Place::Text => {}
+        match self.part {
+            LinePart::Stamp => self.end_stamp(output),
+            LinePart::Date => self.end_date(output),
+            LinePart::LineStart | LinePart::Text => {}
         }
     }
 
@@ -184,7 +184,7 @@ impl Converter {
             if let Some(after) = self.dates.convert_date(line, output) {
                 return self.copy_text(after, output);
             }
-            self.place = Place::Date;
+            self.part = LinePart::Date;
             return line;
         }
         if line[0] != b'@' {
@@ -193,7 +193,7 @@ impl Converter {
         if let Some(after) = self.dates.convert_label(line, output) {
             return self.copy_text(after, output);
         }
-        self.place = Place::Stamp;
+        self.part = LinePart::Stamp;
         self.held.push(b'@');
         &line[1..]
     }
@@ -204,7 +204,7 @@ impl Converter {
         let (digits, after) = rest.split_at(end_pos.unwrap_or(rest.len()));
         if self.held.len() + digits.len() > STAMP_LEN_MAX {
             output.append(&mut self.held);
-            self.place = Place::Text;
+            self.part = LinePart::Text;
             return rest;
         }
         self.held.extend_from_slice(digits);
@@ -237,7 +237,7 @@ impl Converter {
         let after = self.dates.convert_date(&self.held, output).unwrap_or(&self.held);
         output.extend_from_slice(after);
         self.held.clear();
-        self.place = Place::Text;
+        self.part = LinePart::Text;
     }
 
     /// Writes the date of the held stamp, or the stamp itself if it is invalid.
@@ -247,13 +247,13 @@ impl Converter {
             output.extend_from_slice(&self.held);
         }
         self.held.clear();
-        self.place = Place::Text;
+        self.part = LinePart::Text;
     }
 
     /// Copies held bytes.
     fn copy_text(&mut self, text: &[u8], output: &mut Vec<u8>) -> &'static [u8] {
         output.extend_from_slice(text);
-        self.place = if text.ends_with(b"\n") { Place::LineStart } else { Place::Text };
+        self.part = if text.ends_with(b"\n") { LinePart::LineStart } else { LinePart::Text };
         &[]
     }
 }

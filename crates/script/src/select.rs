@@ -17,7 +17,7 @@ enum Segment {
     /// No new pattern: repeats the previous sink's decision.
     Same,
     /// Fixed decision.
-    Alroutes(bool),
+    Always(bool),
     /// Patterns with effects: select or deselect.
     Rules(Vec<(bool, Pattern)>),
     /// Rules after `f`; a line starts selected if no earlier sink received it.
@@ -259,7 +259,7 @@ impl Segment {
         let rules = &rules[first..];
         match rules {
             [] => return Segment::Same,
-            [(selects, pattern)] if pattern.is_any_line() => return Segment::Alroutes(*selects),
+            [(selects, pattern)] if pattern.is_any_line() => return Segment::Always(*selects),
             [_, ..] => {}
         }
         let owned = rules.iter().map(|&(selects, pattern)| (selects, pattern.clone()));
@@ -269,14 +269,14 @@ impl Segment {
     /// Converts the segment for `f`.
     fn of_rest(self) -> Segment {
         match self {
-            Segment::Alroutes(_) => self,
+            Segment::Always(_) => self,
             Segment::Same | Segment::Rules(_) | Segment::Rest(_) => Segment::Rest(Box::new(self)),
         }
     }
 
     fn rules(&self) -> &[(bool, Pattern)] {
         match self {
-            Segment::Same | Segment::Alroutes(_) => &[],
+            Segment::Same | Segment::Always(_) => &[],
             Segment::Rules(rules) => rules,
             Segment::Rest(behind) => behind.rules(),
         }
@@ -285,7 +285,7 @@ impl Segment {
     /// True if the decision depends only on earlier segments.
     fn is_constant(&self) -> bool {
         match self {
-            Segment::Same | Segment::Alroutes(_) => true,
+            Segment::Same | Segment::Always(_) => true,
             Segment::Rules(_) => false,
             Segment::Rest(behind) => behind.is_constant(),
         }
@@ -296,7 +296,7 @@ impl Segment {
     fn decide(&self, head: &[u8], stamp_len: usize, before: bool, taken: &[bool]) -> bool {
         match self {
             Segment::Same => before,
-            Segment::Alroutes(selected) => *selected,
+            Segment::Always(selected) => *selected,
             Segment::Rules(rules) => {
                 let decisive =
                     rules.iter().rev().find(|(_, pattern)| pattern.matches(head, stamp_len));
