@@ -2,7 +2,7 @@
 
 use crate::filters::{command, run};
 use crate::peers::peer;
-use crate::show::{archive, put, show, stamped};
+use crate::show::{LOGDIR, archive, put, show, stamped};
 use crate::support::Home;
 use std::fs;
 
@@ -46,6 +46,25 @@ fn archives_are_read_whatever_compressed_them() {
         let range = ["--raw", "--since", "@1700003998", "--until", "@1700004002", "l"];
         show(&home, &range).check(0, stamped(3998, 4001), "");
     }
+}
+
+/// The archive is good; only the place for its decoded copy is missing.
+#[test]
+fn a_missing_temporary_directory_is_named() {
+    let home = Home::new();
+    let first = archive(4000, 's');
+    put(&home, "l", &first, &stamped(1, 4000));
+    let Some(name) = compress(&home, "gzip", "gz", &format!("l/{first}")) else { return };
+    let mut show = command(LOGDIR);
+    show.args(["show", "--raw", "-n1", "l"]).current_dir(home.path("")).env("TMPDIR", "/nowhere");
+    run(show, b"").check(
+        2,
+        "",
+        &format!(
+            "logdir: warning: unable to read {name}: no temporary file in /nowhere: \
+             file does not exist\n"
+        ),
+    );
 }
 
 #[test]

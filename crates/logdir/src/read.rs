@@ -33,6 +33,7 @@ pub mod separator;
 pub mod set_back;
 pub mod snapshot;
 pub mod stamp;
+mod unnamed_file;
 pub mod vitals;
 pub mod watch;
 pub mod writer;

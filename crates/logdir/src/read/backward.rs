@@ -13,6 +13,7 @@ use crate::read::separator::FileSeparator;
 use crate::read::set_back::SetBack;
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
+use crate::read::unnamed_file;
 use memchr::memrchr;
 use std::fs::File;
 use std::io;
@@ -430,7 +431,7 @@ fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Rc<File>>
     if storage(&file)? == Storage::Plain {
         return Ok(Some(file));
     }
-    let mut plain = tempfile::tempfile()?;
+    let mut plain = unnamed_file::create()?;
     if let Some(mut decoded) = Decoded::new(file, 0)? {
         io::copy(&mut decoded, &mut plain)?;
     }
