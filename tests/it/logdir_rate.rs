@@ -139,7 +139,10 @@ fn what_cannot_be_counted_or_understood_is_told() {
     };
     refused(&["--by", "7m"], "--by is a part of a day such as 1m, 1h, 1d, not 7m");
     refused(&["--since", "soon"], &format!("unable to understand the time soon; {FORMS_OF_TIMES}"));
-    refused(&["--grep", "("], "unable to understand the pattern (: unclosed group");
+    refused(
+        &["--grep", "("],
+        "unable to understand expression (, byte 1: unclosed group\n  (\n  ^",
+    );
 }
 
 #[test]

@@ -355,7 +355,9 @@ fn lines_are_chosen_by_patterns_and_shown_with_those_around() {
     let bad = self::show(&home, &["--grep", "(", "main"]);
     assert_eq!(bad.status.code(), Some(2));
     assert!(
-        bad.stderr.starts_with("logdir: fatal: unable to understand the pattern (: "),
+        bad.stderr.starts_with(
+            "logdir: fatal: unable to understand expression (, byte 1: unclosed group\n"
+        ),
         "{}",
         bad.stderr
     );

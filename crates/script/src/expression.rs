@@ -5,8 +5,12 @@
 //! letter's case. For other lines it also matches bytes: `.` and `\xff` match invalid UTF-8. `\b`
 //! knows ASCII letters only. An fnmatch pattern matches bytes, as in the C locale.
 //!
-//! `X` of multilog(8) and `--grep` of logdir(1) share [`Expression::regex`]: equal expressions
-//! match equal lines.
+//! `X` of multilog(8) has an [`Expression`], `--grep` of logdir(1) a [`Finder`]: equal regular
+//! expressions match equal lines.
+
+mod finder;
+
+pub use finder::Finder;
 
 use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;
@@ -29,15 +33,16 @@ pub struct Expression {
     /// Pattern as typed.
     written: Vec<u8>,
     /// Boxed, because a script may have a thousand star patterns.
-    automata: Box<Automata>,
+    automata: Box<Automata<Automaton>>,
 }
 
+/// Automata of a pattern, one per alphabet.
 #[derive(Clone, Debug)]
-struct Automata {
+struct Automata<A> {
     /// Text automaton; byte automaton if the pattern excludes text.
-    first: Automaton,
+    first: A,
     /// Byte automaton for invalid UTF-8.
-    bytes: Option<Automaton>,
+    bytes: Option<A>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +100,7 @@ impl Expression {
     /// The pattern needs too much memory.
     pub fn fnmatch(pattern: &[u8]) -> Result<Expression, BadExpression> {
         let first = Automaton::new(pattern, &fnmatch_as_regex(pattern), Alphabet::Bytes)?;
-        Ok(Expression::of(pattern, first, None))
+        Ok(Expression::of(pattern, Automata { first, bytes: None }))
     }
 
     /// Compiles a regular expression in the syntax of crate `regex`; it may match anywhere in a
@@ -104,27 +109,19 @@ impl Expression {
     /// # Errors
     /// Invalid syntax with its position, or too much memory.
     pub fn regex(expression: &[u8]) -> Result<Expression, BadExpression> {
-        let escaped: String = expression.iter().map(|&byte| escaped_byte(byte)).collect();
-        let bytes = Automaton::new(expression, &escaped, Alphabet::Bytes);
-        let Ok(text) = str::from_utf8(expression) else {
-            return Ok(Expression::of(expression, bytes?, None));
-        };
-        let text = Automaton::new(expression, text, Alphabet::Text)?;
-        // A text-only expression, such as a letter class, has no byte form.
-        Ok(Expression::of(expression, text, bytes.ok()))
+        let automata = Automata::of_regex(expression, |regex, alphabet| {
+            Automaton::new(expression, regex, alphabet)
+        })?;
+        Ok(Expression::of(expression, automata))
     }
 
-    fn of(written: &[u8], first: Automaton, bytes: Option<Automaton>) -> Expression {
-        Expression { written: written.to_vec(), automata: Box::new(Automata { first, bytes }) }
+    fn of(written: &[u8], automata: Automata<Automaton>) -> Expression {
+        Expression { written: written.to_vec(), automata: Box::new(automata) }
     }
 
     /// True if it matches.
     pub fn matches(&self, line: &[u8]) -> bool {
-        let Automata { first, bytes } = &*self.automata;
-        first.matches(line)
-            || bytes
-                .as_ref()
-                .is_some_and(|bytes| str::from_utf8(line).is_err() && bytes.matches(line))
+        self.automata.search(line, |automaton| automaton.matches(line).then_some(())).is_some()
     }
 
     /// Pattern as typed.
@@ -133,26 +130,44 @@ impl Expression {
     }
 }
 
+impl<A> Automata<A> {
+    /// Compiles the text form and the byte form of a regular expression.
+    fn of_regex(
+        expression: &[u8],
+        compile: impl Fn(&str, Alphabet) -> Result<A, BadExpression>,
+    ) -> Result<Automata<A>, BadExpression> {
+        let escaped: String = expression.iter().map(|&byte| escaped_byte(byte)).collect();
+        let bytes = compile(&escaped, Alphabet::Bytes);
+        let Ok(text) = str::from_utf8(expression) else {
+            return Ok(Automata { first: bytes?, bytes: None });
+        };
+        let first = compile(text, Alphabet::Text)?;
+        // A text-only expression, such as a letter class, has no byte form.
+        Ok(Automata { first, bytes: bytes.ok() })
+    }
+
+    /// Searches with the first automaton, then as bytes if the line is not UTF-8.
+    fn search<T>(&self, line: &[u8], search: impl Fn(&A) -> Option<T>) -> Option<T> {
+        search(&self.first).or_else(|| {
+            let bytes = self.bytes.as_ref()?;
+            if str::from_utf8(line).is_ok() { None } else { search(bytes) }
+        })
+    }
+}
+
 impl Automaton {
     fn new(written: &[u8], regex: &str, alphabet: Alphabet) -> Result<Automaton, BadExpression> {
-        let is_text = alphabet == Alphabet::Text;
-        let mut parser = ParserBuilder::new().unicode(is_text).utf8(false).build();
-        let parsed = parser.parse(regex).map_err(|error| refused(written, &error, alphabet))?;
+        let parsed = parse(written, regex, alphabet, false)?;
         let config = Config::new()
             .utf8(false)
             .which_captures(WhichCaptures::None)
             .nfa_size_limit(Some(AUTOMATON_MAX));
-        let compiled = Compiler::new().configure(config).build_from_hir(&with_ascii_words(parsed));
+        let compiled = Compiler::new().configure(config).build_from_hir(&parsed);
         let rules = compiled.ok().and_then(|compiled| {
             let config = DFA::config().cache_capacity(CACHE_MAX);
             DFA::builder().configure(config).build_from_nfa(compiled).ok()
         });
-        let too_large = || BadExpression {
-            text: written.to_vec(),
-            pos: None,
-            reason: "it needs too much memory".to_owned(),
-        };
-        let rules = rules.ok_or_else(too_large)?;
+        let rules = rules.ok_or_else(|| too_large(written))?;
         let cache = RefCell::new(rules.create_cache());
         Ok(Automaton { rules, cache })
     }
@@ -163,6 +178,27 @@ impl Automaton {
         // Errors mean a full cache or a quit byte; this automaton has neither.
         found.is_ok_and(|end| end.is_some())
     }
+}
+
+/// Parses `regex`, the form of `written` for this alphabet.
+fn parse(
+    written: &[u8],
+    regex: &str,
+    alphabet: Alphabet,
+    ignores_case: bool,
+) -> Result<Hir, BadExpression> {
+    let mut parser = ParserBuilder::new()
+        .unicode(alphabet == Alphabet::Text)
+        .utf8(false)
+        .case_insensitive(ignores_case)
+        .build();
+    let parsed = parser.parse(regex).map_err(|error| refused(written, &error, alphabet))?;
+    Ok(with_ascii_words(parsed))
+}
+
+fn too_large(written: &[u8]) -> BadExpression {
+    let reason = "it needs too much memory".to_owned();
+    BadExpression { text: written.to_vec(), pos: None, reason }
 }
 
 /// The expression with word boundaries of ASCII: an automaton that reads bytes once cannot know others.
