@@ -6,6 +6,7 @@
 mod bucket;
 mod check;
 mod choices;
+mod doubles;
 mod failing;
 mod figures;
 mod filter;

@@ -97,6 +97,9 @@ pub struct Show {
     #[arg(short = 'A', long, value_name = "COUNT", value_parser = refusal::line_count)]
     #[arg(allow_hyphen_values = true, help_heading = WHICH)]
     pub after_context: Option<usize>,
+    /// Lines that a service has in several directories: once for each
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
     /// How times are written
     #[arg(short = 'o', long, visible_alias = "output", value_name = "FORM")]
     #[arg(help_heading = FORM)]
@@ -146,6 +149,9 @@ pub struct Rate {
     pub span: Span,
     #[command(flatten)]
     pub patterns: Patterns,
+    /// Lines that a service has in several directories: once for each
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
     /// A JSON object for each log and length of time
     #[arg(short, long, help_heading = FORM)]
     pub json: bool,

@@ -8,6 +8,7 @@ mod counts;
 mod svg;
 
 use crate::logdir::bucket::Length;
+use crate::logdir::doubles::{Compared, Doubles};
 use crate::logdir::filter::Filter;
 use crate::logdir::options::{self, Rate};
 use crate::logdir::trouble::Outcome;
@@ -16,6 +17,7 @@ use crate::message;
 use ::logdir::failure::{Failure, What};
 use ::logdir::read::Notice;
 use ::logdir::read::find::{self, Found};
+use ::logdir::read::merge::Merge;
 use ::logdir::read::range::Range;
 use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::snapshot::Snapshot;
@@ -34,11 +36,11 @@ pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
     let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
     let mut all = Vec::new();
-    for found in &found {
-        match count(found, &settings, &mut outcome) {
-            Ok(counts) => all.push(counts),
-            Err(failure) => outcome.fail(&[failure]),
-        }
+    let are_compared = |one: &Found, other: &Found| {
+        !options.all && one.service.is_some() && one.service == other.service
+    };
+    for found in found.chunk_by(are_compared) {
+        all.extend(count(found, &settings, &mut outcome));
     }
     let all = CountsOfAll::new(all, settings.by, settings.zone.clone())
         .map_err(|why| options::refuse(&why))?;
@@ -76,34 +78,73 @@ impl Settings {
     }
 }
 
-/// Counts a single directory's lines.
-fn count(found: &Found, settings: &Settings, outcome: &mut Outcome) -> Result<Counts, Failure> {
-    let snapshot = Snapshot::of_place(&found.place)?;
-    let stamps = choices::stamps(settings.counting, &snapshot);
-    let mut source = RangeLines::new(&snapshot, stamps, settings.range);
-    let mut counts = Counts::new(
-        table::shown(&found.name),
-        settings.by.unwrap_or(counts::FINEST),
-        &settings.zone,
-    );
-    while source.advance() {
-        let line = source.line();
-        let text = &line.bytes[source.stamp().map_or(0, |stamp| stamp.end)..];
-        if !line.continues && settings.filter.is_wanted(text) {
-            counts.add(source.moment().map(|moment| moment.unix_secs), settings.by.is_none());
+/// Counts the lines of directories of one service, or of a single directory. A line that several of them
+/// have counts in the first.
+fn count(found: &[Found], settings: &Settings, outcome: &mut Outcome) -> Vec<Counts> {
+    let (names, sources) = open_all(found, settings, outcome);
+    let by = settings.by.unwrap_or(counts::FINEST);
+    let new = |name: &String| Counts::new(table::shown(name), by, &settings.zone);
+    let mut all: Vec<Counts> = names.iter().map(new).collect();
+    let mut doubles: Doubles<()> = Doubles::new(&vec![Some(()); names.len()]);
+    let mut merge = Merge::new(sources);
+    let mut add = |number: usize, moment: Option<Moment>| {
+        all[number].add(moment.map(|moment| moment.unix_secs), settings.by.is_none());
+    };
+    let mut held = None;
+    while merge.advance() {
+        let (number, source) = (merge.number(), merge.source());
+        let (line, moment, stamp) = (source.line(), source.moment(), source.stamp());
+        if doubles.is_over(moment) {
+            doubles.finish().for_each(|copies| add(copies[0].0, held));
+        }
+        let text = &line.bytes[stamp.map_or(0, |stamp| stamp.end)..];
+        if line.continues || !settings.filter.is_wanted(text) {
+            continue;
+        }
+        if doubles.passes(number, moment) {
+            add(number, moment);
+        } else {
+            held = moment;
+            doubles.hold(number, Compared { moment, is_stamped: stamp.is_some(), text }, ());
         }
     }
+    doubles.finish().for_each(|copies| add(copies[0].0, held));
+    for ((name, counts), source) in names.iter().zip(&all).zip(merge.sources_mut()) {
+        report(name, counts, source, outcome);
+    }
+    all
+}
+
+/// Opens each directory. Failures are reported and skipped.
+fn open_all(
+    found: &[Found],
+    settings: &Settings,
+    outcome: &mut Outcome,
+) -> (Vec<String>, Vec<RangeLines>) {
+    let mut opened = (Vec::new(), Vec::new());
+    for found in found {
+        match Snapshot::of_place(&found.place) {
+            Ok(snapshot) => {
+                let stamps = choices::stamps(settings.counting, &snapshot);
+                opened.0.push(found.name.clone());
+                opened.1.push(RangeLines::new(&snapshot, stamps, settings.range));
+            }
+            Err(failure) => outcome.fail(&[failure]),
+        }
+    }
+    opened
+}
+
+fn report(name: &str, counts: &Counts, source: &mut RangeLines, outcome: &mut Outcome) {
     // Counting ignores torn lines.
     let notices = source.take_notices();
     let notices = notices.into_iter().filter(|notice| !matches!(notice, Notice::Torn(_)));
     let moment = |moment: Moment| figures::rfc3339(moment).unwrap_or_default();
-    outcome.notice(&found.name, notices.collect(), moment);
+    outcome.notice(name, notices.collect(), moment);
     if counts.timeless_count > 0 {
-        message::warn(
-            format!("{}: {}", found.name, message::timeless(counts.timeless_count)).as_bytes(),
-        );
+        let text = format!("{name}: {}", message::timeless(counts.timeless_count));
+        message::warn(text.as_bytes());
     }
-    Ok(counts)
 }
 
 /// Prints counts in the requested form.

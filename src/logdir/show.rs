@@ -11,6 +11,7 @@ mod settings;
 mod starts;
 
 use crate::logdir::choices;
+use crate::logdir::doubles::Doubles;
 use crate::logdir::filter::Filter;
 use crate::logdir::options::{self, JsonForm, Show};
 use crate::logdir::trouble::Outcome;
@@ -61,6 +62,8 @@ pub fn run(options: Show) -> Result<ExitCode, ExitCode> {
 struct Log {
     name: String,
     path: PathBuf,
+    /// Directory of its service, unless copies of lines are shown.
+    service: Option<PathBuf>,
     snapshot: Snapshot,
     stamps: StampParser,
 }
@@ -68,13 +71,14 @@ struct Log {
 /// Opens each directory. Failures are reported and skipped.
 fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Vec<Log> {
     let mut logs = Vec::new();
-    for Found { name, place } in found {
+    for Found { name, place, service } in found {
         let (Location::Directory(path) | Location::File(path)) = &place;
         match Snapshot::of_place(&place) {
             Ok(snapshot) => {
                 let stamps = choices::stamps(settings.counting, &snapshot);
                 let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-                logs.push(Log { name, path, snapshot, stamps });
+                let service = service.filter(|_| !settings.options.all);
+                logs.push(Log { name, path, service, snapshot, stamps });
             }
             Err(failure) => outcome.fail(&[failure]),
         }
@@ -110,11 +114,18 @@ impl Emitter {
         let has_pager = std::io::stdout().is_terminal() && !options.no_pager && !has_memory;
         let output = if has_pager { Output::with_pager() } else { Output::Direct };
         let progress = if options.follow { None } else { Progress::wanted() };
-        let mut emitter = Emitter::new(form, filter, settings.context, output, progress);
+        let mut emitter =
+            Emitter::new(form, filter, doubles(logs), settings.context, output, progress);
         let count = if options.reverse { options.lines } else { options.head };
         emitter.set_limit(count.map(|count| count as u64));
         Ok(emitter)
     }
+}
+
+/// Compares the lines of directories of one service.
+fn doubles<T>(logs: &[Log]) -> Doubles<T> {
+    let services: Vec<_> = logs.iter().map(|log| log.service.as_ref()).collect();
+    Doubles::new(&services)
 }
 
 fn renderer(settings: &Settings, logs: &[Log]) -> Renderer {
@@ -167,8 +178,10 @@ fn show_forward(
             number: numbers[merge.number()],
             line: source.line(),
             stamp: source.stamp(),
+            moment: source.moment(),
             place: source.place(),
             chain: Some(source.chain()),
+            others: &[],
         })?;
         let line_len = source.line().bytes.len();
         if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
@@ -222,7 +235,8 @@ fn show_backward(
     while !emitter.is_complete() && merge.advance() {
         let (number, source) = merge.source();
         let (line, stamp, place) = (source.line(), source.stamp(), source.place());
-        emitter.take(Item { number, line, stamp, place, chain: None })?;
+        let (moment, others) = (source.moment(), &[]);
+        emitter.take(Item { number, line, stamp, moment, place, chain: None, others })?;
         let line_len = line.bytes.len();
         if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
             break;
@@ -256,6 +270,7 @@ fn follow(
         false => Starts::afresh(logs, settings, emitter, outcome)?,
     };
     give_cursors(emitter, logs, settings, || starts.positions.clone());
+    emitter.set_skip_count(starts.skip_count);
     let acknowledges = if cursor.is_some() { Acknowledges::Written } else { Acknowledges::Taken };
     let (until, scope) = match options.follow {
         true => (Until::Asked, Scope::Endless),
@@ -268,7 +283,6 @@ fn follow(
         follow: starts::follow(&starts.positions, logs, cursor, scope),
         emitter,
         range: settings.range,
-        skip_count: starts.skip_count,
         acknowledges,
         until,
         report: &mut report,

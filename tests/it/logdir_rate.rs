@@ -45,6 +45,19 @@ fn lines_are_counted_by_the_minute_and_fit_80_columns() {
 }
 
 #[test]
+fn a_line_in_two_directories_of_a_service_is_counted_once() {
+    let home = crate::show::with_alerts();
+    let head = |arguments: &[&str]| {
+        let table = String::from_utf8(rate(&home, arguments).stdout).expect("text");
+        let words = table.lines().next().unwrap_or_default().split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(head(&["web", "db"]), "2 web/alert 3 web/main 1 db");
+    assert_eq!(head(&["-g", "2", "web"]), "1 web/alert 0 web/main");
+    assert_eq!(head(&["--all", "web"]), "2 web/alert 5 web/main");
+}
+
+#[test]
 fn counts_of_scripts_are_those_of_people() {
     let home = two();
     let object = |minute: u64, name: &str, lines: u64| {

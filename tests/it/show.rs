@@ -75,6 +75,52 @@ fn several_directories_come_in_order_of_time_with_their_names() {
     assert_eq!(texts(show(&home, &["[ab]"])), "a1 amore b2 b3 a4 b4 b5");
 }
 
+/// A service whose errors are in `main` and in `alert`.
+pub fn with_alerts() -> Home {
+    let home = Home::new();
+    put(&home, "web/log/main", "current", &stamped(1, 5));
+    put(&home, "web/log/alert", "current", &(stamped(2, 2) + &stamped(4, 4)));
+    put(&home, "db/log/main", "current", &stamped(4, 4));
+    home
+}
+
+#[test]
+fn a_line_in_two_directories_of_a_service_is_shown_once_with_both_names() {
+    let home = with_alerts();
+    let lines = |names: &[&str]| -> String {
+        let line = |name: &&str| {
+            let (name, text) = name.split_once(' ').expect("a name and a text");
+            format!("{name}: {text}\n").replace('+', ": ")
+        };
+        names.iter().map(line).collect()
+    };
+    let all =
+        ["web/main 1", "web/alert+web/main 2", "web/main 3", "web/alert+web/main 4", "web/main 5"];
+    let show_of = |arguments: &[&str]| show(&home, &[&["-o", "none"], arguments].concat());
+    show_of(&["web"]).check(0, lines(&all), "");
+    let reversed: Vec<&str> = all.iter().rev().copied().collect();
+    show_of(&["-r", "web"]).check(0, lines(&reversed), "");
+    show_of(&["-n2", "web"]).check(0, lines(&all[3..]), "");
+    show_of(&["--head", "2", "web"]).check(0, lines(&all[..2]), "");
+    show_of(&["-g", "2", "-C1", "web"]).check(0, lines(&all[..3]), "");
+    show_of(&["-g", "[24]", "-n1", "-B1", "web"]).check(0, lines(&all[2..4]), "");
+    show_of(&["--cursor", "position", "web"]).check(0, lines(&all), "");
+    show_of(&["--cursor", "position", "web"]).check(1, "", "");
+    show_of(&["--cursor", "other", "-n2", "web"]).check(0, lines(&all[3..]), "");
+    let each = ["web/alert 4", "web/main 4", "web/main 5"];
+    show_of(&["--all", "-n3", "web"]).check(0, lines(&each), "");
+    // Other services are not compared.
+    show_of(&["-n3", "web", "db"]).check(
+        0,
+        lines(&["web/alert+web/main 4", "db 4", "web/main 5"]),
+        "",
+    );
+    let object = show(&home, &["--json", "-g4", "web"]);
+    let object: serde_json::Value = serde_json::from_slice(&object.stdout).expect("one object");
+    let main = fs::canonicalize(home.path("web/log/main")).expect("a path");
+    assert_eq!(object["also"], serde_json::json!([main.to_string_lossy()]), "{object}");
+}
+
 #[test]
 fn raw_lines_of_several_logs_are_what_tai64nlocal_reads() {
     let home = Home::new();

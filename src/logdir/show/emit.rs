@@ -1,5 +1,6 @@
 //! Filters, formats and times line output.
 
+use crate::logdir::doubles::{Compared, Copies, Doubles};
 use crate::logdir::filter::Filter;
 use crate::logdir::show::cursors::Cursors;
 use crate::logdir::show::json;
@@ -13,7 +14,7 @@ use ::logdir::failure::Failure;
 use ::logdir::read::chain::Chain;
 use ::logdir::read::lines::{Ending, Line, LineStart};
 use ::logdir::read::render::Renderer;
-use ::logdir::read::stamp::Stamp;
+use ::logdir::read::stamp::{Moment, Stamp};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -32,19 +33,31 @@ pub struct Item<'a> {
     pub number: usize,
     pub line: Line<'a>,
     pub stamp: Option<Stamp>,
+    /// Moment the line belongs to.
+    pub moment: Option<Moment>,
     pub place: &'a LineStart,
     /// Files read up to this line; `None` when reading backward.
     pub chain: Option<&'a Chain>,
+    /// Other directories that have the line.
+    pub others: &'a [usize],
 }
 
-/// Context line, printed if a match follows soon.
-struct Held {
+impl Item<'_> {
+    fn compared(&self) -> Compared<'_> {
+        Compared { moment: self.moment, is_stamped: self.stamp.is_some(), text: text_of(*self) }
+    }
+}
+
+/// Line printed later: its copies may follow, or a match that it is context of.
+pub struct Held {
     number: usize,
     bytes: Vec<u8>,
     ending: Ending,
     continues: bool,
     stamp: Option<Stamp>,
+    moment: Option<Moment>,
     place: LineStart,
+    others: Vec<usize>,
     cursor: Option<String>,
 }
 
@@ -56,15 +69,26 @@ impl Held {
             ending: item.line.ending,
             continues: item.line.continues,
             stamp: item.stamp,
+            moment: item.moment,
             place: item.place.clone(),
+            others: item.others.to_vec(),
             cursor,
         }
     }
 
     fn item(&self) -> Item<'_> {
-        let Held { number, ending, continues, stamp, .. } = *self;
+        let Held { number, ending, continues, stamp, moment, .. } = *self;
         let line = Line { bytes: &self.bytes, ending, continues };
-        Item { number, line, stamp, place: &self.place, chain: None }
+        let (place, others) = (&self.place, self.others.as_slice());
+        Item { number, line, stamp, moment, place, chain: None, others }
+    }
+
+    /// The line of the first directory, with the numbers of the others.
+    fn of_copies(copies: Copies<Held>) -> Option<Held> {
+        let mut copies = copies.into_iter().map(|(_, held)| held);
+        let mut first = copies.next()?;
+        first.others = copies.map(|held| held.number).collect();
+        Some(first)
     }
 }
 
@@ -79,9 +103,10 @@ impl Form {
     fn append(&mut self, filter: &Filter, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
         match self {
             Form::Text(renderer) => {
-                renderer.append(item.number, item.line, item.stamp, |text| filter.find(text), to);
+                let find = |text: &[u8]| filter.find(text);
+                renderer.append(item.number, item.others, item.line, item.stamp, find, to);
             }
-            Form::Json(names) => json::append(&names[item.number], item, cursor, to),
+            Form::Json(names) => json::append(names, item, cursor, to),
         }
     }
 }
@@ -92,6 +117,10 @@ pub struct Emitter {
     /// Cursor builder for `--json=cursor`.
     cursors: Option<Cursors>,
     filter: Filter,
+    /// Lines that may have copies in other directories.
+    doubles: Doubles<Held>,
+    /// Matches still to be left out.
+    skip_count: u64,
     /// Context lines before and after each match.
     context: Context,
     /// Latest lines not printed; at most `context.before_count`.
@@ -123,6 +152,7 @@ impl Emitter {
     pub fn new(
         form: Form,
         filter: Filter,
+        doubles: Doubles<Held>,
         context: Context,
         output: Output,
         progress: Option<Progress>,
@@ -131,6 +161,8 @@ impl Emitter {
             form,
             cursors: None,
             filter,
+            doubles,
+            skip_count: 0,
             context,
             before: VecDeque::new(),
             after_count: 0,
@@ -158,7 +190,7 @@ impl Emitter {
         self.filter.is_wanted(text)
     }
 
-    pub fn wants(&self, item: Item<'_>) -> bool {
+    fn wants(&self, item: Item<'_>) -> bool {
         self.is_wanted(text_of(item))
     }
 
@@ -181,27 +213,72 @@ impl Emitter {
         self.cursors = Some(cursors);
     }
 
-    /// Skips a line printed in an earlier run.
-    pub fn skip(&mut self, item: Item<'_>) {
-        self.note(item);
-        self.was_wanted = false;
+    /// Leaves out this many matches first.
+    pub fn set_skip_count(&mut self, count: u64) {
+        self.skip_count = count;
     }
 
+    /// True if accepted lines wait for their copies.
+    pub fn holds(&self) -> bool {
+        self.doubles.holds()
+    }
+
+    /// Accepts a line. Lines of an earlier label are formatted first.
     pub fn take(&mut self, item: Item<'_>) -> Result<(), Failure> {
+        self.settle_before(item.moment)?;
         self.note(item);
+        if self.doubles.passes(item.number, item.moment) {
+            return self.show(item, None);
+        }
+        let held = Held::new(item, self.cursor());
+        self.doubles.hold(item.number, item.compared(), held);
+        Ok(())
+    }
+
+    /// Formats the lines that have no further copies if the next line is of this moment.
+    pub fn settle_before(&mut self, moment: Option<Moment>) -> Result<(), Failure> {
+        if !self.doubles.is_over(moment) {
+            return Ok(());
+        }
+        let lines = self.doubles.finish();
+        self.show_all(lines)
+    }
+
+    /// Formats all accepted lines; copies that follow are left out.
+    pub fn settle(&mut self) -> Result<(), Failure> {
+        let lines = self.doubles.take();
+        self.show_all(lines)
+    }
+
+    fn show_all(&mut self, lines: impl Iterator<Item = Copies<Held>>) -> Result<(), Failure> {
+        let mut lines = lines.filter_map(Held::of_copies).peekable();
+        while let Some(held) = lines.next() {
+            // The last line is after all copies.
+            let cursor = if lines.peek().is_some() { held.cursor.clone() } else { None };
+            self.show(held.item(), cursor)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, item: Item<'_>, cursor: Option<String>) -> Result<(), Failure> {
+        if self.skip_count > 0 {
+            self.skip_count -= u64::from(!item.line.continues && self.wants(item));
+            self.was_wanted = false;
+            return Ok(());
+        }
         if !item.line.continues {
             self.was_wanted = self.found_count < self.found_count_max && self.wants(item);
         }
         if self.was_wanted {
             self.found_count += u64::from(!item.line.continues);
             self.show_context();
-            self.append(item);
+            self.append(item, cursor);
             self.after_count = self.context.after_count;
         } else if self.after_count > 0 {
             self.after_count -= 1;
-            self.append(item);
+            self.append(item, cursor);
         } else {
-            self.leave_out(item);
+            self.leave_out(item, cursor);
         }
         if self.text.len() >= self.output.block_len() { self.flush() } else { Ok(()) }
     }
@@ -258,6 +335,7 @@ impl Emitter {
 
     /// Writes all buffered lines and waits for the pager. Later output uses stdout.
     pub fn finish(&mut self) -> Result<(), Failure> {
+        self.settle()?;
         if self.output.was_interrupted() {
             // Keeps the progress line, with `^C` after it.
             if !self.text.is_empty() {
@@ -308,7 +386,7 @@ impl Emitter {
         }
     }
 
-    fn leave_out(&mut self, item: Item<'_>) {
+    fn leave_out(&mut self, item: Item<'_>, cursor: Option<String>) {
         if !self.context.is_any() {
             return;
         }
@@ -318,12 +396,12 @@ impl Emitter {
                 return;
             }
         }
-        let cursor = self.cursor();
+        let cursor = cursor.or_else(|| self.cursor());
         self.before.push_back(Held::new(item, cursor));
     }
 
-    fn append(&mut self, item: Item<'_>) {
-        let cursor = self.cursor();
+    fn append(&mut self, item: Item<'_>, cursor: Option<String>) {
+        let cursor = cursor.or_else(|| self.cursor());
         self.form.append(&self.filter, item, cursor.as_deref(), &mut self.text);
     }
 

@@ -32,8 +32,6 @@ pub struct Following<'a> {
     pub follow: Follow,
     pub emitter: &'a mut Emitter,
     pub range: Range,
-    /// Matching lines still to skip before printing.
-    pub skip_count: u64,
     /// Time of acknowledgement.
     pub acknowledges: Acknowledges,
     pub until: Until,
@@ -51,13 +49,34 @@ pub enum Acknowledges {
 }
 
 /// Tickets due once that many bytes are written, in order.
-type Unwritten = VecDeque<(u64, Ticket)>;
+#[derive(Default)]
+struct Unwritten {
+    lines: VecDeque<(u64, Ticket)>,
+    /// Lines held by the emitter until their copies arrive.
+    held: Vec<Ticket>,
+}
+
+impl Unwritten {
+    /// Adds held lines, now formatted, due after this many bytes.
+    fn settle(&mut self, taken_len: u64) {
+        self.lines.extend(self.held.drain(..).map(|ticket| (taken_len, ticket)));
+    }
+
+    fn add(&mut self, ticket: Ticket, emitter: &Emitter) {
+        if emitter.holds() {
+            self.held.push(ticket);
+        } else {
+            self.settle(emitter.taken_len());
+            self.lines.push_back((emitter.taken_len(), ticket));
+        }
+    }
+}
 
 impl Following<'_> {
     /// Follows until the end condition. The cursor then covers every written line.
     pub fn run(mut self) -> Result<(), Failure> {
         let signals = self.listen()?;
-        let mut unwritten = Unwritten::new();
+        let mut unwritten = Unwritten::default();
         self.emitter.begin(|| self.follow.left_len());
         loop {
             // Checked before reading, so that lines written until then are still read.
@@ -66,6 +85,7 @@ impl Following<'_> {
                 self.follow.look_at_all();
             }
             self.take_lines(&mut unwritten, signals.as_deref())?;
+            self.settle(&mut unwritten)?;
             match self.until {
                 Until::Asked => self.emitter.flush()?,
                 Until::Done => self.emitter.finish()?,
@@ -124,9 +144,13 @@ impl Following<'_> {
                 continue;
             };
             let (ticket, line_len) = (delivery.ticket, delivery.line.bytes.len());
-            take_line(self.range, &mut self.skip_count, self.emitter, &delivery)?;
+            self.emitter.settle_before(delivery.moment)?;
+            if !self.emitter.holds() {
+                unwritten.settle(self.emitter.taken_len());
+            }
+            take_line(self.range, self.emitter, &delivery)?;
             match self.acknowledges {
-                Acknowledges::Written => unwritten.push_back((self.emitter.taken_len(), ticket)),
+                Acknowledges::Written => unwritten.add(ticket, self.emitter),
                 Acknowledges::Taken => self.follow.ack(ticket),
             }
             let is_due = self.emitter.is_due(line_len);
@@ -146,6 +170,7 @@ impl Following<'_> {
         unwritten: &mut Unwritten,
         signals: Option<&Signals>,
     ) -> Result<bool, Failure> {
+        self.settle(unwritten)?;
         self.emitter.flush()?;
         self.ack_written(unwritten);
         if self.emitter.is_stopped() {
@@ -155,13 +180,20 @@ impl Following<'_> {
         Ok(!signals.is_some_and(is_asked))
     }
 
+    /// Formats all lines taken: no copies of them are there now.
+    fn settle(&mut self, unwritten: &mut Unwritten) -> Result<(), Failure> {
+        self.emitter.settle()?;
+        unwritten.settle(self.emitter.taken_len());
+        Ok(())
+    }
+
     fn ack_written(&mut self, unwritten: &mut Unwritten) {
         let written_len = self.emitter.written_len();
-        while let Some(&(len, ticket)) = unwritten.front()
+        while let Some(&(len, ticket)) = unwritten.lines.front()
             && len <= written_len
         {
             self.follow.ack(ticket);
-            unwritten.pop_front();
+            unwritten.lines.pop_front();
         }
     }
 
@@ -202,23 +234,11 @@ impl Following<'_> {
     }
 }
 
-fn take_line(
-    range: Range,
-    skip_count: &mut u64,
-    emitter: &mut Emitter,
-    delivery: &Delivery,
-) -> Result<(), Failure> {
+fn take_line(range: Range, emitter: &mut Emitter, delivery: &Delivery) -> Result<(), Failure> {
     let Delivery { directory, line, stamp, moment, place, chain, .. } = *delivery;
-    let item = Item { number: directory, line, stamp, place, chain: Some(chain) };
-    if !range.holds_line(moment) {
-        return Ok(());
-    }
-    if *skip_count == 0 {
-        return emitter.take(item);
-    }
-    *skip_count -= u64::from(!line.continues && emitter.wants(item));
-    emitter.skip(item);
-    Ok(())
+    let (number, others) = (directory, &[]);
+    let item = Item { number, line, stamp, moment, place, chain: Some(chain), others };
+    if range.holds_line(moment) { emitter.take(item) } else { Ok(()) }
 }
 
 /// True if a signal is pending.

@@ -23,6 +23,8 @@ pub struct Names {
 struct Object<'a> {
     name: &'a str,
     directory: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<&'a str>,
     file: Cow<'a, str>,
     offset: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +45,8 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Appends a JSON object and newline.
-pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
+pub fn append(all_names: &[Names], item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
+    let names = &all_names[item.number];
     let (label, text) = match item.stamp {
         Some(stamp) => (Some(&item.line.bytes[..stamp.len]), &item.line.bytes[stamp.end..]),
         None => (None, item.line.bytes),
@@ -52,6 +55,7 @@ pub fn append(names: &Names, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<
     let object = Object {
         name: &names.name,
         directory: &names.path,
+        also: item.others.iter().map(|&number| all_names[number].path.as_str()).collect(),
         file: String::from_utf8_lossy(&item.place.file.name),
         offset: item.place.offset,
         label: label.map(String::from_utf8_lossy),

@@ -1,7 +1,8 @@
 //! Selects each directory's first line to print.
 
+use crate::logdir::doubles::{Compared, Copies};
 use crate::logdir::show::emit::Emitter;
-use crate::logdir::show::{Log, Settings, backward, tell};
+use crate::logdir::show::{Log, Settings, backward, doubles, tell};
 use crate::logdir::trouble::Outcome;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
@@ -28,34 +29,75 @@ pub fn firsts_of_last(
     emitter: &mut Emitter,
     outcome: &mut Outcome,
 ) -> Result<Vec<Option<First>>, Failure> {
-    let mut firsts = vec![None; logs.len()];
+    let mut last = Last {
+        firsts: vec![None; logs.len()],
+        left_count: count,
+        context_count: if count > 0 { settings.context.before_count } else { 0 },
+    };
+    let mut lines = doubles(logs);
     let mut merge = backward(logs, settings);
-    let mut left_count = count;
-    // Context lines before the first match are printed, too.
-    let mut context_count = if count > 0 { settings.context.before_count } else { 0 };
     emitter.begin(|| merge.left_len());
-    while (left_count > 0 || context_count > 0) && merge.advance() {
+    while !last.is_complete() && merge.advance() {
         let (number, source) = merge.source();
-        let line_len = source.line().bytes.len();
+        let (line_len, moment) = (source.line().bytes.len(), source.moment());
+        if lines.is_over(moment) {
+            lines.finish().for_each(|copies| last.take(copies));
+        }
         let text_pos = source.stamp().map_or(0, |stamp| stamp.end);
-        if left_count == 0 {
-            firsts[number] = Some((source.place().clone(), source.moment()));
-            context_count -= 1;
-        } else if emitter.is_wanted(&source.line().bytes[text_pos..]) {
-            firsts[number] = Some((source.place().clone(), source.moment()));
-            left_count -= 1;
+        let text = &source.line().bytes[text_pos..];
+        let line = (emitter.is_wanted(text), (source.place().clone(), moment));
+        if lines.passes(number, moment) {
+            last.take(vec![(number, line)]);
+        } else {
+            let is_stamped = source.stamp().is_some();
+            lines.hold(number, Compared { moment, is_stamped, text }, line);
         }
         if emitter.is_due(line_len) && !emitter.look(|| merge.left_len())? {
             break;
         }
     }
+    lines.finish().for_each(|copies| last.take(copies));
     for (log, source) in logs.iter().zip(merge.sources_mut()) {
         let mut notices = source.take_notices();
         // Printing these lines later reports torn lines and zeros again.
         notices.retain(|notice| !matches!(notice, Notice::Torn(_) | Notice::Zeros(..)));
         tell(outcome, &log.name, notices, emitter);
     }
-    Ok(firsts)
+    Ok(last.firsts)
+}
+
+/// The last lines, while they are counted from the last one backward.
+struct Last {
+    /// The first of them in each directory.
+    firsts: Vec<Option<First>>,
+    /// Wanted lines still to be found.
+    left_count: usize,
+    /// Lines before the first of them that are shown as its context.
+    context_count: usize,
+}
+
+impl Last {
+    fn is_complete(&self) -> bool {
+        self.left_count == 0 && self.context_count == 0
+    }
+
+    /// Takes a line, with true if it is wanted and where it starts, from each directory that has it.
+    fn take(&mut self, copies: Copies<(bool, First)>) {
+        let is_wanted = copies[0].1.0;
+        if self.left_count > 0 {
+            if !is_wanted {
+                return;
+            }
+            self.left_count -= 1;
+        } else if self.context_count > 0 {
+            self.context_count -= 1;
+        } else {
+            return;
+        }
+        for (number, (_, first)) in copies {
+            self.firsts[number] = Some(first);
+        }
+    }
 }
 
 /// Delivered positions just before these first lines.
@@ -173,19 +215,30 @@ fn count_after(
     emitter: &mut Emitter,
 ) -> Result<u64, Failure> {
     let mut follow = follow(positions, logs, None, Scope::Existing);
+    let mut lines = doubles(logs);
+    let count_wanted = |all: &mut dyn Iterator<Item = Copies<bool>>| {
+        all.filter(|copies| copies[0].1).count() as u64
+    };
     let mut count = 0;
     emitter.begin(|| follow.left_len());
-    while let Some(Delivery { line, stamp, moment, ticket, .. }) = follow.next() {
-        let text_pos = stamp.map_or(0, |stamp| stamp.end);
-        let is_wanted = !line.continues
-            && settings.range.holds_line(moment)
-            && emitter.is_wanted(&line.bytes[text_pos..]);
-        count += u64::from(is_wanted);
+    while let Some(Delivery { directory, line, stamp, moment, ticket, .. }) = follow.next() {
+        if lines.is_over(moment) {
+            count += count_wanted(&mut lines.finish());
+        }
+        let text = &line.bytes[stamp.map_or(0, |stamp| stamp.end)..];
+        let is_wanted =
+            !line.continues && settings.range.holds_line(moment) && emitter.is_wanted(text);
+        if lines.passes(directory, moment) {
+            count += u64::from(is_wanted);
+        } else {
+            let is_stamped = stamp.is_some();
+            lines.hold(directory, Compared { moment, is_stamped, text }, is_wanted);
+        }
         let line_len = line.bytes.len();
         follow.ack(ticket);
         if emitter.is_due(line_len) && !emitter.look(|| follow.left_len())? {
             break;
         }
     }
-    Ok(count)
+    Ok(count + count_wanted(&mut lines.finish()))
 }

@@ -51,6 +51,8 @@ pub struct Found {
     pub name: String,
     /// Path.
     pub place: Location,
+    /// The directory of the service that it was found through, if any.
+    pub service: Option<PathBuf>,
 }
 
 /// Finds log directories and files for operands, each once and in order, and reports missing or
@@ -122,7 +124,7 @@ impl Search {
         let path = Path::new(operand);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.add_dir(path),
-            Ok(_) => self.add(name_of_path(path), Location::File(path.to_owned())),
+            Ok(_) => self.add(name_of_path(path), Location::File(path.to_owned()), None),
             Err(error) => {
                 let errno = errno_of(&error);
                 let is_missing = errno == Errno::ENOENT;
@@ -181,7 +183,7 @@ impl Search {
                     self.failures.append(&mut search.failures);
                 }
                 for found in search.found {
-                    self.add(found.name, found.place);
+                    self.add(found.name, found.place, found.service);
                 }
             }
         }
@@ -190,13 +192,13 @@ impl Search {
 
     fn add_dir(&mut self, path: &Path) {
         match classify(path) {
-            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned())),
+            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned()), None),
             Err(errno) => self.fail(path, errno),
             Ok(false) => {
                 let service::Logs { dirs, failures, .. } = service::logs(path);
                 if !dirs.is_empty() || !failures.is_empty() {
                     self.failures.extend(failures);
-                    return self.add_logs(&name_of_path(path), dirs);
+                    return self.add_logs(path, dirs);
                 }
                 let before = (self.count, self.failures.len());
                 self.add_children(path);
@@ -222,11 +224,11 @@ impl Search {
 
     fn add_child(&mut self, path: &Path) {
         match classify(path) {
-            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned())),
+            Ok(true) => self.add(name_of_path(path), Location::Directory(path.to_owned()), None),
             Ok(false) => {
                 let service::Logs { dirs, failures, .. } = service::logs(path);
                 self.failures.extend(failures);
-                self.add_logs(&name_of_path(path), dirs);
+                self.add_logs(path, dirs);
             }
             Err(Errno::ENOTDIR) => {}
             // Removed since listing; dangling links still exist.
@@ -237,21 +239,22 @@ impl Search {
 
     /// Adds a service's log directories, named after the service; several logs get their own names
     /// appended.
-    fn add_logs(&mut self, service: &str, logs: Vec<PathBuf>) {
+    fn add_logs(&mut self, service: &Path, logs: Vec<PathBuf>) {
+        let service_name = name_of_path(service);
         let is_only = logs.len() == 1;
         for log in logs {
             let own = log.file_name().unwrap_or_default().to_string_lossy();
-            let name = if is_only { service.to_owned() } else { format!("{service}/{own}") };
-            self.add(name, Location::Directory(log));
+            let name = if is_only { service_name.clone() } else { format!("{service_name}/{own}") };
+            self.add(name, Location::Directory(log), Some(service.to_owned()));
         }
     }
 
-    fn add(&mut self, name: String, place: Location) {
+    fn add(&mut self, name: String, place: Location, service: Option<PathBuf>) {
         self.count += 1;
         let (Location::Directory(path) | Location::File(path)) = &place;
         match fs::metadata(path) {
             Ok(metadata) if !self.known.insert((metadata.dev(), metadata.ino())) => {}
-            Ok(_) => self.found.push(Found { name, place }),
+            Ok(_) => self.found.push(Found { name, place, service }),
             Err(error) => {
                 let path = path.clone();
                 self.fail(&path, errno_of(&error));

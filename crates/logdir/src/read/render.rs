@@ -124,12 +124,13 @@ impl Renderer {
     }
 
     /// Appends a line of this directory, plus a newline unless the line continues in the next
-    /// piece.
+    /// piece. Names of other directories with this line follow the directory's own name.
     ///
     /// `find` returns the text range to highlight if colours are on.
     pub fn append(
         &mut self,
         number: usize,
+        others: &[usize],
         line: Line<'_>,
         stamp: Option<Stamp>,
         find: impl Fn(&[u8]) -> Option<std::ops::Range<usize>>,
@@ -141,7 +142,9 @@ impl Renderer {
                 self.append_stamp(number, &text[..stamp.end], stamp, to);
                 text = &text[stamp.end..];
             }
-            to.extend_from_slice(&self.names[number]);
+            for &number in [number].iter().chain(others) {
+                to.extend_from_slice(&self.names[number]);
+            }
         }
         let highlight = match self.colours {
             Colours::On => find(text),
@@ -321,7 +324,7 @@ mod tests {
         let mut stamps = crate::read::stamp::StampParser::new(crate::label::Counting::Ten);
         for line in bytes.lines() {
             let line = Line { bytes: line.as_bytes(), ending: Ending::Newline, continues: false };
-            renderer.append(0, line, stamps.parse(line.bytes), |_| None, &mut output);
+            renderer.append(0, &[], line, stamps.parse(line.bytes), |_| None, &mut output);
         }
         assert_eq!(String::from_utf8(output).unwrap(), expected);
     }
