@@ -24,6 +24,8 @@ pub enum Interest {
     Writable,
     /// Either direction.
     Both,
+    /// Only an error or a hang-up.
+    Failure,
 }
 
 impl Interest {
@@ -32,6 +34,7 @@ impl Interest {
             Interest::Readable => PollFlags::POLLIN,
             Interest::Writable => PollFlags::POLLOUT,
             Interest::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
+            Interest::Failure => PollFlags::empty(),
         }
     }
 }
@@ -181,6 +184,15 @@ mod tests {
         assert!(is_writable(&to_first));
         drop(first);
         assert!(is_writable(&to_first), "the write says that nobody reads");
+    }
+
+    #[test]
+    fn only_a_failure_is_ready_where_nothing_else_is_asked_for() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let look = || Wait::<_, 1>::on((), writer.as_fd(), Interest::Failure).look();
+        assert!(!look().has(()), "it can be written");
+        drop(reader);
+        assert!(look().has(()), "nobody reads");
     }
 
     #[test]

@@ -3,20 +3,30 @@
 
 use crate::logdir::choices;
 use crate::logdir::show::emit::{Emitter, Item};
-use crate::poll;
+use crate::poll::{self, Interest, Wait};
 use crate::signals::Signals;
 use ::logdir::failure::{Failure, What};
 use ::logdir::read::Notice;
 use ::logdir::read::delivery::{Delivery, Follow, Ticket};
 use ::logdir::read::follow_several::HOLD;
 use ::logdir::read::range::Range;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// Sources of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Stdout,
+    Signals,
+    /// Changes in the directories.
+    Watch,
+}
+
+/// Each source once.
+const SOURCES: usize = 3;
 
 /// End condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,24 +216,15 @@ impl Following<'_> {
     /// Waits for changes or the next deadline. `false` after the reader of the output has gone.
     fn wait(&self, signals: &Signals) -> bool {
         let stdout = std::io::stdout();
-        let mut ready = vec![
-            PollFd::new(stdout.as_fd(), PollFlags::empty()),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        ready.extend(self.follow.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let wait = self.follow.deadline().saturating_duration_since(Instant::now());
-        let wait = wait.min(self.left_of_range().unwrap_or(Duration::MAX));
-        // Rounded up, or the loop would spin through the last millisecond.
-        let wait = wait.saturating_add(Duration::from_micros(999));
-        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
-        match nix::poll::poll(&mut ready, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            // After an error the loop still reads again after a delay.
-            Err(_) => return true,
+        let mut wait: Wait<'_, Source, SOURCES> =
+            Wait::on(Source::Stdout, stdout.as_fd(), Interest::Failure);
+        wait.add(Source::Signals, signals.as_fd(), Interest::Readable);
+        for fd in self.follow.fds() {
+            wait.add(Source::Watch, fd, Interest::Readable);
         }
-        let is_broken =
-            ready[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
-        !is_broken
+        wait.until(Some(self.follow.deadline()));
+        wait.until(self.left_of_range().and_then(|left| Instant::now().checked_add(left)));
+        !wait.wait().has(Source::Stdout)
     }
 
     /// Time left for lines in the range. Writers may write a line slightly after stamping it.
