@@ -1,12 +1,9 @@
 //! Intervals for line counts: minutes and hours aligned to local wall-clock time, and calendar
 //! days.
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use ::logdir::time::civil::DAY_SECS;
+use ::logdir::time::{Civil, Zone};
 use std::ops::Range;
-
-/// Seconds per ordinary day.
-const DAY_SECS: i64 = 86_400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
@@ -40,64 +37,57 @@ impl Length {
     }
 
     /// Interval containing a moment, in seconds since 1970. `None` outside calendar years.
-    pub fn around(self, unix_secs: i64, zone: &TimeZone) -> Option<Range<i64>> {
-        let zoned = zoned(unix_secs, zone)?;
+    pub fn around(self, unix_secs: i64, zone: Zone) -> Option<Range<i64>> {
+        let civil = zone.at(unix_secs)?.civil();
         match self {
             Length::Seconds(secs) if is_split_by_change(unix_secs, secs, zone)? => {
-                by_wall_clock(&zoned, secs)
+                by_wall_clock(civil, secs, zone)
             }
             Length::Seconds(secs) => {
-                let local_secs = unix_secs + offset_secs(unix_secs, zone)?;
-                let start = unix_secs - local_secs.rem_euclid(secs);
+                let start = unix_secs - civil.secs().rem_euclid(secs);
                 Some(start..start + secs)
             }
             Length::Day => {
-                let start = zoned.start_of_day().ok()?;
-                let end = start.checked_add(1.day()).ok()?.start_of_day().ok()?;
-                Some(start.timestamp().as_second()..end.timestamp().as_second())
+                let midnight = civil.midnight();
+                let next = midnight.plus_days(1)?;
+                Some(zone.moments(midnight)?.usual()..zone.moments(next)?.usual())
             }
         }
     }
 
     /// Printed name: date, plus time for intervals shorter than a day.
-    pub fn name(self, start_secs: i64, zone: &TimeZone) -> String {
-        let form = match self {
-            Length::Seconds(secs) if secs % 60 != 0 => "%Y-%m-%d %H:%M:%S",
-            Length::Seconds(_) => "%Y-%m-%d %H:%M",
-            Length::Day => "%Y-%m-%d",
+    pub fn name(self, start_secs: i64, zone: Zone) -> String {
+        let Some(civil) = zone.at(start_secs).map(|time| time.civil()) else {
+            return String::new();
         };
-        zoned(start_secs, zone).map_or_else(String::new, |zoned| zoned.strftime(form).to_string())
+        let text = civil.to_string();
+        let len = match self {
+            Length::Seconds(secs) if secs % 60 != 0 => 0,
+            Length::Seconds(_) => ":00".len(),
+            Length::Day => " 00:00:00".len(),
+        };
+        text[..text.len() - len].to_owned()
     }
 }
 
 /// True if clocks change nearby by an amount other than a multiple of the length: an interval is
 /// then longer or shorter by that amount.
-fn is_split_by_change(unix_secs: i64, secs: i64, zone: &TimeZone) -> Option<bool> {
+fn is_split_by_change(unix_secs: i64, secs: i64, zone: Zone) -> Option<bool> {
     let before = offset_secs(unix_secs.checked_sub(secs)?, zone)?;
     let after = offset_secs(unix_secs.checked_add(secs)?, zone)?;
     Some((after - before) % secs != 0)
 }
 
-fn offset_secs(unix_secs: i64, zone: &TimeZone) -> Option<i64> {
-    Some(i64::from(zoned(unix_secs, zone)?.offset().seconds()))
+/// What the clock shows beyond the seconds since 1970; leap seconds of the zone are part of it.
+fn offset_secs(unix_secs: i64, zone: Zone) -> Option<i64> {
+    Some(zone.at(unix_secs)?.civil().secs() - unix_secs)
 }
 
 /// Interval between two round wall-clock times.
-fn by_wall_clock(zoned: &Zoned, secs: i64) -> Option<Range<i64>> {
-    let (date, time) = (zoned.date(), zoned.time());
-    let day_secs =
-        (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
-    let midnight = date.at(0, 0, 0, 0);
-    let at = |day_secs: i64| {
-        let civil = midnight.checked_add(day_secs.seconds()).ok()?;
-        Some(zoned.time_zone().to_timestamp(civil).ok()?.as_second())
-    };
-    let start = day_secs - day_secs.rem_euclid(secs);
+fn by_wall_clock(civil: Civil, secs: i64, zone: Zone) -> Option<Range<i64>> {
+    let start = civil.secs() - civil.secs().rem_euclid(secs);
+    let at = |civil_secs: i64| Some(zone.moments(Civil::from_secs(civil_secs)?)?.usual());
     Some(at(start)?..at(start + secs)?)
-}
-
-fn zoned(unix_secs: i64, zone: &TimeZone) -> Option<Zoned> {
-    Some(Timestamp::from_second(unix_secs).ok()?.to_zoned(zone.clone()))
 }
 
 #[cfg(test)]
@@ -116,52 +106,24 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(length: Length, zone: &str, unix_secs: i64, name: &str, expected_secs: i64) {
-        let zone = TimeZone::posix(zone).unwrap();
-        let found = length.around(unix_secs, &zone).unwrap();
+    fn check(length: Length, unix_secs: i64, name: &str, expected_secs: i64) {
+        let found = length.around(unix_secs, Zone::Utc).unwrap();
         assert!(found.contains(&unix_secs));
-        assert_eq!(length.name(found.start, &zone), name);
+        assert_eq!(length.name(found.start, Zone::Utc), name);
         assert_eq!(found.end - found.start, expected_secs);
-        assert_eq!(length.around(found.start, &zone), Some(found.clone()));
-        assert_eq!(length.around(found.end - 1, &zone), Some(found));
+        assert_eq!(length.around(found.start, Zone::Utc), Some(found.clone()));
+        assert_eq!(length.around(found.end - 1, Zone::Utc), Some(found));
     }
 
+    /// Tests of other zones run the program: TZ applies to a whole process.
     #[test]
     fn stretches_begin_where_the_clock_on_the_wall_says_so() {
         const AT: i64 = 1_700_000_000;
-        check(Length::Seconds(30), "UTC0", AT, "2023-11-14 22:13:00", 30);
-        check(Length::Seconds(60), "UTC0", AT, "2023-11-14 22:13", 60);
-        check(Length::Seconds(3600), "UTC0", AT, "2023-11-14 22:00", 3600);
-        check(Length::Seconds(3600), "IST-5:30", AT, "2023-11-15 03:00", 3600);
-        check(Length::Day, "IST-5:30", AT, "2023-11-15", DAY_SECS);
-        // Berlin clocks advance on 2023-03-26 and return on 2023-10-29.
-        let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
-        check(Length::Day, berlin, 1_679_800_000, "2023-03-26", DAY_SECS - 3600);
-        check(Length::Day, berlin, 1_698_580_000, "2023-10-29", DAY_SECS + 3600);
-        // Only the interval containing the change is an hour longer or shorter.
-        let four = Length::Seconds(4 * 3600);
-        for (secs_of_day, name, hours) in
-            [(0, "00", 5), (4, "00", 5), (5, "04", 4), (9, "08", 4), (24, "20", 4)]
-        {
-            let at = 1_698_530_400 + secs_of_day * 3600 + 1800;
-            check(four, berlin, at, &format!("2023-10-29 {name}:00"), hours * 3600);
-        }
-        for (secs_of_day, name, hours) in [(-1, "20", 4), (0, "00", 3), (2, "00", 3), (3, "04", 4)]
-        {
-            let at = 1_679_785_200 + secs_of_day * 3600 + 1800;
-            let day = if secs_of_day < 0 { 25 } else { 26 };
-            check(four, berlin, at, &format!("2023-03-{day} {name}:00"), hours * 3600);
-        }
-        // A repeated hour yields two rows.
-        check(Length::Seconds(3600), berlin, 1_698_537_600 + 60, "2023-10-29 02:00", 3600);
-        check(Length::Seconds(3600), berlin, 1_698_541_200 + 60, "2023-10-29 02:00", 3600);
-        // Lord Howe returns its clocks by half an hour: one hour lasts 90 minutes.
-        let lord_howe = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
-        for minutes in [1, 59, 61, 89] {
-            let at = 1_680_357_600 + minutes * 60;
-            check(Length::Seconds(3600), lord_howe, at, "2023-04-02 01:00", 5400);
-        }
-        check(Length::Seconds(60), "UTC0", -1, "1969-12-31 23:59", 60);
-        assert_eq!(Length::Day.around(i64::MAX, &TimeZone::UTC), None);
+        check(Length::Seconds(30), AT, "2023-11-14 22:13:00", 30);
+        check(Length::Seconds(60), AT, "2023-11-14 22:13", 60);
+        check(Length::Seconds(3600), AT, "2023-11-14 22:00", 3600);
+        check(Length::Day, AT, "2023-11-14", DAY_SECS);
+        check(Length::Seconds(60), -1, "1969-12-31 23:59", 60);
+        assert_eq!(Length::Day.around(i64::MAX, Zone::Utc), None);
     }
 }

@@ -3,9 +3,8 @@
 use crate::logdir::figures;
 use ::logdir::label::Label;
 use ::logdir::read::stamp::Moment;
+use ::logdir::time::Zone;
 use ::logdir::writer_state::{Failed, Failing, WriterState};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 /// JSON failure. Times are RFC 3339 in UTC.
@@ -63,6 +62,6 @@ pub fn moment(label: Label) -> Moment {
 
 /// Local time, in whole seconds.
 fn local(label: Label) -> String {
-    let time = Timestamp::from_second(label.to_unix().0).unwrap_or_default();
-    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    let time = Zone::Local.at(label.to_unix().0);
+    time.map_or_else(String::new, |time| time.civil().to_string())
 }

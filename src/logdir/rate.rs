@@ -22,8 +22,8 @@ use ::logdir::read::range::Range;
 use ::logdir::read::range_lines::RangeLines;
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::Moment;
+use ::logdir::time::Zone;
 use counts::{Counts, CountsOfAll};
-use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
@@ -42,8 +42,8 @@ pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
     for found in found.chunk_by(are_compared) {
         all.extend(count(found, &settings, &mut outcome));
     }
-    let all = CountsOfAll::new(all, settings.by, settings.zone.clone())
-        .map_err(|why| options::refuse(&why))?;
+    let all =
+        CountsOfAll::new(all, settings.by, settings.zone).map_err(|why| options::refuse(&why))?;
     outcome.has_found = !all.is_empty();
     if let Err(failure) = write(&all, options, outcome.has_found) {
         outcome.fail(&[failure]);
@@ -56,14 +56,14 @@ struct Settings {
     by: Option<Length>,
     filter: Filter,
     range: Range,
-    zone: TimeZone,
+    zone: Zone,
     /// `None` detects counting from the stamps of each log.
     counting: Option<::logdir::label::Counting>,
 }
 
 impl Settings {
     fn new(options: &Rate) -> Result<Settings, String> {
-        let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
+        let zone = if options.utc { Zone::Utc } else { Zone::Local };
         let now = crate::logdir::when::Now::local();
         let counting = choices::counting(&options.labels);
         let by = match &options.by {
@@ -83,7 +83,7 @@ impl Settings {
 fn count(found: &[Found], settings: &Settings, outcome: &mut Outcome) -> Vec<Counts> {
     let (names, sources) = open_all(found, settings, outcome);
     let by = settings.by.unwrap_or(counts::FINEST);
-    let new = |name: &String| Counts::new(table::shown(name), by, &settings.zone);
+    let new = |name: &String| Counts::new(table::shown(name), by, settings.zone);
     let mut all: Vec<Counts> = names.iter().map(new).collect();
     let mut doubles: Doubles<()> = Doubles::new(&vec![Some(()); names.len()]);
     let mut merge = Merge::new(sources);

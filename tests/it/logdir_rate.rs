@@ -184,3 +184,67 @@ fn a_row_over_a_change_of_clocks_has_its_true_length() {
     assert_eq!(numbers("seconds"), [18_000, 14_400, 14_400, 14_400, 14_400, 14_400]);
     assert_eq!(numbers("lines"), [5, 4, 4, 4, 4, 4]);
 }
+
+/// Checks the row of a line at a moment: where the row starts, and how long it is.
+#[track_caller]
+fn check_row(zone: &str, by: &str, unix_secs: i64, start: &str, seconds: i64) {
+    let home = Home::new();
+    crate::show::put(&home, "main", "current", &format!("{unix_secs}.000000 a\n"));
+    let mut command = command(LOGDIR);
+    command.args(["rate", "--json", "--by", by, "main"]).env("TZ", zone);
+    command.current_dir(home.path(""));
+    let ended = run(command, b"");
+    let object: Value = serde_json::from_slice(&ended.stdout).expect("an object");
+    assert_eq!(object["time"], format!("{start}:00.000000000Z"), "{zone} {by} {unix_secs}");
+    assert_eq!(object["seconds"], seconds, "{zone} {by} {unix_secs}");
+}
+
+#[test]
+fn rows_begin_where_the_clock_of_a_zone_is_round() {
+    check_row("IST-5:30", "1h", 1_700_000_000, "2023-11-14T21:30", 3600);
+    check_row("IST-5:30", "1d", 1_700_000_000, "2023-11-14T18:30", 86_400);
+    // Berlin clocks advance on 2023-03-26 and return on 2023-10-29.
+    let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
+    check_row(berlin, "1d", 1_679_800_000, "2023-03-25T23:00", 82_800);
+    check_row(berlin, "1d", 1_698_580_000, "2023-10-28T22:00", 90_000);
+    // Only the row that contains the change is an hour longer or shorter.
+    check_row(berlin, "4h", 1_698_530_400 + 4 * 3600 + 1800, "2023-10-28T22:00", 18_000);
+    check_row(berlin, "4h", 1_698_530_400 + 5 * 3600 + 1800, "2023-10-29T03:00", 14_400);
+    check_row(berlin, "4h", 1_679_785_200 + 2 * 3600 + 1800, "2023-03-25T23:00", 10_800);
+    check_row(berlin, "4h", 1_679_785_200 + 3 * 3600 + 1800, "2023-03-26T02:00", 14_400);
+    // A repeated hour has two rows.
+    check_row(berlin, "1h", 1_698_537_600 + 60, "2023-10-29T00:00", 3600);
+    check_row(berlin, "1h", 1_698_541_200 + 60, "2023-10-29T01:00", 3600);
+    // Lord Howe returns its clocks by half an hour: one hour lasts 90 minutes.
+    let lord_howe = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+    for minutes in [1, 59, 61, 89] {
+        check_row(lord_howe, "1h", 1_680_357_600 + minutes * 60, "2023-04-01T14:00", 5400);
+    }
+}
+
+#[test]
+fn a_minute_of_rate_is_a_minute_of_show_in_zones_with_leap_seconds_too() {
+    let home = two();
+    for (zone, counts) in [("Europe/Berlin", [39, 60, 1]), ("right/Europe/Berlin", [6, 60, 34])] {
+        let of = |arguments: &[&str]| {
+            let mut command = command(LOGDIR);
+            command.args(arguments).current_dir(home.path(""));
+            command.env("TZ", zone).env_remove("COLUMNS");
+            String::from_utf8(run(command, b"").stdout).expect("text")
+        };
+        let mut minutes: Vec<(String, u64)> = Vec::new();
+        for line in of(&["show", "web"]).lines() {
+            match minutes.last_mut() {
+                Some((minute, count)) if line.starts_with(&**minute) => *count += 1,
+                _ => minutes.push((line[..16].to_owned(), 1)),
+            }
+        }
+        let table = of(&["rate", "web"]);
+        let row = |line: &str| {
+            let count = line[16..].split_whitespace().next().expect("a count");
+            (line[..16].to_owned(), count.parse().expect("a number"))
+        };
+        assert_eq!(table.lines().skip(1).map(row).collect::<Vec<_>>(), minutes, "{zone}");
+        assert!(minutes.iter().map(|(_, count)| count).eq(&counts), "{zone}: {minutes:?}");
+    }
+}

@@ -121,12 +121,12 @@ mod tests {
     use super::*;
     use crate::logdir::bucket::Length;
     use crate::logdir::rate::counts::Counts;
-    use jiff::tz::TimeZone;
+    use ::logdir::time::Zone;
 
     const START: i64 = 1_700_000_000;
 
     fn counts(name: &str, lines: &[(i64, u64)]) -> Counts {
-        let mut counts = Counts::new(name.to_owned(), Length::Seconds(60), &TimeZone::UTC);
+        let mut counts = Counts::new(name.to_owned(), Length::Seconds(60), Zone::Utc);
         for &(minute, count) in lines {
             for _ in 0..count {
                 counts.add(Some(START + 60 * minute), true);
@@ -137,7 +137,7 @@ mod tests {
 
     fn drawn(all: Vec<Counts>, width: usize) -> String {
         let by = Some(Length::Seconds(60));
-        draw(&CountsOfAll::new(all, by, TimeZone::UTC).unwrap(), width)
+        draw(&CountsOfAll::new(all, by, Zone::Utc).unwrap(), width)
     }
 
     #[test]

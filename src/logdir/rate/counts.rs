@@ -1,7 +1,7 @@
 //! Line counts by interval, for single directories and several side by side.
 
 use crate::logdir::bucket::Length;
-use jiff::tz::TimeZone;
+use ::logdir::time::Zone;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const STRETCHES_MAX: usize = 100_000;
 pub struct Counts {
     name: String,
     by: Length,
-    zone: TimeZone,
+    zone: Zone,
     /// Keys: interval start in seconds since 1970.
     counts: BTreeMap<i64, u64>,
     /// Current interval and its count so far.
@@ -30,11 +30,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn new(name: String, by: Length, zone: &TimeZone) -> Counts {
+    pub fn new(name: String, by: Length, zone: Zone) -> Counts {
         Counts {
             name,
             by,
-            zone: zone.clone(),
+            zone,
             counts: BTreeMap::new(),
             now: (0..0, 0),
             timeless_count: 0,
@@ -49,7 +49,7 @@ impl Counts {
             return;
         };
         if !self.now.0.contains(&unix_secs) {
-            let Some(stretch) = self.by.around(unix_secs, &self.zone) else {
+            let Some(stretch) = self.by.around(unix_secs, self.zone) else {
                 self.timeless_count += 1;
                 return;
             };
@@ -57,7 +57,7 @@ impl Counts {
             if self.counts.len() >= STRETCHES_MAX {
                 self.make_room(may_coarsen);
             }
-            self.now = (self.by.around(unix_secs, &self.zone).unwrap_or(stretch), 0);
+            self.now = (self.by.around(unix_secs, self.zone).unwrap_or(stretch), 0);
         }
         self.now.1 += 1;
     }
@@ -83,7 +83,7 @@ impl Counts {
         self.by = by;
         let mut counts = BTreeMap::new();
         for (&start, count) in &self.counts {
-            let stretch = by.around(start, &self.zone);
+            let stretch = by.around(start, self.zone);
             *counts.entry(stretch.map_or(start, |stretch| stretch.start)).or_default() += count;
         }
         self.counts = counts;
@@ -101,7 +101,7 @@ pub struct CountsOfAll {
     all: Vec<Counts>,
     names: Vec<String>,
     by: Length,
-    zone: TimeZone,
+    zone: Zone,
 }
 
 impl CountsOfAll {
@@ -110,7 +110,7 @@ impl CountsOfAll {
     pub fn new(
         mut all: Vec<Counts>,
         wanted: Option<Length>,
-        zone: TimeZone,
+        zone: Zone,
     ) -> Result<CountsOfAll, String> {
         for counts in &mut all {
             counts.settle();
@@ -162,12 +162,12 @@ impl CountsOfAll {
 
     pub fn secs_of(&self, start: i64) -> i64 {
         self.by
-            .around(start, &self.zone)
+            .around(start, self.zone)
             .map_or(self.by.secs(), |stretch| stretch.end - stretch.start)
     }
 
     pub fn name_of(&self, start: i64) -> String {
-        self.by.name(start, &self.zone)
+        self.by.name(start, self.zone)
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     fn counted(by: Length, may_coarsen: bool, moments: impl IntoIterator<Item = i64>) -> Counts {
-        let mut counts = Counts::new("web".to_owned(), by, &TimeZone::UTC);
+        let mut counts = Counts::new("web".to_owned(), by, Zone::Utc);
         for moment in moments {
             counts.add(Some(moment), may_coarsen);
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn all(counts: Counts, wanted: Option<Length>) -> Result<CountsOfAll, String> {
-        CountsOfAll::new(vec![counts], wanted, TimeZone::UTC)
+        CountsOfAll::new(vec![counts], wanted, Zone::Utc)
     }
 
     #[test]

@@ -21,6 +21,14 @@ pub struct Civil {
     pub second: u8,
 }
 
+/// `2026-11-21 02:10:03`.
+impl std::fmt::Display for Civil {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let &Civil { year, month, day, hour, minute, second } = self;
+        write!(to, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    }
+}
+
 impl Civil {
     /// Date and time of day; `None` unless both exist.
     pub fn new(date: [u32; 3], time: [u32; 3]) -> Option<Civil> {
