@@ -53,6 +53,10 @@ const LAST: u64 = 900;
 /// Longer than any run takes, all its pauses included.
 const HUNG_AFTER: Duration = Duration::from_secs(90);
 
+/// How a multilog ends that cannot start, or could not sync at the end; and the loader that lacks memory for it.
+const EXIT_FATAL: i32 = 111;
+const EXIT_LOADER: i32 = 127;
+
 /// How often a run that ended is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -93,6 +97,14 @@ fn input() -> OwnedFd {
         send(writer.as_raw_fd(), &packet, MsgFlags::empty()).expect("there is room for it");
     }
     reader
+}
+
+/// Whether the first packet is still there.
+fn read_nothing(reader: &OwnedFd) -> bool {
+    let mut packet = [0; PACKET_LEN_MAX];
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+    let len = recv(reader.as_raw_fd(), &mut packet, flags).expect("a packet");
+    packet[..len].starts_with(&line(0))
 }
 
 /// What nobody has read.
@@ -136,6 +148,10 @@ impl Workload {
             usize::from(killed || injection.harm != Harm::Kill && trace.contains("(INJECTED)"));
         if status.signal().is_some() && !(killed && injection.harm == Harm::Kill) {
             account.untruth("died", &about);
+        }
+        let is_refused = status.code() == Some(EXIT_LOADER) && read_nothing(&reader);
+        if !killed && !matches!(status.code(), Some(0 | EXIT_FATAL)) && !is_refused {
+            account.untruth(&format!("ended with {status}"), &about);
         }
         wait_until("the locks to be free", || DIRS.iter().all(|dir| is_free(&home, dir)));
         let rest = drain(&reader);
