@@ -5,6 +5,7 @@
 //! if a closed pipe kills the original.
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Standard descriptors: input, output, error.
@@ -17,7 +18,9 @@ extern "C" fn record() {
     for (fd, closed) in (0..).zip(&CLOSED) {
         // SAFETY: F_GETFD takes no pointer and has no side effect, even on a closed descriptor.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-        closed.store(flags == -1, Ordering::Relaxed);
+        // Any other error says nothing about the descriptor, and a closed input would end the logger.
+        let is_bad = || io::Error::last_os_error().raw_os_error() == Some(libc::EBADF);
+        closed.store(flags == -1 && is_bad(), Ordering::Relaxed);
     }
     PIPE_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
 }

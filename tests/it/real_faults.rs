@@ -53,13 +53,14 @@ const REASONS: &[Reasons] = &[
     ("?mkdir", &["ENOSPC", "EIO"]),
     ("mkdirat", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
     ("flock", &["EIO", "ENOMEM", "EINTR", "ENOLCK"]),
-    // Calls of the loop and of the start of a processor. strace cannot fail a futex as a kernel does: the thread
-    // that is to be woken would sleep for ever. What fails in a child would fail again in each child after it.
+    // Calls of the loop and of the start of a processor. Some kinds are left out because strace cannot make
+    // them fail as a kernel does. It skips a failed futex, and the thread to wake would sleep forever. It counts
+    // calls per process, so dup2, setpgid and fchdir would fail in every child again, and no processor would ever
+    // start. It skips a failed close, although the kernel frees the descriptor even then.
     ("poll", &["EINTR", "ENOMEM"]),
     ("eventfd2", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("signalfd4", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("waitid", &["EINTR"]),
-    ("dup2", &["EINTR"]),
     ("recvfrom", &["EINTR"]),
     ("lseek", &["EINVAL"]),
     // Memory: of the loader, of threads that begin and end, of buffers that are given back.
@@ -67,13 +68,14 @@ const REASONS: &[Reasons] = &[
     ("mprotect", &["ENOMEM"]),
     ("munmap", &["ENOMEM"]),
     ("madvise", &["EINVAL", "ENOMEM"]),
+    ("brk", &["ENOMEM"]),
     ("sigaltstack", &["ENOMEM"]),
     ("fcntl", &["EMFILE", "ENOMEM", "EINTR"]),
     ("clone", &["EAGAIN", "ENOMEM"]),
     ("clone3", &["EAGAIN", "ENOMEM"]),
     ("socketpair", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("wait4", &["EINTR"]),
-    // Frees its descriptor whatever it answers, but strace would not have it made.
+    // Only for the kills.
     ("close", &[]),
 ];
 
@@ -94,15 +96,15 @@ struct Case<'a> {
     successor: &'a Path,
 }
 
-/// Every thread at once: each counts its calls for itself, so the fault hits every one of them. The
-/// original has one, and a child of it would meet its fault again each time it is tried again.
+/// All threads together: strace counts the calls of each thread, so a fault hits every thread. The original has a
+/// single thread; its children would meet the fault again at every retry.
 fn view_of_faults(paths: Vec<String>) -> View {
     View { follow: !is_original(), paths }
 }
 
-/// A kill hits whichever thread comes first, so they are looked at one by one: the loop, and by their
-/// files those that finish the files of one directory.
-fn views_of_kills() -> Vec<View> {
+/// Parts of the process, each alone: its first thread, and by their files the threads that finish the files of
+/// a directory. A kill needs this, because it hits only the first thread to reach its call.
+fn views_of_parts() -> Vec<View> {
     let mut views = vec![View { follow: false, paths: Vec::new() }];
     for dir in DIRS.into_iter().filter(|_| !is_original()) {
         let paths = |names: &[&str]| names.iter().map(|name| format!("{dir}{name}")).collect();
@@ -183,8 +185,13 @@ fn try_faults(strace: PathBuf) {
     let successor = program();
     let logs = DIRS.map(|dir| format!("{dir}/current"));
     let files = [&logs[..], &["status".to_owned(), "stderr".to_owned()]].concat();
-    let (view, file_view) = (view_of_faults(Vec::new()), view_of_faults(files));
-    let mut all = cases(&workload, &view, &[&successor], failing(REASONS));
+    let file_view = view_of_faults(files);
+    let mut views = views_of_parts();
+    if !is_original() {
+        views.push(view_of_faults(Vec::new()));
+    }
+    let of_view = |view| cases(&workload, view, &[&successor], failing(REASONS));
+    let mut all: Vec<Case> = views.iter().flat_map(of_view).collect();
     all.extend(cases(&workload, &file_view, &[&successor], failing(WRITE_REASONS)));
     let account = run_all(&workload, &sample(all), FAULTS_PER_CORE);
     // The original makes fewer calls: no thread, and a loop without poll.
@@ -194,7 +201,7 @@ fn try_faults(strace: PathBuf) {
 fn try_kills(strace: PathBuf, original: &Path) {
     let workload = Workload::new(strace);
     let program = program();
-    let views = views_of_kills();
+    let views = views_of_parts();
     let kills = || REASONS.iter().chain(WRITE_REASONS).map(|(call, _)| (*call, vec![Harm::Kill]));
     let of_view = |view| cases(&workload, view, &[&program, original], kills());
     let all: Vec<Case> = views.iter().flat_map(of_view).collect();

@@ -15,8 +15,15 @@ pub struct Account {
     pub doubled: usize,
     pub reordered: usize,
     pub hung: usize,
+    /// Starts that failed with an error before the first read. All input is left for the next start.
+    pub refused: usize,
+    /// Processes that ended in another way before the first read, as when the loader gets no memory. All
+    /// input is left for the next start.
+    pub unstarted: usize,
+    /// Processes that read input and then ended although they should have gone on.
+    pub died: usize,
     /// Files that could not be synced and are said to be whole, status files that do not tell the
-    /// last line, ends that are none.
+    /// last line.
     pub untrue: usize,
     details: Vec<String>,
 }
@@ -37,12 +44,15 @@ impl Account {
         self.doubled += other.doubled;
         self.reordered += other.reordered;
         self.hung += other.hung;
+        self.refused += other.refused;
+        self.unstarted += other.unstarted;
+        self.died += other.died;
         self.untrue += other.untrue;
         self.details.extend(other.details);
     }
 
     pub fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.reordered + self.hung + self.untrue == 0
+        self.lost + self.doubled + self.reordered + self.hung + self.died + self.untrue == 0
     }
 
     pub fn details(&self) -> String {
@@ -52,6 +62,11 @@ impl Account {
     pub fn hang(&mut self, about: &str) {
         self.hung += 1;
         self.details.push(format!("hung: {about}"));
+    }
+
+    pub fn death(&mut self, how: &str, about: &str) {
+        self.died += 1;
+        self.details.push(format!("{how}: {about}"));
     }
 
     pub fn untruth(&mut self, what: &str, about: &str) {
@@ -82,11 +97,14 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Account { tried, lost, doubled, reordered, hung, untrue, .. } = self;
+        let Account {
+            tried, lost, doubled, reordered, hung, refused, unstarted, died, untrue, ..
+        } = self;
         write!(
             f,
             "{tried} tried; lines lost {lost}, duplicated {doubled}, reordered {reordered}; \
-             hung {hung}, untrue {untrue}"
+             hung {hung}, refused at the start {refused}, died before the first read {unstarted}, after it {died}; \
+             untrue {untrue}"
         )
     }
 }

@@ -53,9 +53,8 @@ const LAST: u64 = 900;
 /// Longer than any run takes, all its pauses included.
 const HUNG_AFTER: Duration = Duration::from_secs(90);
 
-/// How a multilog ends that cannot start, or could not sync at the end; and the loader that lacks memory for it.
+/// The exit code of a failed start, and of a failed sync at the end.
 const EXIT_FATAL: i32 = 111;
-const EXIT_LOADER: i32 = 127;
 
 /// How often a run that ended is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -99,14 +98,6 @@ fn input() -> OwnedFd {
     reader
 }
 
-/// Whether the first packet is still there.
-fn read_nothing(reader: &OwnedFd) -> bool {
-    let mut packet = [0; PACKET_LEN_MAX];
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-    let len = recv(reader.as_raw_fd(), &mut packet, flags).expect("a packet");
-    packet[..len].starts_with(&line(0))
-}
-
 /// What nobody has read.
 fn drain(reader: &OwnedFd) -> Vec<u8> {
     let mut rest = Vec::new();
@@ -146,16 +137,12 @@ impl Workload {
         let killed = status.signal() == Some(Signal::SIGKILL as i32);
         account.tried =
             usize::from(killed || injection.harm != Harm::Kill && trace.contains("(INJECTED)"));
-        if status.signal().is_some() && !(killed && injection.harm == Harm::Kill) {
-            account.untruth("died", &about);
-        }
-        let is_refused = status.code() == Some(EXIT_LOADER) && read_nothing(&reader);
-        if !killed && !matches!(status.code(), Some(0 | EXIT_FATAL)) && !is_refused {
-            account.untruth(&format!("ended with {status}"), &about);
-        }
         wait_until("the locks to be free", || DIRS.iter().all(|dir| is_free(&home, dir)));
         let rest = drain(&reader);
         let read_count = LINE_COUNT - rest.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        if !(killed && injection.harm == Harm::Kill) {
+            check_end(status, read_count, &mut account, &about);
+        }
         let written: BTreeMap<&str, Vec<u64>> =
             DIRS.iter().map(|&dir| (dir, written(&home, dir))).collect();
         if !self.run_last(&home, successor, &rest) {
@@ -268,6 +255,16 @@ fn expected(home: &Home, dir: &str, kept: &[u64], read_count: u64) -> Lines {
         required.retain(|&line| line >= first);
     }
     Lines { required, allowed: lines_of(dir, (0..LINE_COUNT).chain([LAST])), found }
+}
+
+/// A process ends when all input is read, or before its first read. An end in between is a death.
+fn check_end(status: ExitStatus, read_count: u64, account: &mut Account, about: &str) {
+    match (status.code(), read_count) {
+        (Some(0 | EXIT_FATAL), LINE_COUNT) => {}
+        (Some(EXIT_FATAL), 0) => account.refused += 1,
+        (code, 0) if code != Some(0) => account.unstarted += 1,
+        _ => account.death(&format!("{status} after {read_count} lines"), about),
+    }
 }
 
 /// A file that could not be synced must say so, and a status file has to tell the last line.
