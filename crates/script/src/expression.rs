@@ -12,10 +12,14 @@ mod finder;
 
 pub use finder::Finder;
 
+mod fold;
+
 use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
+use regex_syntax::ast::parse::Parser;
+use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
 use regex_syntax::{Error as SyntaxError, ParserBuilder};
 use std::cell::RefCell;
@@ -180,20 +184,31 @@ impl Automaton {
     }
 }
 
-/// Parses `regex`, the form of `written` for this alphabet.
+/// Parses `regex`, the form of `written` for this alphabet. Bytes have the cases of ASCII, text has
+/// those of Unicode.
 fn parse(
     written: &[u8],
     regex: &str,
     alphabet: Alphabet,
     ignores_case: bool,
 ) -> Result<Hir, BadExpression> {
-    let mut parser = ParserBuilder::new()
-        .unicode(alphabet == Alphabet::Text)
-        .utf8(false)
-        .case_insensitive(ignores_case)
-        .build();
-    let parsed = parser.parse(regex).map_err(|error| refused(written, &error, alphabet))?;
-    Ok(with_ascii_words(parsed))
+    let is_text = alphabet == Alphabet::Text;
+    let parsed = match is_text && (ignores_case || fold::is_wanted(regex)) {
+        true => parse_folded(regex, ignores_case),
+        false => ParserBuilder::new()
+            .unicode(is_text)
+            .utf8(false)
+            .case_insensitive(ignores_case)
+            .build()
+            .parse(regex),
+    };
+    Ok(with_ascii_words(parsed.map_err(|error| refused(written, &error, alphabet))?))
+}
+
+fn parse_folded(regex: &str, mut ignores_case: bool) -> Result<Hir, SyntaxError> {
+    let mut syntax = Parser::new().parse(regex)?;
+    fold::fold(&mut syntax, &fold::Cases::new(), &mut ignores_case);
+    Ok(TranslatorBuilder::new().utf8(false).build().translate(regex, &syntax)?)
 }
 
 fn too_large(written: &[u8]) -> BadExpression {
