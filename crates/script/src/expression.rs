@@ -190,25 +190,20 @@ fn parse(
     written: &[u8],
     regex: &str,
     alphabet: Alphabet,
-    ignores_case: bool,
+    mut ignores_case: bool,
 ) -> Result<Hir, BadExpression> {
     let is_text = alphabet == Alphabet::Text;
-    let parsed = match is_text && (ignores_case || fold::is_wanted(regex)) {
-        true => parse_folded(regex, ignores_case),
-        false => ParserBuilder::new()
-            .unicode(is_text)
-            .utf8(false)
-            .case_insensitive(ignores_case)
-            .build()
-            .parse(regex),
-    };
-    Ok(with_ascii_words(parsed.map_err(|error| refused(written, &error, alphabet))?))
-}
-
-fn parse_folded(regex: &str, mut ignores_case: bool) -> Result<Hir, SyntaxError> {
-    let mut syntax = Parser::new().parse(regex)?;
+    let refused = |error: SyntaxError| refused(written, &error, alphabet);
+    if !is_text || !ignores_case && !fold::is_wanted(regex) {
+        let mut parser = ParserBuilder::new();
+        let parser = parser.unicode(is_text).utf8(false).case_insensitive(ignores_case);
+        return parser.build().parse(regex).map(with_ascii_words).map_err(refused);
+    }
+    let mut syntax = Parser::new().parse(regex).map_err(|error| refused(error.into()))?;
     fold::fold(&mut syntax, &fold::Cases::new(), &mut ignores_case);
-    Ok(TranslatorBuilder::new().utf8(false).build().translate(regex, &syntax)?)
+    let mut translator = TranslatorBuilder::new().utf8(false).build();
+    let translated = translator.translate(regex, &syntax);
+    translated.map(with_ascii_words).map_err(|error| refused(error.into()))
 }
 
 fn too_large(written: &[u8]) -> BadExpression {
