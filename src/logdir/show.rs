@@ -3,6 +3,7 @@
 mod cursors;
 mod emit;
 mod follow;
+mod item;
 mod json;
 mod output;
 mod pager;
@@ -28,8 +29,9 @@ use ::logdir::read::render::{self, Bytes, Renderer};
 use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::StampParser;
 use cursors::Cursors;
-use emit::{Emitter, Form, Item};
+use emit::{Emitter, Form};
 use follow::{Acknowledges, Following, Until};
+use item::Item;
 use output::Output;
 use progress::Progress;
 use settings::Settings;

@@ -17,6 +17,7 @@ mod fnmatch;
 mod follow;
 mod handover;
 mod hostile;
+mod house;
 mod inherited;
 mod killed;
 mod languages;

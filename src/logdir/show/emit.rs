@@ -1,8 +1,9 @@
 //! Filters, formats and times line output.
 
-use crate::logdir::doubles::{Compared, Copies, Doubles};
+use crate::logdir::doubles::{Copies, Doubles};
 use crate::logdir::filter::Filter;
 use crate::logdir::show::cursors::Cursors;
+use crate::logdir::show::item::{Item, text_of};
 use crate::logdir::show::json;
 use crate::logdir::show::output::Output;
 use crate::logdir::show::progress::Progress;
@@ -11,7 +12,6 @@ use crate::message;
 use crate::signals::Signals;
 use crate::stdout;
 use ::logdir::failure::Failure;
-use ::logdir::read::chain::Chain;
 use ::logdir::read::lines::{Ending, Line, LineStart};
 use ::logdir::read::render::Renderer;
 use ::logdir::read::stamp::{Moment, Stamp};
@@ -26,27 +26,6 @@ const LINE_LEN_MIN: usize = 64;
 const PULSE_INTERVAL: Duration = Duration::from_millis(100);
 /// Separates groups of matches and their context.
 const SEPARATOR: &[u8] = b"--\n";
-
-#[derive(Clone, Copy)]
-pub struct Item<'a> {
-    /// Directory number.
-    pub number: usize,
-    pub line: Line<'a>,
-    pub stamp: Option<Stamp>,
-    /// Moment the line belongs to.
-    pub moment: Option<Moment>,
-    pub place: &'a LineStart,
-    /// Files read up to this line; `None` when reading backward.
-    pub chain: Option<&'a Chain>,
-    /// Other directories that have the line.
-    pub others: &'a [usize],
-}
-
-impl Item<'_> {
-    fn compared(&self) -> Compared<'_> {
-        Compared { moment: self.moment, is_stamped: self.stamp.is_some(), text: text_of(*self) }
-    }
-}
 
 /// Line printed later: its copies may follow, or a match that it is context of.
 pub struct Held {
@@ -414,8 +393,4 @@ impl Emitter {
     fn cursor(&mut self) -> Option<String> {
         self.cursors.as_mut().map(Cursors::word)
     }
-}
-
-fn text_of(item: Item<'_>) -> &[u8] {
-    &item.line.bytes[item.stamp.map_or(0, |stamp| stamp.end)..]
 }

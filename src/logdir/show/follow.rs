@@ -2,7 +2,8 @@
 //! cursors.
 
 use crate::logdir::choices;
-use crate::logdir::show::emit::{Emitter, Item};
+use crate::logdir::show::emit::Emitter;
+use crate::logdir::show::item::Item;
 use crate::poll::{self, Interest, Wait};
 use crate::signals::Signals;
 use ::logdir::failure::{Failure, What};

@@ -1,7 +1,7 @@
 //! Lines as ASCII JSON objects.
 
 use crate::logdir::figures;
-use crate::logdir::show::emit::Item;
+use crate::logdir::show::item::Item;
 use ::logdir::escape;
 use ::logdir::read::lines::Ending;
 use serde::Serialize;
