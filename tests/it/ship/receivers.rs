@@ -255,7 +255,10 @@ fn a_message_that_fits_in_no_datagram_is_kept_and_counted() {
     let len = socket.recv(&mut block).expect("the other line");
     assert_eq!(text_of(&block[..len]), b"2");
     assert!(ship.stderr().contains("too long for a datagram"), "{}", ship.stderr());
-    assert_eq!(home.contents("state/dead").iter().filter(|&&byte| byte == b'x').count(), 100_000);
+    // The message names its directory, whose name may have an x, too.
+    let kept = home.contents("state/dead");
+    let longest = kept.split(|&byte| byte != b'x').map(<[u8]>::len).max();
+    assert_eq!(longest, Some(100_000));
 }
 
 #[test]
