@@ -46,7 +46,7 @@ use std::time::{Instant, SystemTime};
 use target::Target;
 use window::{Bounds, Window};
 
-/// The most that is read and has no answer, in bytes of messages.
+/// Bytes of unanswered messages in memory, at most.
 const WINDOW_LEN_MAX: usize = 8 * 1024 * 1024;
 /// Messages of a transport without answers that are held at most.
 const WINDOW_COUNT_MAX: usize = 100_000;

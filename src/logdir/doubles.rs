@@ -67,7 +67,7 @@ impl Text {
 }
 
 impl<T> Doubles<T> {
-    /// For directories of these services; `None` for a directory that is compared with no other.
+    /// Service of each directory; `None` excludes a directory from comparison.
     pub fn new<S: PartialEq>(services: &[Option<S>]) -> Doubles<T> {
         let number = |service: &Option<S>| {
             let is_same = |other: &Option<S>| service.is_some() && other == service;

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A message that was given up and is not stored yet.
 #[derive(Debug)]
 pub struct Letter {
-    /// Its id in the window, which has its bytes.
+    /// Window id; the window holds the bytes.
     pub id: u64,
     /// Why it was given up.
     pub why: String,
@@ -34,7 +34,7 @@ pub struct DeadLetters {
     wake: Wake,
     /// What is not stored yet: at most what the window holds.
     letters: VecDeque<Letter>,
-    /// The directory, with the first of `letters` in it.
+    /// Log directory holding the first of `letters`.
     open: Option<LogDir>,
     /// When it is tried again after a failure.
     try_at: Option<Instant>,

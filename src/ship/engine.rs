@@ -93,7 +93,7 @@ enum Phase {
     Finishing { by: Instant },
     /// The receiver was said goodbye.
     Closing { by: Instant },
-    /// Nothing more is waited for.
+    /// Shutdown is complete.
     Over,
 }
 
@@ -225,7 +225,7 @@ impl Engine {
         }
     }
 
-    /// Lets the connection do what it can, and hears what came of it.
+    /// Advances the connection and takes its outcomes.
     fn talk(&mut self) {
         let mut outcomes = Vec::new();
         let change = self.link.advance(&mut outcomes);

@@ -1,4 +1,4 @@
-//! The connection to the receiver: which of the receivers is tried, when, and what came of it.
+//! Connection to a receiver: chooses the receiver, schedules tries, reports results.
 
 use super::backoff::{Backoff, Retry};
 use super::target::Target;
@@ -23,7 +23,7 @@ enum State {
     Closed,
 }
 
-/// What happened to the connection, for whoever reports it.
+/// Connection event for the status and messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The receiver takes messages.
@@ -44,7 +44,7 @@ pub enum Change {
     },
 }
 
-/// The receivers, and the connection to one of them.
+/// All receivers, one connection.
 pub struct Link {
     targets: Vec<Target>,
     /// The target that is tried or connected.
@@ -173,7 +173,7 @@ impl Link {
         };
     }
 
-    /// Whether nothing will be heard any more.
+    /// True after the session ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
@@ -186,7 +186,7 @@ impl Link {
         }
     }
 
-    /// When there is something to do that no descriptor shows.
+    /// Next try, or next timeout of the protocol.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Waiting { until } => Some(*until),

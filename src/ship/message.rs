@@ -20,13 +20,13 @@ pub struct Line<'a> {
     pub service: &'a [u8],
     /// The moment of its stamp, or the moment it was read.
     pub label: Label,
-    /// What names this line and no other, and does not change when it is sent again.
+    /// Unique line id, equal each time the line is sent.
     pub id: &'a [u8],
     /// The line without its stamp and newline.
     pub text: &'a [u8],
 }
 
-/// What all messages have in common.
+/// Settings shared by all messages.
 #[derive(Debug)]
 pub struct Writer {
     pri: Pri,

@@ -7,7 +7,7 @@ pub const OLD_AFTER: Duration = Duration::from_secs(60);
 /// The part of a second whose lines may be sent at once.
 const BURST: f64 = 0.05;
 
-/// The limits, and what of them is left at the moment.
+/// Rate limits and the remaining allowance.
 #[derive(Debug)]
 pub struct Pace {
     rate: Option<f64>,
@@ -20,7 +20,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Lines a second at most; lines a second at most of those that are old.
+    /// Limits in lines per second: all lines, old lines.
     pub fn new(rate: Option<u32>, catch_up: Option<u32>, now: Instant) -> Pace {
         let (rate, catch_up) = (rate.map(f64::from), catch_up.map(f64::from));
         Pace { rate, catch_up, share: 1.0, allowance: 1.0, looked: now }

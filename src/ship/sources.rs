@@ -61,7 +61,7 @@ impl Sources {
         }
     }
 
-    /// The next line, if there is one.
+    /// Next line, if any.
     pub fn next(&mut self) -> Option<Delivery<'_>> {
         self.follow.next()
     }
@@ -125,7 +125,7 @@ impl Sources {
         }
     }
 
-    /// False if it was there before.
+    /// False for a known source.
     fn add(&mut self, found: Found, start: &Start) -> Result<bool, Failure> {
         let (Location::Directory(path) | Location::File(path)) = &found.place;
         let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());

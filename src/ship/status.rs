@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A receiver that answers nothing for so long is a failure, in seconds.
 pub const SILENCE_MAX_SECS: u64 = 60;
-/// A status that was not renewed for so long is of a `logship` that does not run, in seconds.
+/// Age in seconds at which a status means a stopped `logship`.
 const STALE_SECS: u64 = 30;
 
 /// What the file says.
@@ -22,7 +22,7 @@ pub struct Status {
     pub target: String,
     /// Whether it takes messages.
     pub connected: bool,
-    /// Why there is no connection, if there is none.
+    /// Reason of the missing connection.
     pub failure: Option<String>,
     /// When the next try is due, in seconds since 1970.
     pub next_try: Option<u64>,

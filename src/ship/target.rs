@@ -8,7 +8,7 @@ const SYSLOG_PORT: u16 = 514;
 /// The longest time that `rewind` covers: the lines of that time are held in memory.
 const REWIND_MAX: Duration = Duration::from_secs(60);
 
-/// A receiver and the protocol it is spoken to with.
+/// Receiver with its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// RELP: the server answers for each line.
@@ -50,7 +50,7 @@ pub enum Framing {
     Newline,
 }
 
-/// What is wrong with a URL.
+/// Error in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTarget {
     url: String,

@@ -20,7 +20,7 @@ const OUTPUT_LEN_MAX: usize = 256 * 1024;
 /// Descriptors of one connection.
 pub const FDS_MAX: usize = 2;
 
-/// What became of a message, or of the connection.
+/// Result for a message or the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver takes messages.
@@ -53,11 +53,11 @@ impl Broken {
 pub trait Transport {
     /// Messages that may be handed over now.
     fn room(&self) -> usize;
-    /// Takes a message, to be written when that is possible. There has to be room.
+    /// Queues a message for writing. Callers check room first.
     fn send(&mut self, id: u64, message: &[u8]);
-    /// The descriptors to wait for, and what for.
+    /// Descriptors to poll, each with its interest.
     fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX];
-    /// When there is something to do that no descriptor shows.
+    /// Next timeout of the protocol.
     fn deadline(&self) -> Option<Instant>;
     /// Reads and writes what is possible without waiting, and says what came of it.
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken>;

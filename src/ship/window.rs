@@ -46,9 +46,9 @@ struct Held<T> {
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It waits for an answer, or to be sent.
+    /// Unsent or unanswered.
     Waits,
-    /// It is not sent any more, and waits to be stored elsewhere.
+    /// Given up, waiting for storage among dead letters.
     GivenUp,
     /// It was answered for, or is stored elsewhere.
     Done,
@@ -67,7 +67,7 @@ pub enum Verdict {
     TryAlone,
     /// The message is given up: [`Window::message`] has it until [`Window::delivered`].
     GivenUp,
-    /// The message is not waited for any more.
+    /// Answer to an unknown message.
     Unknown,
 }
 
@@ -92,7 +92,7 @@ impl<T> Window<T> {
         self.held.is_empty()
     }
 
-    /// Takes the messages of a line, at least one. They are delivered when all are.
+    /// Adds a line's messages, at least one. Delivery of the line needs all its messages.
     pub fn push(&mut self, line: T, messages: Vec<Vec<u8>>) {
         assert!(!messages.is_empty());
         let last = messages.len() - 1;

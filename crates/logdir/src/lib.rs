@@ -25,7 +25,7 @@ pub mod stamp;
 #[doc(hidden)]
 pub mod time;
 
-// What a directory is, and what can be said about one.
+// Directory format, settings, failures and events.
 #[doc(hidden)]
 pub mod escape;
 #[doc(hidden)]

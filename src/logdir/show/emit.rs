@@ -62,7 +62,7 @@ impl Held {
         Item { number, line, stamp, moment, place, chain: None, others }
     }
 
-    /// The line of the first directory, with the numbers of the others.
+    /// Line of the first directory, plus the other directory numbers.
     fn of_copies(copies: Copies<Held>) -> Option<Held> {
         let mut copies = copies.into_iter().map(|(_, held)| held);
         let mut first = copies.next()?;

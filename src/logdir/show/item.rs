@@ -1,4 +1,4 @@
-//! One line on its way to the output, with all that a format may show of it.
+//! A log line with every field that output formats show.
 
 use crate::logdir::doubles::Compared;
 use ::logdir::read::chain::Chain;
@@ -17,7 +17,7 @@ pub struct Item<'a> {
     pub place: &'a LineStart,
     /// Files read up to this line; `None` when reading backward.
     pub chain: Option<&'a Chain>,
-    /// Other directories that have the line.
+    /// Other directories with this line.
     pub others: &'a [usize],
 }
 

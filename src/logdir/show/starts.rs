@@ -68,7 +68,7 @@ pub fn firsts_of_last(
 
 /// The last lines, while they are counted from the last one backward.
 struct Last {
-    /// The first of them in each directory.
+    /// First line per directory.
     firsts: Vec<Option<First>>,
     /// Wanted lines still to be found.
     left_count: usize,

@@ -32,7 +32,7 @@ enum Closing {
     No,
     /// `close` is to be written.
     Asked,
-    /// It is written, and nothing after it.
+    /// `close` is the last frame.
     Written,
 }
 

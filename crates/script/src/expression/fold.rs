@@ -57,7 +57,7 @@ fn key(character: char) -> char {
     single(upper.to_lowercase()).unwrap_or(upper)
 }
 
-/// The only character of a mapping, if it is one.
+/// A mapping of one character; `None` for a longer mapping.
 fn single(mut mapping: impl Iterator<Item = char>) -> Option<char> {
     let first = mapping.next()?;
     mapping.next().is_none().then_some(first)
