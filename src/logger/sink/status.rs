@@ -1,6 +1,6 @@
 //! Status file: the last selected line, padded to a fixed size (multilog(8), `=file`).
 
-use ::logdir::disk::{Dir, For};
+use ::logdir::disk::{Dir, For, again};
 use ::logdir::event::{Reporter, Work};
 use ::logdir::failure::{Failure, What};
 use ::logdir::format::MODE_PRIVATE;
@@ -85,11 +85,11 @@ impl StatusFile {
     }
 
     fn write(&self, status: &[u8]) -> Result<usize, Errno> {
-        let len = uninterrupted(|| pwrite(&self.file, status, 0))?;
+        let len = again(|| pwrite(&self.file, status, 0))?;
         // Removes the rest of a longer previous status.
         if self.size == StatusSize::AsLine && len == status.len() {
             let end = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
-            uninterrupted(|| ftruncate(&self.file, end))?;
+            again(|| ftruncate(&self.file, end))?;
         }
         Ok(len)
     }
@@ -97,15 +97,5 @@ impl StatusFile {
     /// Time of the next retry.
     pub fn deadline(&self) -> Option<Instant> {
         self.pause.until()
-    }
-}
-
-/// Retries a call interrupted by a signal.
-fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            answer => return answer,
-        }
     }
 }
