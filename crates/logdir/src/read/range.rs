@@ -12,6 +12,7 @@ use memchr::{memchr, memrchr};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
 /// Seconds by which a file name or mtime may precede the file's last stamp.
 const SLACK_SECS: i64 = 2;
@@ -109,11 +110,16 @@ pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan
     let range = if has_local_dates { range.with_repeated_hours() } else { range };
     let mut parts = Vec::new();
     let mut is_before_in_range = false;
+    let mut left_out = None;
     for (link, first) in snapshot.files.iter().zip(&firsts) {
         let first = first.map(|stamp| stamp.moment);
         let part = plan_file(directory, link, first, stamps, range)
             .or_else(|| is_before_in_range.then(|| rest_of_before(directory, link, stamps))?);
         is_before_in_range = part.is_some();
+        if is_before_in_range && begins_in_file_before(directory, link, stamps) {
+            parts.extend(left_out.take().map(|before| end_of_before(directory, before, &parts)));
+        }
+        left_out = part.is_none().then_some(link);
         parts.extend(part);
     }
     Plan { parts, is_unstamped: false, begins_at }
@@ -181,9 +187,32 @@ fn rest_of_before(
     link: &ListedFile,
     stamps: &mut StampParser,
 ) -> Option<Part> {
-    let handle = link.open(directory).ok().flatten()?;
-    let head = decode::head(&handle, STAMP_LEN_MAX).ok()?;
-    stamps.parse(&head).is_none().then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
+    let is_rest = begins_in_file_before(directory, link, stamps);
+    is_rest.then(|| Part { link: link.clone(), offset: 0, is_ordered: true })
+}
+
+/// True if a file can be read and begins without a stamp: its first lines then belong to the
+/// preceding file's last line.
+fn begins_in_file_before(
+    directory: &Directory,
+    link: &ListedFile,
+    stamps: &mut StampParser,
+) -> bool {
+    let head = |handle: Rc<File>| decode::head(&handle, STAMP_LEN_MAX).ok();
+    let head = link.open(directory).ok().flatten().and_then(head);
+    head.is_some_and(|head| stamps.parse(&head).is_none())
+}
+
+/// A file without lines of the range, read because the first lines of the next file have the moment
+/// of its last line.
+fn end_of_before(directory: &Directory, link: &ListedFile, parts: &[Part]) -> Part {
+    // A part of a line at the offset would have the moment of an earlier file's last line.
+    let is_after_others = !parts.is_empty();
+    let handle = link.open(directory).ok().flatten();
+    let is_plain = |file: &Rc<File>| matches!(storage(file), Ok(Storage::Plain));
+    let plain = handle.filter(|file| !is_after_others && is_plain(file));
+    let len = plain.and_then(|file| Some(file.metadata().ok()?.len())).unwrap_or(0);
+    Part { link: link.clone(), offset: len.saturating_sub(MARGIN_LEN), is_ordered: true }
 }
 
 fn late(moment: Moment) -> Moment {

@@ -270,6 +270,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn unstamped_lines_after_a_file_outside_the_range_are_outside_too() {
+        let file = |is_whole, text: String| File { is_whole, contents: text.into_bytes() };
+        let files = [
+            file(true, format!("{} a\n", stamp(1))),
+            file(true, format!("{} b\nstill b", stamp(5))),
+            file(true, String::new()),
+            file(false, format!(" and b\nb again\n{} c\n", stamp(9))),
+        ];
+        let dir = directory(&files, false);
+        let mut reader = Reader::open(dir.path()).unwrap();
+        reader.stamps = StampParser::new(Counting::Ten);
+        let all = slow(&files);
+        for since in 0..12 {
+            for until in since..12 {
+                let range = Range { since: Some(at(since)), until: Some(at(until)) };
+                let is_in_it = |line: &&Found| line.1.is_some_and(|moment| range.holds(moment));
+                let wanted: Vec<_> = all.iter().filter(is_in_it).cloned().collect();
+                assert_eq!(read(reader.range(range.since, range.until)), wanted, "{since} {until}");
+                let mut backward = read(reader.reverse(range.since, range.until));
+                backward.reverse();
+                assert_eq!(backward, wanted, "backward: {since} {until}");
+            }
+        }
+    }
+
     /// Text pieces: stamped lines, unstamped lines, and fragments for splits.
     fn piece() -> impl Strategy<Value = String> {
         prop_oneof![
