@@ -28,6 +28,10 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
+/// Descriptors that must be free for threads to be used: each of two threads and the loop may open a file at
+/// the same time. With fewer the loop does one thing after the other, and one free descriptor is enough.
+const SPARE_FDS: usize = 3;
+
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
 
 const USAGE: &str = "\
@@ -115,8 +119,10 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let start = Dir::start().map_err(failure)?;
     let setup = |errno| Failure::new(What::Events, "", errno);
     let signals = Signals::collect().map_err(setup)?;
-    let wake = Wake::new().map_err(setup)?;
+    let wake = Wake::without_fd();
     let sinks = OpenSinks::open(&start, script, &wake, &message::reporter())?;
+    drop(start);
+    wake.open_with_spare(SPARE_FDS, &signals).map_err(setup)?;
     if let Some(fd) = ready_fd {
         report_ready(&fd);
     }

@@ -241,7 +241,10 @@ impl Engine {
         let stderr = stderr();
         let mut wait: Wait<'_, Source, SOURCES> =
             Wait::on(Source::Signals, self.signals.as_fd(), Interest::Readable);
-        wait.add(Source::Wake, self.wake.as_fd(), Interest::Readable);
+        match self.wake.fd() {
+            Some(wake) => wait.add(Source::Wake, wake, Interest::Readable),
+            None => wait.until(self.wake.is_called().then(clock::instant)),
+        }
         if phase != Phase::Ending && are_taken {
             wait.add(Source::Input, self.input.as_fd(), Interest::Readable);
         }
@@ -256,7 +259,7 @@ impl Engine {
         // While sinks hold back input, the pipe may contain the line's end.
         wait.until(phase.deadline().filter(|_| are_taken));
         let ready = wait.wait();
-        if ready.has(Source::Wake) {
+        if ready.has(Source::Wake) || self.wake.fd().is_none() {
             self.wake.clear();
         }
         ready

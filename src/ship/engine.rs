@@ -365,7 +365,9 @@ impl Engine {
         let takes_lines = self.takes_lines();
         let mut wait: Wait<'_, (), SOURCES_MAX> =
             Wait::on((), self.signals.as_fd(), Interest::Readable);
-        wait.add((), self.wake.as_fd(), Interest::Readable);
+        if let Some(wake) = self.wake.fd() {
+            wait.add((), wake, Interest::Readable);
+        }
         if takes_lines {
             self.sources.fds().for_each(|fd| wait.add((), fd, Interest::Readable));
         }

@@ -140,6 +140,30 @@ fn soft_limits(values: &[u64]) -> Vec<u64> {
     }
 }
 
+/// Descriptors that 0.76 needs for a directory, with a processor or without: 0 to 7.
+const OPEN_FILES: [u64; 4] = [8, 9, 10, 12];
+
+#[test]
+fn as_few_open_files_are_enough_as_for_the_original() {
+    let Some(softlimit) = peer("softlimit") else { return };
+    let lines = numbers(1, 20_000);
+    for count in OPEN_FILES {
+        for processor in [&[][..], &["!cat"][..]] {
+            let home = Home::in_memory();
+            let (count, program) = (count.to_string(), program());
+            let limit = ["-o", &count].map(OsStr::new).into_iter().chain([program.as_os_str()]);
+            let settings = ["s4096", "n1000"].iter().chain(processor).chain(&["./d"]);
+            let arguments: Vec<_> = limit.chain(settings.map(OsStr::new)).collect();
+            let ended = home.run_of(&softlimit, &arguments, &lines);
+            assert_eq!(ended.status.code(), Some(0), "{count} {processor:?}: {ended:?}");
+            assert!(home.contents("d") == lines, "lines are missing: {count} {processor:?}");
+            // A second run finds a directory to recover.
+            let ended = home.run_of(&softlimit, &arguments, b"more\n");
+            assert_eq!(ended.status.code(), Some(0), "{count} {processor:?}: {ended:?}");
+        }
+    }
+}
+
 /// Under any limit a logger works, or it is refused before it has read anything. It never ends later, and never
 /// waits for ever.
 #[test]

@@ -88,6 +88,10 @@ const WRITE_REASONS: &[Reasons] = &[
 /// A call and what it may answer, as strace(1) names them.
 type Reasons = (&'static str, &'static [&'static str]);
 
+/// Files that each processor opens before it runs. With all processes in view a fault of one of its first
+/// calls would come again in every processor, and none would ever start.
+const PROCESSOR_OPENS: usize = 4;
+
 /// One repetition of the workload.
 struct Case<'a> {
     view: &'a View,
@@ -126,7 +130,9 @@ fn cases<'a>(
     let counts = workload.count_calls(view);
     let mut cases = Vec::new();
     for (call, harms) in calls {
-        for when in 1..=counts.get(call.trim_start_matches('?')).copied().unwrap_or(0) {
+        let sees_processors = view.follow && view.paths.is_empty();
+        let first = if sees_processors && call == "openat" { PROCESSOR_OPENS + 1 } else { 1 };
+        for when in first..=counts.get(call.trim_start_matches('?')).copied().unwrap_or(0) {
             for &harm in &harms {
                 let injection = Injection { call, when, harm };
                 let successor = successors[cases.len() % successors.len()];

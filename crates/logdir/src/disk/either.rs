@@ -4,7 +4,7 @@
 
 use super::model::{ModelDir, ModelFile};
 use super::{For, Stat, again, kernel};
-use crate::sys::spawn::{ProcessorFiles, Running};
+use crate::sys::spawn::Running;
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
@@ -85,6 +85,13 @@ impl Dir {
         }
     }
 
+    pub fn set_mode(&self, name: &[u8], mode: u32) -> Result<(), Errno> {
+        match self {
+            Dir::Kernel(dir) => dir.set_mode(name, mode),
+            Dir::Model(_) => self.open(name, For::Overwriting)?.set_mode(mode),
+        }
+    }
+
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         match self {
             Dir::Kernel(dir) => dir.rename(from, to),
@@ -124,9 +131,9 @@ impl Dir {
     }
 
     /// On the model a processor opens its files by name.
-    pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Processor> {
+    pub fn start_processor(&self, command: &OsStr, input: &[u8]) -> io::Result<Processor> {
         match self {
-            Dir::Kernel(dir) => dir.start_processor(command, files).map(Processor::Kernel),
+            Dir::Kernel(dir) => dir.start_processor(command, input).map(Processor::Kernel),
             Dir::Model(dir) => Ok(Processor::Model(again(|| dir.run_processor())?)),
         }
     }

@@ -1,11 +1,11 @@
 //! Kernel files.
 
 use super::{For, Stat, again, user_path};
-use crate::sys::spawn::{self, ProcessorFiles, Running};
+use crate::sys::spawn::{self, Running};
 use nix::dir::Dir as Listing;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::ffi::OsStr;
 use std::io;
@@ -73,6 +73,12 @@ impl Dir {
         }
     }
 
+    /// Sets permissions of a file that is no symbolic link.
+    pub fn set_mode(&self, name: &[u8], mode: u32) -> Result<(), Errno> {
+        let mode = Mode::from_bits_truncate(mode);
+        again(|| fchmodat(&self.0, name, mode, FchmodatFlags::FollowSymlink))
+    }
+
     /// Renames a file, replacing the target.
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         again(|| nix::fcntl::renameat(&self.0, from, &self.0, to))
@@ -98,9 +104,9 @@ impl Dir {
         again(|| nix::unistd::fsync(&self.0))
     }
 
-    /// Starts a processor in this directory. Errors: fork or exec.
-    pub fn start_processor(&self, command: &OsStr, files: ProcessorFiles) -> io::Result<Running> {
-        spawn::processor(self.0.as_fd(), command, files)
+    /// Starts a processor in this directory on the file `input`. Errors: opening its files, fork or exec.
+    pub fn start_processor(&self, command: &OsStr, input: &[u8]) -> io::Result<Running> {
+        spawn::processor(self.0.as_fd(), command, input)
     }
 }
 

@@ -137,6 +137,11 @@ impl Archives {
                 left.push(oldest);
                 continue;
             }
+            if Label::parse(&oldest.name) >= self.newest {
+                // No later rotation has synced the removal of its working name: after a power cut that name
+                // could bring the file back, as a new archive.
+                place.confirm_names()?;
+            }
             match place.dir.remove(&oldest.name) {
                 Ok(()) => {
                     self.subtract(&oldest);

@@ -29,10 +29,10 @@ pub enum Step {
     RemoveOutput,
     /// Syncs the directory: a power cut could otherwise restore `processed` beside the named file.
     SyncRemoved,
-    /// fsync of `processed`.
-    SyncProcessed,
     /// fsync of `newstate`.
     SyncNewstate,
+    /// fsync of `processed`, which stays open until it is marked.
+    SyncProcessed,
     /// Syncs the directory: `previous` must be on disk before `processed` replaces it.
     SyncNames,
     /// Marks `processed` complete; it replaces `previous`.
@@ -140,8 +140,8 @@ impl Finishing {
                 place.confirm_names()?;
                 if self.waits == Waits::Waited { Step::Done } else { Step::Publish }
             }
-            Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNewstate => self.sync_newstate(place)?,
+            Step::SyncProcessed => self.sync_processed(place)?,
             Step::SyncNames => {
                 place.confirm_names()?;
                 Step::MarkProcessed
@@ -206,7 +206,7 @@ impl Finishing {
         self.step = Step::RunProcessor;
         Ok(match outcome? {
             Some(Outcome::Stopped) => self.leave_for_next_start(),
-            Some(Outcome::Succeeded) | None => Step::SyncProcessed,
+            Some(Outcome::Succeeded) | None => Step::SyncNewstate,
         })
     }
 
@@ -238,29 +238,39 @@ impl Finishing {
         Ok(if place.spec.processor.is_some() { Step::RunProcessor } else { Step::Publish })
     }
 
-    fn sync_processed(&mut self, place: &LockedDir) -> Result<Step, Failure> {
-        self.processed = Some(self.sync_output(place, PROCESSED)?);
-        Ok(Step::SyncNewstate)
+    fn sync_newstate(&mut self, place: &LockedDir) -> Result<Step, Failure> {
+        let newstate = self.open_output(place, NEWSTATE)?;
+        self.sync_output(place, NEWSTATE, &newstate)?;
+        Ok(Step::SyncProcessed)
     }
 
-    fn sync_newstate(&mut self, place: &LockedDir) -> Result<Step, Failure> {
-        self.sync_output(place, NEWSTATE)?;
+    fn sync_processed(&mut self, place: &LockedDir) -> Result<Step, Failure> {
+        let processed = self.open_output(place, PROCESSED)?;
+        self.sync_output(place, PROCESSED, &processed)?;
+        self.processed = Some(processed);
         Ok(match self.waits {
             Waits::Waited => Step::Replace(Replacing::SyncNames),
             Waits::No => Step::SyncNames,
         })
     }
 
-    /// Syncs the processor's output, creating it if the processor removed it (as 0.76 does). After
-    /// a failed sync the processor has to run again.
-    fn sync_output(&mut self, place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
+    /// Opens the processor's output, creating it if the processor removed it (as 0.76 does).
+    fn open_output(&self, place: &LockedDir, name: &[u8]) -> Result<File, Failure> {
         let opened = place.dir.open(name, For::Appending(MODE_PRIVATE));
-        let output = opened.map_err(|errno| place.failure(What::Create, name, errno))?;
+        opened.map_err(|errno| place.failure(What::Create, name, errno))
+    }
+
+    /// Syncs the processor's output. After a failed sync the processor has to run again.
+    fn sync_output(
+        &mut self,
+        place: &LockedDir,
+        name: &[u8],
+        output: &File,
+    ) -> Result<(), Failure> {
         output.sync().map_err(|errno| {
             self.step = Step::RunProcessor;
             place.failure(What::Sync, name, errno)
-        })?;
-        Ok(output)
+        })
     }
 
     fn mark_processed(&mut self, place: &LockedDir) -> Result<Step, Failure> {
@@ -277,6 +287,7 @@ impl Finishing {
         };
         let next = replacing.advance(place, processed, unfinished)?;
         if next.is_none() {
+            self.processed = None;
             // The archive may be the oldest; pruning may remove it.
             self.archive = None;
             place.archives().forget();
@@ -301,7 +312,9 @@ impl Finishing {
 
     /// Without the mark on disk, recovery would discard `processed` after a power cut.
     fn sync_mark(&mut self, place: &LockedDir) -> Result<Step, Failure> {
-        self.sync_output(place, PROCESSED)?;
+        if let Some(processed) = self.processed.take() {
+            self.sync_output(place, PROCESSED, &processed)?;
+        }
         Ok(Step::RemovePrevious)
     }
 }

@@ -4,9 +4,9 @@
 //! every file for complete, or none, and remove lines. So such a directory is refused before any
 //! change or read.
 
-use crate::disk::{File, For};
+use crate::disk::Dir;
 use crate::failure::{Failure, What};
-use crate::format::{COMPLETE_BIT, LOCK, MODE_PRIVATE, is_complete};
+use crate::format::{COMPLETE_BIT, LOCK, is_complete};
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 
@@ -14,13 +14,12 @@ use nix::errno::Errno;
 const MODE_MASK: u32 = 0o7777;
 
 /// Sets and clears the bit on `lock`, reading it back each time. `lock` does not use the bit
-/// otherwise.
+/// otherwise. By name, because a limit may leave no descriptor for a second open file.
 pub fn check(place: &LockedDir) -> Result<(), Failure> {
     let failure = |errno| place.failure(What::SetMode, LOCK, errno);
-    let lock = place.dir.open(LOCK, For::Appending(MODE_PRIVATE)).map_err(failure)?;
-    let mode = lock.stat().map_err(failure)?.mode & MODE_MASK & !COMPLETE_BIT;
-    let is_kept = keeps(&lock, mode | COMPLETE_BIT).and_then(|is_kept| {
-        let is_taken_away = keeps(&lock, mode)?;
+    let mode = mode_of(&place.dir).map_err(failure)? & MODE_MASK & !COMPLETE_BIT;
+    let is_kept = keeps(&place.dir, mode | COMPLETE_BIT).and_then(|is_kept| {
+        let is_taken_away = keeps(&place.dir, mode)?;
         Ok(is_kept && is_taken_away)
     });
     match is_kept.map_err(failure)? {
@@ -30,7 +29,11 @@ pub fn check(place: &LockedDir) -> Result<(), Failure> {
 }
 
 /// Sets a mode and checks the bit.
-fn keeps(lock: &File, mode: u32) -> Result<bool, Errno> {
-    lock.set_mode(mode)?;
-    Ok(is_complete(lock.stat()?.mode) == is_complete(mode))
+fn keeps(dir: &Dir, mode: u32) -> Result<bool, Errno> {
+    dir.set_mode(LOCK, mode)?;
+    Ok(is_complete(mode_of(dir)?) == is_complete(mode))
+}
+
+fn mode_of(dir: &Dir) -> Result<u32, Errno> {
+    Ok(dir.stat(LOCK)?.ok_or(Errno::ENOENT)?.mode)
 }

@@ -58,7 +58,7 @@ impl LogDir {
         for step in steps {
             perform(&place, step)?;
         }
-        let current = self::current(&place, What::Append)?;
+        let mut current = self::current(&place, What::Append)?;
         let named_by = place.note_name();
         if found == Found::Complete {
             // Otherwise a power cut could leave a longer file still marked complete.
@@ -68,10 +68,13 @@ impl LogDir {
             // After a power cut, a reused working name must not be taken for the removed file.
             place.confirm_names()?;
         }
-        let waiting = match place.spec.processor {
-            Some(_) => Waiting::find_at_start(&place)?,
-            None => Waiting::default(),
-        };
+        let mut waiting = Waiting::default();
+        if place.spec.processor.is_some() {
+            // Closed meanwhile: a listing may need the last free descriptor.
+            drop(current);
+            waiting = Waiting::find_at_start(&place)?;
+            current = self::current(&place, What::Append)?;
+        }
         let no_memory = |errno| place.failure_here(What::OpenDirectory, errno);
         let queue = Queue::reserved(spec.queue_max).map_err(no_memory)?;
         reserve_memory().map_err(no_memory)?;

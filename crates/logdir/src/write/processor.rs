@@ -6,7 +6,6 @@
 use crate::disk::{File, For, Processor};
 use crate::failure::{Failure, What, errno_of};
 use crate::format::{MODE_PARTIAL, NEWSTATE, PROCESSED, STATE};
-use crate::sys::spawn::ProcessorFiles;
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
@@ -96,15 +95,14 @@ pub fn start(place: &LockedDir, input: &[u8]) -> Result<Option<Processor>, Failu
         return Ok(None);
     }
     let command = place.spec.processor.as_deref().unwrap_or(OsStr::new(""));
-    let files = ProcessorFiles {
-        previous: open(place, input, For::Reading, What::Read)?.into(),
-        processed: create(place, PROCESSED)?.into(),
-        state: open_state(place)?.into(),
-        newstate: create(place, NEWSTATE)?.into(),
-    };
+    // One after the other, so that one free descriptor is enough.
+    open(place, input, For::Reading, What::Read)?;
+    create(place, PROCESSED)?;
+    open_state(place)?;
+    create(place, NEWSTATE)?;
     let running = place
         .dir
-        .start_processor(command, files)
+        .start_processor(command, input)
         .map_err(|error| place.failure_here(What::Fork, errno_of(&error)))?;
     place.processors.begin(running.group());
     Ok(Some(running))

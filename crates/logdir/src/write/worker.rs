@@ -243,6 +243,9 @@ impl Worker {
         if idle_count > task_count || self.threads.len() == THREADS_MAX {
             return Ok(());
         }
+        if self.wake.fd().is_none() {
+            return Err(io::Error::from_raw_os_error(Errno::EMFILE as i32));
+        }
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
         self.mailbox.lock().start = Start::Awaited;

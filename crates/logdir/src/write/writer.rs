@@ -15,7 +15,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -165,9 +164,9 @@ impl Writer {
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         let length = self.log.deadline().map_or(WAIT_MAX, until).min(WAIT_MAX);
         let timeout = PollTimeout::try_from(length + Duration::from_millis(1));
-        let mut fds = [PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+        let mut fds = self.wake.fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         // The caller checks everything again, whatever poll returns.
-        let _ = poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX));
+        let _ = poll(fds.as_mut_slice(), timeout.unwrap_or(PollTimeout::MAX));
         self.wake.clear();
     }
 
