@@ -20,6 +20,7 @@ pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
         sync_after,
         rotate_after,
         queue,
+        makes_parents,
     } = set.clone();
     let usual = settings::Settings::default();
     let (queue_max, overflow) = match queue {
@@ -45,6 +46,7 @@ pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
         queue_max,
         overflow,
         is_stamped,
+        makes_parents,
         program: usual.program,
     }
 }
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_setting_arrives() {
-        let script = "s5000 n3 !gzip l9 r2000 wgz S5m k30d N3 y7s R@1h q1m:drop ./d";
+        let script = "s5000 n3 !gzip l9 r2000 wgz S5m k30d N3 y7s R@1h q1m:drop m ./d";
         check(&script.split(' ').collect::<Vec<_>>(), |found| {
             (found.size_max, found.number_max) = (5000, 3);
             found.processor = Some("gzip".into());
@@ -97,6 +99,7 @@ mod tests {
             let hour = Duration::from_secs(3600);
             found.rotate_after = Some(settings::RotateAfter::Aligned(hour));
             (found.queue_max, found.overflow) = (1 << 20, settings::Overflow::Drop);
+            found.makes_parents = true;
         });
     }
 }

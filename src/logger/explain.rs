@@ -119,6 +119,7 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
         queue_max: _,
         overflow: _,
         is_stamped: _,
+        makes_parents,
     } = spec;
     // `current`, all archives, and the next archive before the oldest is removed.
     let by_number = size_max.saturating_mul(number_max.saturating_add(1));
@@ -130,6 +131,9 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
         shown(dir.as_bytes()),
         total_max.map_or(by_number, |total| by_total(total).min(by_number)),
     );
+    if *makes_parents {
+        words.push_str("; directories above it are created if missing");
+    }
     if let Some(command) = processor {
         let command = shown(command.as_bytes());
         append(

@@ -129,6 +129,7 @@ const EXAMPLES: &[Example] = &[
     all_stamped("t y1 ./main"),
     all("r1000 '!gzip' ./main"),
     all("wgz '!gzip' ./main"),
+    to("m ./web/main", &[("web/main/current", INPUT)]),
 ];
 
 /// A home in which `multilog` is the one under test, `setuidgid` stays who it is and `less` shows all.
@@ -254,6 +255,7 @@ fn tags_of_settings(settings: &Settings) -> Vec<&'static str> {
         sync_after,
         rotate_after,
         queue,
+        makes_parents,
     } = settings;
     let rotation = rotate_after.map(|rotation| match rotation {
         RotateAfter::Age(_) => "Cm R Ns Ar age",
@@ -274,6 +276,7 @@ fn tags_of_settings(settings: &Settings) -> Vec<&'static str> {
         (age_max.is_some(), "Cm k Ns Ar age"),
         (number_min.is_some(), "Cm N Ns Ar number"),
         (sync_after.is_some(), "Cm y Ns Ar seconds"),
+        (*makes_parents, "Cm m"),
     ];
     let set = set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, tag)| tag);
     set.chain(rotation).chain(queue).collect()

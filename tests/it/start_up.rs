@@ -141,10 +141,63 @@ fn a_missing_parent_is_named_and_input_is_left_alone() {
     command.stdin(fs::File::open(home.path("input")).expect("input")).stdout(Stdio::piped());
     let output = command.output().expect("sh");
     assert_eq!(output.stdout, b"a\nb\n");
-    assert_eq!(
-        home.read("stderr"),
-        b"multilog: fatal: unable to open directory ./no/d: file does not exist\n"
-    );
+    assert!(home.read("stderr").starts_with(b"multilog: fatal: unable to open directory ./no/d: "));
+}
+
+#[test]
+fn the_part_of_a_path_that_is_missing_is_named() {
+    differs("the_part_of_a_path_that_is_missing_is_named", || {
+        let home = Home::new();
+        home.make_dir("is");
+        for (dir, part) in [
+            ("./no/d", "./no"),
+            ("./is/no/b/c//", "./is/no"),
+            ("./is/../no/./x/d", "./is/../no"),
+            ("/no-such/d", "/no-such"),
+        ] {
+            let fatal = format!("unable to open directory {dir}: {part} is missing\n");
+            home.run(&[dir], b"").check(111, &format!("multilog: fatal: {fatal}"));
+        }
+        std::os::unix::fs::symlink("nowhere", home.path("link")).expect("a link");
+        let fatal = "multilog: fatal: unable to open directory ./link: file does not exist\n";
+        home.run(&["./link"], b"").check(111, fatal);
+    });
+}
+
+#[test]
+fn a_directory_that_cannot_be_created_is_named_with_the_reason() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: needs root to become another user");
+        return;
+    }
+    differs("a_directory_that_cannot_be_created_is_named_with_the_reason", || {
+        let home = Home::new();
+        fs::set_permissions(home.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("mode");
+        for (script, refused) in [(&["./d"][..], "./d"), (&["m", "./a/b/d"], "./a")] {
+            let mut command = home.command(script);
+            command.uid(65534).gid(65534);
+            let fatal = format!("multilog: fatal: unable to create {refused}: access denied\n");
+            home.start(command).feed_and_end(b"a\n").check(111, &fatal);
+        }
+    });
+}
+
+#[test]
+fn missing_parents_are_created_on_request() {
+    differs("missing_parents_are_created_on_request", || {
+        let home = Home::new();
+        home.make_dir("is");
+        home.run(&["m", "./is/a/b/d", "./is/a/c"], b"x\n").check(0, "");
+        assert_eq!(home.read("is/a/b/d/current"), b"x\n");
+        assert_eq!(home.read("is/a/c/current"), b"x\n");
+        assert_eq!((home.mode("is/a"), home.mode("is/a/b")), (0o755, 0o755));
+        assert_eq!((home.mode("is/a/b/d"), home.mode("is/a/c")), (0o700, 0o700));
+        // A directory before the action has to have its parent.
+        let fatal = "multilog: fatal: unable to open directory ./no/d: ./no is missing\n";
+        home.run(&["./no/d", "m", "./more/d"], b"").check(111, fatal);
+        assert!(!home.path("more").exists());
+    });
 }
 
 #[test]

@@ -122,6 +122,8 @@ pub enum Cause {
     Damaged,
     /// Truncated compressed data.
     CutShort,
+    /// This part of the path does not exist.
+    Missing(Vec<u8>),
     /// Reason in words.
     Because(String),
     /// The file system accepts modes but forgets them.
@@ -141,6 +143,7 @@ impl fmt::Display for Cause {
             Cause::InLogDirectory => f.write_str("readers do not write into log directories"),
             Cause::Damaged => f.write_str("compressed contents are damaged"),
             Cause::CutShort => f.write_str("compressed contents end too early"),
+            Cause::Missing(part) => write!(f, "{} is missing", String::from_utf8_lossy(part)),
             Cause::Because(why) => f.write_str(why),
             Cause::NoModeBits => f.write_str("this file system does not keep mode bits"),
             Cause::Untold => Ok(()),
@@ -203,6 +206,12 @@ impl Failure {
         Failure { what: What::Read, place: place.into(), cause }
     }
 
+    /// Log directory `place` below a directory that does not exist.
+    pub fn parent_missing(place: impl Into<Vec<u8>>, part: impl Into<Vec<u8>>) -> Failure {
+        let cause = Cause::Missing(part.into());
+        Failure { what: What::OpenDirectory, place: place.into(), cause }
+    }
+
     /// No log directory at the user's path.
     pub fn no_log(place: impl Into<Vec<u8>>) -> Failure {
         Failure { what: What::FindLog, place: place.into(), cause: Cause::Untold }
@@ -253,6 +262,7 @@ impl Failure {
             | Cause::InLogDirectory
             | Cause::Damaged
             | Cause::CutShort
+            | Cause::Missing(_)
             | Cause::Because(_)
             | Cause::NoModeBits
             | Cause::Untold => None,

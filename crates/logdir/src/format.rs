@@ -22,6 +22,8 @@ pub const LOCK: &[u8] = b"lock";
 
 /// Mode of new directories.
 pub const MODE_DIRECTORY: u32 = 0o700;
+/// Mode of new parents of a directory: other users may pass through to their own directories.
+pub const MODE_PARENT: u32 = 0o755;
 /// Mode of `lock` and status files.
 pub const MODE_PRIVATE: u32 = 0o600;
 /// Mode of files still written.

@@ -58,6 +58,8 @@ pub struct Settings {
     pub overflow: Overflow,
     /// True if incoming lines carry stamps.
     pub is_stamped: bool,
+    /// True if opening creates missing parents of the directory (`m`).
+    pub makes_parents: bool,
 }
 
 /// Rotation by age.
@@ -97,6 +99,7 @@ impl Default for Settings {
             queue_max: QUEUE_MIN,
             overflow: Overflow::HoldBack,
             is_stamped: false,
+            makes_parents: false,
         }
     }
 }

@@ -13,6 +13,7 @@ mod gap;
 mod lock;
 mod locked_dir;
 mod mode_bits;
+mod new_dir;
 mod open;
 mod overflow;
 

@@ -42,6 +42,8 @@ pub struct Settings {
     pub rotate_after: Option<RotateAfter>,
     /// Queue (`q`): memory for unwritten lines, and overflow policy.
     pub queue: Option<(usize, Overflow)>,
+    /// Missing parents of the directory are created (`m`).
+    pub makes_parents: bool,
 }
 
 /// Time-based rotation.
@@ -188,6 +190,7 @@ fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
         // A well-formed `d` is no setting.
         b'd' => (None, "d needs a descriptor, at least 3"),
         b'c' => (value.is_empty().then(|| presentation.is_escaped = true), "c takes no value"),
+        b'm' => (value.is_empty().then(|| settings.makes_parents = true), "m takes no value"),
         _ => return Setting::Unknown,
     };
     match done {
@@ -475,6 +478,8 @@ mod tests {
         check_refused(&["k", "k5w", "k5dd"], "k needs an age, such as 30d");
         check_refused(&["N", "N5k"], "N needs a number");
         check_refused(&["y", "y5w"], "y needs seconds");
+        check("m", Setting::Taken, |set| set.makes_parents = true);
+        check_refused(&["m1", "m.", "m/log"], "m takes no value");
         let long = format!("w{}", "x".repeat(CODE_MAX + 1));
         check_refused(
             &["w", "wa/b", "wu", "wu.gz", &long],
@@ -486,7 +491,7 @@ mod tests {
         check_refused(&["p\n", &long], "p takes up to 200 bytes without a newline");
         for word in [
             "client", "Error", "log", "run", "S", "Some", "keep", "New", "yes", "", "a", "@",
-            "main",
+            "main", "mail",
         ] {
             check(word, Setting::Unknown, |_| {});
         }

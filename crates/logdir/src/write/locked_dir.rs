@@ -1,7 +1,7 @@
 //! An open, locked log directory, shared by its writer and worker.
 
 use crate::clock;
-use crate::disk::{self, Dir};
+use crate::disk::Dir;
 use crate::event::{Event, Reporter};
 use crate::failure::{Failure, What};
 use crate::label::Label;
@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use crate::write::archives::Archives;
 use crate::write::figures;
 use crate::write::lock::Lock;
+use crate::write::new_dir::{self, Opened};
 use crate::write::processor::Processors;
 use crate::write::state::State;
 use nix::errno::Errno;
@@ -88,12 +89,9 @@ impl LockedDir {
         spec: &Settings,
         reporter: &Reporter,
     ) -> Result<LockedDir, Failure> {
-        // A failed mkdir shows in the next call, as in 0.76.
-        let is_parent_synced = start.make_dir(path, crate::format::MODE_DIRECTORY).is_ok()
-            && sync_parent(start, path, reporter);
         let name = path.as_bytes();
-        let dir =
-            start.open_dir(path).map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
+        let Opened { dir, is_parent_synced } =
+            new_dir::open_or_make(start, path, spec.makes_parents, reporter)?;
         // Without search permission every later call would fail.
         dir.stat(b".").map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
         let lock = Lock::take(&dir, name)?;
@@ -286,20 +284,6 @@ impl LockedDir {
         match self.dir.remove(name) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(self.failure(What::Remove, name, errno)),
-        }
-    }
-}
-
-/// Syncs the parent: only then a new directory is on disk. After a failure, which is reported, the
-/// new directory is as durable as with 0.76.
-fn sync_parent(start: &Dir, path: &OsStr, reporter: &Reporter) -> bool {
-    let parent = disk::split(path).map(|(parent, _)| parent).filter(|parent| !parent.is_empty());
-    let parent = parent.unwrap_or(OsStr::new("."));
-    match start.open_dir(parent).and_then(|parent| parent.sync()) {
-        Ok(()) => true,
-        Err(errno) => {
-            reporter.report(&Event::Failed(Failure::new(What::Sync, parent.as_bytes(), errno)));
-            false
         }
     }
 }
