@@ -85,7 +85,11 @@ impl Report {
     fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
         let (Location::Directory(path) | Location::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
-        let writer = writer::of_place(&found.place, &snapshot.directory)?;
+        let (writer, failure) = match writer::of_place(&found.place, &snapshot.directory) {
+            Ok(writer) => (writer, None),
+            // Without /proc the rest is still known.
+            Err(failure) => (None, Some(failure)),
+        };
         let mut stamps = choices::stamps(counting, &snapshot);
         let reported = reported::reported(&snapshot.directory, writer);
         let limits = limits::limits(&snapshot.directory, writer, &reported);
@@ -105,7 +109,7 @@ impl Report {
                 .map(|label| stamps.moment_of(label)),
             vitals,
             troubles: troubles(&snapshot, writer, reported.state.as_ref(), now),
-            failures: unreadable(&snapshot),
+            failures: unreadable(&snapshot).into_iter().chain(failure).collect(),
             reported,
         })
     }

@@ -135,6 +135,52 @@ fn a_large_directory_costs_no_more_than_a_small_one_and_its_lock_is_left_alone()
 }
 
 #[test]
+fn a_burst_before_silence_counts_as_what_it_was() {
+    let home = Home::in_memory();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time").as_secs();
+    // 10,000 lines, 50 to 40 seconds ago, after as many that are older than a minute.
+    let line = |secs: u64, number: u64| format!("{secs}.000000 {number:020}\n");
+    let burst = |ago: u64| (0..10_000).map(move |number| line(now - ago + number / 1000, number));
+    let text: String = burst(600).chain(burst(50)).collect();
+    home.make_dir("main");
+    home.write("main/current", &text, 0o744);
+    let check = || {
+        let (object, _) = object(&home, "main");
+        let count = object["lines_per_minute"].as_f64().expect("a number");
+        assert!((9_900.0..10_100.0).contains(&count), "{object}");
+        assert_eq!(object["is_estimate"], true, "{object}");
+    };
+    check();
+    // The burst goes on over a rotation.
+    let half: String = burst(50).take(4000).collect();
+    let old: String = burst(600).chain(burst(50).take(4000)).collect();
+    home.write("main/current", &text[old.len()..], 0o744);
+    let label = format!("main/@{:016x}00000000.s", (1_u64 << 62) + 10 + now - 46);
+    home.write(&label, &old, 0o744);
+    assert!(half.len() > 64 * 1024);
+    check();
+}
+
+#[test]
+fn without_proc_a_table_is_printed_and_the_failure_reported() {
+    let Some(unshare) = peer("unshare") else { return };
+    if !nix::unistd::geteuid().is_root() {
+        assert!(std::env::var_os("CI").is_none(), "only root can hide /proc");
+        return;
+    }
+    let home = Home::new();
+    home.run(&["t", "./main"], b"one\n").check(0, "");
+    let mut hidden = command(unshare);
+    let script = "mount -t tmpfs none /proc && exec \"$0\" status main";
+    hidden.args(["-m", "/bin/sh", "-c", script, LOGDIR]).current_dir(home.path(""));
+    let ended = run(hidden, b"");
+    let table = String::from_utf8(ended.stdout).expect("text");
+    assert_eq!(table.lines().count(), 2, "{table}{}", ended.stderr);
+    assert!(ended.stderr.contains("unable to read /proc/locks"), "{}", ended.stderr);
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[test]
 fn a_file_that_is_not_finished_for_long_is_trouble() {
     let home = Home::new();
     home.run(&["./main"], b"one\n").check(0, "");

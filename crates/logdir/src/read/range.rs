@@ -243,14 +243,20 @@ fn plan_inside(
         return Ok(Inside::Nothing);
     }
     let Some(since) = range.since else { return Ok(Inside::From(0)) };
-    let offset = bisect(file, len, stamps, since)?;
+    let offset = bisect(file, len, MARGIN_LEN, stamps, since)?;
     Ok(Inside::From(offset.saturating_sub(MARGIN_LEN)))
 }
 
-/// Offset at most [`MARGIN_LEN`] before the first line at or after `since`.
-fn bisect(file: &File, len: u64, stamps: &mut StampParser, since: Moment) -> io::Result<u64> {
+/// Offset at most `margin_len` before the first line at or after `since`.
+fn bisect(
+    file: &File,
+    len: u64,
+    margin_len: u64,
+    stamps: &mut StampParser,
+    since: Moment,
+) -> io::Result<u64> {
     let (mut before, mut beyond) = (0, len);
-    while beyond - before > MARGIN_LEN {
+    while beyond - before > margin_len {
         let middle = before + (beyond - before) / 2;
         match moment_after(file, middle, beyond, stamps)? {
             Some((pos, moment)) if moment < since => before = pos,
@@ -258,6 +264,62 @@ fn bisect(file: &File, len: u64, stamps: &mut StampParser, since: Moment) -> io:
         }
     }
     Ok(before)
+}
+
+/// Bytes of lines from a moment on, and the moment from which they are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Bytes, at most a kilobyte too many.
+    pub bytes: u64,
+    /// The moment asked for, or a later one if older files are compressed, unreadable or too many.
+    pub from: Moment,
+}
+
+/// Bisection for a number of bytes stops at this many.
+const COUNT_MARGIN_LEN: u64 = 1024;
+
+/// Counts the bytes of lines from a moment on by the first stamps of the newest files, at most `file_max`,
+/// and by bisection. `None` if the newest file has no stamp.
+pub fn bytes_since(
+    snapshot: &Snapshot,
+    stamps: &mut StampParser,
+    since: Moment,
+    file_max: usize,
+) -> Option<Since> {
+    let mut known: Option<Since> = None;
+    let files = snapshot.files.iter().rev().filter(|link| link.file.len > 0);
+    for link in files.take(file_max) {
+        let Some((first, len, after)) = count_file(&snapshot.directory, link, stamps, since) else {
+            return known;
+        };
+        let bytes = known.map_or(0, |known| known.bytes);
+        if first < since {
+            return Some(Since { bytes: bytes + len - after, from: since });
+        }
+        known = Some(Since { bytes: bytes + len, from: first });
+    }
+    let is_all = snapshot.files.iter().filter(|link| link.file.len > 0).count() <= file_max;
+    known.map(|known| if is_all { Since { from: since, ..known } } else { known })
+}
+
+/// First moment of a file, its length, and the bytes before a moment.
+fn count_file(
+    directory: &Directory,
+    link: &ListedFile,
+    stamps: &mut StampParser,
+    since: Moment,
+) -> Option<(Moment, u64, u64)> {
+    let first = first_moment(directory, link, stamps)?;
+    let handle = link.open(directory).ok().flatten()?;
+    if storage(&handle).ok()? != Storage::Plain {
+        return None;
+    }
+    let len = handle.metadata().ok()?.len();
+    let before = match first < since {
+        true => bisect(&handle, len, COUNT_MARGIN_LEN, stamps, since).ok()?,
+        false => 0,
+    };
+    Some((first, len, before))
 }
 
 /// First stamped line that starts after `pos` and before `end`.

@@ -7,7 +7,7 @@
 use crate::label::Counting;
 use crate::read::decode::{Storage, storage};
 use crate::read::list::Role;
-use crate::read::range;
+use crate::read::range::{self, Since};
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, StampParser};
 use crate::writer_state::Limits;
@@ -77,7 +77,13 @@ pub fn vitals(
     let oldest = snapshot.files.iter().take(TAIL_FILES_MAX).filter(|link| link.file.len > 0);
     let newest = snapshot.files.iter().rev().find(|link| link.file.len > 0);
     let seen = Seen::of(&tail, stamps, now);
-    let pace = seen.last.map(|_| seen.pace(tail.is_all, now));
+    let pace = seen.last.map(|_| match seen.covers_minute(tail.is_all, now) {
+        true => seen.pace(),
+        false => {
+            let since = range::bytes_since(snapshot, stamps, minute_before(now), TAIL_FILES_MAX);
+            seen.pace_by_bytes(since, now)
+        }
+    });
     let written = newest.map(|link| link.file.modified);
     let oldest = oldest.take(2).find_map(|link| range::first_moment(directory, link, stamps));
     let age_secs = oldest.map(|oldest| secs_between(oldest, now)).filter(|&secs| secs > 0.0);
@@ -187,19 +193,31 @@ impl Seen {
         seen
     }
 
-    fn pace(&self, is_all: bool, now: Moment) -> Pace {
-        let pace = |(lines, bytes): (u64, u64), factor: f64, is_estimate| Pace {
-            lines: lines as f64 * factor,
-            bytes: bytes as f64 * factor,
-            is_estimate,
+    /// True if no line of the last minute is before the tail.
+    fn covers_minute(&self, is_all: bool, now: Moment) -> bool {
+        is_all || self.first.is_none_or(|first| first <= minute_before(now))
+    }
+
+    /// Pace if the tail has every line of the last minute.
+    fn pace(&self) -> Pace {
+        let (lines, bytes) = self.in_minute;
+        Pace { lines: lines as f64, bytes: bytes as f64, is_estimate: false }
+    }
+
+    /// Pace if the last minute has more lines than the tail, by their bytes and the average length of a line
+    /// in the tail. Bytes known of less than a minute stand for all of it.
+    fn pace_by_bytes(&self, since: Option<Since>, now: Moment) -> Pace {
+        let (lines, bytes) = self.in_all;
+        let from = since.map(|since| since.from).or(self.first).unwrap_or(now);
+        let counted = since.map_or(bytes, |since| since.bytes.max(bytes)) as f64;
+        let span_secs = secs_between(from, now).max(SPAN_SECS_MIN);
+        let factor = match since {
+            Some(since) if since.from <= minute_before(now) => 1.0,
+            Some(_) | None => MINUTE_SECS as f64 / span_secs,
         };
-        match self.first {
-            Some(first) if !is_all && first > minute_before(now) => {
-                let span_secs = secs_between(first, now).max(SPAN_SECS_MIN);
-                pace(self.in_all, MINUTE_SECS as f64 / span_secs, true)
-            }
-            Some(_) | None => pace(self.in_minute, 1.0, false),
-        }
+        let bytes_a_line = bytes as f64 / (lines.max(1)) as f64;
+        let bytes = counted * factor;
+        Pace { lines: (bytes / bytes_a_line.max(1.0)).round(), bytes, is_estimate: true }
     }
 }
 
@@ -278,19 +296,33 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, is_all: bool, expected: (f64, bool)) {
-        let pace = seen(text).pace(is_all, NOW);
-        assert_eq!((pace.lines, pace.is_estimate), expected);
+    fn check(text: &str, is_all: bool, expected: Option<f64>) {
+        let seen = seen(text);
+        let pace = seen.covers_minute(is_all, NOW).then(|| seen.pace());
+        assert_eq!(pace.map(|pace| pace.lines), expected);
+        assert!(pace.is_none_or(|pace| !pace.is_estimate));
     }
 
     #[test]
-    fn a_pace_is_counted_where_a_minute_is_known_and_reckoned_where_not() {
-        check(&lines([90, 61, 60, 59, 1]), false, (2.0, false));
-        check(&(lines([90, 59]) + "more\n"), false, (2.0, false));
-        check(&lines([30, 20, 10]), true, (3.0, false));
-        check(&lines([30, 20, 10]), false, (6.0, true));
-        check(&lines([0, 0]), false, (120_000.0, true));
-        check(&lines([7200, 7199]), false, (0.0, false));
+    fn a_tail_that_covers_the_minute_is_counted() {
+        check(&lines([90, 61, 60, 59, 1]), false, Some(2.0));
+        check(&(lines([90, 59]) + "more\n"), false, Some(2.0));
+        check(&lines([30, 20, 10]), true, Some(3.0));
+        check(&lines([30, 20, 10]), false, None);
+        check(&lines([7200, 7199]), false, Some(0.0));
+    }
+
+    #[test]
+    fn bytes_before_the_tail_count_as_lines_of_its_length() {
+        let seen = seen(&lines([30, 20, 10]));
+        let line_len = lines([1]).len() as u64;
+        let check = |from: Moment, expected: f64| {
+            let pace = seen.pace_by_bytes(Some(Since { bytes: 1000 * line_len, from }), NOW);
+            assert_eq!((pace.lines, pace.is_estimate), (expected, true));
+        };
+        check(minute_before(NOW), 1000.0);
+        check(Moment { unix_secs: NOW.unix_secs - 30, nanos: 0 }, 2000.0);
+        assert_eq!(seen.pace_by_bytes(None, NOW).lines, 6.0);
     }
 
     #[test]
