@@ -22,3 +22,8 @@ mod poll;
 mod signals;
 mod stdout;
 mod sys;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;

@@ -111,6 +111,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let words = |failure: Failure| String::from_utf8_lossy(&failure.text("")).into_owned();
     let state = options.state.as_deref().ok_or("--state is missing")?;
     let start = start(&options.from)?;
+    let tls = options.tls(&targets)?;
     // A receiver that goes away is an error of write(2), not the end of the program.
     ::logdir::sys::signal::ignore(Signal::SIGPIPE);
     startup::set_default(Signal::SIGCHLD);
@@ -129,7 +130,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         sources,
         writer: message::Writer::new(options, host(options)).map_err(|bad| bad.to_string())?,
         window: Window::new(Bounds { count_max, len_max: WINDOW_LEN_MAX }),
-        link: Link::new(targets, options.window, options.retry, &wake),
+        link: Link::new(targets, options.window, options.retry, tls, &wake),
         dead: DeadLetters::new(&state.dead(), &wake),
         pace: Pace::new(options.rate, options.catch_up, Instant::now()),
         signals,

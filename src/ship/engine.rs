@@ -135,10 +135,8 @@ impl Engine {
             self.refresh_status();
             message::info(&self.status.text());
         }
-        if asked.to_reload && self.link.is_open() {
-            let change = self.link.end("asked to connect again");
-            self.take_change(change);
-            self.link.try_now();
+        if asked.to_reload {
+            self.reload();
         }
         if asked.to_end {
             self.progress.phase = match self.progress.phase {
@@ -147,6 +145,19 @@ impl Engine {
                 Phase::Finishing { .. } | Phase::Closing { .. } | Phase::Over => Phase::Over,
             };
         }
+    }
+
+    fn reload(&mut self) {
+        if let Err(why) = self.link.reload() {
+            let text =
+                format!("the certificates in use stay, since new ones cannot be used: {why}");
+            message::warn(text.as_bytes());
+        }
+        if self.link.is_open() {
+            let change = self.link.end("asked to connect again");
+            self.take_change(change);
+        }
+        self.link.try_now();
     }
 
     fn advance_phase(&mut self) {

@@ -5,6 +5,7 @@ use super::target::Target;
 use super::transport::connect::Attempt;
 use super::transport::{self, Broken, FDS_MAX, Outcome, Transport};
 use crate::poll::Interest;
+use crate::tls;
 use ::logdir::wake::Wake;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
@@ -57,12 +58,20 @@ pub struct Link {
     is_open: bool,
     /// Whether the connection at hand took a message.
     has_delivered: bool,
+    /// Certificates, if a target needs them.
+    tls: Option<tls::Client>,
     wake: Wake,
 }
 
 impl Link {
     /// No connection yet; the first try is due now.
-    pub fn new(targets: Vec<Target>, window: usize, retry: Retry, wake: &Wake) -> Link {
+    pub fn new(
+        targets: Vec<Target>,
+        window: usize,
+        retry: Retry,
+        tls: Option<tls::Client>,
+        wake: &Wake,
+    ) -> Link {
         Link {
             targets,
             target: 0,
@@ -72,6 +81,7 @@ impl Link {
             state: State::Waiting { until: Instant::now() },
             is_open: false,
             has_delivered: false,
+            tls,
             wake: wake.clone(),
         }
     }
@@ -104,6 +114,11 @@ impl Link {
         self.backoff.reset();
     }
 
+    /// Reads the files of TLS again, for later connections. If a file is bad, all stay as they were.
+    pub fn reload(&mut self) -> Result<(), String> {
+        self.tls.as_mut().map_or(Ok(()), tls::Client::reload)
+    }
+
     /// Messages that may be handed over now.
     pub fn room(&self) -> usize {
         match &self.state {
@@ -127,7 +142,8 @@ impl Link {
             State::Waiting { .. } => None,
             State::Connecting(attempt) => match attempt.ended()? {
                 Ok(connection) => {
-                    match transport::over(&self.targets[self.target], connection, self.window) {
+                    let target = &self.targets[self.target];
+                    match transport::over(target, connection, self.window, self.tls.as_ref()) {
                         Ok(transport) => {
                             self.state = State::Up(transport);
                             self.advance(outcomes)

@@ -2,6 +2,7 @@
 
 use super::backoff::Retry;
 use super::target::{self, Target};
+use crate::tls::{self, ClientFiles, Pin};
 use clap::Parser;
 use script::expression::Expression;
 use std::path::PathBuf;
@@ -59,6 +60,21 @@ pub struct Options {
     /// Shortest and longest wait before the next try
     #[arg(long, value_name = "MIN:MAX", default_value = "0.5s:30s", value_parser = parse_retry)]
     pub retry: Retry,
+    /// Certificates of the issuers to trust, in PEM form; this machine's unless named
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Own certificate and its chain, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Key of the own certificate, unless it stands in the certificate's file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Name that the server's certificate must have, instead of the host of the URL
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// SHA-256 that the server's certificate must have; without --ca it alone decides
+    #[arg(long, value_name = "SHA256")]
+    pub pin: Vec<Pin>,
     /// Sends what there is, then exits: 0 all sent, 1 nothing to send, 2 gaps or dead letters
     #[arg(long)]
     pub once: bool,
@@ -80,10 +96,11 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "\
-URLs: relp://HOST:PORT, tcp://HOST[:514][?framing=lf][&rewind=1s], udp://HOST[:514],
-unix:/PATH, exec:COMMAND. Several are tried in order.
-Signals: TERM sends the window and exits, ALRM tries now, HUP connects again,
-USR1 prints the status.";
+URLs: relp://HOST:PORT, relps://HOST:PORT, tcp://HOST[:514][?framing=lf][&rewind=1s],
+tls://HOST[:6514], udp://HOST[:514], unix:/PATH, exec:COMMAND. Several are tried
+in order.
+Signals: TERM sends the window and exits, ALRM tries now, HUP reads certificates
+and connects again, USR1 prints the status.";
 
 /// Lines that match have this severity.
 #[derive(Clone, Debug)]
@@ -112,6 +129,29 @@ impl Options {
             return Err("no log directory and no file is named".to_owned());
         }
         Ok((targets, sources.into_iter().cloned().collect()))
+    }
+}
+
+impl Options {
+    /// Certificates, if one of these receivers needs them.
+    ///
+    /// # Errors
+    /// A file cannot be read or used, or this program was built without TLS.
+    pub fn tls(&self, targets: &[Target]) -> Result<Option<tls::Client>, String> {
+        let files = ClientFiles {
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            name: self.name.clone(),
+            pins: self.pin.clone(),
+        };
+        let needs_tls = targets.iter().any(Target::needs_tls);
+        if !needs_tls && files != ClientFiles::default() {
+            return Err(
+                "certificates are named, but no URL uses them; tls:// and relps:// do".to_owned()
+            );
+        }
+        needs_tls.then(|| tls::Client::open(files)).transpose()
     }
 }
 

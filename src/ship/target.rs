@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// The port of syslog over TCP and UDP.
 const SYSLOG_PORT: u16 = 514;
+/// The port of syslog over TLS (RFC 5425).
+const SYSLOG_TLS_PORT: u16 = 6514;
 /// The longest time that `rewind` covers: the lines of that time are held in memory.
 const REWIND_MAX: Duration = Duration::from_secs(60);
 
@@ -12,9 +14,9 @@ const REWIND_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// RELP: the server answers for each line.
-    Relp(Address),
+    Relp(Address, Security),
     /// Syslog over TCP.
-    Tcp(Address, Stream),
+    Tcp(Address, Security, Stream),
     /// Syslog over UDP.
     Udp(Address),
     /// Syslog to a local datagram socket.
@@ -30,6 +32,15 @@ pub struct Address {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+/// Whether a connection is encrypted and its server identified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// It is neither.
+    Plain,
+    /// TLS from the first byte.
+    Tls,
 }
 
 /// How messages follow each other in a stream.
@@ -86,14 +97,14 @@ impl Target {
     /// What a line that was sent is worth, in a sentence for the person who chose the URL.
     pub fn guarantee(&self) -> &'static str {
         match self {
-            Target::Relp(_) => {
+            Target::Relp(..) => {
                 "at least once: a line counts as delivered when the server has answered 200"
             }
-            Target::Tcp(_, Stream { rewind: None, .. }) => {
+            Target::Tcp(.., Stream { rewind: None, .. }) => {
                 "none beyond the kernel of the peer: TCP does not answer for lines, so those on their way \
                  are lost when the receiver dies"
             }
-            Target::Tcp(_, Stream { rewind: Some(_), .. }) => {
+            Target::Tcp(.., Stream { rewind: Some(_), .. }) => {
                 "none beyond the kernel of the peer, but after a broken connection the lines of the last \
                  moments are sent again, so some arrive twice"
             }
@@ -105,10 +116,18 @@ impl Target {
         }
     }
 
+    /// Whether certificates are needed to send to it.
+    pub fn needs_tls(&self) -> bool {
+        match self {
+            Target::Relp(_, security) | Target::Tcp(_, security, _) => *security == Security::Tls,
+            Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
+        }
+    }
+
     /// Whether a line counts as delivered only when the receiver has answered for it.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            Target::Relp(_) | Target::Exec(_) => true,
+            Target::Relp(..) | Target::Exec(_) => true,
             Target::Tcp(..) | Target::Udp(_) | Target::Unix(_) => false,
         }
     }
@@ -117,8 +136,10 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Relp(address) => write!(f, "relp://{address}"),
-            Target::Tcp(address, _) => write!(f, "tcp://{address}"),
+            Target::Relp(address, Security::Plain) => write!(f, "relp://{address}"),
+            Target::Relp(address, Security::Tls) => write!(f, "relps://{address}"),
+            Target::Tcp(address, Security::Plain, _) => write!(f, "tcp://{address}"),
+            Target::Tcp(address, Security::Tls, _) => write!(f, "tls://{address}"),
             Target::Udp(address) => write!(f, "udp://{address}"),
             Target::Unix(path) => write!(f, "unix:{path}"),
             Target::Exec(command) => write!(f, "exec:{command}"),
@@ -156,11 +177,20 @@ fn parse(url: &str) -> Result<Target, String> {
     };
     let place = place.strip_suffix('/').unwrap_or(place);
     let options = Options::parse(query)?;
+    let security = |with_tls| if scheme == with_tls { Security::Tls } else { Security::Plain };
     match scheme {
-        "relp" => options.none("relp").and(Ok(Target::Relp(address(place, None)?))),
-        "tcp" => Ok(Target::Tcp(address(place, Some(SYSLOG_PORT))?, options.stream()?)),
+        "relp" | "relps" => {
+            options.none(scheme)?;
+            Ok(Target::Relp(address(place, None)?, security("relps")))
+        }
+        "tcp" | "tls" => {
+            let usual_port = if scheme == "tls" { SYSLOG_TLS_PORT } else { SYSLOG_PORT };
+            Ok(Target::Tcp(address(place, Some(usual_port))?, security("tls"), options.stream()?))
+        }
         "udp" => options.none("udp").and(Ok(Target::Udp(address(place, Some(SYSLOG_PORT))?))),
-        other => Err(format!("scheme {other} is not known; relp, tcp, udp, unix: and exec: are")),
+        other => Err(format!(
+            "scheme {other} is not known; relp, relps, tcp, tls, udp, unix: and exec: are"
+        )),
     }
 }
 
@@ -275,11 +305,19 @@ mod tests {
 
     #[test]
     fn urls_name_receivers() {
-        check("relp://log.example.org:2514", Ok(Target::Relp(at("log.example.org", 2514))));
-        check("relp://[::1]:20514", Ok(Target::Relp(at("::1", 20514))));
-        check("tcp://127.0.0.1", Ok(Target::Tcp(at("127.0.0.1", 514), COUNTED)));
+        check(
+            "relp://log.example.org:2514",
+            Ok(Target::Relp(at("log.example.org", 2514), Security::Plain)),
+        );
+        check("relp://[::1]:20514", Ok(Target::Relp(at("::1", 20514), Security::Plain)));
+        check("relps://h:20514", Ok(Target::Relp(at("h", 20514), Security::Tls)));
+        check("tcp://127.0.0.1", Ok(Target::Tcp(at("127.0.0.1", 514), Security::Plain, COUNTED)));
+        check("tls://h", Ok(Target::Tcp(at("h", 6514), Security::Tls, COUNTED)));
         let lines = Stream { framing: Framing::Newline, rewind: Some(Duration::from_secs(1)) };
-        check("tcp://h:1514/?framing=lf&rewind=1s", Ok(Target::Tcp(at("h", 1514), lines)));
+        check(
+            "tcp://h:1514/?framing=lf&rewind=1s",
+            Ok(Target::Tcp(at("h", 1514), Security::Plain, lines)),
+        );
         check("udp://h", Ok(Target::Udp(at("h", 514))));
         check("unix:/dev/log", Ok(Target::Unix("/dev/log".to_owned())));
         check("exec:cat >&2", Ok(Target::Exec("cat >&2".to_owned())));
@@ -298,14 +336,16 @@ mod tests {
         check("tcp://h?rewind=5m", Err("rewind is at most 60s"));
         check("tcp://h?rewind=x", Err("x is not a time; 500ms, 2s, 5m, 1h are"));
         check("tcp://h?a=1", Err("option a is not known; framing and rewind are"));
-        check("gopher://h", Err("scheme gopher is not known; relp, tcp, udp, unix: and exec: are"));
+        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, unix: and exec: are";
+        check("gopher://h", Err(schemes));
         check("unix:dev/log", Err("the path of a socket begins with /"));
         check("exec: ", Err("exec: needs a command"));
     }
 
     #[test]
     fn operands_are_urls_or_sources() {
-        for url in ["relp://h:1", "tcp://h", "unix:/dev/log", "exec:cat"] {
+        for url in ["relp://h:1", "relps://h:1", "tcp://h", "tls://h", "unix:/dev/log", "exec:cat"]
+        {
             assert!(is_url(url), "{url}");
         }
         for source in ["/service", "./log/main", "/a:b", "web", "/var/log/x?y", "@4000"] {

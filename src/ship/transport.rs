@@ -3,6 +3,7 @@
 //! A transport is one connection: it never waits, keeps no message after it was handed to it but what its
 //! protocol has to write, and ends with the first error. What is sent again after that, the window knows.
 
+mod channel;
 pub mod connect;
 mod datagram;
 mod exec;
@@ -11,6 +12,8 @@ mod stream;
 
 use super::target::{Framing, Target};
 use crate::poll::Interest;
+use crate::tls;
+use channel::Channel;
 use connect::Connection;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -67,18 +70,23 @@ pub trait Transport {
     fn close(&mut self);
 }
 
-/// Makes the transport of a target over a connection to it. `window` bounds unanswered messages.
+/// Makes the transport of a target over a connection to it. `window` bounds unanswered messages. `tls` is there
+/// if the target needs it.
 pub fn over(
     target: &Target,
     connection: Connection,
     window: usize,
+    tls: Option<&tls::Client>,
 ) -> Result<Box<dyn Transport>, Broken> {
+    let tls = tls.filter(|_| target.needs_tls());
     match (target, connection) {
-        (Target::Relp(_), Connection::Tcp(socket)) => {
-            Ok(Box::new(relp::Relp::new(socket, window)?))
+        (Target::Relp(address, _), Connection::Tcp(socket)) => {
+            let channel = Channel::new(socket, address, tls)?;
+            Ok(Box::new(relp::Relp::new(channel, window)))
         }
-        (Target::Tcp(_, stream), Connection::Tcp(socket)) => {
-            Ok(Box::new(stream::Stream::new(socket, *stream)?))
+        (Target::Tcp(address, _, stream), Connection::Tcp(socket)) => {
+            let channel = Channel::new(socket, address, tls)?;
+            Ok(Box::new(stream::Stream::new(channel, *stream)))
         }
         (Target::Udp(_), Connection::Udp(socket)) => Ok(Box::new(datagram::Datagram::udp(socket)?)),
         (Target::Unix(_), Connection::Unix(socket)) => {

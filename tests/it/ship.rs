@@ -1,12 +1,16 @@
 //! `logship` as a user meets it: a real process, log directories that multilog writes, and receivers that
 //! answer well, badly or not at all.
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod files;
 mod receivers;
 mod refusals;
 mod relp_server;
 mod rsyslog;
 mod running;
+#[cfg(feature = "tls")]
+mod tls;
 
 use crate::support::{DEADLINE, Home, numbers, wait_until};
 use nix::sys::signal::{Signal, kill};

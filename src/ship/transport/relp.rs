@@ -1,11 +1,9 @@
-//! RELP over TCP: the protocol is `wire::relp::client`; here its bytes are read and written.
+//! RELP over TCP or TLS: the protocol is `wire::relp::client`; here its bytes are read and written.
 
+use super::channel::Channel;
 use super::{Broken, FDS_MAX, Outcome, Transport, reason, would_wait};
 use crate::poll::Interest;
-use crate::sys::socket;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 use wire::relp::client::{Client, Event};
 
@@ -15,7 +13,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 /// One session.
 #[derive(Debug)]
 pub struct Relp {
-    socket: TcpStream,
+    channel: Channel,
     client: Client,
     /// When the server last answered, or was first asked something.
     heard: Instant,
@@ -38,24 +36,22 @@ enum Closing {
 
 impl Relp {
     /// Begins a session on a fresh connection.
-    pub fn new(socket: TcpStream, window: usize) -> Result<Relp, Broken> {
-        let prepared = socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true));
-        prepared.map_err(|error| Broken::new(reason(&error)))?;
-        let client = Client::new(window);
-        Ok(Relp {
-            socket,
-            client,
+    pub fn new(channel: Channel, window: usize) -> Relp {
+        Relp {
+            channel,
+            client: Client::new(window),
             heard: Instant::now(),
             unanswered: 0,
             is_open: false,
             closing: Closing::No,
-        })
+        }
     }
 
     /// Writes what the session has to say.
     fn write(&mut self) -> Result<(), Broken> {
+        self.channel.flush().map_err(|error| Broken::new(reason(&error)))?;
         while !self.client.output().is_empty() {
-            match (&self.socket).write(self.client.output()) {
+            match self.channel.write(self.client.output()) {
                 Ok(len) => self.client.written(len),
                 Err(error) if would_wait(&error) => return Ok(()),
                 Err(error) => return Err(Broken::new(reason(&error))),
@@ -63,7 +59,7 @@ impl Relp {
         }
         if self.closing == Closing::Asked {
             self.closing = Closing::Written;
-            let ended = self.socket.shutdown(Shutdown::Write);
+            let ended = self.channel.end();
             ended.map_err(|error| Broken::new(reason(&error)))?;
         }
         Ok(())
@@ -72,13 +68,13 @@ impl Relp {
     /// Reads what there is, and takes its meaning. False at the end of the stream.
     fn read(&mut self, outcomes: &mut Vec<Outcome>) -> Result<bool, Broken> {
         loop {
-            match (&self.socket).read(self.client.space()) {
+            match self.channel.read(self.client.space()) {
                 Ok(0) => return Ok(false),
                 Ok(len) => {
                     self.client.filled(len);
                     // imrelp answers each line by itself and without TCP_NODELAY: with delayed
                     // acknowledgements its answers come 40 ms late.
-                    socket::acknowledge_quickly(&self.socket);
+                    self.channel.acknowledge_quickly();
                     self.take_events(outcomes)?;
                 }
                 Err(error) if would_wait(&error) => return Ok(true),
@@ -142,13 +138,12 @@ impl Transport for Relp {
     }
 
     fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX] {
-        let is_written = self.client.output().is_empty();
-        let interest = if is_written { Interest::Readable } else { Interest::Both };
-        [Some((self.socket.as_fd(), interest)), None]
+        [Some(self.channel.interest(!self.client.output().is_empty())), None]
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.waits_for_answer().then(|| self.heard + ANSWER_TIMEOUT)
+        let answer = self.waits_for_answer().then(|| self.heard + ANSWER_TIMEOUT);
+        answer.into_iter().chain(self.channel.handshake_deadline()).min()
     }
 
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
@@ -161,7 +156,8 @@ impl Transport for Relp {
         if !is_open {
             return Err(Broken::new("the server closed the connection"));
         }
-        if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
+        self.channel.check_time()?;
+        if self.waits_for_answer() && self.heard.elapsed() >= ANSWER_TIMEOUT {
             return Err(Broken::new("the server has not answered for 90 s"));
         }
         Ok(())

@@ -1,16 +1,14 @@
-//! Syslog over TCP. The protocol has no answer; how far the kernel of the peer has got is the most that can be
+//! Syslog over TCP or TLS. The protocol has no answer; how far the kernel of the peer has got is the most that can be
 //! known, and is asked.
 
 use super::super::target;
+use super::channel::Channel;
 use super::{
     Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, append_framed, reason, would_wait,
 };
 use crate::poll::Interest;
-use crate::sys::socket;
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// How often the kernel is asked what the peer has confirmed, while something is not.
@@ -21,14 +19,13 @@ const UNCONFIRMED_MAX: usize = 100_000;
 /// One connection.
 #[derive(Debug)]
 pub struct Stream {
-    socket: TcpStream,
+    channel: Channel,
     settings: target::Stream,
     output: Vec<u8>,
     /// Bytes of `output` that are written.
     written: usize,
-    /// Bytes that were ever put into `output`, and that were ever written.
+    /// Bytes that were ever put into `output`.
     put_total: u64,
-    written_total: u64,
     /// Messages the peer's kernel has not confirmed: id, and where in the stream it ends.
     unconfirmed: VecDeque<(u64, u64)>,
     /// Messages that it has, which wait for `rewind` to pass: id, and since when.
@@ -38,28 +35,24 @@ pub struct Stream {
 
 impl Stream {
     /// A stream over a fresh connection.
-    pub fn new(socket: TcpStream, settings: target::Stream) -> Result<Stream, Broken> {
-        socket.set_nonblocking(true).map_err(|error| Broken::new(reason(&error)))?;
-        Ok(Stream {
-            socket,
+    pub fn new(channel: Channel, settings: target::Stream) -> Stream {
+        Stream {
+            channel,
             settings,
             output: Vec::new(),
             written: 0,
             put_total: 0,
-            written_total: 0,
             unconfirmed: VecDeque::new(),
             confirmed: VecDeque::new(),
             is_new: true,
-        })
+        }
     }
 
     fn write(&mut self) -> Result<(), Broken> {
+        self.channel.flush().map_err(|error| Broken::new(reason(&error)))?;
         while self.written < self.output.len() {
-            match (&self.socket).write(&self.output[self.written..]) {
-                Ok(len) => {
-                    self.written += len;
-                    self.written_total += len as u64;
-                }
+            match self.channel.write(&self.output[self.written..]) {
+                Ok(len) => self.written += len,
                 Err(error) if would_wait(&error) => return Ok(()),
                 Err(error) => return Err(Broken::new(reason(&error))),
             }
@@ -70,10 +63,10 @@ impl Stream {
     }
 
     /// Nothing is expected from the peer, but its end of the connection may come.
-    fn look_for_end(&self) -> Result<(), Broken> {
+    fn look_for_end(&mut self) -> Result<(), Broken> {
         let mut ignored = [0; 4096];
         loop {
-            match (&self.socket).read(&mut ignored) {
+            match self.channel.read(&mut ignored) {
                 Ok(0) => return Err(Broken::new("the receiver closed the connection")),
                 Ok(_) => {}
                 Err(error) if would_wait(&error) => return Ok(()),
@@ -85,9 +78,8 @@ impl Stream {
     /// Moves on what the kernel of the peer has confirmed.
     fn confirm(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
         if !self.unconfirmed.is_empty() {
-            let unsent = socket::unconfirmed_bytes(&self.socket);
-            let unsent = unsent.map_err(|error| Broken::new(reason(&error)))?;
-            let confirmed_total = self.written_total.saturating_sub(unsent as u64);
+            let confirmed_total = self.channel.confirmed();
+            let confirmed_total = confirmed_total.map_err(|error| Broken::new(reason(&error)))?;
             let now = Instant::now();
             while let Some(&(id, end)) = self.unconfirmed.front()
                 && end <= confirmed_total
@@ -124,31 +116,32 @@ impl Transport for Stream {
     }
 
     fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX] {
-        let is_written = self.output.is_empty();
-        let interest = if is_written { Interest::Readable } else { Interest::Both };
-        [Some((self.socket.as_fd(), interest)), None]
+        [Some(self.channel.interest(!self.output.is_empty())), None]
     }
 
     fn deadline(&self) -> Option<Instant> {
         let rewind = self.settings.rewind.unwrap_or_default();
         let confirmed = self.confirmed.front().map(|(_, since)| *since + rewind);
         let unconfirmed = (!self.unconfirmed.is_empty()).then(|| Instant::now() + LOOK_AGAIN);
-        confirmed.into_iter().chain(unconfirmed).min()
+        let tls = [self.channel.handshake_deadline(), self.channel.accepted_at()];
+        confirmed.into_iter().chain(unconfirmed).chain(tls.into_iter().flatten()).min()
     }
 
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
-        if std::mem::take(&mut self.is_new) {
-            outcomes.push(Outcome::Opened);
-        }
         self.write()?;
         // What the kernel confirmed last before the peer closed may not have been read: it is sent again.
         self.look_for_end()?;
+        self.channel.check_time()?;
+        if self.is_new && self.channel.is_accepted() {
+            self.is_new = false;
+            outcomes.push(Outcome::Opened);
+        }
         self.confirm(outcomes)
     }
 
     fn close(&mut self) {
         // What the socket does not take now was not confirmed, and is sent at the next start.
         let _ = self.write();
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        let _ = self.channel.end();
     }
 }

@@ -25,11 +25,43 @@ pub enum Behaviour {
     Reverse(usize),
     /// Nothing is ever answered after `open`.
     Silent,
+    /// These bytes are written at once, and no RELP is spoken.
+    Text(&'static [u8]),
 }
 
 const OPENED: &str = "1 rsp 37 200 OK\nrelp_version=0\ncommands=syslog\n";
 
+/// A connection, plain or through TLS.
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+#[cfg(feature = "tls")]
+struct TlsStream {
+    socket: TcpStream,
+    session: multilog::tls::Session,
+}
+
+#[cfg(feature = "tls")]
+impl Read for TlsStream {
+    fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+        self.session.read(&self.socket, space)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.session.write(&self.socket, bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.session.flush(&self.socket)
+    }
+}
+
 struct Shared {
+    #[cfg(feature = "tls")]
+    tls: Mutex<Option<multilog::tls::Server>>,
     stored: Mutex<Vec<Vec<u8>>>,
     behaviours: Mutex<Vec<Behaviour>>,
     sessions: AtomicUsize,
@@ -54,6 +86,8 @@ impl RelpServer {
         let mut behaviours = behaviours.to_vec();
         behaviours.reverse();
         let shared = Arc::new(Shared {
+            #[cfg(feature = "tls")]
+            tls: Mutex::new(None),
             stored: Mutex::new(Vec::new()),
             behaviours: Mutex::new(behaviours),
             sessions: AtomicUsize::new(0),
@@ -64,8 +98,27 @@ impl RelpServer {
         RelpServer { shared, port }
     }
 
+    /// As [`start`](RelpServer::start), through TLS.
+    #[cfg(feature = "tls")]
+    pub fn start_tls(behaviours: &[Behaviour], tls: multilog::tls::Server) -> RelpServer {
+        let server = RelpServer::start(behaviours);
+        *server.shared.tls.lock().expect("no panic") = Some(tls);
+        server
+    }
+
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<(), String> {
+        let mut tls = self.shared.tls.lock().expect("no panic");
+        tls.as_mut().expect("a server with TLS").reload()
+    }
+
     pub fn url(&self) -> String {
         format!("relp://127.0.0.1:{}", self.port)
+    }
+
+    #[cfg(feature = "tls")]
+    pub fn tls_url(&self) -> String {
+        format!("relps://127.0.0.1:{}", self.port)
     }
 
     /// All messages that were stored, doubles too.
@@ -105,13 +158,29 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         thread::spawn(move || {
             // A client that goes away is not the server's business.
-            let _ = Session { stream, behaviour, held: Vec::new() }.run(&shared);
+            let _ = serve(stream, behaviour, &shared);
         });
     }
 }
 
+fn serve(stream: TcpStream, behaviour: Behaviour, shared: &Shared) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    Session { stream: encrypted(stream, shared), behaviour, held: Vec::new() }.run(shared)
+}
+
+fn encrypted(socket: TcpStream, shared: &Shared) -> Box<dyn Stream> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &*shared.tls.lock().expect("no panic") {
+        let session = tls.session().expect("a session");
+        return Box::new(TlsStream { socket, session });
+    }
+    let _ = shared;
+    Box::new(socket)
+}
+
 struct Session {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     behaviour: Behaviour,
     /// Transactions that wait for their answers.
     held: Vec<u32>,
@@ -119,8 +188,10 @@ struct Session {
 
 impl Session {
     fn run(mut self, shared: &Shared) -> std::io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        if let Behaviour::Text(text) = self.behaviour {
+            self.stream.write_all(text)?;
+            return self.stream.read(&mut [0; 1024]).map(|_| ());
+        }
         let mut server = Server::new(128 * 1024);
         let mut stored = 0;
         loop {

@@ -50,15 +50,26 @@ fn free_port() -> u16 {
 
 impl<'a> Rsyslog<'a> {
     fn start(home: &'a Home, program: PathBuf) -> Rsyslog<'a> {
+        Rsyslog::start_with(home, program, "", "", "")
+    }
+
+    /// Starts it with further settings: global ones, of the module for TCP, and of the input for RELP.
+    fn start_with(
+        home: &'a Home,
+        program: PathBuf,
+        global: &str,
+        of_tcp: &str,
+        of_relp: &str,
+    ) -> Rsyslog<'a> {
         let (relp, tcp) = (free_port(), free_port());
         let dir = home.path("");
         let config = format!(
-            r#"global(workDirectory="{dir}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off")
+            r#"global(workDirectory="{dir}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off" {global})
 main_queue(queue.type="direct")
 module(load="imrelp")
-module(load="imtcp")
+module(load="imtcp" {of_tcp})
 template(name="raw" type="string" string="%rawmsg%\n")
-input(type="imrelp" port="{relp}" address="127.0.0.1")
+input(type="imrelp" port="{relp}" address="127.0.0.1" {of_relp})
 input(type="imtcp" port="{tcp}" address="127.0.0.1")
 action(type="omfile" file="{dir}/out" template="raw")
 "#,
@@ -242,4 +253,71 @@ fn lines_of_every_kind_arrive_whole() {
     for ((_, text), line) in joined.iter().zip(&lines) {
         assert!(text == line, "{} bytes instead of {}", text.len(), line.len());
     }
+}
+
+/// Both inputs with certificates on both sides.
+#[cfg(feature = "tls")]
+fn start_tls<'a>(home: &'a Home, program: PathBuf) -> Rsyslog<'a> {
+    use super::certificates::{Authority, Validity};
+    let authority = Authority::new("ours");
+    authority.write(home, "ca.pem");
+    authority.issue(home, "server", "log.example.org", Validity::Now);
+    authority.issue(home, "client", "web7.example.org", Validity::Now);
+    authority.issue(home, "stranger", "web8.example.org", Validity::Now);
+    let dir = home.path("");
+    let dir = dir.display();
+    let global = format!(
+        r#"defaultNetstreamDriverCAFile="{dir}/ca.pem" defaultNetstreamDriverCertFile="{dir}/server.pem"
+ defaultNetstreamDriverKeyFile="{dir}/server.key""#
+    );
+    let of_tcp = r#"streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/name"
+ permittedPeer=["web7.example.org"]"#;
+    let of_relp = format!(
+        r#"tls="on" tls.caCert="{dir}/ca.pem" tls.myCert="{dir}/server.pem" tls.myPrivKey="{dir}/server.key"
+ tls.authMode="name" tls.permittedPeer=["web7.example.org"]"#
+    );
+    Rsyslog::start_with(home, program, &global, of_tcp, &of_relp)
+}
+
+/// A client with a wrong certificate is told; with the right one every line arrives, those from before too.
+#[cfg(feature = "tls")]
+#[track_caller]
+fn check_tls(url: impl Fn(&Rsyslog<'_>) -> String) {
+    let Some(program) = rsyslogd() else { return };
+    let modules = glob::glob("/usr/lib/*/rsyslog/lmnsd_gtls.so").expect("a good pattern");
+    if modules.flatten().next().is_none() {
+        assert!(std::env::var_os("CI").is_none(), "rsyslog-gnutls is not installed");
+        return;
+    }
+    let home = Home::new();
+    let server = start_tls(&home, program);
+    super::log(&home, 1, 2000);
+    home.write("own.pem", home.read("stranger.pem"), 0o600);
+    home.write("own.key", home.read("stranger.key"), 0o600);
+    let options = ["--ca", "ca.pem", "--name", "log.example.org"];
+    let own = ["--cert", "own.pem", "--key", "own.key"];
+    let url = url(&server);
+    let ship = Ship::start(&home, &[&options[..], &own, &[&url, "./log"]].concat());
+    ship.wait_for_stderr(&format!("unable to reach {url}: "));
+    assert!(server.messages().is_empty());
+    home.write("own.pem", home.read("client.pem"), 0o600);
+    home.write("own.key", home.read("client.key"), 0o600);
+    ship.signal(Signal::SIGHUP);
+    ship.wait_for_stderr(&format!("connected to {url}"));
+    server.wait_for_line("2000");
+    ship.end();
+    let doubled = check_numbers(&server.messages(), 1, 2000);
+    assert_eq!(doubled, 0);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn relp_through_tls_with_certificates_on_both_sides() {
+    check_tls(|server| format!("relps://127.0.0.1:{}", server.relp));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn syslog_through_tls_with_certificates_on_both_sides() {
+    check_tls(|server| format!("tls://127.0.0.1:{}", server.tcp));
 }
