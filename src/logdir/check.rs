@@ -52,6 +52,7 @@ fn examine(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Fin
     let writer = writer::of_place(&found.place, &snapshot.directory)?;
     let stamps = choices::stamps(counting, &snapshot);
     let mut findings = examine::examine(&snapshot, &stamps, writer, now);
+    findings.failures.extend(writer::unseen(&snapshot.directory, writer));
     let state = reported::reported(&snapshot.directory, writer).state;
     for failing in state.as_ref().map(failing::lasting).unwrap_or_default() {
         findings.add_here(Kind::Failing, failing);

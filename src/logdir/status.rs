@@ -85,11 +85,8 @@ impl Report {
     fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
         let (Location::Directory(path) | Location::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
-        let (writer, failure) = match writer::of_place(&found.place, &snapshot.directory) {
-            Ok(writer) => (writer, None),
-            // Without /proc the rest is still known.
-            Err(failure) => (None, Some(failure)),
-        };
+        let writer = writer::of_place(&found.place, &snapshot.directory)?;
+        let unseen = writer::unseen(&snapshot.directory, writer);
         let mut stamps = choices::stamps(counting, &snapshot);
         let reported = reported::reported(&snapshot.directory, writer);
         let limits = limits::limits(&snapshot.directory, writer, &reported);
@@ -109,7 +106,7 @@ impl Report {
                 .map(|label| stamps.moment_of(label)),
             vitals,
             troubles: troubles(&snapshot, writer, reported.state.as_ref(), now),
-            failures: unreadable(&snapshot).into_iter().chain(failure).collect(),
+            failures: unreadable(&snapshot).into_iter().chain(unseen).collect(),
             reported,
         })
     }
@@ -187,6 +184,7 @@ fn row(report: &Report, now: Moment) -> Vec<String> {
             Some(Writer::Running(None)) => "running".to_owned(),
             Some(Writer::Clean) => "clean".to_owned(),
             Some(Writer::Crashed) => "crashed".to_owned(),
+            Some(Writer::Unknown(_)) => "unknown".to_owned(),
             None => "-".to_owned(),
         },
         or_dash(report.reported.program.as_deref().map(table::shown)),
@@ -249,6 +247,7 @@ fn object(report: &Report) -> Object<'_> {
         Some(Writer::Running(pid)) => (Some("running"), pid),
         Some(Writer::Clean) => (Some("clean"), None),
         Some(Writer::Crashed) => (Some("crashed"), None),
+        Some(Writer::Unknown(_)) => (Some("unknown"), None),
         None => (None, None),
     };
     Object {

@@ -162,25 +162,6 @@ fn a_burst_before_silence_counts_as_what_it_was() {
 }
 
 #[test]
-fn without_proc_a_table_is_printed_and_the_failure_reported() {
-    let Some(unshare) = peer("unshare") else { return };
-    if !nix::unistd::geteuid().is_root() {
-        assert!(std::env::var_os("CI").is_none(), "only root can hide /proc");
-        return;
-    }
-    let home = Home::new();
-    home.run(&["t", "./main"], b"one\n").check(0, "");
-    let mut hidden = command(unshare);
-    let script = "mount -t tmpfs none /proc && exec \"$0\" status main";
-    hidden.args(["-m", "/bin/sh", "-c", script, LOGDIR]).current_dir(home.path(""));
-    let ended = run(hidden, b"");
-    let table = String::from_utf8(ended.stdout).expect("text");
-    assert_eq!(table.lines().count(), 2, "{table}{}", ended.stderr);
-    assert!(ended.stderr.contains("unable to read /proc/locks"), "{}", ended.stderr);
-    assert_eq!(ended.status.code(), Some(2));
-}
-
-#[test]
 fn a_file_that_is_not_finished_for_long_is_trouble() {
     let home = Home::new();
     home.run(&["./main"], b"one\n").check(0, "");

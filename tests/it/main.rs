@@ -29,6 +29,7 @@ mod logdir_status;
 mod manual;
 mod memory;
 mod names;
+mod namespaces;
 mod no_room;
 mod options;
 mod outputs;

@@ -12,6 +12,7 @@ mod kernel;
 pub mod model;
 mod user_path;
 
+pub use crate::sys::again;
 #[cfg(not(test))]
 pub use crate::sys::spawn::Running as Processor;
 #[cfg(test)]
@@ -87,16 +88,6 @@ impl From<FileStat> for Stat {
             )]
             links: stat.st_nlink.into(),
             identity: (stat.st_dev, stat.st_ino),
-        }
-    }
-}
-
-/// Repeats a call that a signal interrupted.
-pub fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            answer => return answer,
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum What {
     UnderstandCursor,
     /// Searching for log directories.
     FindLog,
+    /// Finding out if a log directory's writer runs.
+    FindWriter,
     /// Starting a pager.
     RunPager,
     /// Renaming `current` to `previous`.
@@ -91,6 +93,7 @@ impl What {
             What::KeepCursor => ("unable to keep cursor ", ""),
             What::UnderstandCursor => ("unable to understand cursor ", ""),
             What::RunPager => ("unable to run pager ", ""),
+            What::FindWriter => ("unable to find out if the writer of ", " runs"),
             What::FindLog => ("unable to find a log directory in ", ""),
             What::RenameCurrent => ("unable to rename current to previous in directory ", ""),
             What::RenameState => ("unable to rename newstate to state in directory ", ""),
@@ -220,6 +223,11 @@ impl Failure {
     /// No log directory in `place`, with reason.
     pub fn no_log_because(place: impl Into<Vec<u8>>, why: String) -> Failure {
         Failure { what: What::FindLog, place: place.into(), cause: Cause::Because(why) }
+    }
+
+    /// Log directory `place` whose writer cannot be seen, with reason.
+    pub fn writer_unseen(place: impl Into<Vec<u8>>, why: String) -> Failure {
+        Failure { what: What::FindWriter, place: place.into(), cause: Cause::Because(why) }
     }
 
     /// Unreadable file, with reason.

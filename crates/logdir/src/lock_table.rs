@@ -1,13 +1,27 @@
 //! Kernel table of file locks, `/proc/locks`: finds a file's locking process.
 //!
+//! A reader in a PID namespace, such as a container, sees no flock(2) and no record lock of processes
+//! outside. It does see locks of open file descriptions, as our loggers take, but not their process.
+//!
 //! This module opens only the table and locks nothing. Files are identified by device and inode:
 //! inode numbers often repeat across file systems.
 
-use nix::sys::stat::{major, minor};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::stat::{major, minor, stat};
 use std::io;
+use std::os::fd::AsFd;
 
 /// Path of the table.
 pub const LOCK_TABLE: &str = "/proc/locks";
+
+/// Inode of the first PID namespace: PROC_PID_INIT_INO of Linux, the same since 3.8.
+pub const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Inode of this process's PID namespace; `None` without `/proc`.
+pub fn own_namespace() -> Option<u64> {
+    stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino)
+}
 
 /// File identity in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +67,28 @@ impl Identity {
 /// Failed read of the table.
 pub fn holder(file: Identity) -> io::Result<Option<Holder>> {
     std::fs::read_to_string(LOCK_TABLE).map(|table| find_holder(&table, file))
+}
+
+/// True if another process has a record lock on an open file, in whatever PID namespace it runs.
+/// Our loggers and s6-log take record locks; flock(2) has no such test.
+///
+/// # Errors
+/// The file system has no record locks.
+pub fn has_record_lock(file: impl AsFd) -> Result<bool, Errno> {
+    let mut lock = record_lock();
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+}
+
+/// Write lock on a whole file.
+pub fn record_lock() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
 }
 
 /// Finds the holder in a table with lines such as `1: FLOCK  ADVISORY  WRITE 2011 fe:00:10010700 0

@@ -7,3 +7,15 @@ pub mod local_time;
 pub mod signal;
 pub mod spawn;
 pub mod thread;
+
+use nix::errno::Errno;
+
+/// Repeats a call that a signal interrupted.
+pub fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            answer => return answer,
+        }
+    }
+}

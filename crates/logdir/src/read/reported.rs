@@ -29,7 +29,7 @@ pub fn reported(directory: &Directory, writer: Option<Writer>) -> Reported {
             let program = state.as_ref().map(|state| state.program.clone());
             Reported { program: program.or_else(|| command(pid?)), state }
         }
-        Some(Writer::Clean | Writer::Crashed) => {
+        Some(Writer::Clean | Writer::Crashed | Writer::Unknown(_)) => {
             Reported { program: state.map(|state| state.program), state: None }
         }
         None => Reported::default(),

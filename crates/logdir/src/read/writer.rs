@@ -1,13 +1,17 @@
 //! Detects a directory's writer without disturbing it.
 //!
-//! Trying the lock would make a starting logger fail, so `lock` is never opened: the kernel's lock
-//! table shows the holder. Without a holder, the mode of `current` decides.
+//! Trying the lock would make a starting logger fail, so the kernel's lock table shows the holder.
+//! Without a holder, the mode of `current` decides. If it looks like a crash and the table may be
+//! incomplete, because this process is in a PID namespace or `/proc` is not mounted, `lock` is opened
+//! and the lock is tested without being taken.
 
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, errno_of, reason};
 use crate::format::{CURRENT, LOCK, PREVIOUS, is_complete};
-use crate::lock_table;
+use crate::lock_table::{self, FIRST_NAMESPACE};
 use crate::read::find::Location;
 use crate::read::list::{Directory, Role};
+use nix::errno::Errno;
+use std::os::unix::ffi::OsStrExt;
 
 /// State of a directory's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Writer {
     Clean,
     /// Interrupted, and no other writer has started.
     Crashed,
+    /// Running or interrupted: the lock table cannot be read, for this reason.
+    Unknown(Errno),
 }
 
 /// Detects a directory's writer.
@@ -28,7 +34,7 @@ pub enum Writer {
 pub fn writer(directory: &Directory) -> Result<Writer, Failure> {
     match look(directory)? {
         Writer::Crashed => look(directory),
-        seen @ (Writer::Running(_) | Writer::Clean) => Ok(seen),
+        seen @ (Writer::Running(_) | Writer::Clean | Writer::Unknown(_)) => Ok(seen),
     }
 }
 
@@ -40,19 +46,37 @@ pub fn of_place(place: &Location, directory: &Directory) -> Result<Option<Writer
     }
 }
 
+/// The failure to see a writer; `None` if it was seen.
+pub fn unseen(directory: &Directory, writer: Option<Writer>) -> Option<Failure> {
+    let Some(Writer::Unknown(errno)) = writer else { return None };
+    let why = match errno {
+        Errno::ENOENT => "/proc is not mounted".to_owned(),
+        errno => format!("unable to read {}: {}", lock_table::LOCK_TABLE, reason(errno)),
+    };
+    Some(Failure::writer_unseen(directory.path().as_os_str().as_bytes(), why))
+}
+
 fn look(directory: &Directory) -> Result<Writer, Failure> {
     let current = directory.file(CURRENT, Role::Current)?;
-    let lock = directory.identity(LOCK)?;
-    if let Some(lock) = lock {
-        let holder = lock_table::holder(lock)
-            .map_err(|error| Failure::of_io(What::Read, lock_table::LOCK_TABLE, &error))?;
-        if let Some(holder) = holder {
-            return Ok(Writer::Running(holder.pid()));
-        }
+    let table = directory.identity(LOCK)?.map_or(Ok(None), lock_table::holder);
+    if let Ok(Some(holder)) = table {
+        return Ok(Writer::Running(holder.pid()));
     }
     let is_finished = match current {
         Some(current) => is_complete(current.mode),
         None => directory.file(PREVIOUS, Role::Previous)?.is_none(),
     };
-    Ok(if is_finished { Writer::Clean } else { Writer::Crashed })
+    match table {
+        _ if is_finished => Ok(Writer::Clean),
+        Ok(_) if lock_table::own_namespace() == Some(FIRST_NAMESPACE) => Ok(Writer::Crashed),
+        _ if has_record_lock(directory) => Ok(Writer::Running(None)),
+        Ok(_) => Ok(Writer::Crashed),
+        // Without the table a writer that takes only flock(2) cannot be seen.
+        Err(error) => Ok(Writer::Unknown(errno_of(&error))),
+    }
+}
+
+/// Tests the lock without taking it. False if this user may not open it.
+fn has_record_lock(directory: &Directory) -> bool {
+    directory.open_file(LOCK).is_ok_and(|lock| lock_table::has_record_lock(lock) == Ok(true))
 }

@@ -1,6 +1,6 @@
 //! Starts processors: child processes with the documented descriptors and signals.
 
-use crate::disk::again;
+use super::again;
 use crate::format::{NEWSTATE, PROCESSED, STATE};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};

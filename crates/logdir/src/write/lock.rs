@@ -58,7 +58,7 @@ fn try_both(file: &File, identity: Identity) -> Result<Option<Holder>, Errno> {
         let holder = lock_table::holder(identity).ok().flatten();
         return Ok(Some(holder.unwrap_or(Holder::Unnamed)));
     }
-    let mut whole_file = record_lock();
+    let mut whole_file = lock_table::record_lock();
     loop {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole_file)) {
             Ok(_) => return Ok(None),
@@ -86,17 +86,6 @@ fn try_flock(file: &File) -> Result<bool, Errno> {
                 return Err(errno_of(&error));
             }
         }
-    }
-}
-
-/// Write lock on the whole file.
-fn record_lock() -> libc::flock {
-    libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
     }
 }
 

@@ -128,7 +128,7 @@ fn judge_file(name: &[u8], kind: &Name, stat: &FileStat, writer: Writer, finding
     if mode & EVERYBODY_MAY_WRITE != 0 || mode & OWNER_MAY_READ == 0 {
         findings.add(Kind::Mode, name, None, format!("mode {mode:04o}"));
     }
-    let is_running = matches!(writer, Writer::Running(_));
+    let is_running = matches!(writer, Writer::Running(_) | Writer::Unknown(_));
     match kind {
         Name::Archive(_, Code::Safe) if !is_complete(mode) => {
             findings.add(Kind::Unmarked, name, None, format!("mode {mode:04o}"));
