@@ -228,7 +228,7 @@ pub fn timeless(count: u64) -> String {
 
 /// Directory with a crashed writer.
 pub fn crashed() -> &'static str {
-    "its writer was interrupted and does not run: current is not marked as whole, nobody has the lock"
+    "its logger was killed and does not run: current is not marked as complete, and no process has the lock"
 }
 
 /// Full file awaiting its final name for this long.

@@ -56,7 +56,7 @@ fn check_crashed(home: &Home) {
     assert_eq!(object["writer"], "crashed");
     assert!(object["pid"].is_null());
     assert_eq!(object["trouble"].as_array().map(Vec::len), Some(1));
-    assert!(ended.stderr.contains(": its writer was interrupted and does not run"));
+    assert!(ended.stderr.contains(": its logger was killed and does not run"));
     assert_eq!(ended.status.code(), Some(2));
 }
 
@@ -270,7 +270,10 @@ fn a_logger_on_a_full_disk_shows_its_failure_and_its_end() {
         run(check, b"")
     };
     let (text, json) = (checked(&[]), checked(&["--json"]));
-    assert!(String::from_utf8_lossy(&text.stdout).contains("the writer fails\n"), "{text:?}");
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("the logger reports a failure that lasts\n"),
+        "{text:?}"
+    );
     assert!(String::from_utf8_lossy(&json.stdout).contains("\"finding\":\"failing\""), "{json:?}");
     assert_eq!((text.status.code(), json.status.code()), (Some(1), Some(1)));
 

@@ -46,6 +46,28 @@ fn help_and_version_are_where_people_look_for_them() {
 }
 
 #[test]
+fn no_line_of_any_help_is_wider_than_80_columns() {
+    let commands = text(&logdir(&["--help"]));
+    let (_, commands) = commands.split_once("Commands:\n").expect("commands");
+    let names = commands.lines().take_while(|line| !line.is_empty());
+    let names: Vec<&str> = names
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help")
+        .collect();
+    assert!(names.len() >= 5, "{names:?}");
+    let of_commands = names.iter().map(|name| (LOGDIR, vec!["help", *name]));
+    let others = [env!("CARGO_BIN_EXE_logship"), env!("CARGO_BIN_EXE_multilog")];
+    let programs = [LOGDIR, TAI64N, TAI64NLOCAL].into_iter().chain(others);
+    for (program, arguments) in programs.map(|name| (name, vec!["--help"])).chain(of_commands) {
+        let mut asked = command(program);
+        asked.args(&arguments).env("COLUMNS", "200");
+        for line in text(&run(asked, b"")).lines() {
+            assert!(line.chars().count() <= 80, "{program} {arguments:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn options_have_a_short_and_a_long_form_and_values_with_or_without_an_equals_sign() {
     let home = Home::new();
     put(&home, "main", "current", &stamped(1, 20));

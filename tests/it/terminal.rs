@@ -184,7 +184,7 @@ fn a_pager_gets_colours_and_escapes_and_messages_come_after_it() {
     assert!(shown.starts_with(told) && shown.lines().count() == 2, "{shown}");
     let paged = String::from_utf8(home.read("paged")).expect("text");
     assert_eq!(paged.lines().count(), 8, "{paged:?}");
-    assert!(paged.contains("\x1b[1;31m\\x1b\x1b[0m[2J\\x07\n"), "{paged:?}");
+    assert!(paged.contains("\x1b[1;38;5;160m\\x1b\x1b[0m[2J\\x07\n"), "{paged:?}");
     assert!(!paged.contains('\x07') && !paged.contains("\x1b[2J"), "{paged:?}");
 }
 
@@ -265,4 +265,67 @@ fn int_shows_what_was_found_so_far() {
     terminal.wait_for("end 130\n");
     let shown = terminal.shown();
     assert!(shown.contains(&format!("\n{}", lines(1, 1))), "{shown:?}");
+}
+
+/// A tmux server of its own, which ends with the test.
+struct Tmux(std::path::PathBuf, String);
+
+impl Tmux {
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.0);
+        command
+            .args(["-L", &self.1, "-f", "/dev/null"])
+            .args(arguments)
+            .env("TERM", "xterm-256color");
+        for variable in ["TMUX", "LESS", "PAGER", "LOGDIR_PAGER", "NO_COLOR", "COLUMNS"] {
+            command.env_remove(variable);
+        }
+        let output = command.output().expect("tmux runs");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = Command::new(&self.0).args(["-L", &self.1, "kill-server"]).status();
+    }
+}
+
+#[test]
+fn in_tmux_only_names_and_matches_have_a_color_and_every_line_is_whole() {
+    let Some(tmux) = peer("tmux") else { return };
+    let home = Home::new();
+    for (name, text) in [("web", "GET /a 200"), ("smtpd", "451 temporary failure")] {
+        put(&home, name, "current", &format!("@400000006553f10a00000000 {text}\n"));
+    }
+    for (width, height) in [("80", "24"), ("120", "40")] {
+        let tmux = Tmux(tmux.clone(), format!("logdir-{}-{width}", std::process::id()));
+        let home = home.path("").display().to_string();
+        let script = format!(
+            "cd {home}; {LOGDIR} show -z -g '[0-9]{{3}}' web smtpd; {LOGDIR} status web smtpd; sleep 60"
+        );
+        tmux.run(&["new-session", "-d", "-x", width, "-y", height, &script]);
+        let shown = || tmux.run(&["capture-pane", "-p", "-e"]);
+        wait_until("the screen", || shown().contains("KEEPS"));
+        let shown = shown();
+        for (name, text) in [("web", "GET /a "), ("smtpd", "")] {
+            let line =
+                shown.lines().find(|line| line.contains(&format!("{name}:"))).expect("a line");
+            // The time and the text have the colour of the terminal.
+            assert!(line.contains("2023-11-14 22:13:20.000 \x1b[38;5;"), "{line:?}");
+            assert!(
+                line.contains(&format!("m{name}:\x1b[39m {text}\x1b[1m\x1b[38;5;160m")),
+                "{line:?}"
+            );
+        }
+        let colours = shown.split("\x1b[").skip(1).map(|rest| rest.split('m').next().unwrap_or(""));
+        for colour in colours {
+            let is_known = ["0", "1", "39", "49"].contains(&colour) || colour.starts_with("38;5;");
+            assert!(is_known, "{colour:?}: {shown:?}");
+        }
+        let width: usize = width.parse().expect("a width");
+        let table = shown.lines().find(|line| line.starts_with("NAME")).expect("a table");
+        assert!(table.len() <= width && table.ends_with("KEEPS"), "{table:?}");
+    }
 }

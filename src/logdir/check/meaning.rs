@@ -41,164 +41,174 @@ pub fn of(kind: Kind) -> &'static Meaning {
 
 const FAILING: Meaning = Meaning {
     word: "failing",
-    what: "the writer fails",
-    means: "It runs, and tries again until it succeeds. It holds lines in memory; when that is \
-             full it stops reading, and the service waits, or lines are dropped if the \
-             logger is set so.",
-    todo: "Remove the reason: make room on the disk, mend the processor. Nothing else is needed.",
+    what: "the logger reports a failure that lasts",
+    means: "It runs, and retries until it succeeds. Lines are held in memory. When the \
+             memory is full, the service waits, or lines are dropped if the logger is \
+             configured to drop them.",
+    todo: "Remove the cause: free disk space, or repair the processor. The logger then \
+             continues by itself.",
 };
 
 const CRASHED: Meaning = Meaning {
     word: "crashed",
-    what: "the writer was interrupted",
-    means: "Nobody has the lock, and current is not marked as whole. What was written is \
-             there; what the writer had read and not written is lost.",
-    todo: "Find out why it ended, and start it again. It names current with .u and goes on.",
+    what: "the logger was killed and has not been started again",
+    means: "No process holds the lock, and current is not marked as complete. Lines that \
+             were written are here. Lines that the logger had read but not yet written are \
+             lost.",
+    todo: "Find out why it stopped, and start it again. It renames current to an archive \
+             that ends in .u, and continues with a new file.",
 };
 
 const MARKED_TOO_EARLY: Meaning = Meaning {
     word: "marked-too-early",
-    what: "current is marked as whole while it is written",
-    means: "Its owner's execute bit says that it was ended in order. After a crash nobody \
-             would see that its last line may be torn.",
-    todo: "chmod u-x current, and stop whatever sets modes there.",
+    what: "current is marked as complete while a logger writes to it",
+    means: "The owner's execute bit means that a file was closed cleanly. After a crash \
+             nobody could see that the last line may be torn.",
+    todo: "Run chmod u-x current, and stop the program that sets modes in this directory.",
 };
 
 const UNMARKED: Meaning = Meaning {
     word: "unmarked",
-    what: "archives named .s without the mark of a whole file",
-    means: "A logger sets the owner's execute bit when a file is on disk, then names it. \
-             Somebody changed the mode, or copied the file.",
-    todo: "Nothing, if the files are good: readers go by the name. chmod u+x makes them as \
-             the logger did.",
+    what: "archives named .s are not marked as complete",
+    means: "A logger sets the owner's execute bit when a file is on disk, and then names the \
+             file. Another program changed the mode, or copied the file.",
+    todo: "Nothing, if the files are good: readers use the name. chmod u+x sets the mode \
+             that the logger sets.",
 };
 
 const MARKED_WITHIN_LINE: Meaning = Meaning {
     word: "marked-within-line",
-    what: "the last line has no end though its file is marked as whole",
-    means: "A writer that ends in order ends its last line. The mark was set by hand, or the \
-             file was cut.",
-    todo: "Start the logger, which would join its first line to this one, only after adding \
-             a newline to current.",
+    what: "the last line has no end, but its file is marked as complete",
+    means: "A logger that exits cleanly ends its last line. The mark was set by hand, or the \
+             file was truncated.",
+    todo: "Add a newline to current, then start the logger. Without the newline the logger \
+             appends its first line to this line.",
 };
 
 const LEFT_OVER: Meaning = Meaning {
     word: "left-over",
-    what: "files of a rotation that nobody goes on with",
-    means: "The writer was interrupted while it finished a file. previous has lines that \
-             stand in no archive yet; processed and names in .t are copies that are made \
-             again; newstate is what a processor wanted to remember.",
-    todo: "Start the logger, which puts them in order. Debian's multilog does not if \
-             current is marked as whole, and overwrites previous at its next rotation: rename \
-             previous to a name such as its time in a label with .u first.",
+    what: "files of a rotation that no logger continues",
+    means: "The logger was killed during a rotation. previous has lines that are in no \
+             archive yet. processed and names that end in .t are copies that are made again; \
+             newstate is the state that a processor wanted to save.",
+    todo: "Start the logger: it completes the rotation. Debian's multilog does not if \
+             current is marked as complete, and overwrites previous at its next rotation: \
+             before you start it, rename previous to a label of its time with the ending .u.",
 };
 
 const TWO_COPIES: Meaning = Meaning {
     word: "two-copies",
-    what: "archives that are there twice",
-    means: "Somebody compresses archives, and was interrupted, or keeps the original. \
-             Loggers count both, so half as much history is left. Readers read the original.",
-    todo: "Remove the copy, or the original where the copy is whole (gzip -t).",
+    what: "archives that exist twice",
+    means: "A program compresses archives and was interrupted, or keeps the originals. \
+             Loggers count both copies, so only half as much history is kept. Readers read \
+             the original.",
+    todo: "Remove the copy, or remove the original if the copy is complete (gzip -t).",
 };
 
 const NO_ARCHIVE: Meaning = Meaning {
     word: "no-archive",
-    what: "names that count as archives and are none",
-    means: "multilog counts every name that begins with @ and has 25 bytes, and removes the \
-             one that sorts first. So these push out archives or are removed themselves; \
-             readers pass them over.",
+    what: "names that count as archives but are no archives",
+    means: "multilog counts every name that begins with @ and has at least 25 bytes, and \
+             removes the name that sorts first. These files therefore push out archives, or \
+             are removed themselves. Readers ignore them.",
     todo: "Move them out of the directory.",
 };
 
 const NO_FILE: Meaning = Meaning {
     word: "no-file",
-    what: "names of the logger that are no files",
-    means: "A directory, link or device in the place of a file. A logger may refuse to \
-             start, or try for ever to remove it.",
+    what: "names of the logger that are no regular files",
+    means: "A directory, link or device has the name of a file. A logger may refuse to \
+             start, or retry forever to remove it.",
     todo: "Move them out of the directory.",
 };
 
 const FOREIGN: Meaning = Meaning {
     word: "foreign",
     what: "names that belong to no logger",
-    means: "Loggers leave them alone, and so they stay for ever, uncounted.",
-    todo: "Move them out of the directory, unless you know what they are for.",
+    means: "Loggers neither count nor remove these files, so they stay until someone removes \
+             them.",
+    todo: "Move them out of the directory, unless you know their purpose.",
 };
 
 const OWNER: Meaning = Meaning {
     word: "owner",
     what: "files of different users",
-    means: "A logger that runs as one of them cannot open what belongs to the other, and \
-             does not start. Usually somebody ran it as root once.",
-    todo: "chown the files to the user of the logger.",
+    means: "A logger that runs as one user cannot open files of the other, and does not \
+             start. The usual cause is a logger that was once run as root.",
+    todo: "Run chown, so that all files belong to the user of the logger.",
 };
 
 const MODE: Meaning = Meaning {
     word: "mode",
     what: "modes that no logger sets",
-    means: "Anybody may change the log, or not even its owner may read it.",
-    todo: "chmod o-w, or u+r.",
+    means: "Every user may change the log, or even its owner may not read it.",
+    todo: "Run chmod o-w, or chmod u+r.",
 };
 
 const FUTURE: Meaning = Meaning {
     word: "future",
     what: "archives from the future",
     means: "The clock was ahead when they were named. multilog 0.76, s6-log and svlogd \
-             remove what sorts first, so that new archives go before these old ones.",
-    todo: "Set the clock right, then rename them to the time of their last line.",
+             remove the name that sorts first, so new archives are removed before these old \
+             archives.",
+    todo: "Set the clock, then rename the archives to the time of their last line.",
 };
 
 const EMPTY: Meaning = Meaning {
     word: "empty",
     what: "empty archives",
-    means: "A crash of multilog 0.76 leaves one for each start that follows. They count, and \
-             push out archives with lines.",
+    means: "After a crash, multilog 0.76 creates an empty archive at each start. Empty \
+             archives count, and push out archives with lines.",
     todo: "Remove them.",
 };
 
 const TORN: Meaning = Meaning {
     word: "torn",
     what: "lines without an end",
-    means: "The writer was killed, or the machine stopped, within the line. What stands \
-             there is all that was written of it.",
+    means: "The logger was killed, or the machine stopped, while the line was written. The \
+             rest of the line is lost.",
     todo: "Nothing. If it happens often, find out what kills the logger.",
 };
 
 const JOINED: Meaning = Meaning {
     word: "joined",
     what: "two lines in one",
-    means: "A line was torn, and another was appended to it; or two writers shared a file.",
-    todo: "Read them as two. Make sure that nothing but one logger writes there.",
+    means: "A line was torn, and another line was appended to it; or two loggers wrote to \
+             the same file.",
+    todo: "Read them as two lines. Make sure that only one logger writes to this directory.",
 };
 
 const STAMPED_TWICE: Meaning = Meaning {
     word: "stamped-twice",
     what: "lines with two labels",
-    means: "Both the logger and what it reads from stamp them. Readers go by the first.",
-    todo: "Leave out one: t of the logger, or tai64n in front of it.",
+    means: "Both the logger and its input add labels. Readers use the first label.",
+    todo: "Remove one of them: the action t of the logger, or tai64n before it.",
 };
 
 const STEP_BACK: Meaning = Meaning {
     word: "step-back",
-    what: "stamps that step back",
-    means: "The clock was set back, or lines of another counting follow: those of s6-log are \
-             27 seconds ahead of multilog's. Lines stand in the order they were written; a \
-             range of time may need a wider one.",
-    todo: "Set clocks slowly (chrony, ntpd), and keep to one kind of logger in a directory.",
+    what: "stamps that are earlier than the stamp before",
+    means: "The clock was set back, or lines of a logger that counts leap seconds follow: \
+             stamps of s6-log are 27 seconds ahead of multilog's. Lines are in the order in \
+             which they were written; use a wider time range to find them.",
+    todo: "Adjust clocks slowly (chrony, ntpd), and use only one kind of logger in a \
+             directory.",
 };
 
 const NAMED_TOO_EARLY: Meaning = Meaning {
     word: "named-too-early",
-    what: "archives that are named before their last lines",
-    means: "The name is the time of finishing. The clock was set back in between, so \
-             archives may not sort as they were written, and the wrong one is removed first.",
+    what: "archives with lines later than their names",
+    means: "The name is the time of the rotation. The clock was set back in between, so \
+             archives may not sort in the order in which they were written, and the wrong \
+             archive may be removed first.",
     todo: "Nothing, once the clock is right.",
 };
 
 const ZEROS: Meaning = Meaning {
     word: "zeros",
-    what: "zeros in the place of lines",
-    means: "The file system had given room to the file and not written it when the power \
-             went away. What stood there is lost.",
-    todo: "Nothing can be got back. Mount with data=ordered, or use a logger that syncs.",
+    what: "zeros instead of lines",
+    means: "The power failed after the file system had extended the file and before it had \
+             written the data. The lines at this place are lost.",
+    todo: "The lines cannot be recovered. Mount with data=ordered, or use a logger that \
+             syncs.",
 };

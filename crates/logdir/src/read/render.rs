@@ -55,10 +55,11 @@ pub enum Colours {
 const NANOS_LEN: usize = 9;
 const MILLIS_LEN: usize = 3;
 
-const HIGHLIGHT: &[u8] = b"\x1b[1;31m";
+const HIGHLIGHT: &[u8] = b"\x1b[1;38;5;160m";
 const PLAIN: &[u8] = b"\x1b[0m";
-/// Name colours readable on dark and light backgrounds.
-const NAME_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
+/// Name colours, of the 216 whose red, green and blue every terminal shares: of the first 16, green,
+/// yellow and cyan vanish on white, and blue on black. A test computes their contrast.
+const NAME_COLOURS: [u8; 6] = [31, 130, 28, 133, 63, 161];
 
 /// Prefix of each line of this log. A name always gets the same colour.
 pub fn prefix(name: &str, colours: Colours) -> Vec<u8> {
@@ -68,7 +69,7 @@ pub fn prefix(name: &str, colours: Colours) -> Vec<u8> {
             let shown = escape::shown(name.as_bytes());
             let number = crate::read::last_line::hash(name.as_bytes()) % NAME_COLOURS.len() as u64;
             let colour = NAME_COLOURS[usize::try_from(number).unwrap_or(0)];
-            format!("\x1b[{colour}m{shown}:\x1b[0m ").into_bytes()
+            format!("\x1b[38;5;{colour}m{shown}:\x1b[0m ").into_bytes()
         }
     }
 }
@@ -327,6 +328,29 @@ mod tests {
             renderer.append(0, &[], line, stamps.parse(line.bytes), |_| None, &mut output);
         }
         assert_eq!(String::from_utf8(output).unwrap(), expected);
+    }
+
+    /// Red, green and blue of a colour from 16 to 231: a cube of six steps each.
+    fn luminance(colour: u8) -> f64 {
+        let channel = |step: u8| {
+            let value = f64::from([0, 95, 135, 175, 215, 255][usize::from(step)]) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let cell = colour - 16;
+        let [red, green, blue] = [cell / 36, cell / 6 % 6, cell % 6].map(channel);
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    /// Contrast as the Web Content Accessibility Guidelines define it; 3 is their least for signs.
+    #[test]
+    fn every_colour_is_readable_on_white_and_on_black() {
+        let highlight = std::str::from_utf8(HIGHLIGHT).unwrap();
+        let highlight = highlight.strip_prefix("\x1b[1;38;5;").unwrap().strip_suffix('m').unwrap();
+        for colour in NAME_COLOURS.into_iter().chain([highlight.parse().unwrap()]) {
+            let luminance = luminance(colour);
+            let (on_white, on_black) = (1.05 / (luminance + 0.05), (luminance + 0.05) / 0.05);
+            assert!(on_white >= 3.5 && on_black >= 3.5, "{colour}: {on_white} {on_black}");
+        }
     }
 
     #[test]
