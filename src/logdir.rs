@@ -10,11 +10,14 @@ mod doubles;
 mod failing;
 mod figures;
 mod filter;
+mod kinds;
 mod options;
 mod rate;
+mod report;
 mod show;
 mod status;
 mod table;
+mod tally;
 pub(crate) mod trouble;
 pub(crate) mod when;
 
@@ -34,6 +37,8 @@ pub fn run() -> ExitCode {
         Command::Show(options) => show::run(*options),
         Command::Status(options) => status::run(&options),
         Command::Rate(options) => rate::run(&options),
+        Command::Kinds(options) => kinds::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Completions(options) => Ok(options::print_completions(options.shell)),
     });

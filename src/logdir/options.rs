@@ -40,6 +40,10 @@ pub enum Command {
     Status(Status),
     /// Count lines by time, as bars
     Rate(Box<Rate>),
+    /// List the kinds of lines: what varies is masked
+    Kinds(Box<KindsOptions>),
+    /// Report a day: what is new, what is gone, what is wrong
+    Report(Box<ReportOptions>),
     /// Look for damage, and explain it
     Check(Check),
     /// Print completions for a shell
@@ -161,6 +165,60 @@ pub struct Rate {
     /// UTC, not local time
     #[arg(short = 'z', long, help_heading = FORM)]
     pub utc: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The options of `logdir kinds`.
+#[derive(Args)]
+pub struct KindsOptions {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub span: Span,
+    #[command(flatten)]
+    pub patterns: Patterns,
+    /// Lines that a service has in several directories: once for each
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
+    /// A JSON object for each kind
+    #[arg(short, long, help_heading = FORM)]
+    pub json: bool,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+/// The options of `logdir report`.
+#[derive(Args)]
+pub struct ReportOptions {
+    #[command(flatten)]
+    pub places: Places,
+    /// From this time on
+    #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(default_value = "yesterday", help_heading = WHICH)]
+    pub since: String,
+    /// Before this time
+    #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(default_value = "today", help_heading = WHICH)]
+    pub until: String,
+    /// Compare with the period that began so long before: 1d, 7d
+    #[arg(long, value_name = "SPAN", help_heading = WHICH)]
+    pub against: Option<String>,
+    /// Kinds of the last 30 days, read and replaced
+    #[arg(long, value_name = "FILE", help_heading = WHICH)]
+    pub state: Option<PathBuf>,
+    /// Words of trouble, one a line, instead of error, fail, refuse ...
+    #[arg(long, value_name = "FILE", help_heading = WHICH)]
+    pub words: Option<PathBuf>,
+    /// Every kind and address, not only the most frequent
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
+    /// Print nothing if nothing is new or wrong
+    #[arg(short, long, help_heading = FORM)]
+    pub quiet: bool,
+    /// A JSON object for each service
+    #[arg(short, long, help_heading = FORM)]
+    pub json: bool,
     #[command(flatten)]
     pub labels: Labels,
 }

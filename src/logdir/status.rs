@@ -64,7 +64,7 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
 }
 
 /// State of a directory.
-struct Report {
+pub(in crate::logdir) struct Report {
     name: String,
     path: String,
     /// `None` for single files without lock.
@@ -82,7 +82,7 @@ struct Report {
 }
 
 impl Report {
-    fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
+    pub fn of(found: &Found, counting: Option<Counting>, now: Moment) -> Result<Report, Failure> {
         let (Location::Directory(path) | Location::File(path)) = &found.place;
         let snapshot = Snapshot::of_place(&found.place)?;
         let writer = writer::of_place(&found.place, &snapshot.directory)?;
@@ -111,7 +111,13 @@ impl Report {
         })
     }
 
-    fn state(&self) -> Option<&WriterState> {
+    /// Failures, one sentence each.
+    pub fn troubles(&self) -> &[String] {
+        &self.troubles
+    }
+
+    /// What the running logger reports.
+    pub fn state(&self) -> Option<&WriterState> {
         self.reported.state.as_ref()
     }
 }

@@ -188,6 +188,12 @@ fn on_day(time: Time, now: Now, day: DayOfClock) -> Option<Moment> {
 }
 
 /// Moment of a zoned date; the earlier if clocks repeated it.
+/// The time of day of `moment`, days earlier by the calendar.
+pub fn days_before(moment: Moment, days: i64, zone: Zone) -> Option<Moment> {
+    let date = zone.at(moment.unix_secs)?.civil().plus_days(days.checked_neg()?)?;
+    moment_at(date, moment.nanos, zone)
+}
+
 fn moment_at(date: Civil, nanos: u32, zone: Zone) -> Option<Moment> {
     Some(Moment { unix_secs: zone.moments(date)?.usual(), nanos })
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates below the programs.
-const LIBRARIES: [&str; 3] = ["crates/logdir/src", "crates/script/src", "crates/wire/src"];
+const LIBRARIES: [&str; 4] =
+    ["crates/kinds/src", "crates/logdir/src", "crates/script/src", "crates/wire/src"];
 /// Files of the programs.
 const PROGRAMS: &str = "src";
 
@@ -104,7 +105,8 @@ fn check_dependencies(package: &str, forbidden: &[&str]) {
 fn dependencies_go_one_way() {
     check_dependencies("script", &["nix", "libc", "logdir", "wire", "multilog"]);
     check_dependencies("wire", &["nix", "libc", "logdir", "script", "multilog"]);
-    check_dependencies("logdir", &["script", "wire", "multilog"]);
+    check_dependencies("logdir", &["kinds", "script", "wire", "multilog"]);
+    check_dependencies("kinds", &["nix", "libc", "logdir", "script", "wire", "multilog"]);
 }
 
 /// The modules that a file names after `use`, or in its code.

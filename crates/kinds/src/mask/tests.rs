@@ -1,0 +1,105 @@
+use super::*;
+use proptest::prelude::*;
+
+/// The definition, tried at every byte.
+fn mask_slowly(line: &[u8]) -> Masked {
+    let line = &line[..line.len().min(LINE_LEN_MAX)];
+    let mut masked = Masked::default();
+    let mut pos = 0;
+    while pos < line.len() && masked.text.len() < KIND_LEN_MAX {
+        pos = masked.step(line, pos);
+    }
+    masked.text.truncate(KIND_LEN_MAX);
+    masked
+}
+
+fn masked(line: &[u8]) -> Masked {
+    let mut masked = Masked::default();
+    mask(line, &mut masked);
+    masked
+}
+
+#[track_caller]
+fn check(line: &str, expected: &str) {
+    assert_eq!(String::from_utf8_lossy(&masked(line.as_bytes()).text), expected, "{line}");
+}
+
+#[test]
+fn what_varies_is_masked() {
+    check("", "");
+    check("starting up", "starting up");
+    check("new msg 524303", "new msg #");
+    check("did_1+0+0/", "did_#+#+#/");
+    check("from <a-b=c.org@lists.example.net> qp 1", "from <{mail}> qp #");
+    check("to local mail.example.org-anna@mail.example.org", "to local {mail}");
+    check("mail to a@example.org.", "mail to {mail}.");
+    check(
+        "success: 192.0.2.26_accepted_message./Remote_host_said:_250_2.0.0_Ok:_queued_as_8CD021DB2/",
+        "success: {ip}_accepted_message./Remote_host_said:_#_#.#.#_Ok:_queued_as_#/",
+    );
+    check("9F1A2B: a 123456: b", "#: a #: b");
+    check("facade decade added", "facade decade added");
+    check("eth0 on ext4, 0x1f, 10ms", "eth# on ext#, #, #ms");
+    check("id f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "id #");
+    check("from 2001:db8::1 port 22 at 10:11:12", "from {ip} port # at #:#:#");
+    check("peer ::1, ::ffff:192.0.2.1: refused", "peer {ip}, {ip}: refused");
+    check("mac 52:54:00:ab:cd:ef x", "mac {ip} x");
+    check("1.2.3.4.5 and 1.2.3.4:80 and 1.2.3", "#.#.#.#.# and {ip}:# and #.#.#");
+    check("\"GET /x HTTP/1.1\" 200 \"\"", "\"*\" # \"\"");
+    check("{\"level\":\"error\",\"n\":1}", "{\"level\":\"*\",\"n\":#}");
+    check("a \"b", "a \"b");
+    check("fetch https://example.org/a?b=1 done", "fetch https://{url} done");
+    check("open /home/anna/x.txt: no /etc/passwd", "open /home/{path}: no /etc/passwd");
+    check("query: www.example.com IN A", "query: {host} IN A");
+    check(
+        "Failed password for invalid user bob from 192.0.2.1 port 9 ssh2",
+        "Failed password for invalid user {name} from {ip} port # ssh#",
+    );
+    check("user unknown", "user unknown");
+}
+
+#[test]
+fn addresses_are_found() {
+    let line = b"<a@b.org> from 192.0.2.1, ::1 and c@d.org";
+    let found: Vec<&[u8]> = masked(line).addresses.into_iter().map(|range| &line[range]).collect();
+    let expected: [&[u8]; 4] = [b"a@b.org", b"192.0.2.1", b"::1", b"c@d.org"];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn lines_and_kinds_are_bounded() {
+    assert_eq!(masked(&[b'x'; KIND_LEN_MAX + 1]).text.len(), KIND_LEN_MAX);
+    assert_eq!(masked(&[b'1'; LINE_LEN_MAX + 1]).text, b"#");
+    assert_eq!(masked(&[0xff; 10]).text, [0xff; 10]);
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{0,6}",
+        "[a-f0-9:.@<>\"/_-]{1,9}",
+        Just("for user ".to_owned()),
+        Just("/home/".to_owned()),
+        Just("http://".to_owned()),
+        Just("192.0.2.1".to_owned()),
+        Just("www.example.org".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_fast_way_masks_as_the_slow_way(words in proptest::collection::vec(word(), 0..12)) {
+        let line = words.concat();
+        prop_assert_eq!(masked(line.as_bytes()), mask_slowly(line.as_bytes()));
+    }
+
+    #[test]
+    fn any_bytes_are_masked_alike(line in proptest::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert_eq!(masked(&line), mask_slowly(&line));
+    }
+
+    #[test]
+    fn numbers_do_not_make_kinds(one in 0..u64::MAX, other in 0..u64::MAX) {
+        let kind = |number: u64| masked(format!("msg {number}: took {number}ms").as_bytes()).text;
+        prop_assert_eq!(kind(one), kind(other));
+    }
+}

@@ -1,0 +1,96 @@
+//! `logdir report`: what a period had that the period before had not.
+//!
+//! This file reads options and counts; `section` compares, `text` and `json` write.
+
+mod json;
+mod logger;
+mod periods;
+mod section;
+mod state;
+mod text;
+mod words;
+
+use crate::logdir::filter::Filter;
+use crate::logdir::options::{self, ReportOptions};
+use crate::logdir::tally::{self, Reading, Task};
+use crate::logdir::trouble::Outcome;
+use crate::logdir::{choices, table};
+use crate::message;
+use ::logdir::read::find::{self, Found};
+use ::logdir::read::range::Range;
+use ::logdir::read::stamp::Moment;
+use ::logdir::time::Zone;
+use periods::Periods;
+use section::Section;
+use state::State;
+use std::process::ExitCode;
+use words::Words;
+
+/// Runs the command. `Err` carries the exit code if nothing was read.
+pub fn run(options: &ReportOptions) -> Result<ExitCode, ExitCode> {
+    let refuse = |why: String| options::refuse(&why);
+    let periods = Periods::new(options).map_err(refuse)?;
+    let words = Words::read(options.words.as_deref()).map_err(refuse)?;
+    let mut state = options.state.as_deref().map(State::read).transpose().map_err(refuse)?;
+    let mut outcome = Outcome::default();
+    let (found, failures) = find::find(&options.places.operands());
+    outcome.fail(&failures);
+    let services = tally::by_service(&found, false);
+    let sections = sections(&services, &periods, options, &words, state.as_mut(), &mut outcome);
+    outcome.has_found = sections.iter().any(Section::is_notable);
+    if !options.quiet || outcome.has_found {
+        let count_max = if options.all { usize::MAX } else { section::ROWS_MAX };
+        let text = match options.json {
+            true => json::write(&sections, count_max),
+            false => text::write(&sections, &periods, count_max, table::width()),
+        };
+        outcome.has_trouble |= !message::print(&text);
+    }
+    if let (Some(state), Some(path)) = (&mut state, &options.state)
+        && let Err(why) = state.save(path, periods.day)
+    {
+        message::warn(why.as_bytes());
+        outcome.has_trouble = true;
+    }
+    Ok(ExitCode::from(match (outcome.has_trouble, outcome.has_found) {
+        (true, _) => message::EXIT_TROUBLE,
+        (false, true) => message::EXIT_NOTHING,
+        (false, false) => message::EXIT_OK,
+    }))
+}
+
+fn range((since, until): (Moment, Moment)) -> Range {
+    Range { since: Some(since), until: Some(until) }
+}
+
+fn sections(
+    services: &[&[Found]],
+    periods: &Periods,
+    options: &ReportOptions,
+    words: &Words,
+    mut state: Option<&mut State>,
+    outcome: &mut Outcome,
+) -> Vec<Section> {
+    let tasks = services.iter().flat_map(|found| {
+        [periods.now, periods.before].map(|period| Task { found, range: range(period) })
+    });
+    let counting = choices::counting(&options.labels);
+    let reading = Reading { filter: &Filter::default(), counting, zone: Zone::Local };
+    let tallies = tally::count_all(&tasks.collect::<Vec<_>>(), &reading);
+    let mut sections = Vec::new();
+    for (found, tallies) in services.iter().zip(tallies.chunks(2)) {
+        let [now, before] = tallies else { continue };
+        for tally in tallies {
+            outcome.fail(&tally.failures);
+            outcome.has_trouble |= tally.notices.iter().any(|noticed| noticed.is_trouble);
+        }
+        let name = tally::name_of(found);
+        let logger = logger::state(found, now, periods, outcome);
+        let section = Section::new(name, now, before, logger, words, state.as_deref(), periods.day);
+        if let Some(state) = state.as_deref_mut() {
+            state.note(&section.name, now, before, periods.day);
+        }
+        sections.push(section);
+    }
+    sections
+}

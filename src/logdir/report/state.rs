@@ -1,0 +1,218 @@
+//! The state of reports: which kinds each service had on which days, as hashes.
+//!
+//! A line for each kind: first day, last day, number of days, hash, service.
+
+use crate::logdir::report::words::reason;
+use crate::logdir::tally::Tally;
+use ::kinds::KindHash;
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// First line of the file.
+const HEAD: &str = "logdir report state 1";
+/// Days after which a kind is forgotten.
+const DAYS_KEPT: i64 = 30;
+/// Kinds kept: about 10 MB. The kinds seen last stay.
+const KINDS_MAX: usize = 100_000;
+/// Bytes of a file that is read.
+const LEN_MAX: u64 = 64 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    first: Date,
+    last: Date,
+    day_count: i64,
+}
+
+/// Kinds by service.
+#[derive(Debug, Default, PartialEq)]
+pub struct State {
+    seen: BTreeMap<(String, KindHash), Seen>,
+    services: BTreeSet<String>,
+}
+
+impl State {
+    /// Reads a state. A file that does not exist yet is empty.
+    pub fn read(path: &Path) -> Result<State, String> {
+        let failed = |why: &str| format!("unable to read state {}: {why}", path.display());
+        let len = match std::fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(State::default());
+            }
+            Err(error) => return Err(failed(&reason(&error))),
+        };
+        if len > LEN_MAX {
+            return Err(failed("it is too long"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&reason(&error)))?;
+        State::parse(&text).ok_or_else(|| failed("not written by logdir report --state"))
+    }
+
+    fn parse(text: &str) -> Option<State> {
+        let mut lines = text.lines();
+        if lines.next()? != HEAD || !text.ends_with('\n') {
+            return None;
+        }
+        let mut state = State::default();
+        for line in lines {
+            let [first, last, day_count, hash, service] =
+                line.splitn(5, ' ').collect::<Vec<_>>().try_into().ok()?;
+            let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+            let seen = Seen { first, last, day_count: day_count.parse().ok()? };
+            state.services.insert(service.to_owned());
+            state.seen.insert((service.to_owned(), KindHash::parse(hash)?), seen);
+        }
+        Some(state)
+    }
+
+    fn format(&self) -> String {
+        let mut text = format!("{HEAD}\n");
+        for ((service, hash), Seen { first, last, day_count }) in &self.seen {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{first} {last} {day_count} {hash} {service}");
+        }
+        text
+    }
+
+    /// True if an earlier report had the service.
+    pub fn knows(&self, service: &str) -> bool {
+        self.services.contains(&key(service))
+    }
+
+    /// True if no day before had the kind.
+    pub fn is_new(&self, service: &str, hash: KindHash, day: Date) -> bool {
+        self.seen.get(&(key(service), hash)).is_none_or(|seen| seen.first >= day)
+    }
+
+    /// True if every day up to the day before had the kind, and at least two.
+    pub fn is_daily(&self, service: &str, hash: KindHash, day: Date) -> bool {
+        self.seen.get(&(key(service), hash)).is_some_and(|seen| {
+            let is_every = days_between(seen.first, seen.last) + 1 == seen.day_count;
+            is_every && seen.day_count >= 2 && seen.last == plus_days(day, -1)
+        })
+    }
+
+    /// Adds the kinds of a day; for a service that is not known yet, those of the day before too.
+    pub fn note(&mut self, service: &str, now: &Tally, before: &Tally, day: Date) {
+        if !self.knows(service) {
+            self.add(service, before, plus_days(day, -1));
+        }
+        self.add(service, now, day);
+        self.services.insert(key(service));
+    }
+
+    fn add(&mut self, service: &str, tally: &Tally, day: Date) {
+        for (hash, _) in tally.kinds.sorted() {
+            let new = Seen { first: day, last: day, day_count: 1 };
+            let seen = self.seen.entry((key(service), hash)).or_insert(new);
+            if day < seen.first || day > seen.last {
+                seen.day_count += 1;
+                seen.first = seen.first.min(day);
+                seen.last = seen.last.max(day);
+            }
+        }
+    }
+
+    /// Forgets old kinds and replaces the file: a crash leaves the former or the new one.
+    pub fn save(&mut self, path: &Path, day: Date) -> Result<(), String> {
+        let oldest = plus_days(day, -DAYS_KEPT);
+        self.seen.retain(|_, seen| seen.last >= oldest);
+        if self.seen.len() > KINDS_MAX {
+            let mut days: Vec<Date> = self.seen.values().map(|seen| seen.last).collect();
+            days.sort_unstable();
+            let first_kept = days[days.len() - KINDS_MAX];
+            self.seen.retain(|_, seen| seen.last >= first_kept);
+            while self.seen.len() > KINDS_MAX {
+                self.seen.pop_last();
+            }
+        }
+        let failed = |error: std::io::Error| {
+            format!("unable to replace state {}: {}", path.display(), reason(&error))
+        };
+        replace(path, self.format().as_bytes()).map_err(failed)
+    }
+}
+
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = Path::new(&name);
+    let mut file = std::fs::File::create(new)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(new, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Names of services in the file have no line ends.
+fn key(service: &str) -> String {
+    service.replace(['\n', '\r'], "?")
+}
+
+fn plus_days(day: Date, days: i64) -> Date {
+    day.saturating_add(days.days())
+}
+
+fn days_between(first: Date, last: Date) -> i64 {
+    let span: Span = last - first;
+    i64::from(span.get_days())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        for line in lines {
+            tally.kinds.add(line.as_bytes(), None);
+        }
+        tally
+    }
+
+    fn day(number: i8) -> Date {
+        jiff::civil::date(2026, 11, number)
+    }
+
+    #[test]
+    fn a_kind_is_new_on_its_first_day_only() {
+        let mut state = State::default();
+        let hash = |text: &str| KindHash::of(text.as_bytes());
+        state.note("web", &tally(&["a", "b"]), &tally(&["a"]), day(2));
+        assert!(!state.is_new("web", hash("a"), day(2)));
+        assert!(state.is_new("web", hash("b"), day(2)) && state.is_new("web", hash("b"), day(1)));
+        assert!(!state.is_new("web", hash("b"), day(3)));
+        assert!(state.is_daily("web", hash("a"), day(3)));
+        assert!(!state.is_daily("web", hash("b"), day(3)));
+        assert!(!state.is_daily("web", hash("a"), day(4)));
+        assert!(state.is_new("dns", hash("a"), day(3)) && !state.knows("dns"));
+        let before = state.format();
+        state.note("web", &tally(&["a", "b"]), &tally(&["a"]), day(2));
+        assert_eq!(state.format(), before);
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_old_kinds_are_forgotten() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("state");
+        let mut state = State::read(&path).expect("an empty state");
+        state.note("a b/main", &tally(&["x"]), &tally(&[]), day(1));
+        state.save(&path, day(1)).expect("saved");
+        assert_eq!(State::read(&path), Ok(State::parse(&state.format()).expect("a state")));
+        state.save(&path, plus_days(day(1), DAYS_KEPT + 1)).expect("saved");
+        assert_eq!(state.format(), format!("{HEAD}\n"));
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for text in ["", "x\n", "logdir report state 1", "logdir report state 1\n2026-11-01\n"] {
+            assert_eq!(State::parse(text), None, "{text}");
+        }
+    }
+}
