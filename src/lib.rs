@@ -13,6 +13,7 @@
 pub mod filter;
 pub mod logdir;
 pub mod logger;
+pub mod receive;
 pub mod ship;
 
 // Shared modules.

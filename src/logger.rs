@@ -8,7 +8,7 @@ mod doubts;
 mod engine;
 mod explain;
 mod input;
-mod sink;
+pub mod sink;
 pub mod stamps;
 
 use crate::poll;

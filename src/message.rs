@@ -57,6 +57,16 @@ pub fn fatal_text(text: &str) {
     write_last(&bounded(lines));
 }
 
+/// Prints what clap has to say where it belongs: help on standard output, a usage error (100) as ours.
+pub fn refuse_usage(error: &clap::Error) -> std::process::ExitCode {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        fatal_text(text.trim_start_matches("error: ").trim_end());
+        return std::process::ExitCode::from(EXIT_USAGE);
+    }
+    std::process::ExitCode::from(if print(&text) { 0 } else { EXIT_FATAL })
+}
+
 /// Reporter for log directories: prints events immediately.
 pub fn reporter() -> Reporter {
     Reporter::new(|event: &Event| {

@@ -123,6 +123,51 @@ impl<S: Copy + PartialEq, const MAX: usize> Ready<S, MAX> {
     }
 }
 
+/// Wait for any number of sources. The caller bounds their number, and keeps the memory between its rounds.
+#[derive(Debug)]
+pub struct ManyWait<'fd, S> {
+    names: Vec<S>,
+    fds: Vec<PollFd<'fd>>,
+    deadline: Option<Instant>,
+}
+
+impl<'fd, S: Copy> ManyWait<'fd, S> {
+    /// Wait with room for this many sources.
+    pub fn with_capacity(count: usize) -> Self {
+        ManyWait {
+            names: Vec::with_capacity(count),
+            fds: Vec::with_capacity(count),
+            deadline: None,
+        }
+    }
+
+    /// Adds a source.
+    pub fn add(&mut self, name: S, fd: BorrowedFd<'fd>, interest: Interest) {
+        self.names.push(name);
+        self.fds.push(PollFd::new(fd, interest.flags()));
+    }
+
+    /// Limits the wait to this deadline, unless an earlier deadline exists.
+    pub fn until(&mut self, deadline: Option<Instant>) {
+        self.deadline = self.deadline.into_iter().chain(deadline).min();
+    }
+
+    /// Waits. Returns the ready sources in insertion order; none after a pause if poll(2) itself fails.
+    pub fn wait(mut self) -> Vec<(S, Interest)> {
+        match poll(&mut self.fds, timeout(self.deadline)) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Vec::new(),
+            Err(_) => {
+                std::thread::sleep(FAILED_PAUSE);
+                return Vec::new();
+            }
+        }
+        let flags = |fd: &PollFd<'_>| fd.revents().unwrap_or(PollFlags::POLLERR);
+        let entries = self.names.iter().zip(&self.fds);
+        entries.filter_map(|(&name, fd)| Some((name, readiness(flags(fd))?))).collect()
+    }
+}
+
 /// Converts flags to possible operations; a failure allows all operations.
 fn readiness(flags: PollFlags) -> Option<Interest> {
     let can_read = flags.contains(PollFlags::POLLIN);

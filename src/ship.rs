@@ -61,7 +61,7 @@ pub fn run() -> ExitCode {
     messages::set_program("logship");
     let options = match Options::try_parse() {
         Ok(options) => options,
-        Err(error) => return refuse(&error),
+        Err(error) => return messages::refuse_usage(&error),
     };
     if let Some(dir) = &options.check {
         return check(dir);
@@ -84,17 +84,6 @@ pub fn run() -> ExitCode {
             ExitCode::from(messages::EXIT_FATAL)
         }
     }
-}
-
-/// What clap has to say goes where it belongs; a usage error is 100, as in all our programs.
-fn refuse(error: &clap::Error) -> ExitCode {
-    let text = error.render().to_string();
-    if error.use_stderr() {
-        let text = text.trim_start_matches("error: ").trim_end();
-        messages::fatal_text(text);
-        return ExitCode::from(messages::EXIT_USAGE);
-    }
-    ExitCode::from(if messages::print(&text) { 0 } else { messages::EXIT_FATAL })
 }
 
 fn exit(status: Status, once: bool) -> ExitCode {

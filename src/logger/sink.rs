@@ -212,6 +212,31 @@ impl OpenSinks {
         }
     }
 
+    /// True if no presented line waits for room in a log directory.
+    pub fn hold_nothing(&self) -> bool {
+        self.shown.iter().all(|shown| shown.held.is_empty())
+    }
+
+    /// Requests that everything appended so far gets on disk. Returns the position that each log directory
+    /// must reach for it.
+    pub fn request_sync(&mut self) -> Vec<u64> {
+        let request = |log: &mut LogDir| {
+            log.request_sync();
+            log.appended()
+        };
+        self.logs.iter_mut().map(request).collect()
+    }
+
+    /// True if every log directory is on disk up to its position.
+    pub fn are_durable(&self, positions: &[u64]) -> bool {
+        self.logs.iter().zip(positions).all(|(log, &position)| log.durable() >= position)
+    }
+
+    /// True if a failed fsync keeps bytes of a log directory from ever counting as durable.
+    pub fn have_lost(&self) -> bool {
+        self.logs.iter().any(LogDir::has_lost)
+    }
+
     /// True if a sink is failing or stuck.
     pub fn are_in_trouble(&self) -> bool {
         self.alerts.is_stuck()

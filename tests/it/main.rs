@@ -40,6 +40,7 @@ mod processors;
 mod promises;
 mod random;
 mod real_faults;
+mod receive;
 mod recovery;
 mod replaced;
 mod report;

@@ -1,0 +1,107 @@
+//! The program `logreceive`: from its arguments to its exit code.
+//!
+//! ```text
+//! socket ──► session (framing, RELP) ──► line ──► store ──► branch: patterns, stamps, log directories
+//!    └─ datagrams ──► ring ──────────────┘           │
+//!                 answer, when on disk ◄─────────────┘
+//! ```
+
+mod branch;
+mod engine;
+mod line;
+mod listen;
+mod options;
+mod outlet;
+mod ring;
+mod session;
+mod socket;
+mod store;
+
+use crate::message as messages;
+use crate::signals::Signals;
+use crate::sys::startup;
+use ::logdir::wake::Wake;
+use clap::Parser;
+use engine::{Bounds, Engine};
+use listen::Listen;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+use options::Options;
+use socket::Socket;
+use std::process::ExitCode;
+use store::Store;
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    messages::set_program("logreceive");
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return messages::refuse_usage(&error),
+    };
+    match open(&options) {
+        Ok(engine) => ExitCode::from(if engine.run() { 0 } else { messages::EXIT_FATAL }),
+        Err(Refusal::Usage(why)) => {
+            messages::fatal_text(&why);
+            ExitCode::from(messages::EXIT_USAGE)
+        }
+        Err(Refusal::Start(why)) => {
+            messages::fatal_text(&why);
+            ExitCode::from(messages::EXIT_FATAL)
+        }
+    }
+}
+
+/// Why the program does not start.
+enum Refusal {
+    /// The arguments are wrong.
+    Usage(String),
+    /// Something cannot be opened.
+    Start(String),
+}
+
+/// Opens directories, then sockets: no message is taken before its place is there.
+fn open(options: &Options) -> Result<Engine, Refusal> {
+    let is_relp = options.listen.iter().any(|listen| matches!(listen, Listen::Relp(_)));
+    if is_relp && options.into.is_none() && options.script.is_empty() {
+        let why = "relp:// needs --into or a script: nobody knows what a program after standard \
+                   output does with a line, so it could not be answered for";
+        return Err(Refusal::Usage(why.to_owned()));
+    }
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    ::logdir::sys::signal::ignore(Signal::SIGPIPE);
+    startup::ignore(Signal::SIGXFSZ);
+    startup::set_default(Signal::SIGCHLD);
+    let setup = |errno: nix::errno::Errno| {
+        Refusal::Start(format!("unable to prepare for signals: {}", errno.desc()))
+    };
+    let signals = Signals::collect().map_err(setup)?;
+    let wake = Wake::new().map_err(setup)?;
+    let store = Store::open(options, &wake).map_err(Refusal::Start)?;
+    let open = |listen: &Listen| Socket::open(listen, options.mode, options.rcvbuf as usize);
+    let sockets: Result<Vec<Socket>, String> = options.listen.iter().map(open).collect();
+    let sockets = sockets.map_err(Refusal::Start)?;
+    for (socket, asked) in sockets.iter().zip(&options.listen) {
+        let listen = socket.listen(asked);
+        let guarantee = match listen {
+            Listen::Relp(_) => "a message is answered when it is on disk",
+            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Udp(_) | Listen::Tcp(_) => {
+                "without answers"
+            }
+        };
+        messages::info(&format!("listening on {listen}; {guarantee}"));
+        if listen.is_open_to_others() {
+            messages::info(&format!("anybody who reaches {listen} may write to these logs"));
+        }
+    }
+    let bounds = Bounds {
+        clients_max: options.clients as usize,
+        message_max: options.max_message as usize,
+        ring_len_max: usize::try_from(options.ring).unwrap_or(usize::MAX),
+    };
+    let hostname = nix::unistd::gethostname().map_or_else(
+        |_| b"localhost".to_vec(),
+        |name| name.to_string_lossy().into_owned().into_bytes(),
+    );
+    debug_assert!(!is_relp || store.keeps());
+    Ok(Engine::new(sockets, store, signals, wake, bounds, hostname))
+}

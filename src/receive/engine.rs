@@ -1,0 +1,481 @@
+//! The loop: wait, take messages, write lines, answer what is on disk.
+
+use super::line::{self, Origin};
+use super::ring::Ring;
+use super::session::{Messages, Next, Session};
+use super::socket::Socket;
+use super::store::{Store, Ticket};
+use crate::message;
+use crate::poll::{Interest, ManyWait};
+use crate::signals::Signals;
+use ::logdir::wake::Wake;
+use ::logdir::write::Closed;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Longest datagram: what UDP can carry; a unix socket may carry more, and the rest is cut and told.
+const DATAGRAM_MAX: usize = 256 * 1024;
+/// Datagrams in a row from one socket, so that others have their turn.
+const DATAGRAMS_MAX: usize = 512;
+/// New connections in a row.
+const ACCEPTS_MAX: usize = 64;
+/// While lines cannot be written for so long, sessions are closed and new ones refused.
+const TROUBLE_MAX: Duration = Duration::from_secs(10);
+/// A session that is quiet for a round of this length gives its memory back.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// At the end, clients have this long to take their answers.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// At least so long between two messages of one kind.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Open resources of a running receiver.
+#[derive(Debug)]
+pub struct Engine {
+    sockets: Vec<Socket>,
+    sessions: Vec<Option<Session>>,
+    session_count: usize,
+    clients_max: usize,
+    message_max: usize,
+    ring: Ring,
+    intake: Intake,
+    signals: Signals,
+    wake: Wake,
+    datagram: Box<[u8]>,
+    trouble_since: Option<Instant>,
+    tidy_due: Instant,
+    told_limit_at: Option<Instant>,
+    phase: Phase,
+}
+
+/// Makes lines of messages.
+#[derive(Debug)]
+struct Intake {
+    store: Store,
+    hostname: Vec<u8>,
+    line: Vec<u8>,
+    messages: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Takes what has arrived, and nothing new.
+    Finishing {
+        by: Instant,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Wake,
+    Stdout,
+    Socket(usize),
+    Session(usize),
+}
+
+/// Bounds of the user.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections.
+    pub clients_max: usize,
+    /// Bytes of a message.
+    pub message_max: usize,
+    /// Bytes of datagrams that wait.
+    pub ring_len_max: usize,
+}
+
+impl Messages for Intake {
+    fn take(
+        &mut self,
+        address: Option<&[u8]>,
+        message: &[u8],
+        continued: Option<Ticket>,
+    ) -> Ticket {
+        self.messages += 1;
+        self.bytes += message.len() as u64;
+        self.line.clear();
+        let origin = Origin { address, hostname: &self.hostname };
+        match continued {
+            Some(before) => {
+                line::append_piece(message, &mut self.line);
+                self.store.put_after(before, &self.line)
+            }
+            None => {
+                line::append(&origin, message, &mut self.line);
+                self.store.put(&origin, message, &self.line)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Everything is open, and nothing was read.
+    pub fn new(
+        sockets: Vec<Socket>,
+        store: Store,
+        signals: Signals,
+        wake: Wake,
+        bounds: Bounds,
+        hostname: Vec<u8>,
+    ) -> Engine {
+        Engine {
+            sockets,
+            sessions: Vec::new(),
+            session_count: 0,
+            clients_max: bounds.clients_max,
+            message_max: bounds.message_max,
+            ring: Ring::new(bounds.ring_len_max),
+            intake: Intake { store, hostname, line: Vec::new(), messages: 0, bytes: 0 },
+            signals,
+            wake,
+            datagram: vec![0; DATAGRAM_MAX].into_boxed_slice(),
+            trouble_since: None,
+            tidy_due: Instant::now() + TIDY_EVERY,
+            told_limit_at: None,
+            phase: Phase::Running,
+        }
+    }
+
+    /// Takes messages until a signal asks to end. False if lines were lost or could not be synced.
+    pub fn run(mut self) -> bool {
+        loop {
+            let ready = self.wait();
+            self.answer_signals();
+            for (source, interest) in ready {
+                match source {
+                    Source::Signals | Source::Wake | Source::Stdout => {}
+                    Source::Socket(number) => self.take_from_socket(number),
+                    Source::Session(number) => self.serve(number, interest),
+                }
+            }
+            self.empty_ring();
+            self.intake.store.advance();
+            self.answer();
+            self.watch_trouble();
+            self.tidy();
+            if let Some(is_clean) = self.end() {
+                return is_clean;
+            }
+        }
+    }
+
+    /// True if streams wait: lines have no room, or datagrams wait already.
+    fn is_held_back(&self) -> bool {
+        !self.ring.is_empty() || !self.intake.store.has_room()
+    }
+
+    fn wait(&mut self) -> Vec<(Source, Interest)> {
+        let mut wait = ManyWait::with_capacity(self.sockets.len() + self.sessions.len() + 3);
+        wait.add(Source::Signals, self.signals.as_fd(), Interest::Readable);
+        if let Some(wake) = self.wake.fd() {
+            wait.add(Source::Wake, wake, Interest::Readable);
+        }
+        let stdout = self.intake.store.stuck_fd();
+        if let Some(stdout) = stdout {
+            wait.add(Source::Stdout, stdout, Interest::Writable);
+        }
+        let is_held_back = self.is_held_back();
+        let is_running = self.phase == Phase::Running;
+        for (number, socket) in self.sockets.iter().enumerate() {
+            let is_datagram = matches!(socket, Socket::Unix(..) | Socket::Udp(_));
+            if is_datagram || is_running {
+                wait.add(Source::Socket(number), socket.as_fd(), Interest::Readable);
+            }
+        }
+        for (number, session) in self.sessions.iter().enumerate() {
+            let Some(session) = session else { continue };
+            let reads = session.wants_input() && !is_held_back;
+            let interest = match (reads, session.has_output()) {
+                (true, true) => Interest::Both,
+                (true, false) => Interest::Readable,
+                (false, true) => Interest::Writable,
+                (false, false) => Interest::Failure,
+            };
+            wait.add(Source::Session(number), session.as_fd(), interest);
+            wait.until(session.deadline());
+        }
+        wait.until(self.intake.store.deadline());
+        wait.until(
+            self.trouble_since.map(|since| since + TROUBLE_MAX).filter(|&at| at > Instant::now()),
+        );
+        wait.until((self.session_count > 0).then_some(self.tidy_due));
+        if let Phase::Finishing { by } = self.phase {
+            wait.until(Some(by.min(Instant::now() + Duration::from_millis(50))));
+        }
+        let ready = wait.wait();
+        self.wake.clear();
+        ready
+    }
+
+    fn answer_signals(&mut self) {
+        let asked = self.signals.take();
+        if asked.to_rotate {
+            self.intake.store.rotate();
+        }
+        if asked.to_report {
+            message::info(&self.status());
+            self.intake.store.report();
+        }
+        if asked.to_end_or_reload() {
+            self.phase = match self.phase {
+                Phase::Running => Phase::Finishing { by: Instant::now() + END_TIMEOUT },
+                // Asked twice, it does not wait.
+                Phase::Finishing { .. } => Phase::Finishing { by: Instant::now() },
+            };
+        }
+        if self.intake.store.is_broken() && self.phase == Phase::Running {
+            self.phase = Phase::Finishing { by: Instant::now() };
+        }
+    }
+
+    fn status(&self) -> String {
+        format!(
+            "{} messages, {} bytes, {} clients, {} directories, {} bytes waiting, {} dropped",
+            self.intake.messages,
+            self.intake.bytes,
+            self.session_count,
+            self.intake.store.directory_count(),
+            self.ring.len(),
+            self.ring.dropped(),
+        )
+    }
+
+    fn take_from_socket(&mut self, number: usize) {
+        match &self.sockets[number] {
+            Socket::Unix(..) | Socket::Udp(_) => {
+                self.take_datagrams(number);
+            }
+            Socket::Tcp(_) | Socket::Relp(_) | Socket::UnixStream(..) => {
+                for _ in 0..ACCEPTS_MAX {
+                    if !self.accept(number) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes datagrams. True if none is left.
+    fn take_datagrams(&mut self, number: usize) -> bool {
+        for _ in 0..DATAGRAMS_MAX {
+            let received = match &self.sockets[number] {
+                Socket::Udp(socket) => {
+                    let received = socket.recv_from(&mut self.datagram);
+                    received.map(|(len, from)| (len, Some(text_of(from.ip()))))
+                }
+                Socket::Unix(socket, _) => socket.recv(&mut self.datagram).map(|len| (len, None)),
+                Socket::Tcp(_) | Socket::Relp(_) | Socket::UnixStream(..) => return true,
+            };
+            match received {
+                Ok((0, _)) => {}
+                Ok((len, address)) => {
+                    if self.ring.is_empty() && self.intake.store.has_room() {
+                        self.intake.take(address.as_deref(), &self.datagram[..len], None);
+                    } else {
+                        self.ring.push(address, &self.datagram[..len]);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                // An ICMP answer to nobody, or a signal.
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// Takes a connection. False if none waits.
+    fn accept(&mut self, number: usize) -> bool {
+        let message_max = self.message_max;
+        let accepted = match &self.sockets[number] {
+            Socket::Tcp(listener) | Socket::Relp(listener) => {
+                let is_relp = matches!(self.sockets[number], Socket::Relp(_));
+                listener.accept().and_then(|(stream, from)| {
+                    stream.set_nonblocking(true)?;
+                    // Answers are small, and clients wait for them.
+                    stream.set_nodelay(true)?;
+                    Ok(Session::tcp(stream, text_of(from.ip()), is_relp, message_max))
+                })
+            }
+            Socket::UnixStream(listener, _) => listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                Ok(Session::unix(stream, message_max))
+            }),
+            Socket::Unix(..) | Socket::Udp(_) => return false,
+        };
+        match accepted {
+            Ok(session) => self.begin(session),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => {
+                self.tell_limit(&format!("unable to take a connection: {error}"));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn begin(&mut self, mut session: Session) {
+        if self.session_count >= self.clients_max {
+            let text = format!(
+                "{} connections, the limit of --clients: {} is refused",
+                self.clients_max,
+                session.name()
+            );
+            self.tell_limit(&text);
+            return;
+        }
+        if self.is_refusing() {
+            session.refuse("the receiver cannot write now");
+        }
+        self.session_count += 1;
+        match self.sessions.iter().position(Option::is_none) {
+            Some(free) => self.sessions[free] = Some(session),
+            None => self.sessions.push(Some(session)),
+        }
+    }
+
+    fn tell_limit(&mut self, text: &str) {
+        let now = Instant::now();
+        if self.told_limit_at.is_none_or(|told| now >= told + TELL_EVERY) {
+            self.told_limit_at = Some(now);
+            message::warn(text.as_bytes());
+        }
+    }
+
+    fn serve(&mut self, number: usize, interest: Interest) {
+        let is_held_back = self.is_held_back();
+        let Some(session) = self.sessions.get_mut(number).and_then(Option::as_mut) else { return };
+        let mut next = Next::Goes;
+        if interest != Interest::Writable && !is_held_back {
+            next = session.read(&mut self.intake);
+        }
+        if next == Next::Goes && interest != Interest::Readable {
+            next = session.write();
+        }
+        self.go_on(number, next);
+    }
+
+    fn go_on(&mut self, number: usize, next: Next) {
+        if let Next::Failed(why) = &next {
+            message::warn(why.as_bytes());
+        }
+        if next != Next::Goes && self.sessions[number].take().is_some() {
+            self.session_count -= 1;
+        }
+    }
+
+    fn empty_ring(&mut self) {
+        while !self.ring.is_empty() && self.intake.store.has_room() {
+            let Some((address, datagram)) = self.ring.pop() else { break };
+            self.intake.take(address.as_deref(), &datagram, None);
+        }
+        let dropped = self.ring.take_untold();
+        if dropped > 0 {
+            let text = format!("dropped {dropped} datagrams while lines could not be written");
+            message::warn(text.as_bytes());
+            // In the log too: a gap must be seen where the lines are missing.
+            let told = format!("<44>logreceive: {text}");
+            self.intake.take(None, told.as_bytes(), None);
+        }
+    }
+
+    /// Answers messages that are on disk, and asks for a sync of those that are not.
+    fn answer(&mut self) {
+        for number in 0..self.sessions.len() {
+            let Some(session) = &mut self.sessions[number] else { continue };
+            if !session.is_relp() {
+                continue;
+            }
+            let store = &mut self.intake.store;
+            session.answer(|ticket| store.is_durable(ticket));
+            if let Some(ticket) = session.newest_unanswered() {
+                store.require(ticket);
+            }
+            let mut next = session.write();
+            if next == Next::Goes {
+                // Messages that were read while answers were owed.
+                next = match is_free(store, &self.ring) {
+                    true => session.take_messages(&mut self.intake),
+                    false => Next::Goes,
+                };
+            }
+            self.go_on(number, next);
+        }
+        // Begins the syncs that were asked for.
+        self.intake.store.advance();
+    }
+
+    fn is_refusing(&self) -> bool {
+        self.trouble_since.is_some_and(|since| since.elapsed() >= TROUBLE_MAX)
+            || self.intake.store.has_lost()
+    }
+
+    /// While lines cannot be written or synced, clients are sent away: they keep what has no answer.
+    fn watch_trouble(&mut self) {
+        let is_in_trouble = self.intake.store.is_in_trouble();
+        let now = Instant::now();
+        self.trouble_since = is_in_trouble.then(|| self.trouble_since.unwrap_or(now));
+        if self.is_refusing() {
+            self.sessions.iter_mut().flatten().for_each(Session::close);
+        }
+        if self.intake.store.has_lost() {
+            self.intake.store.reopen_lost(&self.wake);
+        }
+    }
+
+    /// Ends sessions that wait too long, and frees the memory of quiet ones.
+    fn tidy(&mut self) {
+        let now = Instant::now();
+        for number in 0..self.sessions.len() {
+            if let Some(session) = &self.sessions[number] {
+                let next = session.check_time(now);
+                self.go_on(number, next);
+            }
+        }
+        if now >= self.tidy_due {
+            self.tidy_due = now + TIDY_EVERY;
+            self.sessions.iter_mut().flatten().for_each(Session::free_unused);
+        }
+    }
+
+    /// While it ends: `Some` when all is done, and whether nothing was lost.
+    fn end(&mut self) -> Option<bool> {
+        let Phase::Finishing { by } = self.phase else { return None };
+        let mut is_empty = true;
+        for number in 0..self.sockets.len() {
+            is_empty &= self.take_datagrams(number);
+        }
+        self.empty_ring();
+        self.intake.store.advance();
+        let is_late = Instant::now() >= by;
+        let waits = |session: &Session| session.is_relp() && session.newest_unanswered().is_some();
+        let is_answered = !self.sessions.iter().flatten().any(waits);
+        let is_done = is_empty && self.ring.is_empty() && is_answered;
+        if !is_done && !is_late {
+            return None;
+        }
+        for session in self.sessions.iter_mut().flatten() {
+            session.close();
+            let _ = session.write();
+        }
+        if let Some(closed) = self.intake.store.close() {
+            return Some(closed == Closed::Clean && self.ring.is_empty());
+        }
+        if is_late && self.intake.store.is_in_trouble() {
+            self.intake.store.give_up();
+            return Some(false);
+        }
+        None
+    }
+}
+
+fn is_free(store: &Store, ring: &Ring) -> bool {
+    ring.is_empty() && store.has_room()
+}
+
+/// An address without the part that maps IPv4 into IPv6.
+fn text_of(address: std::net::IpAddr) -> Vec<u8> {
+    address.to_canonical().to_string().into_bytes()
+}

@@ -1,0 +1,181 @@
+//! A message as one line of a log, and the name of its directory.
+//!
+//! The sender's text is never replaced: control bytes become `\xHH`, a newline inside a message `\x0a`, so
+//! one message is one line. Parsing decides about the prefix and the directory only.
+
+use wire::socklog;
+use wire::syslog::{Message, Sender, parse};
+
+/// Bytes of a directory's name at most.
+const NAME_LEN_MAX: usize = 48;
+/// Directory of messages without a name.
+pub const OTHER: &str = "other";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Address of another machine or of this one, in text; `None` for a unix socket.
+    pub address: Option<&'a [u8]>,
+    /// Name of this machine.
+    pub hostname: &'a [u8],
+}
+
+impl<'a> Origin<'a> {
+    /// Parses a message from here.
+    pub fn parse(&self, message: &'a [u8]) -> Message<'a> {
+        match self.address {
+            Some(_) => parse(message, Sender::Remote),
+            None => parse(message, Sender::Local { hostname: self.hostname }),
+        }
+    }
+}
+
+/// Directories of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// A directory for each program
+    Program,
+    /// A directory for each sending machine
+    Host,
+    /// For each sending machine a directory with one for each program
+    #[value(name = "host/program")]
+    HostProgram,
+    /// One directory
+    One,
+}
+
+/// Appends the message as one line, with socklog's prefix: `local2.notice: ADDRESS: rest`.
+pub fn append(origin: &Origin<'_>, message: &[u8], line: &mut Vec<u8>) {
+    let parsed = origin.parse(message);
+    socklog::append_prefix(parsed.pri, line);
+    if let Some(address) = origin.address {
+        line.extend_from_slice(address);
+        line.extend_from_slice(b": ");
+    }
+    let rest = match parsed.pri {
+        Some(_) => after_pri(without_trailer(message)),
+        None => without_trailer(message),
+    };
+    append_text(rest, line);
+    line.push(b'\n');
+}
+
+/// Appends a further piece of a message that is longer than the limit: a line of its own.
+pub fn append_piece(piece: &[u8], line: &mut Vec<u8>) {
+    append_text(without_trailer(piece), line);
+    line.push(b'\n');
+}
+
+/// Path of the directory, relative to the root, for a message. `trusts_host`: the name in the message counts
+/// instead of the address it came from.
+pub fn directory(by: By, origin: &Origin<'_>, message: &[u8], trusts_host: bool) -> String {
+    let parsed = origin.parse(message);
+    let claimed = parsed.host.filter(|_| trusts_host);
+    let host = || name(claimed.or(origin.address).unwrap_or(origin.hostname));
+    let program = || parsed.program.map_or_else(|| OTHER.to_owned(), name);
+    match by {
+        By::Program => program(),
+        By::Host => host(),
+        By::HostProgram => format!("{}/{}", host(), program()),
+        By::One => "main".to_owned(),
+    }
+}
+
+/// A name that is safe as a directory: `[A-Za-z0-9._-]`, no dot at its beginning, at most 48 bytes.
+fn name(text: &[u8]) -> String {
+    let safe = |&byte: &u8| match byte {
+        b'.' | b'_' | b'-' => char::from(byte),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte),
+        _ => '_',
+    };
+    let mut name: String = text.iter().take(NAME_LEN_MAX).map(safe).collect();
+    if name.starts_with('.') {
+        name.replace_range(..1, "_");
+    }
+    if name.is_empty() { OTHER.to_owned() } else { name }
+}
+
+/// What follows `<PRI>`.
+fn after_pri(message: &[u8]) -> &[u8] {
+    let end = message.iter().position(|&byte| byte == b'>').map_or(0, |pos| pos + 1);
+    &message[end..]
+}
+
+/// One newline or NUL at the end belongs to the transport (HAProxy, Python's SysLogHandler).
+fn without_trailer(message: &[u8]) -> &[u8] {
+    match message {
+        [message @ .., b'\n' | 0] => message,
+        message => message,
+    }
+}
+
+fn append_text(text: &[u8], line: &mut Vec<u8>) {
+    let is_control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
+    let mut rest = text;
+    while let Some(pos) = rest.iter().position(|&byte| is_control(byte)) {
+        line.extend_from_slice(&rest[..pos]);
+        let byte = rest[pos];
+        let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+        line.extend_from_slice(b"\\x");
+        line.extend_from_slice(&digits);
+        rest = &rest[pos + 1..];
+    }
+    line.extend_from_slice(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: Origin<'static> = Origin { address: None, hostname: b"vm" };
+    const REMOTE: Origin<'static> = Origin { address: Some(b"192.0.2.1"), hostname: b"vm" };
+
+    #[track_caller]
+    fn check(origin: &Origin<'_>, message: &[u8], expected: &str) {
+        let mut line = Vec::new();
+        append(origin, message, &mut line);
+        assert_eq!(line.escape_ascii().to_string(), format!("{expected}\\n"), "{message:?}");
+    }
+
+    #[test]
+    fn a_message_is_one_line_with_the_prefix_of_socklog() {
+        check(&LOCAL, b"<13>Nov 26 17:40:08 tag: x", "user.notice: Nov 26 17:40:08 tag: x");
+        check(&LOCAL, b"<147>a[1]: two\nlines\ttab\n", "local2.err: a[1]: two\\\\x0alines\\ttab");
+        check(&REMOTE, b"<12>python\0", "user.warn: 192.0.2.1: python");
+        check(&REMOTE, b"no pri <13>", "192.0.2.1: no pri <13>");
+        check(&LOCAL, b"\x1b[31m\xe9\x7f\r", "\\\\x1b[31m\\xe9\\\\x7f\\\\x0d");
+        check(&LOCAL, b"", "");
+        check(&LOCAL, b"<999>x", "<999>x");
+    }
+
+    #[test]
+    fn names_stay_inside_the_root() {
+        for (text, expected) in [
+            (&b"haproxy"[..], "haproxy"),
+            (b"web/0d1f2e3c4b5a", "web_0d1f2e3c4b5a"),
+            (b"../x", "_._x"),
+            (b".", "_"),
+            (b"", "other"),
+            (b"\xff\n ", "___"),
+        ] {
+            assert_eq!(name(text), expected);
+        }
+        assert_eq!(name(&[b'a'; 1_000_000]).len(), NAME_LEN_MAX);
+    }
+
+    #[test]
+    fn a_directory_is_named_after_the_sender() {
+        let message = b"<13>1 2026-11-26T17:40:08Z a.example.org tag - - - text";
+        for (by, trusts, expected) in [
+            (By::Program, false, "tag"),
+            (By::Host, false, "192.0.2.1"),
+            (By::Host, true, "a.example.org"),
+            (By::HostProgram, false, "192.0.2.1/tag"),
+            (By::One, true, "main"),
+        ] {
+            assert_eq!(directory(by, &REMOTE, message, trusts), expected);
+        }
+        assert_eq!(directory(By::HostProgram, &LOCAL, b"raw", false), "vm/other");
+    }
+}

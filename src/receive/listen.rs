@@ -1,0 +1,147 @@
+//! The sockets that a user asks for: `udp://127.0.0.1:514`, `unix:/dev/log`, `relp://*:2514`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// Default port of syslog over UDP and TCP (RFC 5426, RFC 6587).
+const SYSLOG_PORT: u16 = 514;
+/// Usual port of RELP.
+const RELP_PORT: u16 = 2514;
+
+/// A socket to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Unix socket for datagrams, as `/dev/log`.
+    Unix(PathBuf),
+    /// Unix socket for connections.
+    UnixStream(PathBuf),
+    /// Datagrams over the network.
+    Udp(SocketAddr),
+    /// Connections with counted or line framing.
+    Tcp(SocketAddr),
+    /// Connections whose messages are answered when they are on disk.
+    Relp(SocketAddr),
+}
+
+impl Listen {
+    /// Parses one operand.
+    ///
+    /// # Errors
+    /// A text for the user that says what is wrong.
+    pub fn parse(text: &str) -> Result<Listen, String> {
+        let path = |path: &str| match path.is_empty() {
+            true => Err(format!("{text} names no path")),
+            false => Ok(PathBuf::from(path)),
+        };
+        if let Some(rest) = text.strip_prefix("unix:") {
+            return path(rest).map(Listen::Unix);
+        }
+        if let Some(rest) = text.strip_prefix("unix-stream:") {
+            return path(rest).map(Listen::UnixStream);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!(
+                "{text} is no socket; unix:PATH, unix-stream:PATH, udp://, tcp:// or relp://ADDRESS:PORT is needed"
+            ));
+        };
+        match scheme {
+            "udp" => address(text, rest, SYSLOG_PORT).map(Listen::Udp),
+            "tcp" => address(text, rest, SYSLOG_PORT).map(Listen::Tcp),
+            "relp" => address(text, rest, RELP_PORT).map(Listen::Relp),
+            "tls" | "relps" => Err(format!("{text}: this program was built without TLS")),
+            _ => Err(format!("{text}: {scheme} is no protocol of logreceive")),
+        }
+    }
+
+    /// True if the network can reach this socket from other machines.
+    pub fn is_open_to_others(&self) -> bool {
+        match self {
+            Listen::Unix(_) | Listen::UnixStream(_) => false,
+            Listen::Udp(address) | Listen::Tcp(address) | Listen::Relp(address) => {
+                !address.ip().is_loopback()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+            Listen::UnixStream(path) => write!(f, "unix-stream:{}", path.display()),
+            Listen::Udp(address) => write!(f, "udp://{address}"),
+            Listen::Tcp(address) => write!(f, "tcp://{address}"),
+            Listen::Relp(address) => write!(f, "relp://{address}"),
+        }
+    }
+}
+
+/// `ADDRESS:PORT`, `ADDRESS`, `:PORT` or nothing. Without an address it is loopback; all addresses are `*`.
+fn address(text: &str, rest: &str, port: u16) -> Result<SocketAddr, String> {
+    if let Ok(address) = rest.parse() {
+        return Ok(address);
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, digits)) if !rest.ends_with(']') => {
+            let parsed = digits.parse().map_err(|_| format!("{text}: {digits} is no port"))?;
+            (host, parsed)
+        }
+        Some(_) | None => (rest, port),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host {
+        "" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        "*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        host => host
+            .parse()
+            .map_err(|_| format!("{text}: {host} is no IP address; * listens on all addresses"))?,
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_is_loopback_and_all_must_be_said() {
+        for (text, expected) in [
+            ("unix:/dev/log", "unix:/dev/log"),
+            ("unix-stream:/run/x", "unix-stream:/run/x"),
+            ("udp://", "udp://127.0.0.1:514"),
+            ("udp://:5514", "udp://127.0.0.1:5514"),
+            ("tcp://localhost", "tcp://127.0.0.1:514"),
+            ("tcp://*", "tcp://[::]:514"),
+            ("relp://*:20514", "relp://[::]:20514"),
+            ("relp://192.0.2.1", "relp://192.0.2.1:2514"),
+            ("tcp://[::1]:6000", "tcp://[::1]:6000"),
+            ("tcp://[::1]", "tcp://[::1]:514"),
+        ] {
+            assert_eq!(
+                Listen::parse(text).map(|listen| listen.to_string()),
+                Ok(expected.to_owned())
+            );
+        }
+        for (text, why) in [
+            ("unix:", "names no path"),
+            ("514", "is no socket"),
+            ("udp://:x", "x is no port"),
+            ("udp://host.example:514", "is no IP address"),
+            ("relps://*", "without TLS"),
+            ("http://*", "no protocol"),
+        ] {
+            let found = Listen::parse(text).expect_err(text);
+            assert!(found.contains(why), "{found}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_closed_to_others() {
+        for (text, is_open) in
+            [("udp://", false), ("udp://*", true), ("tcp://[::1]", false), ("unix:/x", false)]
+        {
+            assert_eq!(Listen::parse(text).map(|listen| listen.is_open_to_others()), Ok(is_open));
+        }
+    }
+}

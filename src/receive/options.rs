@@ -1,0 +1,69 @@
+//! The command line of `logreceive`: one description for parsing, help and errors.
+
+use super::line::By;
+use super::listen::Listen;
+use clap::Parser;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Takes syslog messages from sockets into log directories.
+#[derive(Debug, Parser)]
+#[command(name = "logreceive", version, args_override_self = true, max_term_width = 80, after_help = AFTER_HELP)]
+pub struct Options {
+    /// Directory that holds the log directories, which are made as they are needed
+    #[arg(long, value_name = "ROOT")]
+    pub into: Option<PathBuf>,
+    /// What names a log directory
+    #[arg(long, value_name = "KEY", default_value = "program", requires = "into")]
+    pub by: By,
+    /// Log directories at most; further messages go into the directory other
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "into")]
+    pub max_dirs: u32,
+    /// Believes the host that a message names, instead of the address it came from
+    #[arg(long, requires = "into")]
+    pub trust_host: bool,
+    /// Connections at most
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub clients: u32,
+    /// Bytes of a message; a longer message becomes several lines
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(480..=1_048_576))]
+    pub max_message: u32,
+    /// Bytes of datagrams that wait in memory for a slow disk
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(65_536..))]
+    pub ring: u64,
+    /// Bytes of datagrams that the kernel keeps for each socket
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = clap::value_parser!(u32).range(4096..=1 << 30))]
+    pub rcvbuf: u32,
+    /// Mode of unix sockets, in octal
+    #[arg(long, value_name = "MODE", default_value = "666", value_parser = parse_mode)]
+    pub mode: u32,
+    /// Sockets
+    #[arg(value_name = "LISTEN", required = true, value_parser = Listen::parse)]
+    pub listen: Vec<Listen>,
+    /// A script of multilog; with --into only its settings and patterns
+    #[arg(last = true, value_name = "SCRIPT")]
+    pub script: Vec<OsString>,
+}
+
+const AFTER_HELP: &str = "\
+LISTEN: unix:PATH (datagrams, as /dev/log), unix-stream:PATH, udp://[ADDRESS][:514],
+tcp://[ADDRESS][:514], relp://[ADDRESS][:2514]. No address is loopback, * is all.
+Without --into and without a script, lines go to standard output.
+Signals: TERM takes what has arrived and exits, ALRM ends every current,
+USR1 prints the status.";
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| format!("{text} is no mode such as 660"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_description_is_sound() {
+        Options::command().debug_assert();
+    }
+}

@@ -1,0 +1,344 @@
+//! A connection: its bytes become messages, and answers go back when the messages are on disk.
+
+use super::store::Ticket;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use wire::frame::{Ending, FrameReader};
+use wire::relp::server::{Event, Server};
+
+/// A frame that is not whole after this time ends its session.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+/// After the last answer the client has this long to close, so that the answer is not lost in a reset.
+const LINGER: Duration = Duration::from_secs(5);
+/// Longest RELP message. A longer one would end the session, and rsyslog would send it again for ever.
+const RELP_MESSAGE_MAX: usize = 1 << 20;
+/// Reads in a row from one session, so that others have their turn.
+const READS_MAX: usize = 4;
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Session {
+    stream: Stream,
+    protocol: Protocol,
+    /// Address in text; `None` for a unix socket.
+    address: Option<Vec<u8>>,
+    /// Since when a frame is unfinished.
+    unfinished_since: Option<Instant>,
+    /// The session is over; until when its client may close.
+    lingers_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+#[derive(Debug)]
+enum Protocol {
+    Syslog {
+        reader: FrameReader,
+        /// Piece of a long message before the next one.
+        piece: Option<Ticket>,
+    },
+    Relp {
+        server: Server,
+        unanswered: VecDeque<(u32, Ticket)>,
+    },
+}
+
+impl Protocol {
+    fn syslog(message_max: usize) -> Protocol {
+        let reader = FrameReader::new(message_max).end_lines_at_nul();
+        Protocol::Syslog { reader, piece: None }
+    }
+}
+
+/// What became of a session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It goes on.
+    Goes,
+    /// It is over.
+    Over,
+    /// It is over, for a reason that somebody should know.
+    Failed(String),
+}
+
+/// Receives the messages of a session.
+pub trait Messages {
+    /// Takes a message. `continued`: the piece before, if this is a further piece of a long message.
+    fn take(&mut self, address: Option<&[u8]>, message: &[u8], continued: Option<Ticket>)
+    -> Ticket;
+}
+
+impl Session {
+    /// A session of a TCP client.
+    pub fn tcp(stream: TcpStream, address: Vec<u8>, is_relp: bool, message_max: usize) -> Session {
+        let protocol = match is_relp {
+            true => Protocol::Relp {
+                server: Server::new(RELP_MESSAGE_MAX),
+                unanswered: VecDeque::new(),
+            },
+            false => Protocol::syslog(message_max),
+        };
+        Session::new(Stream::Tcp(stream), protocol, Some(address))
+    }
+
+    /// A session of a program of this machine.
+    pub fn unix(stream: UnixStream, message_max: usize) -> Session {
+        Session::new(Stream::Unix(stream), Protocol::syslog(message_max), None)
+    }
+
+    fn new(stream: Stream, protocol: Protocol, address: Option<Vec<u8>>) -> Session {
+        Session { stream, protocol, address, unfinished_since: None, lingers_until: None }
+    }
+
+    /// Refuses the client with a reason; it keeps its messages.
+    pub fn refuse(&mut self, reason: &str) {
+        if let Protocol::Relp { server, .. } = &mut self.protocol {
+            server.refuse(reason);
+        }
+    }
+
+    /// True if its messages are answered.
+    pub fn is_relp(&self) -> bool {
+        matches!(self.protocol, Protocol::Relp { .. })
+    }
+
+    /// Ends a RELP session; the client sends again what has no answer.
+    pub fn close(&mut self) {
+        if let Protocol::Relp { server, unanswered } = &mut self.protocol {
+            unanswered.clear();
+            server.close();
+        }
+    }
+
+    /// True if it may be read.
+    pub fn wants_input(&self) -> bool {
+        match &self.protocol {
+            Protocol::Relp { server, .. } => server.wants_input() || self.lingers_until.is_some(),
+            Protocol::Syslog { .. } => true,
+        }
+    }
+
+    /// True if answers wait for the client.
+    pub fn has_output(&self) -> bool {
+        matches!(&self.protocol, Protocol::Relp { server, .. } if !server.output().is_empty())
+    }
+
+    /// When the session ends if nothing happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        let frame = self.unfinished_since.map(|since| since + FRAME_TIMEOUT);
+        frame.into_iter().chain(self.lingers_until).min()
+    }
+
+    /// Reads what has arrived, and gives messages to `to`.
+    pub fn read(&mut self, to: &mut impl Messages) -> Next {
+        for _ in 0..READS_MAX {
+            if self.lingers_until.is_some() {
+                let mut rest = [0; 4096];
+                return match self.stream.read(&mut rest) {
+                    Err(error) if is_for_later(&error) => Next::Goes,
+                    Ok(0) | Err(_) => Next::Over,
+                    Ok(_) => continue,
+                };
+            }
+            let space = match &mut self.protocol {
+                Protocol::Syslog { reader, .. } => reader.space(),
+                Protocol::Relp { server, .. } if server.wants_input() => server.space(),
+                Protocol::Relp { .. } => return Next::Goes,
+            };
+            if space.is_empty() {
+                return self.take_messages(to);
+            }
+            let len = match self.stream.read(space) {
+                Ok(0) => return self.end_input(to),
+                Ok(len) => len,
+                Err(error) if is_for_later(&error) => return Next::Goes,
+                Err(error) => {
+                    let end = self.end_input(to);
+                    let cause = format!("unable to read from {}: {error}", self.name());
+                    return if end == Next::Over { Next::Failed(cause) } else { end };
+                }
+            };
+            match &mut self.protocol {
+                Protocol::Syslog { reader, .. } => reader.filled(len),
+                Protocol::Relp { server, .. } => server.filled(len),
+            }
+            match self.take_messages(to) {
+                Next::Goes => {}
+                next => return next,
+            }
+        }
+        Next::Goes
+    }
+
+    /// Takes the messages that are whole.
+    pub fn take_messages(&mut self, to: &mut impl Messages) -> Next {
+        let address = self.address.as_deref();
+        let mut next = Next::Goes;
+        let is_unfinished = match &mut self.protocol {
+            Protocol::Syslog { reader, piece } => {
+                take_frames(reader, piece, to, address);
+                reader.is_in_message()
+            }
+            Protocol::Relp { server, unanswered } => {
+                while let Some(event) = server.next_event() {
+                    match event {
+                        Event::Message { txnr, bytes } => {
+                            unanswered.push_back((txnr, to.take(address, bytes, None)));
+                        }
+                        Event::Broken(fault) => next = Next::Failed(fault.to_string()),
+                        Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
+                    }
+                }
+                server.is_in_frame()
+            }
+        };
+        let began = self.unfinished_since.unwrap_or_else(Instant::now);
+        self.unfinished_since = is_unfinished.then_some(began);
+        match next {
+            // The answers to earlier messages still go out.
+            Next::Failed(why) => {
+                let text = format!("{}: {why}", self.name());
+                crate::message::warn(text.as_bytes());
+                self.unfinished_since = None;
+                Next::Goes
+            }
+            next => next,
+        }
+    }
+
+    /// Frees the memory of a quiet session.
+    pub fn free_unused(&mut self) {
+        match &mut self.protocol {
+            Protocol::Syslog { reader, .. } => reader.free_unused(),
+            Protocol::Relp { server, .. } => server.free_unused(),
+        }
+    }
+
+    /// The newest message without an answer.
+    pub fn newest_unanswered(&self) -> Option<Ticket> {
+        match &self.protocol {
+            Protocol::Relp { unanswered, .. } => unanswered.back().map(|(_, ticket)| *ticket),
+            Protocol::Syslog { .. } => None,
+        }
+    }
+
+    /// Answers messages from the oldest on, as long as `is_durable`.
+    pub fn answer(&mut self, is_durable: impl Fn(Ticket) -> bool) {
+        let Protocol::Relp { server, unanswered } = &mut self.protocol else { return };
+        let count = unanswered.iter().take_while(|(_, ticket)| is_durable(*ticket)).count();
+        if let Some((txnr, _)) = unanswered.drain(..count).next_back() {
+            server.acknowledge(txnr);
+        }
+    }
+
+    /// Writes answers as far as the client takes them, and ends a session that is over.
+    pub fn write(&mut self) -> Next {
+        let name = self.name();
+        let Protocol::Relp { server, .. } = &mut self.protocol else { return Next::Goes };
+        while !server.output().is_empty() {
+            match self.stream.write(server.output()) {
+                Ok(len) => server.written(len),
+                Err(error) if is_for_later(&error) => return Next::Goes,
+                Err(error) => return Next::Failed(format!("unable to answer {name}: {error}")),
+            }
+        }
+        if server.is_over() && self.lingers_until.is_none() {
+            self.lingers_until = Some(Instant::now() + LINGER);
+            self.unfinished_since = None;
+            let _ = self.stream.shutdown();
+        }
+        Next::Goes
+    }
+
+    /// Ends a session that waited too long.
+    pub fn check_time(&self, now: Instant) -> Next {
+        if self.lingers_until.is_some_and(|until| now >= until) {
+            return Next::Over;
+        }
+        match self.unfinished_since {
+            Some(since) if now >= since + FRAME_TIMEOUT => Next::Failed(format!(
+                "{} began a message and did not end it within {} s",
+                self.name(),
+                FRAME_TIMEOUT.as_secs()
+            )),
+            Some(_) | None => Next::Goes,
+        }
+    }
+
+    /// The client, in messages.
+    pub fn name(&self) -> String {
+        match &self.address {
+            Some(address) => format!("client {}", String::from_utf8_lossy(address)),
+            None => "a client of the unix socket".to_owned(),
+        }
+    }
+
+    /// The client closed: what it had begun to send over plain syslog is a message too.
+    fn end_input(&mut self, to: &mut impl Messages) -> Next {
+        if let Protocol::Syslog { reader, piece } = &mut self.protocol {
+            reader.end_input();
+            take_frames(reader, piece, to, self.address.as_deref());
+        }
+        Next::Over
+    }
+}
+
+/// Takes whole messages, and pieces of long ones. An empty line between messages is no message.
+fn take_frames(
+    reader: &mut FrameReader,
+    piece: &mut Option<Ticket>,
+    to: &mut impl Messages,
+    address: Option<&[u8]>,
+) {
+    while let Some(frame) = reader.next_frame() {
+        let continued = piece.take().filter(|_| frame.piece > 0);
+        if !frame.bytes.is_empty() {
+            let ticket = to.take(address, frame.bytes, continued);
+            *piece = (frame.ending == Ending::Continues).then_some(ticket);
+        }
+    }
+}
+
+fn is_for_later(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+impl Stream {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(space),
+            Stream::Unix(stream) => stream.read(space),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Where lines go: standard output, the log directories of a script, or directories made as they are needed.
+
+use super::branch::{self, Branch};
+use super::line::{self, By, OTHER, Origin};
+use super::options::Options;
+use super::outlet::Outlet;
+use crate::message;
+use ::logdir::disk::Dir;
+use ::logdir::failure::{Failure, What};
+use ::logdir::wake::Wake;
+use ::logdir::write::Closed;
+use script::Action;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Script of directories that are made as they are needed, if the user gives none.
+const SCRIPT_DEFAULT: [&str; 3] = ["t", "s1000000", "n10"];
+/// Mode of the root.
+const ROOT_MODE: u32 = 0o700;
+/// Setting of a script that makes the missing part of a path.
+const MAKES_PARENTS: &str = "m";
+/// After a directory could not be opened, its messages go elsewhere for so long.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// A line in a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    branch: usize,
+    number: u64,
+}
+
+/// All places for lines.
+#[derive(Debug)]
+pub enum Store {
+    /// Standard output.
+    Stdout(Outlet),
+    /// The actions of a script.
+    Script(Box<Branch>, Dir),
+    /// A directory for each key.
+    Into(Box<Directories>),
+}
+
+/// Directories below a root.
+#[derive(Debug)]
+pub struct Directories {
+    start: Dir,
+    root: PathBuf,
+    by: By,
+    trusts_host: bool,
+    script: Vec<OsString>,
+    count_max: usize,
+    branches: Vec<Branch>,
+    /// Branch of each directory.
+    numbers: HashMap<String, usize>,
+    /// Directories that cannot be opened, and when to try again. At most `count_max`.
+    refused: HashMap<String, Instant>,
+    has_told_limit: bool,
+    wake: Wake,
+}
+
+impl Store {
+    /// Opens what can be opened before the first message.
+    ///
+    /// # Errors
+    /// A text that says what could not be done, to which file, and why.
+    pub fn open(options: &Options, wake: &Wake) -> Result<Store, String> {
+        let words = |failure: Failure| String::from_utf8_lossy(&failure.text("")).into_owned();
+        let start =
+            Dir::start().map_err(|errno| words(Failure::new(What::StartDirectory, "", errno)))?;
+        if let Some(root) = &options.into {
+            let directories = Directories::open(start, root.clone(), options, wake)?;
+            return Ok(Store::Into(Box::new(directories)));
+        }
+        if options.script.is_empty() {
+            return Ok(Store::Stdout(Outlet::new()));
+        }
+        let branch = Branch::open(&start, options.script.clone(), wake)?;
+        Ok(Store::Script(Box::new(branch), start))
+    }
+
+    /// True if a message that was taken can be answered when it is on disk.
+    pub fn keeps(&self) -> bool {
+        !matches!(self, Store::Stdout(_))
+    }
+
+    /// True if a further message may come. A message of a full directory waits, and those after it.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Store::Stdout(outlet) => outlet.has_room(),
+            Store::Script(branch, _) => branch.has_room(),
+            Store::Into(directories) => directories.branches.iter().all(Branch::has_room),
+        }
+    }
+
+    /// Takes a line that was made of this message.
+    pub fn put(&mut self, origin: &Origin<'_>, message: &[u8], line: &[u8]) -> Ticket {
+        match self {
+            Store::Stdout(outlet) => {
+                outlet.put(line);
+                Ticket { branch: 0, number: 0 }
+            }
+            Store::Script(branch, _) => Ticket { branch: 0, number: branch.put(line) },
+            Store::Into(directories) => {
+                let name =
+                    line::directory(directories.by, origin, message, directories.trusts_host);
+                let branch = directories.number_of(name);
+                Ticket { branch, number: directories.branches[branch].put(line) }
+            }
+        }
+    }
+
+    /// Takes a line that belongs after another line of the same message.
+    pub fn put_after(&mut self, before: Ticket, line: &[u8]) -> Ticket {
+        match self.branches_mut().get_mut(before.branch) {
+            Some(branch) => Ticket { branch: before.branch, number: branch.put(line) },
+            None => {
+                if let Store::Stdout(outlet) = self {
+                    outlet.put(line);
+                }
+                before
+            }
+        }
+    }
+
+    /// Asks that a line gets on disk soon.
+    pub fn require(&mut self, ticket: Ticket) {
+        if let Some(branch) = self.branches_mut().get_mut(ticket.branch) {
+            branch.require(ticket.number);
+        }
+    }
+
+    /// True if a line is on disk, contents and names.
+    pub fn is_durable(&self, ticket: Ticket) -> bool {
+        let branch = self.branches().get(ticket.branch);
+        branch.is_some_and(|branch| branch.durable() >= ticket.number)
+    }
+
+    /// Writes as far as possible without waiting.
+    pub fn advance(&mut self) {
+        match self {
+            Store::Stdout(outlet) => outlet.advance(),
+            Store::Script(..) | Store::Into(_) => {
+                self.branches_mut().iter_mut().for_each(Branch::advance);
+            }
+        }
+    }
+
+    /// True if a failed fsync keeps lines from ever being known to be on disk.
+    pub fn has_lost(&self) -> bool {
+        self.branches().iter().any(Branch::has_lost)
+    }
+
+    /// After a failed fsync: closes the directories and opens them again. Nobody may wait for a ticket.
+    pub fn reopen_lost(&mut self, wake: &Wake) {
+        let (branches, start): (&mut [Branch], &Dir) = match self {
+            Store::Stdout(_) => return,
+            Store::Script(branch, start) => (std::slice::from_mut(&mut **branch), start),
+            Store::Into(directories) => (&mut directories.branches, &directories.start),
+        };
+        for branch in branches.iter_mut().filter(|branch| branch.has_lost()) {
+            branch.reopen(start, wake);
+        }
+    }
+
+    /// True if lines cannot be written now.
+    pub fn is_in_trouble(&self) -> bool {
+        match self {
+            Store::Stdout(outlet) => outlet.is_broken(),
+            Store::Script(..) | Store::Into(_) => self.branches().iter().any(Branch::is_in_trouble),
+        }
+    }
+
+    /// True if nobody reads standard output any more.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Store::Stdout(outlet) if outlet.is_broken())
+    }
+
+    /// Time of the next retry or timer.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.branches().iter().filter_map(Branch::deadline).min()
+    }
+
+    /// Standard output, while lines wait for its reader.
+    pub fn stuck_fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Store::Stdout(outlet) => outlet.stuck_fd(),
+            Store::Script(..) | Store::Into(_) => None,
+        }
+    }
+
+    /// Ends every current.
+    pub fn rotate(&mut self) {
+        self.branches_mut().iter_mut().for_each(Branch::rotate);
+    }
+
+    /// Prints the state of every directory.
+    pub fn report(&mut self) {
+        self.branches_mut().iter_mut().for_each(Branch::report);
+    }
+
+    /// Number of open directories.
+    pub fn directory_count(&self) -> usize {
+        self.branches().len()
+    }
+
+    /// Continues closing. The result after everything is closed.
+    pub fn close(&mut self) -> Option<Closed> {
+        if let Store::Stdout(outlet) = self {
+            outlet.advance();
+            let is_over = outlet.is_empty() || outlet.is_broken();
+            return is_over.then_some(Closed::Clean);
+        }
+        let closed: Vec<Option<Closed>> =
+            self.branches_mut().iter_mut().map(Branch::close).collect();
+        match closed.contains(&None) {
+            true => None,
+            false if closed.contains(&Some(Closed::Unsynced)) => Some(Closed::Unsynced),
+            false => Some(Closed::Clean),
+        }
+    }
+
+    /// Exits at once: reports lines that are lost.
+    pub fn give_up(&mut self) {
+        match self {
+            Store::Stdout(outlet) => outlet.give_up(),
+            Store::Script(..) | Store::Into(_) => {
+                self.branches_mut().iter_mut().for_each(Branch::give_up);
+            }
+        }
+    }
+
+    fn branches(&self) -> &[Branch] {
+        match self {
+            Store::Stdout(_) => &[],
+            Store::Script(branch, _) => std::slice::from_ref(&**branch),
+            Store::Into(directories) => &directories.branches,
+        }
+    }
+
+    fn branches_mut(&mut self) -> &mut [Branch] {
+        match self {
+            Store::Stdout(_) => &mut [],
+            Store::Script(branch, _) => std::slice::from_mut(&mut **branch),
+            Store::Into(directories) => &mut directories.branches,
+        }
+    }
+}
+
+impl Directories {
+    fn open(start: Dir, root: PathBuf, options: &Options, wake: &Wake) -> Result<Self, String> {
+        let mut script = options.script.clone();
+        if script.is_empty() {
+            script = SCRIPT_DEFAULT.map(OsString::from).to_vec();
+        }
+        script.push(MAKES_PARENTS.into());
+        let mut directories = Directories {
+            start,
+            root,
+            by: options.by,
+            trusts_host: options.trust_host,
+            script,
+            count_max: options.max_dirs as usize,
+            branches: Vec::new(),
+            numbers: HashMap::new(),
+            refused: HashMap::new(),
+            has_told_limit: false,
+            wake: wake.clone(),
+        };
+        directories.check_script()?;
+        make_root(&directories.root)?;
+        // Where messages go that have no other place: it must be there before the first of them.
+        directories.open_one(OTHER)?;
+        Ok(directories)
+    }
+
+    /// Each directory gets the script of its own, so nothing in it may be opened twice.
+    fn check_script(&self) -> Result<(), String> {
+        let script = branch::parse(&self.script_of(OTHER))?;
+        let opens = |action: &&Action| {
+            !matches!(action, Action::Select(_) | Action::Deselect(_) | Action::SelectRest)
+        };
+        match script.actions.iter().filter(opens).count() {
+            1 => Ok(()),
+            _ => Err("with --into the script may hold settings and patterns only".to_owned()),
+        }
+    }
+
+    fn script_of(&self, name: &str) -> Vec<OsString> {
+        let mut script = self.script.clone();
+        let mut path = self.root.join(name).into_os_string();
+        if !matches!(path.as_encoded_bytes().first(), Some(b'/' | b'.')) {
+            let relative = std::mem::replace(&mut path, OsString::from("./"));
+            path.push(relative);
+        }
+        script.push(path);
+        script
+    }
+
+    /// Branch of this directory, or of the directory for others if it cannot be had.
+    fn number_of(&mut self, name: String) -> usize {
+        if let Some(&number) = self.numbers.get(&name) {
+            return number;
+        }
+        if self.numbers.len() >= self.count_max {
+            self.tell_limit(&name);
+            return self.numbers[OTHER];
+        }
+        let now = Instant::now();
+        if self.refused.get(&name).is_some_and(|&again| now < again) {
+            return self.numbers[OTHER];
+        }
+        match self.open_one(&name) {
+            Ok(number) => {
+                self.refused.remove(&name);
+                number
+            }
+            Err(why) => {
+                let text =
+                    format!("{why}; its messages go into the directory {OTHER} for a minute");
+                message::warn(text.as_bytes());
+                if self.refused.len() < self.count_max || self.refused.contains_key(&name) {
+                    self.refused.insert(name, now + OPEN_AGAIN_AFTER);
+                }
+                self.numbers[OTHER]
+            }
+        }
+    }
+
+    fn open_one(&mut self, name: &str) -> Result<usize, String> {
+        let branch = Branch::open(&self.start, self.script_of(name), &self.wake)?;
+        self.branches.push(branch);
+        self.numbers.insert(name.to_owned(), self.branches.len() - 1);
+        Ok(self.branches.len() - 1)
+    }
+
+    fn tell_limit(&mut self, name: &str) {
+        if !std::mem::replace(&mut self.has_told_limit, true) {
+            let text = format!(
+                "there are {} directories, the limit of --max-dirs: \
+                 messages of {name} and of further names go into the directory {OTHER}",
+                self.count_max
+            );
+            message::warn(text.as_bytes());
+        }
+    }
+}
+
+/// Makes the root if it is missing, for its owner only: `/var/log` may be open to others, logs are not.
+fn make_root(root: &Path) -> Result<(), String> {
+    let made = DirBuilder::new().recursive(true).mode(ROOT_MODE).create(root);
+    made.map_err(|error| format!("unable to create {}: {error}", root.display()))
+}
