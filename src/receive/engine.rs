@@ -109,6 +109,10 @@ impl Messages for Intake {
             }
         }
     }
+
+    fn require(&mut self, ticket: Ticket) {
+        self.store.require(ticket);
+    }
 }
 
 impl Engine {
@@ -381,7 +385,7 @@ impl Engine {
         }
     }
 
-    /// Answers messages that are on disk, and asks for a sync of those that are not.
+    /// Answers messages that are on disk.
     fn answer(&mut self) {
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
@@ -390,9 +394,6 @@ impl Engine {
             }
             let store = &mut self.intake.store;
             session.answer(|ticket| store.is_durable(ticket));
-            if let Some(ticket) = session.newest_unanswered() {
-                store.require(ticket);
-            }
             let mut next = session.write();
             if next == Next::Goes {
                 // Messages that were read while answers were owed.
@@ -450,8 +451,7 @@ impl Engine {
         self.empty_ring();
         self.intake.store.advance();
         let is_late = Instant::now() >= by;
-        let waits = |session: &Session| session.is_relp() && session.newest_unanswered().is_some();
-        let is_answered = !self.sessions.iter().flatten().any(waits);
+        let is_answered = !self.sessions.iter().flatten().any(Session::owes_answers);
         let is_done = is_empty && self.ring.is_empty() && is_answered;
         if !is_done && !is_late {
             return None;

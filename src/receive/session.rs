@@ -74,6 +74,9 @@ pub trait Messages {
     /// Takes a message. `continued`: the piece before, if this is a further piece of a long message.
     fn take(&mut self, address: Option<&[u8]>, message: &[u8], continued: Option<Ticket>)
     -> Ticket;
+
+    /// Asks that a line gets on disk soon.
+    fn require(&mut self, ticket: Ticket);
 }
 
 impl Session {
@@ -191,7 +194,9 @@ impl Session {
                 while let Some(event) = server.next_event() {
                     match event {
                         Event::Message { txnr, bytes } => {
-                            unanswered.push_back((txnr, to.take(address, bytes, None)));
+                            let ticket = to.take(address, bytes, None);
+                            to.require(ticket);
+                            unanswered.push_back((txnr, ticket));
                         }
                         Event::Broken(fault) => next = Next::Failed(fault.to_string()),
                         Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
@@ -222,12 +227,9 @@ impl Session {
         }
     }
 
-    /// The newest message without an answer.
-    pub fn newest_unanswered(&self) -> Option<Ticket> {
-        match &self.protocol {
-            Protocol::Relp { unanswered, .. } => unanswered.back().map(|(_, ticket)| *ticket),
-            Protocol::Syslog { .. } => None,
-        }
+    /// True if messages wait for their answers.
+    pub fn owes_answers(&self) -> bool {
+        matches!(&self.protocol, Protocol::Relp { unanswered, .. } if !unanswered.is_empty())
     }
 
     /// Answers messages from the oldest on, as long as `is_durable`.

@@ -390,3 +390,28 @@ fn a_client_that_breaks_the_protocol_is_told_and_others_go_on() {
     assert_eq!(lines(&home, "root/main"), ["user.notice: 127.0.0.1: a: 1"]);
     receiver.end();
 }
+
+#[test]
+fn messages_of_one_session_in_several_directories_are_all_answered() {
+    let home = Home::new();
+    let receiver = Receiver::start(&home, &["relp://127.0.0.1:0", "--into", "root"]);
+    let mut client = TcpStream::connect(receiver.address("relp")).expect("it listens");
+    client.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    let open = "relp_version=0\nrelp_software=test\ncommands=syslog";
+    let mut session = format!("1 open {} {open}\n", open.len());
+    for number in 2..12 {
+        let program = if number % 2 == 0 { "even" } else { "odd" };
+        let message = format!("<13>{program}: {number}");
+        session += &format!("{number} syslog {} {message}\n", message.len());
+    }
+    session += "12 close 0\n";
+    client.write_all(session.as_bytes()).expect("a reader");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an orderly end");
+    for number in 2..12 {
+        let expected = format!("{number} rsp 6 200 OK");
+        assert!(text(&answer).contains(&expected), "{}", text(&answer));
+    }
+    assert_eq!((lines(&home, "root/even").len(), lines(&home, "root/odd").len()), (5, 5));
+    receiver.end();
+}
