@@ -33,6 +33,7 @@ use clap::Parser;
 use dead::DeadLetters;
 use engine::{Engine, Progress};
 use link::Link;
+use message::Form;
 use nix::sys::signal::Signal;
 use options::Options;
 use pace::Pace;
@@ -50,6 +51,8 @@ use window::{Bounds, Window};
 const WINDOW_LEN_MAX: usize = 8 * 1024 * 1024;
 /// Messages of a transport without answers that are held at most.
 const WINDOW_COUNT_MAX: usize = 100_000;
+/// Records of OTLP that are held at most: what is in a request, and those for the next.
+const RECORDS_MAX: usize = 2 * transport::BATCH_MAX;
 
 /// Exit code of `--once` where there was nothing to send.
 const EXIT_NOTHING: u8 = 1;
@@ -111,13 +114,19 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let operands = sources.into_iter().map(OsString::from).collect();
     let sources = Sources::open(operands, &start, &state.cursor()).map_err(words)?;
     let is_acknowledged = targets.iter().all(Target::is_acknowledged);
-    let count_max = if is_acknowledged { options.window * 2 } else { WINDOW_COUNT_MAX };
+    let form = options::form(&targets);
+    let count_max = match form {
+        Form::Record => RECORDS_MAX,
+        Form::Syslog if is_acknowledged => options.window * 2,
+        Form::Syslog => WINDOW_COUNT_MAX,
+    };
     for target in &targets {
         messages::info(&format!("sending to {target}; {}", target.guarantee()));
     }
     Ok(Engine {
         sources,
-        writer: message::Writer::new(options, host(options)).map_err(|bad| bad.to_string())?,
+        writer: message::Writer::new(options, form, host(options))
+            .map_err(|bad| bad.to_string())?,
         window: Window::new(Bounds { count_max, len_max: WINDOW_LEN_MAX }),
         link: Link::new(targets, options.window, options.retry, tls, &wake),
         dead: DeadLetters::new(&state.dead(), &wake),

@@ -248,6 +248,7 @@ impl Engine {
                     self.status.silent_since = None;
                 }
                 Outcome::Refused(id, why) => self.refuse(id, why),
+                Outcome::Rejected(count, why) => self.note_rejected(count, &why),
                 Outcome::Unsendable(id, why) => {
                     if self.window.give_up(id) {
                         self.give_up(id, why);
@@ -261,6 +262,15 @@ impl Engine {
         if let Some(change) = change {
             self.take_change(change);
         }
+    }
+
+    /// The receiver does not say which ones, so none can be kept.
+    fn note_rejected(&mut self, count: u64, why: &str) {
+        self.status.dead += count;
+        let text = format!(
+            "the receiver rejects {count} records of a request and does not say which: {why}"
+        );
+        message::warn(text.as_bytes());
     }
 
     /// A refused message is sent by itself on a new connection, as is what follows one that was given up: its
@@ -299,6 +309,7 @@ impl Engine {
                 message::info(&format!("connected to {target}"));
                 self.status.failure = None;
             }
+            Change::Renewed => self.window.rewind(),
             Change::Lost { target, why, was_open, wait } => {
                 self.begin_anew();
                 let waiting = self.window.count();

@@ -1,7 +1,7 @@
 //! What a command line will do, in words, without sending anything.
 
-use super::message::{Line, Writer};
-use super::options::Options;
+use super::message::{Form, Line, Writer};
+use super::options::{self, Options};
 use super::target::Target;
 use ::logdir::clock;
 use std::fmt::Write;
@@ -25,8 +25,23 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         None => say(format_args!("state: none named; --state DIR is needed to send")),
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
-    say(format_args!("messages: at most {} bytes, longer lines in parts", options.max_message));
-    say(format_args!("without an answer: at most {} messages", options.window));
+    match options::form(targets) {
+        Form::Syslog => {
+            say(format_args!(
+                "messages: at most {} bytes, longer lines in parts",
+                options.max_message
+            ));
+            say(format_args!("without an answer: at most {} messages", options.window));
+        }
+        Form::Record => say(format_args!(
+            "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
+        )),
+    }
+    if targets.iter().any(Target::needs_tls) {
+        for line in certificates(options) {
+            say(format_args!("{line}"));
+        }
+    }
     let (min, max) = (options.retry.min.as_secs_f32(), options.retry.max.as_secs_f32());
     say(format_args!("tries again after {min} s, doubled up to {max} s, at random below that"));
     match options.rate {
@@ -43,7 +58,8 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         id: b"the-id-of-the-line",
         text: b"a line of the log",
     };
-    let writer = Writer::new(options, host.to_vec()).map_err(|bad| bad.to_string());
+    let writer =
+        Writer::new(options, options::form(targets), host.to_vec()).map_err(|bad| bad.to_string());
     let messages =
         writer.and_then(|writer| writer.messages(&sample).map_err(|no_room| no_room.to_string()));
     match messages {
@@ -55,4 +71,23 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         Err(why) => say(format_args!("no message can be sent: {why}")),
     }
     text
+}
+
+/// Whom TLS trusts, and how this machine shows itself.
+fn certificates(options: &Options) -> Vec<String> {
+    let issuers = match &options.ca {
+        Some(file) => format!("trusts issuers: those of {}", file.display()),
+        None if options.pin.is_empty() => "trusts issuers: those of this machine".to_owned(),
+        None => "trusts issuers: none, the fingerprint decides".to_owned(),
+    };
+    let name = match &options.name {
+        _ if options.ca.is_none() && !options.pin.is_empty() => "any".to_owned(),
+        Some(name) => name.clone(),
+        None => "the host of the URL".to_owned(),
+    };
+    let own = match &options.cert {
+        Some(file) => format!("shows a server that asks: {}", file.display()),
+        None => "shows a server that asks: no certificate".to_owned(),
+    };
+    vec![issuers, format!("name of the server: {name}"), own]
 }

@@ -32,6 +32,8 @@ pub enum Change {
         /// The receiver.
         target: String,
     },
+    /// An idle connection has ended; the next one is made, and messages on their way are sent again.
+    Renewed,
     /// The connection could not be made, or is over.
     Lost {
         /// The receiver.
@@ -58,6 +60,8 @@ pub struct Link {
     is_open: bool,
     /// Whether the connection at hand took a message.
     has_delivered: bool,
+    /// Whether the next connection only replaces an idle one.
+    is_renewal: bool,
     /// Certificates, if a target needs them.
     tls: Option<tls::Client>,
     wake: Wake,
@@ -81,6 +85,7 @@ impl Link {
             state: State::Waiting { until: Instant::now() },
             is_open: false,
             has_delivered: false,
+            is_renewal: false,
             tls,
             wake: wake.clone(),
         }
@@ -225,6 +230,9 @@ impl Link {
         let opened = outcomes.iter().position(|outcome| *outcome == Outcome::Opened)?;
         outcomes.remove(opened);
         self.is_open = true;
+        if std::mem::take(&mut self.is_renewal) {
+            return None;
+        }
         Some(Change::Opened { target: self.target().to_string() })
     }
 
@@ -241,6 +249,12 @@ impl Link {
     /// The next receiver is tried at once, unless all of them have failed. After one that worked the first is
     /// tried again.
     fn fail(&mut self, broken: Broken) -> Change {
+        self.is_renewal = broken.is_idle;
+        if broken.is_idle {
+            self.is_open = false;
+            self.state = State::Waiting { until: Instant::now() };
+            return Change::Renewed;
+        }
         let target = self.target().to_string();
         let was_open = std::mem::take(&mut self.is_open);
         self.failures += 1;

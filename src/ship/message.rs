@@ -1,5 +1,5 @@
 //! A line as messages of RFC 5424: facility and severity, time, host, program, and structured data by which
-//! a receiver finds the line again.
+//! a receiver finds the line again; or as a record of OTLP with the same facts.
 
 use super::options::{Options, SeverityRule};
 use ::logdir::label::Label;
@@ -26,9 +26,19 @@ pub struct Line<'a> {
     pub text: &'a [u8],
 }
 
+/// What lines become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Messages of RFC 5424.
+    Syslog,
+    /// Records of OTLP: the resource, a tab, the record, both JSON.
+    Record,
+}
+
 /// Settings shared by all messages.
 #[derive(Debug)]
 pub struct Writer {
+    form: Form,
     pri: Pri,
     rules: Vec<(Expression, Severity)>,
     takes_prefix: bool,
@@ -43,11 +53,12 @@ impl Writer {
     ///
     /// # Errors
     /// An expression of `--pri-match` cannot be compiled.
-    pub fn new(options: &Options, host: Vec<u8>) -> Result<Writer, BadExpression> {
+    pub fn new(options: &Options, form: Form, host: Vec<u8>) -> Result<Writer, BadExpression> {
         let rule = |rule: &SeverityRule| {
             Ok((Expression::regex(rule.expression.as_bytes())?, rule.severity))
         };
         Ok(Writer {
+            form,
             pri: options.pri,
             rules: options.pri_match.iter().map(rule).collect::<Result<_, _>>()?,
             takes_prefix: options.sd_prefix,
@@ -63,6 +74,50 @@ impl Writer {
     /// # Errors
     /// The bound leaves no room for text beside this header.
     pub fn messages(&self, line: &Line<'_>) -> Result<Vec<Vec<u8>>, NoRoom> {
+        match self.form {
+            Form::Syslog => self.syslog(line),
+            #[cfg(feature = "http")]
+            Form::Record => Ok(vec![self.record(line)]),
+            #[cfg(not(feature = "http"))]
+            Form::Record => unreachable!("no URL takes records"),
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn record(&self, line: &Line<'_>) -> Vec<u8> {
+        use wire::otlp::{Record, Value, append_record, append_resource};
+        let (severity, text) = self.severity(line.text);
+        let service = self.app.as_deref().unwrap_or(line.service);
+        let resource = [
+            ("host.name", Value::from_bytes(&self.host)),
+            ("service.name", Value::from_bytes(service)),
+        ];
+        let label = line.label.format();
+        let attributes = [
+            ("multilog.dir", Value::from_bytes(line.source)),
+            ("multilog.label", Value::from_bytes(&label)),
+            ("multilog.cursor", Value::from_bytes(line.id)),
+        ];
+        let has_attributes = self.sd_id.is_some();
+        let unix_time = |label: Label| {
+            let (secs, nanos) = label.to_unix();
+            Some(UnixTime { secs, nanos })
+        };
+        let record = Record {
+            time: unix_time(line.label),
+            observed_time: unix_time(::logdir::clock::now()),
+            severity: Some(severity),
+            body: Value::from_bytes(text),
+            attributes: if has_attributes { &attributes } else { &[] },
+        };
+        let mut message = Vec::with_capacity(text.len() + 512);
+        append_resource(&resource, &mut message);
+        message.push(b'\t');
+        append_record(&record, &mut message);
+        message
+    }
+
+    fn syslog(&self, line: &Line<'_>) -> Result<Vec<Vec<u8>>, NoRoom> {
         let (severity, text) = self.severity(line.text);
         let label = line.label.format();
         let params = [("dir", line.source), ("label", &label[..]), ("cursor", line.id)];

@@ -1,6 +1,7 @@
 //! The command line of `logship`: one description for parsing, help and errors.
 
 use super::backoff::Retry;
+use super::message::Form;
 use super::target::{self, Target};
 use crate::tls::{self, ClientFiles, Pin};
 use clap::Parser;
@@ -97,8 +98,8 @@ pub struct Options {
 
 const AFTER_HELP: &str = "\
 URLs: relp://HOST:PORT, relps://HOST:PORT, tcp://HOST[:514][?framing=lf][&rewind=1s],
-tls://HOST[:6514], udp://HOST[:514], unix:/PATH, exec:COMMAND. Several are tried
-in order.
+tls://HOST[:6514], otlp://HOST[:4318][/PATH], otlps://HOST[:4318][/PATH],
+udp://HOST[:514], unix:/PATH, exec:COMMAND. Several are tried in order.
 Signals: TERM sends the window and exits, ALRM tries now, HUP reads certificates
 and connects again, USR1 prints the status.";
 
@@ -125,10 +126,24 @@ impl Options {
         if targets.is_empty() {
             return Err("no receiver is named; a URL such as relp://HOST:PORT is needed".to_owned());
         }
+        let first_takes_records = targets[0].takes_records();
+        if targets.iter().any(|target| target.takes_records() != first_takes_records) {
+            return Err(
+                "OTLP and syslog URLs cannot be mixed: a line is made for one of them".to_owned()
+            );
+        }
         if sources.is_empty() {
             return Err("no log directory and no file is named".to_owned());
         }
         Ok((targets, sources.into_iter().cloned().collect()))
+    }
+}
+
+/// What lines become for these receivers.
+pub fn form(targets: &[Target]) -> Form {
+    match targets.iter().any(Target::takes_records) {
+        true => Form::Record,
+        false => Form::Syslog,
     }
 }
 
@@ -148,7 +163,8 @@ impl Options {
         let needs_tls = targets.iter().any(Target::needs_tls);
         if !needs_tls && files != ClientFiles::default() {
             return Err(
-                "certificates are named, but no URL uses them; tls:// and relps:// do".to_owned()
+                "certificates are named, but no URL uses them; relps://, tls:// and otlps:// do"
+                    .to_owned(),
             );
         }
         needs_tls.then(|| tls::Client::open(files)).transpose()

@@ -7,6 +7,9 @@ use std::time::Duration;
 const SYSLOG_PORT: u16 = 514;
 /// The port of syslog over TLS (RFC 5425).
 const SYSLOG_TLS_PORT: u16 = 6514;
+/// The port and the path of OTLP over HTTP.
+const OTLP_PORT: u16 = 4318;
+const OTLP_PATH: &str = "/v1/logs";
 /// The longest time that `rewind` covers: the lines of that time are held in memory.
 const REWIND_MAX: Duration = Duration::from_secs(60);
 
@@ -17,6 +20,8 @@ pub enum Target {
     Relp(Address, Security),
     /// Syslog over TCP.
     Tcp(Address, Security, Stream),
+    /// OTLP over HTTP, to this path: the server answers for each request.
+    Otlp(Address, Security, String),
     /// Syslog over UDP.
     Udp(Address),
     /// Syslog to a local datagram socket.
@@ -108,6 +113,9 @@ impl Target {
                 "none beyond the kernel of the peer, but after a broken connection the lines of the last \
                  moments are sent again, so some arrive twice"
             }
+            Target::Otlp(..) => {
+                "at least once: a line counts as delivered when the server has answered 2xx"
+            }
             Target::Udp(_) => "none: UDP drops datagrams and says nothing",
             Target::Unix(_) => "none beyond the socket: the receiver answers for nothing",
             Target::Exec(_) => {
@@ -116,10 +124,17 @@ impl Target {
         }
     }
 
+    /// Whether it takes records of OTLP instead of syslog messages.
+    pub fn takes_records(&self) -> bool {
+        matches!(self, Target::Otlp(..))
+    }
+
     /// Whether certificates are needed to send to it.
     pub fn needs_tls(&self) -> bool {
         match self {
-            Target::Relp(_, security) | Target::Tcp(_, security, _) => *security == Security::Tls,
+            Target::Relp(_, security)
+            | Target::Tcp(_, security, _)
+            | Target::Otlp(_, security, _) => *security == Security::Tls,
             Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
         }
     }
@@ -127,7 +142,7 @@ impl Target {
     /// Whether a line counts as delivered only when the receiver has answered for it.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            Target::Relp(..) | Target::Exec(_) => true,
+            Target::Relp(..) | Target::Otlp(..) | Target::Exec(_) => true,
             Target::Tcp(..) | Target::Udp(_) | Target::Unix(_) => false,
         }
     }
@@ -140,6 +155,8 @@ impl fmt::Display for Target {
             Target::Relp(address, Security::Tls) => write!(f, "relps://{address}"),
             Target::Tcp(address, Security::Plain, _) => write!(f, "tcp://{address}"),
             Target::Tcp(address, Security::Tls, _) => write!(f, "tls://{address}"),
+            Target::Otlp(address, Security::Plain, path) => write!(f, "otlp://{address}{path}"),
+            Target::Otlp(address, Security::Tls, path) => write!(f, "otlps://{address}{path}"),
             Target::Udp(address) => write!(f, "udp://{address}"),
             Target::Unix(path) => write!(f, "unix:{path}"),
             Target::Exec(command) => write!(f, "exec:{command}"),
@@ -175,9 +192,13 @@ fn parse(url: &str) -> Result<Target, String> {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
     };
-    let place = place.strip_suffix('/').unwrap_or(place);
     let options = Options::parse(query)?;
     let security = |with_tls| if scheme == with_tls { Security::Tls } else { Security::Plain };
+    if matches!(scheme, "otlp" | "otlps") {
+        options.none(scheme)?;
+        return otlp(place, security("otlps"));
+    }
+    let place = place.strip_suffix('/').unwrap_or(place);
     match scheme {
         "relp" | "relps" => {
             options.none(scheme)?;
@@ -189,8 +210,27 @@ fn parse(url: &str) -> Result<Target, String> {
         }
         "udp" => options.none("udp").and(Ok(Target::Udp(address(place, Some(SYSLOG_PORT))?))),
         other => Err(format!(
-            "scheme {other} is not known; relp, relps, tcp, tls, udp, unix: and exec: are"
+            "scheme {other} is not known; relp, relps, tcp, tls, udp, otlp, otlps, unix: and exec: are"
         )),
+    }
+}
+
+fn otlp(place: &str, security: Security) -> Result<Target, String> {
+    if !cfg!(feature = "http") {
+        return Err(
+            "this program was built without HTTP (the feature http of the package)".to_owned()
+        );
+    }
+    let (place, path) = match place.find('/') {
+        Some(pos) if place[pos..].len() > 1 => place.split_at(pos),
+        Some(pos) => (&place[..pos], OTLP_PATH),
+        None => (place, OTLP_PATH),
+    };
+    let is_plain =
+        path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte));
+    match is_plain {
+        true => Ok(Target::Otlp(address(place, Some(OTLP_PORT))?, security, path.to_owned())),
+        false => Err(format!("{path} is not a path of a URL")),
     }
 }
 
@@ -323,6 +363,19 @@ mod tests {
         check("exec:cat >&2", Ok(Target::Exec("cat >&2".to_owned())));
     }
 
+    #[cfg(feature = "http")]
+    #[test]
+    fn urls_of_otlp_have_a_path() {
+        let otlp = |host, port, security, path: &str| {
+            Ok(Target::Otlp(at(host, port), security, path.to_owned()))
+        };
+        check("otlp://h", otlp("h", 4318, Security::Plain, "/v1/logs"));
+        check("otlps://h:443/otlp/v1/logs", otlp("h", 443, Security::Tls, "/otlp/v1/logs"));
+        check("otlp://[::1]/", otlp("::1", 4318, Security::Plain, "/v1/logs"));
+        check("otlp://h/a b", Err("/a b is not a path of a URL"));
+        check("otlp://h?rewind=1s", Err("otlp takes no framing and no rewind"));
+    }
+
     #[test]
     fn what_is_wrong_with_a_url_is_said() {
         let no_port =
@@ -336,7 +389,7 @@ mod tests {
         check("tcp://h?rewind=5m", Err("rewind is at most 60s"));
         check("tcp://h?rewind=x", Err("x is not a time; 500ms, 2s, 5m, 1h are"));
         check("tcp://h?a=1", Err("option a is not known; framing and rewind are"));
-        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, unix: and exec: are";
+        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, otlp, otlps, unix: and exec: are";
         check("gopher://h", Err(schemes));
         check("unix:dev/log", Err("the path of a socket begins with /"));
         check("exec: ", Err("exec: needs a command"));

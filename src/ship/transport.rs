@@ -7,6 +7,10 @@ mod channel;
 pub mod connect;
 mod datagram;
 mod exec;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod otlp;
 mod relp;
 mod stream;
 
@@ -20,6 +24,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that wait in a transport to be written before it takes no more messages.
 const OUTPUT_LEN_MAX: usize = 256 * 1024;
+/// Records in a request of OTLP, at most.
+pub const BATCH_MAX: usize = 1000;
 /// Descriptors of one connection.
 pub const FDS_MAX: usize = 2;
 
@@ -34,6 +40,9 @@ pub enum Outcome {
     Refused(u64, String),
     /// No connection can carry this message, and why.
     Unsendable(u64, String),
+    /// The receiver has thrown away so many of the messages it answered for, and does not say which.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only OTLP does so"))]
+    Rejected(u64, String),
 }
 
 /// Why a connection is over.
@@ -43,12 +52,14 @@ pub struct Broken {
     pub why: String,
     /// The shortest time to the next try that the peer asked for.
     pub retry_after: Option<Duration>,
+    /// The peer ended an idle connection, as its protocol allows: the next one is no news.
+    pub is_idle: bool,
 }
 
 impl Broken {
     /// A connection that ended for this reason.
     pub fn new(why: impl Into<String>) -> Broken {
-        Broken { why: why.into(), retry_after: None }
+        Broken { why: why.into(), retry_after: None, is_idle: false }
     }
 }
 
@@ -87,6 +98,11 @@ pub fn over(
         (Target::Tcp(address, _, stream), Connection::Tcp(socket)) => {
             let channel = Channel::new(socket, address, tls)?;
             Ok(Box::new(stream::Stream::new(channel, *stream)))
+        }
+        #[cfg(feature = "http")]
+        (Target::Otlp(address, _, path), Connection::Tcp(socket)) => {
+            let channel = Channel::new(socket, address, tls)?;
+            Ok(Box::new(otlp::Otlp::new(channel, address, path)))
         }
         (Target::Udp(_), Connection::Udp(socket)) => Ok(Box::new(datagram::Datagram::udp(socket)?)),
         (Target::Unix(_), Connection::Unix(socket)) => {

@@ -4,9 +4,15 @@
 #[cfg(feature = "tls")]
 mod certificates;
 mod files;
+#[cfg(feature = "http")]
+mod http_server;
+#[cfg(feature = "http")]
+mod otlp;
 mod receivers;
 mod refusals;
 mod relp_server;
+#[cfg(feature = "http")]
+mod rotel;
 mod rsyslog;
 mod running;
 #[cfg(feature = "tls")]

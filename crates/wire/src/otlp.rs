@@ -87,9 +87,23 @@ impl Request {
         if self.has_resource {
             self.body.extend_from_slice(b"]}]},");
         }
-        self.body.extend_from_slice(b"{\"resource\":{\"attributes\":");
-        append_attributes(attributes, &mut self.body);
-        self.body.extend_from_slice(b"},\"scopeLogs\":[{\"scope\":");
+        self.body.extend_from_slice(b"{\"resource\":");
+        append_resource(attributes, &mut self.body);
+        self.begin_scope();
+    }
+
+    /// As [`begin_resource`](Request::begin_resource), with what [`append_resource`] wrote.
+    pub fn begin_written_resource(&mut self, resource: &[u8]) {
+        if self.has_resource {
+            self.body.extend_from_slice(b"]}]},");
+        }
+        self.body.extend_from_slice(b"{\"resource\":");
+        self.body.extend_from_slice(resource);
+        self.begin_scope();
+    }
+
+    fn begin_scope(&mut self) {
+        self.body.extend_from_slice(b",\"scopeLogs\":[{\"scope\":");
         self.body.extend_from_slice(&self.scope);
         self.body.extend_from_slice(b",\"logRecords\":[");
         self.has_resource = true;
@@ -102,10 +116,21 @@ impl Request {
         if !self.has_resource {
             self.begin_resource(&[]);
         }
+        self.begin_record();
+        append_record(record, &mut self.body);
+    }
+
+    /// As [`push`](Request::push), with what [`append_record`] wrote. A resource has begun.
+    pub fn push_written(&mut self, record: &[u8]) {
+        assert!(self.has_resource, "a record belongs to a resource");
+        self.begin_record();
+        self.body.extend_from_slice(record);
+    }
+
+    fn begin_record(&mut self) {
         if self.has_record {
             self.body.push(b',');
         }
-        append_record(record, &mut self.body);
         self.has_record = true;
         self.record_count += 1;
     }
@@ -135,7 +160,15 @@ impl Request {
     }
 }
 
-fn append_record(record: &Record<'_>, output: &mut Vec<u8>) {
+/// Appends a resource with these attributes: JSON without newline and tab.
+pub fn append_resource(attributes: &[Attribute<'_>], output: &mut Vec<u8>) {
+    output.extend_from_slice(b"{\"attributes\":");
+    append_attributes(attributes, output);
+    output.push(b'}');
+}
+
+/// Appends a record: JSON without newline and tab.
+pub fn append_record(record: &Record<'_>, output: &mut Vec<u8>) {
     output.push(b'{');
     if let Some(time) = record.time {
         append_time("timeUnixNano", time, output);

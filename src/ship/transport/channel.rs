@@ -121,6 +121,12 @@ impl Channel {
         Ok(self.confirmed_total)
     }
 
+    /// Whether bytes of the protocol can be written: at once, or when both sides have agreed on TLS.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only OTLP does so"))]
+    pub fn is_agreed(&self) -> bool {
+        self.tls.is_none() || self.agreed.is_some()
+    }
+
     /// Whether the receiver has let us in, as far as can be known without an answer of the protocol.
     pub fn is_accepted(&self) -> bool {
         match (&self.tls, self.agreed) {

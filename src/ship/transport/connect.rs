@@ -70,7 +70,7 @@ impl Attempt {
 fn connect(target: &Target) -> Result<Connection, String> {
     let words = |error: io::Error| super::reason(&error);
     match target {
-        Target::Relp(address, _) | Target::Tcp(address, ..) => {
+        Target::Relp(address, _) | Target::Tcp(address, ..) | Target::Otlp(address, ..) => {
             first(address, |at| TcpStream::connect_timeout(&at, CONNECT_TIMEOUT))
                 .map(Connection::Tcp)
         }
