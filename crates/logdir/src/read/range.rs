@@ -266,7 +266,7 @@ fn bisect(
     Ok(before)
 }
 
-/// Bytes of lines from a moment on, and the moment from which they are known.
+/// Bytes written since a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
     /// Bytes, at most a kilobyte too many.

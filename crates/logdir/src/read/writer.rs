@@ -46,7 +46,7 @@ pub fn of_place(place: &Location, directory: &Directory) -> Result<Option<Writer
     }
 }
 
-/// The failure to see a writer; `None` if it was seen.
+/// Explains why a writer is unknown; `None` for every other state.
 pub fn unseen(directory: &Directory, writer: Option<Writer>) -> Option<Failure> {
     let Some(Writer::Unknown(errno)) = writer else { return None };
     let why = match errno {
