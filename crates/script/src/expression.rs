@@ -13,15 +13,16 @@ mod finder;
 pub use finder::Finder;
 
 mod fold;
+mod perl;
 
 use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
+use regex_syntax::Error as SyntaxError;
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
-use regex_syntax::{Error as SyntaxError, ParserBuilder};
 use std::cell::RefCell;
 use std::fmt;
 use std::fmt::Write;
@@ -193,17 +194,19 @@ fn parse(
     mut ignores_case: bool,
 ) -> Result<Hir, BadExpression> {
     let is_text = alphabet == Alphabet::Text;
-    let refused = |error: SyntaxError| refused(written, &error, alphabet);
-    if !is_text || !ignores_case && !fold::is_wanted(regex) {
-        let mut parser = ParserBuilder::new();
-        let parser = parser.unicode(is_text).utf8(false).case_insensitive(ignores_case);
-        return parser.build().parse(regex).map(with_ascii_words).map_err(refused);
+    let mut syntax =
+        Parser::new().parse(regex).map_err(|error| refused(written, &error.into(), alphabet))?;
+    if is_text && (ignores_case || fold::is_wanted(regex)) {
+        fold::fold(&mut syntax, &fold::Cases::new(), &mut ignores_case);
+        ignores_case = false;
     }
-    let mut syntax = Parser::new().parse(regex).map_err(|error| refused(error.into()))?;
-    fold::fold(&mut syntax, &fold::Cases::new(), &mut ignores_case);
-    let mut translator = TranslatorBuilder::new().utf8(false).build();
-    let translated = translator.translate(regex, &syntax);
-    translated.map(with_ascii_words).map_err(|error| refused(error.into()))
+    if perl::is_wanted(regex) {
+        perl::spell_out(&mut syntax, &mut { is_text });
+    }
+    let mut translator = TranslatorBuilder::new();
+    translator.unicode(is_text).utf8(false).case_insensitive(ignores_case);
+    let translated = translator.build().translate(regex, &syntax);
+    translated.map(with_ascii_words).map_err(|error| refused(written, &error.into(), alphabet))
 }
 
 fn too_large(written: &[u8]) -> BadExpression {

@@ -1,0 +1,235 @@
+//! `\w`, `\d` and `\s` of text: spells each out as a class of characters.
+//!
+//! regex-syntax knows them too, but only together with the names of all Unicode properties: 80 KiB of
+//! every `multilog`, a fourth of it pointers that the loader writes at each start. The standard library
+//! knows letters and spaces; the rest is Unicode's data. A test compares all characters.
+
+use regex_syntax::ast::{
+    Ast, ClassBracketed, ClassPerl, ClassPerlKind, ClassSet, ClassSetItem, ClassSetRange,
+    ClassSetUnion, Flag, Flags, GroupKind, Literal, LiteralKind, Span,
+};
+
+/// Characters of words that are no letters: marks, digits, connecting punctuation, joiners (Unicode 16).
+#[rustfmt::skip]
+const WORD_NOT_LETTER: [(u32, u32); 252] = [
+    (0x0030, 0x0039), (0x005f, 0x005f), (0x0300, 0x0344), (0x0346, 0x0362), (0x0483, 0x0489),
+    (0x0591, 0x05af), (0x0658, 0x0658), (0x0660, 0x0669), (0x06df, 0x06e0), (0x06ea, 0x06ec),
+    (0x06f0, 0x06f9), (0x0740, 0x074a), (0x07c0, 0x07c9), (0x07eb, 0x07f3), (0x07fd, 0x07fd),
+    (0x0818, 0x0819), (0x082d, 0x082d), (0x0859, 0x085b), (0x0898, 0x089f), (0x08ca, 0x08d3),
+    (0x08e0, 0x08e1), (0x08ea, 0x08ef), (0x093c, 0x093c), (0x094d, 0x094d), (0x0951, 0x0954),
+    (0x0966, 0x096f), (0x09bc, 0x09bc), (0x09cd, 0x09cd), (0x09e6, 0x09ef), (0x09fe, 0x09fe),
+    (0x0a3c, 0x0a3c), (0x0a4d, 0x0a4d), (0x0a66, 0x0a6f), (0x0abc, 0x0abc), (0x0acd, 0x0acd),
+    (0x0ae6, 0x0aef), (0x0afd, 0x0aff), (0x0b3c, 0x0b3c), (0x0b4d, 0x0b4d), (0x0b55, 0x0b55),
+    (0x0b66, 0x0b6f), (0x0bcd, 0x0bcd), (0x0be6, 0x0bef), (0x0c3c, 0x0c3c), (0x0c4d, 0x0c4d),
+    (0x0c66, 0x0c6f), (0x0cbc, 0x0cbc), (0x0ccd, 0x0ccd), (0x0ce6, 0x0cef), (0x0d3b, 0x0d3c),
+    (0x0d4d, 0x0d4d), (0x0d66, 0x0d6f), (0x0dca, 0x0dca), (0x0de6, 0x0def), (0x0e47, 0x0e4c),
+    (0x0e4e, 0x0e4e), (0x0e50, 0x0e59), (0x0eba, 0x0eba), (0x0ec8, 0x0ecc), (0x0ece, 0x0ece),
+    (0x0ed0, 0x0ed9), (0x0f18, 0x0f19), (0x0f20, 0x0f29), (0x0f35, 0x0f35), (0x0f37, 0x0f37),
+    (0x0f39, 0x0f39), (0x0f3e, 0x0f3f), (0x0f84, 0x0f84), (0x0f86, 0x0f87), (0x0fc6, 0x0fc6),
+    (0x1037, 0x1037), (0x1039, 0x103a), (0x1040, 0x1049), (0x1090, 0x1099), (0x135d, 0x135f),
+    (0x1714, 0x1715), (0x1734, 0x1734), (0x17b4, 0x17b5), (0x17c9, 0x17d3), (0x17dd, 0x17dd),
+    (0x17e0, 0x17e9), (0x180b, 0x180d), (0x180f, 0x1819), (0x1939, 0x193b), (0x1946, 0x194f),
+    (0x19d0, 0x19d9), (0x1a60, 0x1a60), (0x1a75, 0x1a7c), (0x1a7f, 0x1a89), (0x1a90, 0x1a99),
+    (0x1ab0, 0x1abe), (0x1ac1, 0x1acb), (0x1b34, 0x1b34), (0x1b44, 0x1b44), (0x1b50, 0x1b59),
+    (0x1b6b, 0x1b73), (0x1baa, 0x1bab), (0x1bb0, 0x1bb9), (0x1be6, 0x1be6), (0x1bf2, 0x1bf3),
+    (0x1c37, 0x1c37), (0x1c40, 0x1c49), (0x1c50, 0x1c59), (0x1cd0, 0x1cd2), (0x1cd4, 0x1ce8),
+    (0x1ced, 0x1ced), (0x1cf4, 0x1cf4), (0x1cf7, 0x1cf9), (0x1dc0, 0x1dd2), (0x1df5, 0x1dff),
+    (0x200c, 0x200d), (0x203f, 0x2040), (0x2054, 0x2054), (0x20d0, 0x20f0), (0x2cef, 0x2cf1),
+    (0x2d7f, 0x2d7f), (0x302a, 0x302f), (0x3099, 0x309a), (0xa620, 0xa629), (0xa66f, 0xa672),
+    (0xa67c, 0xa67d), (0xa6f0, 0xa6f1), (0xa806, 0xa806), (0xa82c, 0xa82c), (0xa8c4, 0xa8c4),
+    (0xa8d0, 0xa8d9), (0xa8e0, 0xa8f1), (0xa900, 0xa909), (0xa92b, 0xa92d), (0xa953, 0xa953),
+    (0xa9b3, 0xa9b3), (0xa9c0, 0xa9c0), (0xa9d0, 0xa9d9), (0xa9f0, 0xa9f9), (0xaa50, 0xaa59),
+    (0xaabf, 0xaabf), (0xaac1, 0xaac1), (0xaaf6, 0xaaf6), (0xabec, 0xabed), (0xabf0, 0xabf9),
+    (0xfe00, 0xfe0f), (0xfe20, 0xfe2f), (0xfe33, 0xfe34), (0xfe4d, 0xfe4f), (0xff10, 0xff19),
+    (0xff3f, 0xff3f), (0x101fd, 0x101fd), (0x102e0, 0x102e0), (0x104a0, 0x104a9),
+    (0x10a38, 0x10a3a), (0x10a3f, 0x10a3f), (0x10ae5, 0x10ae6), (0x10d30, 0x10d39),
+    (0x10d40, 0x10d49), (0x10d6a, 0x10d6d), (0x10efd, 0x10eff), (0x10f46, 0x10f50),
+    (0x10f82, 0x10f85), (0x11046, 0x11046), (0x11066, 0x11070), (0x1107f, 0x1107f),
+    (0x110b9, 0x110ba), (0x110f0, 0x110f9), (0x11133, 0x11134), (0x11136, 0x1113f),
+    (0x11173, 0x11173), (0x111c0, 0x111c0), (0x111c9, 0x111cc), (0x111d0, 0x111d9),
+    (0x11235, 0x11236), (0x112e9, 0x112ea), (0x112f0, 0x112f9), (0x1133b, 0x1133c),
+    (0x1134d, 0x1134d), (0x11366, 0x1136c), (0x11370, 0x11374), (0x113ce, 0x113d0),
+    (0x113d2, 0x113d2), (0x113e1, 0x113e2), (0x11442, 0x11442), (0x11446, 0x11446),
+    (0x11450, 0x11459), (0x1145e, 0x1145e), (0x114c2, 0x114c3), (0x114d0, 0x114d9),
+    (0x115bf, 0x115c0), (0x1163f, 0x1163f), (0x11650, 0x11659), (0x116b6, 0x116b7),
+    (0x116c0, 0x116c9), (0x116d0, 0x116e3), (0x1172b, 0x1172b), (0x11730, 0x11739),
+    (0x11839, 0x1183a), (0x118e0, 0x118e9), (0x1193d, 0x1193e), (0x11943, 0x11943),
+    (0x11950, 0x11959), (0x119e0, 0x119e0), (0x11a33, 0x11a34), (0x11a47, 0x11a47),
+    (0x11a98, 0x11a99), (0x11bf0, 0x11bf9), (0x11c3f, 0x11c3f), (0x11c50, 0x11c59),
+    (0x11d42, 0x11d42), (0x11d44, 0x11d45), (0x11d50, 0x11d59), (0x11d97, 0x11d97),
+    (0x11da0, 0x11da9), (0x11f41, 0x11f42), (0x11f50, 0x11f5a), (0x13440, 0x13440),
+    (0x13447, 0x13455), (0x1612f, 0x16139), (0x16a60, 0x16a69), (0x16ac0, 0x16ac9),
+    (0x16af0, 0x16af4), (0x16b30, 0x16b36), (0x16b50, 0x16b59), (0x16d70, 0x16d79),
+    (0x16fe4, 0x16fe4), (0x1bc9d, 0x1bc9d), (0x1ccf0, 0x1ccf9), (0x1cf00, 0x1cf2d),
+    (0x1cf30, 0x1cf46), (0x1d165, 0x1d169), (0x1d16d, 0x1d172), (0x1d17b, 0x1d182),
+    (0x1d185, 0x1d18b), (0x1d1aa, 0x1d1ad), (0x1d242, 0x1d244), (0x1d7ce, 0x1d7ff),
+    (0x1da00, 0x1da36), (0x1da3b, 0x1da6c), (0x1da75, 0x1da75), (0x1da84, 0x1da84),
+    (0x1da9b, 0x1da9f), (0x1daa1, 0x1daaf), (0x1e130, 0x1e136), (0x1e140, 0x1e149),
+    (0x1e2ae, 0x1e2ae), (0x1e2ec, 0x1e2f9), (0x1e4ec, 0x1e4f9), (0x1e5ee, 0x1e5ef),
+    (0x1e5f1, 0x1e5fa), (0x1e8d0, 0x1e8d6), (0x1e944, 0x1e946), (0x1e948, 0x1e94a),
+    (0x1e950, 0x1e959), (0x1fbf0, 0x1fbf9), (0xe0100, 0xe01ef),
+];
+
+/// Decimal digits (Unicode 16).
+#[rustfmt::skip]
+const DIGIT: [(u32, u32); 71] = [
+    (0x0030, 0x0039), (0x0660, 0x0669), (0x06f0, 0x06f9), (0x07c0, 0x07c9), (0x0966, 0x096f),
+    (0x09e6, 0x09ef), (0x0a66, 0x0a6f), (0x0ae6, 0x0aef), (0x0b66, 0x0b6f), (0x0be6, 0x0bef),
+    (0x0c66, 0x0c6f), (0x0ce6, 0x0cef), (0x0d66, 0x0d6f), (0x0de6, 0x0def), (0x0e50, 0x0e59),
+    (0x0ed0, 0x0ed9), (0x0f20, 0x0f29), (0x1040, 0x1049), (0x1090, 0x1099), (0x17e0, 0x17e9),
+    (0x1810, 0x1819), (0x1946, 0x194f), (0x19d0, 0x19d9), (0x1a80, 0x1a89), (0x1a90, 0x1a99),
+    (0x1b50, 0x1b59), (0x1bb0, 0x1bb9), (0x1c40, 0x1c49), (0x1c50, 0x1c59), (0xa620, 0xa629),
+    (0xa8d0, 0xa8d9), (0xa900, 0xa909), (0xa9d0, 0xa9d9), (0xa9f0, 0xa9f9), (0xaa50, 0xaa59),
+    (0xabf0, 0xabf9), (0xff10, 0xff19), (0x104a0, 0x104a9), (0x10d30, 0x10d39), (0x10d40, 0x10d49),
+    (0x11066, 0x1106f), (0x110f0, 0x110f9), (0x11136, 0x1113f), (0x111d0, 0x111d9),
+    (0x112f0, 0x112f9), (0x11450, 0x11459), (0x114d0, 0x114d9), (0x11650, 0x11659),
+    (0x116c0, 0x116c9), (0x116d0, 0x116e3), (0x11730, 0x11739), (0x118e0, 0x118e9),
+    (0x11950, 0x11959), (0x11bf0, 0x11bf9), (0x11c50, 0x11c59), (0x11d50, 0x11d59),
+    (0x11da0, 0x11da9), (0x11f50, 0x11f59), (0x16130, 0x16139), (0x16a60, 0x16a69),
+    (0x16ac0, 0x16ac9), (0x16b50, 0x16b59), (0x16d70, 0x16d79), (0x1ccf0, 0x1ccf9),
+    (0x1d7ce, 0x1d7ff), (0x1e140, 0x1e149), (0x1e2f0, 0x1e2f9), (0x1e4f0, 0x1e4f9),
+    (0x1e5f1, 0x1e5fa), (0x1e950, 0x1e959), (0x1fbf0, 0x1fbf9),
+];
+
+/// True if the expression has such a class.
+pub fn is_wanted(expression: &str) -> bool {
+    // A false alarm costs a few milliseconds.
+    ["\\w", "\\W", "\\d", "\\D", "\\s", "\\S"].iter().any(|class| expression.contains(class))
+}
+
+/// Rewrites the expression in place. `is_text` says if classes mean Unicode, and afterwards if they
+/// still do: `(?-u)` changes it.
+pub fn spell_out(ast: &mut Ast, is_text: &mut bool) {
+    match ast {
+        Ast::Flags(set) => take_flag(&set.flags, is_text),
+        Ast::Group(group) => {
+            let before = *is_text;
+            if let GroupKind::NonCapturing(flags) = &group.kind {
+                take_flag(flags, is_text);
+            }
+            spell_out(&mut group.ast, is_text);
+            *is_text = before;
+        }
+        Ast::Repetition(repetition) => spell_out(&mut repetition.ast, is_text),
+        Ast::Alternation(parts) => parts.asts.iter_mut().for_each(|part| spell_out(part, is_text)),
+        Ast::Concat(parts) => parts.asts.iter_mut().for_each(|part| spell_out(part, is_text)),
+        Ast::ClassPerl(class) if *is_text => *ast = Ast::class_bracketed(bracketed(class)),
+        Ast::ClassBracketed(class) if *is_text => spell_out_set(&mut class.kind),
+        Ast::Empty(_)
+        | Ast::Literal(_)
+        | Ast::Dot(_)
+        | Ast::Assertion(_)
+        | Ast::ClassUnicode(_)
+        | Ast::ClassPerl(_)
+        | Ast::ClassBracketed(_) => {}
+    }
+}
+
+fn take_flag(flags: &Flags, is_text: &mut bool) {
+    *is_text = flags.flag_state(Flag::Unicode).unwrap_or(*is_text);
+}
+
+fn spell_out_set(set: &mut ClassSet) {
+    match set {
+        ClassSet::Item(item) => spell_out_item(item),
+        ClassSet::BinaryOp(operation) => {
+            spell_out_set(&mut operation.lhs);
+            spell_out_set(&mut operation.rhs);
+        }
+    }
+}
+
+fn spell_out_item(item: &mut ClassSetItem) {
+    match item {
+        ClassSetItem::Perl(class) => *item = ClassSetItem::Bracketed(Box::new(bracketed(class))),
+        ClassSetItem::Bracketed(class) => spell_out_set(&mut class.kind),
+        ClassSetItem::Union(union) => union.items.iter_mut().for_each(spell_out_item),
+        ClassSetItem::Empty(_)
+        | ClassSetItem::Literal(_)
+        | ClassSetItem::Range(_)
+        | ClassSetItem::Ascii(_)
+        | ClassSetItem::Unicode(_) => {}
+    }
+}
+
+fn bracketed(class: &ClassPerl) -> ClassBracketed {
+    let span = class.span;
+    let ranges = match class.kind {
+        ClassPerlKind::Digit => DIGIT.to_vec(),
+        ClassPerlKind::Space => ranges_of(char::is_whitespace),
+        ClassPerlKind::Word => [&WORD_NOT_LETTER[..], &ranges_of(char::is_alphabetic)].concat(),
+    };
+    let items = ranges.into_iter().filter_map(|range| item(span, range)).collect();
+    let kind = ClassSet::union(ClassSetUnion { span, items });
+    ClassBracketed { span, negated: class.negated, kind }
+}
+
+fn item(span: Span, (first, last): (u32, u32)) -> Option<ClassSetItem> {
+    let literal = |c| Literal { span, kind: LiteralKind::Verbatim, c };
+    let (start, end) = (char::from_u32(first)?, char::from_u32(last)?);
+    Some(ClassSetItem::Range(ClassSetRange { span, start: literal(start), end: literal(end) }))
+}
+
+/// No letter is above this character; planes 4 to 13 are empty.
+const LAST_LETTER: char = '\u{3ffff}';
+
+/// Characters with a property, neighbours as one range.
+fn ranges_of(has: impl Fn(char) -> bool) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for code in ('\0'..=LAST_LETTER).filter(|&character| has(character)).map(u32::from) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == code => *last = code,
+            Some(_) | None => ranges.push((code, code)),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex_syntax::ParserBuilder;
+    use regex_syntax::ast::parse::Parser;
+    use regex_syntax::hir::translate::TranslatorBuilder;
+    use regex_syntax::hir::{Class, Hir, HirKind};
+    use std::collections::BTreeSet;
+
+    fn ours(expression: &str) -> Hir {
+        let mut ast = Parser::new().parse(expression).unwrap();
+        spell_out(&mut ast, &mut true);
+        TranslatorBuilder::new().utf8(false).build().translate(expression, &ast).unwrap()
+    }
+
+    /// The library's classes, which it has in tests.
+    fn theirs(expression: &str) -> Hir {
+        ParserBuilder::new().utf8(false).build().parse(expression).unwrap()
+    }
+
+    fn characters(class: &Hir) -> BTreeSet<char> {
+        let HirKind::Class(Class::Unicode(class)) = class.kind() else { panic!("no class") };
+        class.iter().flat_map(|range| range.start()..=range.end()).collect()
+    }
+
+    #[test]
+    fn classes_have_the_characters_of_the_library() {
+        for expression in [r"\d", r"\D", r"\s", r"\S", r"[^\d\s]", r"[\d&&[^4-5]]", r"[\S--a]"] {
+            assert_eq!(ours(expression), theirs(expression), "{expression}");
+        }
+        // The standard library may know letters of a later Unicode version.
+        let (ours, theirs) = (characters(&ours(r"\w")), characters(&theirs(r"\w")));
+        assert!(theirs.is_subset(&ours));
+        assert!(ours.difference(&theirs).all(|character| character.is_alphabetic()));
+    }
+
+    #[test]
+    fn flags_of_bytes_are_kept() {
+        for expression in [r"(?-u)\d", r"(?-u:\w\s)\d", r"(?-u)[\w]", r"(a(?-u)\d)\d|\S"] {
+            assert_eq!(ours(expression), theirs(expression), "{expression}");
+        }
+    }
+
+    #[test]
+    fn only_classes_are_wanted() {
+        assert!(is_wanted(r"a\d") && is_wanted(r"[\W]") && !is_wanted(r"wds[[:digit:]]"));
+    }
+}
