@@ -157,6 +157,34 @@ fn every_file_that_waits_is_processed_in_its_place() {
     });
 }
 
+/// Compressing a file is a copy of its own: beside the output its lines would be there twice.
+#[test]
+fn a_waiting_file_that_is_compressed_during_its_processor_stays_once() {
+    differs("every_file_that_waits_is_processed_in_its_place", || {
+        let home = Home::new();
+        home.make_dir("d");
+        let logger = processing(&home, HANG);
+        logger.signal_and_wait(Signal::SIGTERM);
+        logger.signal(Signal::SIGTERM);
+        logger.wait().check(0, STOPPED);
+        let waiting = home.archives("d").remove(0);
+        let before = home.contents("d");
+        home.write("d/state", b"remembered\n", 0o644);
+        let slow =
+            "!tr a-z A-Z; echo new >&5; echo >started; until test -e go; do sleep 0.01; done";
+        let logger = home.spawn(&[slow, "./d"]);
+        wait_until("the processor", || home.path("d/started").exists());
+        let copy = format!("d/{waiting}.gz");
+        fs::rename(home.path("d").join(&waiting), home.path(&copy)).expect("what gzip leaves");
+        home.write("d/go", b"", 0o644);
+        logger.end().check(0, "");
+        assert_eq!(home.archives("d"), [format!("{waiting}.gz")]);
+        assert_eq!([home.read(&copy), home.read("d/current")].concat(), before);
+        assert_eq!(home.read("d/state"), b"remembered\n", "no file was processed");
+        assert!(!home.path("d/processed").exists());
+    });
+}
+
 /// They wait as often as they have to, and what is removed meanwhile is not missed.
 #[test]
 fn files_that_wait_go_on_waiting() {

@@ -285,6 +285,10 @@ impl Finishing {
         let (Some(processed), Some(unfinished)) = (&self.processed, &self.archive) else {
             return Ok(Step::Done);
         };
+        if replacing == Replacing::Rename && replace::is_taken(place, unfinished)? {
+            self.processed = None;
+            return Ok(Step::RemoveOutput);
+        }
         let next = replacing.advance(place, processed, unfinished)?;
         if next.is_none() {
             self.processed = None;

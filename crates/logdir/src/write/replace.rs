@@ -79,6 +79,13 @@ impl Replacing {
     }
 }
 
+/// True if another program removed or compressed the archive while its processor ran. Its lines are wherever
+/// that program wants them; the output would double them.
+pub fn is_taken(place: &LockedDir, unfinished: &[u8]) -> Result<bool, Failure> {
+    let found = place.dir.stat(unfinished);
+    Ok(found.map_err(|errno| place.failure(What::Stat, unfinished, errno))?.is_none())
+}
+
 /// Makes the processor's new state the input of its next run.
 pub fn keep_state(place: &LockedDir) -> Result<(), Failure> {
     let renamed = place.rename(NEWSTATE, STATE);

@@ -200,7 +200,8 @@ impl LogDir {
         begin
     }
 
-    /// Copies one block.
+    /// Copies one block. Inlined, the block would be on the stack of every rotation.
+    #[inline(never)]
     pub(super) fn write_again(&mut self) -> Result<Rotation, Failure> {
         let mut block = [0; BLOCK];
         let read = self.watch.tail.as_ref().map_or(Ok(0), |tail| tail.read(&mut block));

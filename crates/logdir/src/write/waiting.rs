@@ -89,7 +89,7 @@ fn unfinished(place: &LockedDir, after: &[u8]) -> Result<Vec<Vec<u8>>, Failure> 
     let Listing { newest_safe, unfinished: mut names } = list(place)?;
     let newest_safe = newest_safe.map(|(label, _)| label);
     names.retain(|name| archives::label_of(name) > newest_safe && name.as_slice() > after);
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 
