@@ -17,12 +17,13 @@ pub mod receive;
 pub mod ship;
 
 // Shared modules.
+mod exit_code;
 mod message;
 mod options;
 mod poll;
 mod signals;
 mod stdout;
-mod sys;
+pub mod sys;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(not(feature = "tls"))]

@@ -13,6 +13,7 @@ pub mod stamps;
 
 use crate::poll;
 use crate::signals::Signals;
+use crate::sys::memory::Memory;
 use crate::sys::{ready, startup};
 use ::logdir::wake::Wake;
 use engine::{Ended, Engine};
@@ -70,7 +71,7 @@ Signals: TERM: finish the line and exit. ALRM: rotate. USR1: print status.
 ";
 
 /// Runs the program with the process's arguments.
-pub fn run() -> ExitCode {
+pub fn run(memory: &Memory) -> ExitCode {
     message::set_program("multilog");
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     // Recognised only as the first argument and unabbreviated: `-pattern` is an action.
@@ -96,6 +97,7 @@ pub fn run() -> ExitCode {
     match open(&script) {
         Ok(engine) => {
             doubts::at_start(&script, &ignored).iter().for_each(|text| message::warn(text));
+            memory.start();
             exit(engine.run())
         }
         Err(failure) => {

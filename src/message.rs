@@ -1,7 +1,9 @@
-//! All user messages and exit codes. No other code of the programs writes user text to stderr.
+//! All user messages. No other code of the programs writes user text to stderr.
 //!
 //! Messages follow 0.76: program, severity, content. The library words its failures and events
 //! (`failure.rs` and `event.rs` of crate `logdir`); this module prints them.
+
+pub use crate::exit_code::{EXIT_FATAL, EXIT_NOTHING, EXIT_OK, EXIT_TROUBLE, EXIT_USAGE};
 
 use crate::poll::{self, Interest, Wait};
 use crate::stdout::PIPE_PIECE_MAX;
@@ -13,17 +15,6 @@ use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// Exit code: success.
-pub const EXIT_OK: u8 = 0;
-/// logdir: nothing to show.
-pub const EXIT_NOTHING: u8 = 1;
-/// logdir: unreadable or invalid data.
-pub const EXIT_TROUBLE: u8 = 2;
-/// Exit code: invalid options.
-pub const EXIT_USAGE: u8 = 100;
-/// Exit code: failed start, or given up.
-pub const EXIT_FATAL: u8 = 111;
 
 /// Message limit in bytes: a pipe with room accepts this length in one write.
 const MESSAGE_MAX: usize = PIPE_PIECE_MAX;

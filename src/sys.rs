@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod memory;
 pub mod ready;
 pub mod socket;
 pub mod startup;

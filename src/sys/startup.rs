@@ -15,6 +15,7 @@ static CLOSED: [AtomicBool; STANDARD_FDS] = [const { AtomicBool::new(false) }; S
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn record() {
+    super::memory::check_before_main();
     for (fd, closed) in (0..).zip(&CLOSED) {
         // SAFETY: F_GETFD takes no pointer and has no side effect, even on a closed descriptor.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };

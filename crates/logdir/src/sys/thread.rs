@@ -46,6 +46,25 @@ pub fn spawn(stack_len: usize, work: impl FnOnce() + Send + 'static) -> io::Resu
     Err(io::Error::from_raw_os_error(answer))
 }
 
+/// Checks that the process can map this much more memory, without using it.
+///
+/// # Errors
+/// It cannot: ENOMEM.
+pub fn find_memory(len: usize) -> io::Result<()> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses the place of the new mapping, which nothing else knows before it is
+    // unmapped again.
+    unsafe {
+        let block = libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0);
+        if block == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        libc::munmap(block, len);
+    }
+    Ok(())
+}
+
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: `spawn` made this pointer of a box and gave it away.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };
@@ -74,7 +93,7 @@ impl Drop for Thread {
 
 #[cfg(test)]
 mod tests {
-    use super::spawn;
+    use super::{find_memory, spawn};
     use std::sync::mpsc::channel;
 
     #[test]
@@ -83,6 +102,13 @@ mod tests {
         let thread = spawn(64 * 1024, move || sender.send(7).expect("a receiver")).expect("memory");
         thread.join();
         assert_eq!(receiver.try_recv(), Ok(7));
+    }
+
+    #[test]
+    fn memory_beyond_all_bounds_is_not_found() {
+        assert!(find_memory(4096).is_ok());
+        let refused = find_memory(usize::MAX / 2).expect_err("no machine has it");
+        assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
     }
 
     #[test]

@@ -25,6 +25,10 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Bytes a thread must be able to allocate: memory for a listing.
 const THREAD_MEMORY: usize = 64 * 1024;
 
+/// Bytes that must stay free beside a new thread, for the rest of the process. With less the loop works alone: a
+/// failed allocation would abort the process (`softlimit -a`).
+const MEMORY_LEFT: usize = 1024 * 1024;
+
 /// One thread may wait for a processor while the other works.
 const THREADS_MAX: usize = 2;
 
@@ -246,6 +250,7 @@ impl Worker {
         if self.wake.fd().is_none() {
             return Err(io::Error::from_raw_os_error(Errno::EMFILE as i32));
         }
+        thread::find_memory(STACK_BYTES + MEMORY_LEFT)?;
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
         self.mailbox.lock().start = Start::Awaited;

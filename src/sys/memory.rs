@@ -1,0 +1,100 @@
+//! Memory and stack of a starting logger.
+//!
+//! The standard library aborts a program whose allocation fails. Before the first read a logger
+//! refuses to start instead, as with every other failure; its running part has what it needs by
+//! then.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The system's allocator, for `#[global_allocator]`.
+#[derive(Debug)]
+pub struct Memory {
+    has_started: AtomicBool,
+}
+
+/// Bytes of stack that a program needs; beyond its limit it dies without a message.
+const STACK_MIN: u64 = 64 * 1024;
+/// Bytes that the standard library maps before `main`; it aborts without them.
+const BEFORE_MAIN: usize = 64 * 1024;
+
+const NO_STACK: &[u8] = b"the limit of the stack is below 64 KiB\n";
+const NO_MEMORY: &[u8] = b"out of memory\n";
+
+/// Ends a program that its limits let not even begin. Called before `main`.
+pub fn check_before_main() {
+    if !has_stack() {
+        refuse(NO_STACK);
+    }
+    if ::logdir::sys::thread::find_memory(BEFORE_MAIN).is_err() {
+        refuse(NO_MEMORY);
+    }
+}
+
+fn has_stack() -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the call writes the structure, which lives until it returns.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    answer != 0 || limit.rlim_cur >= STACK_MIN
+}
+
+impl Memory {
+    /// Memory of a program that has not started.
+    #[allow(clippy::new_without_default, reason = "a constant is needed")]
+    pub const fn new() -> Memory {
+        Memory { has_started: AtomicBool::new(false) }
+    }
+
+    /// From now on a failed allocation is left to its caller.
+    pub fn start(&self) {
+        self.has_started.store(true, Ordering::Relaxed);
+    }
+
+    /// Passes a block on. Ends a starting program if there is none.
+    fn found(&self, block: *mut u8) -> *mut u8 {
+        if block.is_null() && !self.has_started.load(Ordering::Relaxed) {
+            refuse(NO_MEMORY);
+        }
+        block
+    }
+}
+
+/// Prints the reason without an allocation, and exits.
+#[cold]
+fn refuse(reason: &[u8]) -> ! {
+    unsafe extern "C" {
+        static program_invocation_short_name: *const libc::c_char;
+    }
+    // SAFETY: the C library sets the name before any code of a program runs; it ends with NUL.
+    let name = unsafe { CStr::from_ptr(program_invocation_short_name) }.to_bytes();
+    for part in [name, b": fatal: unable to start: ", reason] {
+        // SAFETY: write(2) reads bytes that live until it returns.
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: _exit(2) takes a number and never returns.
+    unsafe { libc::_exit(i32::from(crate::exit_code::EXIT_FATAL)) }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged, and its answer is returned unchanged.
+unsafe impl GlobalAlloc for Memory {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the rules of this same method.
+        self.found(unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the rules of this same method.
+        self.found(unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller keeps the rules of this same method.
+        self.found(unsafe { System.realloc(block, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the rules of this same method.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
