@@ -33,7 +33,6 @@ use clap::Parser;
 use dead::DeadLetters;
 use engine::{Engine, Progress};
 use link::Link;
-use message::Form;
 use nix::sys::signal::Signal;
 use options::Options;
 use pace::Pace;
@@ -44,7 +43,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
-use target::Target;
+use target::{Form, Target};
 use window::{Bounds, Window};
 
 /// Bytes of unanswered messages in memory, at most.
@@ -114,7 +113,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let operands = sources.into_iter().map(OsString::from).collect();
     let sources = Sources::open(operands, &start, &state.cursor()).map_err(words)?;
     let is_acknowledged = targets.iter().all(Target::is_acknowledged);
-    let form = options::form(&targets);
+    let form = target::form(&targets);
     let count_max = match form {
         Form::Record => RECORDS_MAX,
         Form::Syslog if is_acknowledged => options.window * 2,

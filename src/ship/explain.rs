@@ -1,8 +1,8 @@
 //! What a command line will do, in words, without sending anything.
 
-use super::message::{Form, Line, Writer};
-use super::options::{self, Options};
-use super::target::Target;
+use super::message::{Line, Writer};
+use super::options::Options;
+use super::target::{self, Form, Target};
 use ::logdir::clock;
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         None => say(format_args!("state: none named; --state DIR is needed to send")),
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
-    match options::form(targets) {
+    match target::form(targets) {
         Form::Syslog => {
             say(format_args!(
                 "messages: at most {} bytes, longer lines in parts",
@@ -59,7 +59,7 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         text: b"a line of the log",
     };
     let writer =
-        Writer::new(options, options::form(targets), host.to_vec()).map_err(|bad| bad.to_string());
+        Writer::new(options, target::form(targets), host.to_vec()).map_err(|bad| bad.to_string());
     let messages =
         writer.and_then(|writer| writer.messages(&sample).map_err(|no_room| no_room.to_string()));
     match messages {

@@ -2,6 +2,7 @@
 //! a receiver finds the line again; or as a record of OTLP with the same facts.
 
 use super::options::{Options, SeverityRule};
+use super::target::Form;
 use ::logdir::label::Label;
 use script::expression::{BadExpression, Expression};
 use wire::parts::{Message, NoRoom, Parts};
@@ -24,15 +25,6 @@ pub struct Line<'a> {
     pub id: &'a [u8],
     /// The line without its stamp and newline.
     pub text: &'a [u8],
-}
-
-/// What lines become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Messages of RFC 5424.
-    Syslog,
-    /// Records of OTLP: the resource, a tab, the record, both JSON.
-    Record,
 }
 
 /// Settings shared by all messages.

@@ -1,7 +1,6 @@
 //! The command line of `logship`: one description for parsing, help and errors.
 
 use super::backoff::Retry;
-use super::message::Form;
 use super::target::{self, Target};
 use crate::tls::{self, ClientFiles, Pin};
 use clap::Parser;
@@ -136,14 +135,6 @@ impl Options {
             return Err("no log directory and no file is named".to_owned());
         }
         Ok((targets, sources.into_iter().cloned().collect()))
-    }
-}
-
-/// What lines become for these receivers.
-pub fn form(targets: &[Target]) -> Form {
-    match targets.iter().any(Target::takes_records) {
-        true => Form::Record,
-        false => Form::Syslog,
     }
 }
 

@@ -39,6 +39,23 @@ pub struct Address {
     pub port: u16,
 }
 
+/// What lines become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Messages of RFC 5424.
+    Syslog,
+    /// Records of OTLP: the resource, a tab, the record, both JSON.
+    Record,
+}
+
+/// What lines become for these receivers.
+pub fn form(targets: &[Target]) -> Form {
+    match targets.iter().any(Target::takes_records) {
+        true => Form::Record,
+        false => Form::Syslog,
+    }
+}
+
 /// Whether a connection is encrypted and its server identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
