@@ -6,7 +6,7 @@ use super::session::{Messages, Next, Session};
 use super::socket::Socket;
 use super::store::{Store, Ticket};
 use crate::message;
-use crate::poll::{Interest, ManyWait};
+use crate::poll::{self, Interest, ManyWait};
 use crate::signals::Signals;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
@@ -26,6 +26,8 @@ const TROUBLE_MAX: Duration = Duration::from_secs(10);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// At the end, clients have this long to take their answers.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// At the end, time between two looks if all is taken and closed.
+const END_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// At least so long between two messages of one kind.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,10 @@ enum Phase {
     Running,
     /// Takes what has arrived, and nothing new.
     Finishing {
+        by: Instant,
+    },
+    /// Takes nothing: directories are closed, one after the other.
+    Closing {
         by: Instant,
     },
 }
@@ -206,8 +212,8 @@ impl Engine {
             self.trouble_since.map(|since| since + TROUBLE_MAX).filter(|&at| at > Instant::now()),
         );
         wait.until((self.session_count > 0).then_some(self.tidy_due));
-        if let Phase::Finishing { by } = self.phase {
-            wait.until(Some(by.min(Instant::now() + Duration::from_millis(50))));
+        if self.phase != Phase::Running {
+            wait.until(Some(Instant::now() + END_LOOK_EVERY));
         }
         let ready = wait.wait();
         self.wake.clear();
@@ -228,6 +234,7 @@ impl Engine {
                 Phase::Running => Phase::Finishing { by: Instant::now() + END_TIMEOUT },
                 // Asked twice, it does not wait.
                 Phase::Finishing { .. } => Phase::Finishing { by: Instant::now() },
+                Phase::Closing { .. } => Phase::Closing { by: Instant::now() },
             };
         }
         if self.intake.store.is_broken() && self.phase == Phase::Running {
@@ -371,6 +378,9 @@ impl Engine {
     }
 
     fn empty_ring(&mut self) {
+        if let Phase::Closing { .. } = self.phase {
+            return;
+        }
         while !self.ring.is_empty() && self.intake.store.has_room() {
             let Some((address, datagram)) = self.ring.pop() else { break };
             self.intake.take(address.as_deref(), &datagram, None);
@@ -443,23 +453,18 @@ impl Engine {
 
     /// While it ends: `Some` when all is done, and whether nothing was lost.
     fn end(&mut self) -> Option<bool> {
-        let Phase::Finishing { by } = self.phase else { return None };
-        let mut is_empty = true;
-        for number in 0..self.sockets.len() {
-            is_empty &= self.take_datagrams(number);
-        }
-        self.empty_ring();
-        self.intake.store.advance();
+        let by = match self.phase {
+            Phase::Running => return None,
+            Phase::Closing { by } => by,
+            Phase::Finishing { by } => {
+                if !self.has_taken_all() && Instant::now() < by {
+                    return None;
+                }
+                self.stop_taking(by);
+                by
+            }
+        };
         let is_late = Instant::now() >= by;
-        let is_answered = !self.sessions.iter().flatten().any(Session::owes_answers);
-        let is_done = is_empty && self.ring.is_empty() && is_answered;
-        if !is_done && !is_late {
-            return None;
-        }
-        for session in self.sessions.iter_mut().flatten() {
-            session.close();
-            let _ = session.write();
-        }
         if let Some(closed) = self.intake.store.close() {
             return Some(closed == Closed::Clean && self.ring.is_empty());
         }
@@ -468,6 +473,41 @@ impl Engine {
             return Some(false);
         }
         None
+    }
+
+    /// Takes what has arrived. True if nothing is left of it and everything has its answer.
+    fn has_taken_all(&mut self) -> bool {
+        let mut is_empty = true;
+        for number in 0..self.sockets.len() {
+            is_empty &= self.take_datagrams(number);
+        }
+        self.empty_ring();
+        self.intake.store.advance();
+        let waits = |session: &Session| match session.is_relp() {
+            true => session.owes_answers(),
+            // The kernel has told the client that these bytes have arrived.
+            false => poll::is_readable(session),
+        };
+        is_empty && self.ring.is_empty() && !self.sessions.iter().flatten().any(waits)
+    }
+
+    /// Closes sockets and sessions: no line may arrive for a directory that is closed already.
+    fn stop_taking(&mut self, by: Instant) {
+        self.phase = Phase::Closing { by };
+        self.sockets.clear();
+        if !self.ring.is_empty() {
+            let text = format!("giving up on {} bytes of datagrams that wait", self.ring.len());
+            message::warn(text.as_bytes());
+        }
+        for number in 0..self.sessions.len() {
+            let Some(session) = &mut self.sessions[number] else { continue };
+            session.close();
+            let next = match session.is_relp() {
+                true => session.write(),
+                false => Next::Over,
+            };
+            self.go_on(number, next);
+        }
     }
 }
 

@@ -415,3 +415,41 @@ fn messages_of_one_session_in_several_directories_are_all_answered() {
     assert_eq!((lines(&home, "root/even").len(), lines(&home, "root/odd").len()), (5, 5));
     receiver.end();
 }
+
+#[test]
+fn term_takes_what_the_kernel_has_of_a_connection() {
+    const COUNT: usize = 20_000;
+    let home = Home::new();
+    let script = ["tcp://127.0.0.1:0", "--into", "root", "--by", "one", "--", "t", "s16777215"];
+    let receiver = Receiver::start(&home, &script);
+    let mut client = TcpStream::connect(receiver.address("tcp")).expect("it listens");
+    client.write_all(b"<13>a: first\n").expect("a reader");
+    wait_for_lines(&home, "root/main", 1);
+    let messages: String = (1..COUNT).map(|number| format!("<13>a: {number}\n")).collect();
+    client.write_all(messages.as_bytes()).expect("a reader");
+    receiver.end();
+    assert_eq!(lines(&home, "root/main").len(), COUNT);
+}
+
+/// A directory that is closed already takes no line while another one still has work.
+#[test]
+fn term_ends_under_traffic_while_a_processor_runs() {
+    let home = Home::new();
+    let script = ["unix:log", "--into", "root", "--", "s4096", "!sleep 1; cat"];
+    let receiver = Receiver::start(&home, &script);
+    let socket = UnixDatagram::unbound().expect("a socket");
+    socket.connect(home.path("log")).expect("it listens");
+    socket.send(b"<13>quiet: first").expect("it listens");
+    let long = format!("<13>busy: {}", "x".repeat(100));
+    for _ in 0..60 {
+        socket.send(long.as_bytes()).expect("it listens");
+    }
+    wait_until("a processor", || home.path("root/busy/previous").exists());
+    receiver.signal(Signal::SIGTERM);
+    let mut sent = 1;
+    while socket.send(b"<13>quiet: more").is_ok() {
+        sent += 1;
+    }
+    receiver.end();
+    assert!(home.contents("root/quiet").iter().filter(|&&byte| byte == b'\n').count() <= sent);
+}
