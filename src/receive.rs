@@ -20,6 +20,7 @@ mod store;
 use crate::message as messages;
 use crate::signals::Signals;
 use crate::sys::startup;
+use crate::tls;
 use ::logdir::wake::Wake;
 use clap::Parser;
 use engine::{Bounds, Engine};
@@ -61,12 +62,13 @@ enum Refusal {
 
 /// Opens directories, then sockets: no message is taken before its place is there.
 fn open(options: &Options) -> Result<Engine, Refusal> {
-    let is_relp = options.listen.iter().any(|listen| matches!(listen, Listen::Relp(_)));
+    let is_relp = options.listen.iter().any(Listen::is_relp);
     if is_relp && options.into.is_none() && options.script.is_empty() {
         let why = "relp:// needs --into or a script: nobody knows what a program after standard \
                    output does with a line, so it could not be answered for";
         return Err(Refusal::Usage(why.to_owned()));
     }
+    let tls = open_tls(options)?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     ::logdir::sys::signal::ignore(Signal::SIGPIPE);
     startup::ignore(Signal::SIGXFSZ);
@@ -83,13 +85,15 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
     for (socket, asked) in sockets.iter().zip(&options.listen) {
         let listen = socket.listen(asked);
         let guarantee = match listen {
-            Listen::Relp(_) => "a message is answered when it is on disk",
-            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Udp(_) | Listen::Tcp(_) => {
-                "without answers"
-            }
+            Listen::Relp(_) | Listen::Relps(_) => "a message is answered when it is on disk",
+            Listen::Unix(_)
+            | Listen::UnixStream(_)
+            | Listen::Udp(_)
+            | Listen::Tcp(_)
+            | Listen::Tls(_) => "without answers",
         };
         messages::info(&format!("listening on {listen}; {guarantee}"));
-        if listen.is_open_to_others() {
+        if listen.is_open_to_others() && (options.client_ca.is_none() || !listen.is_encrypted()) {
             messages::info(&format!("anybody who reaches {listen} may write to these logs"));
         }
     }
@@ -103,5 +107,23 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
         |name| name.to_string_lossy().into_owned().into_bytes(),
     );
     debug_assert!(!is_relp || store.keeps());
-    Ok(Engine::new(sockets, store, signals, wake, bounds, hostname))
+    Ok(Engine::new(sockets, store, tls, signals, wake, bounds, hostname))
+}
+
+/// Reads certificates, if a socket needs them.
+fn open_tls(options: &Options) -> Result<Option<tls::Server>, Refusal> {
+    if !options.listen.iter().any(Listen::is_encrypted) {
+        return Ok(None);
+    }
+    let Some(cert) = options.cert.clone() else {
+        return Err(Refusal::Usage("tls:// and relps:// need --cert".to_owned()));
+    };
+    let files = tls::ServerFiles {
+        cert,
+        key: options.key.clone(),
+        client_ca: options.client_ca.clone(),
+        client_names: options.client_name.clone(),
+        client_pins: options.client_pin.clone(),
+    };
+    tls::Server::open(files).map(Some).map_err(Refusal::Start)
 }

@@ -8,6 +8,7 @@ use super::store::{Store, Ticket};
 use crate::message;
 use crate::poll::{self, Interest, ManyWait};
 use crate::signals::Signals;
+use crate::tls;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use std::io::ErrorKind;
@@ -41,12 +42,15 @@ pub struct Engine {
     message_max: usize,
     ring: Ring,
     intake: Intake,
+    /// Certificates, for encrypted connections.
+    tls: Option<tls::Server>,
     signals: Signals,
     wake: Wake,
     datagram: Box<[u8]>,
     trouble_since: Option<Instant>,
     tidy_due: Instant,
     told_limit_at: Option<Instant>,
+    untold_count: u64,
     phase: Phase,
 }
 
@@ -126,6 +130,7 @@ impl Engine {
     pub fn new(
         sockets: Vec<Socket>,
         store: Store,
+        tls: Option<tls::Server>,
         signals: Signals,
         wake: Wake,
         bounds: Bounds,
@@ -139,12 +144,14 @@ impl Engine {
             message_max: bounds.message_max,
             ring: Ring::new(bounds.ring_len_max),
             intake: Intake { store, hostname, line: Vec::new(), messages: 0, bytes: 0 },
+            tls,
             signals,
             wake,
             datagram: vec![0; DATAGRAM_MAX].into_boxed_slice(),
             trouble_since: None,
             tidy_due: Instant::now() + TIDY_EVERY,
             told_limit_at: None,
+            untold_count: 0,
             phase: Phase::Running,
         }
     }
@@ -161,6 +168,7 @@ impl Engine {
                     Source::Session(number) => self.serve(number, interest),
                 }
             }
+            self.serve_decrypted();
             self.empty_ring();
             self.intake.store.advance();
             self.answer();
@@ -205,6 +213,7 @@ impl Engine {
                 (false, false) => Interest::Failure,
             };
             wait.add(Source::Session(number), session.as_fd(), interest);
+            wait.until((reads && session.has_more()).then(Instant::now));
             wait.until(session.deadline());
         }
         wait.until(self.intake.store.deadline());
@@ -229,7 +238,16 @@ impl Engine {
             message::info(&self.status());
             self.intake.store.report();
         }
-        if asked.to_end_or_reload() {
+        if asked.to_reload
+            && let Some(tls) = &mut self.tls
+        {
+            match tls.reload() {
+                Ok(()) => message::info("the certificates were read again"),
+                Err(why) => {
+                    message::warn(format!("{why}; the files before stay in use").as_bytes())
+                }
+            }
+        } else if asked.to_end_or_reload() {
             self.phase = match self.phase {
                 Phase::Running => Phase::Finishing { by: Instant::now() + END_TIMEOUT },
                 // Asked twice, it does not wait.
@@ -259,7 +277,7 @@ impl Engine {
             Socket::Unix(..) | Socket::Udp(_) => {
                 self.take_datagrams(number);
             }
-            Socket::Tcp(_) | Socket::Relp(_) | Socket::UnixStream(..) => {
+            Socket::Tcp { .. } | Socket::UnixStream(..) => {
                 for _ in 0..ACCEPTS_MAX {
                     if !self.accept(number) {
                         return;
@@ -278,7 +296,7 @@ impl Engine {
                     received.map(|(len, from)| (len, Some(text_of(from.ip()))))
                 }
                 Socket::Unix(socket, _) => socket.recv(&mut self.datagram).map(|len| (len, None)),
-                Socket::Tcp(_) | Socket::Relp(_) | Socket::UnixStream(..) => return true,
+                Socket::Tcp { .. } | Socket::UnixStream(..) => return true,
             };
             match received {
                 Ok((0, _)) => {}
@@ -301,13 +319,16 @@ impl Engine {
     fn accept(&mut self, number: usize) -> bool {
         let message_max = self.message_max;
         let accepted = match &self.sockets[number] {
-            Socket::Tcp(listener) | Socket::Relp(listener) => {
-                let is_relp = matches!(self.sockets[number], Socket::Relp(_));
+            &Socket::Tcp { ref listener, is_relp, is_encrypted } => {
+                let tls = self.tls.as_ref().filter(|_| is_encrypted);
                 listener.accept().and_then(|(stream, from)| {
                     stream.set_nonblocking(true)?;
                     // Answers are small, and clients wait for them.
                     stream.set_nodelay(true)?;
-                    Ok(Session::tcp(stream, text_of(from.ip()), is_relp, message_max))
+                    let encryption = tls.map(tls::Server::session).transpose();
+                    let encryption = encryption.map_err(std::io::Error::other)?;
+                    let address = text_of(from.ip());
+                    Ok(Session::tcp(stream, encryption, address, is_relp, message_max))
                 })
             }
             Socket::UnixStream(listener, _) => listener.accept().and_then(|(stream, _)| {
@@ -347,11 +368,29 @@ impl Engine {
         }
     }
 
+    /// Tells of trouble with a client; a flood of it is counted.
     fn tell_limit(&mut self, text: &str) {
         let now = Instant::now();
-        if self.told_limit_at.is_none_or(|told| now >= told + TELL_EVERY) {
-            self.told_limit_at = Some(now);
-            message::warn(text.as_bytes());
+        if self.told_limit_at.is_some_and(|told| now < told + TELL_EVERY) {
+            self.untold_count += 1;
+            return;
+        }
+        self.told_limit_at = Some(now);
+        match std::mem::take(&mut self.untold_count) {
+            0 => message::warn(text.as_bytes()),
+            count => {
+                let text = format!("{text} (after {count} such messages that were left out)");
+                message::warn(text.as_bytes());
+            }
+        }
+    }
+
+    /// Reads sessions whose bytes are decrypted already: poll(2) knows nothing of them.
+    fn serve_decrypted(&mut self) {
+        for number in 0..self.sessions.len() {
+            if self.sessions[number].as_ref().is_some_and(Session::has_more) {
+                self.serve(number, Interest::Readable);
+            }
         }
     }
 
@@ -369,10 +408,10 @@ impl Engine {
     }
 
     fn go_on(&mut self, number: usize, next: Next) {
-        if let Next::Failed(why) = &next {
-            message::warn(why.as_bytes());
+        if let Next::Failed(why) | Next::Odd(why) = &next {
+            self.tell_limit(why);
         }
-        if next != Next::Goes && self.sessions[number].take().is_some() {
+        if matches!(next, Next::Over | Next::Failed(_)) && self.sessions[number].take().is_some() {
             self.session_count -= 1;
         }
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 /// Default port of syslog over UDP and TCP (RFC 5426, RFC 6587).
 const SYSLOG_PORT: u16 = 514;
+/// Port of syslog over TLS (RFC 5425).
+const TLS_PORT: u16 = 6514;
 /// Usual port of RELP.
 const RELP_PORT: u16 = 2514;
 
@@ -22,6 +24,10 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// Connections whose messages are answered when they are on disk.
     Relp(SocketAddr),
+    /// As `Tcp`, encrypted.
+    Tls(SocketAddr),
+    /// As `Relp`, encrypted.
+    Relps(SocketAddr),
 }
 
 impl Listen {
@@ -42,14 +48,15 @@ impl Listen {
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!(
-                "{text} is no socket; unix:PATH, unix-stream:PATH, udp://, tcp:// or relp://ADDRESS:PORT is needed"
+                "{text} is no socket; unix:PATH, unix-stream:PATH, udp://, tcp://, tls://, relp:// or relps://ADDRESS:PORT is needed"
             ));
         };
         match scheme {
             "udp" => address(text, rest, SYSLOG_PORT).map(Listen::Udp),
             "tcp" => address(text, rest, SYSLOG_PORT).map(Listen::Tcp),
             "relp" => address(text, rest, RELP_PORT).map(Listen::Relp),
-            "tls" | "relps" => Err(format!("{text}: this program was built without TLS")),
+            "tls" => address(text, rest, TLS_PORT).map(Listen::Tls),
+            "relps" => address(text, rest, RELP_PORT).map(Listen::Relps),
             _ => Err(format!("{text}: {scheme} is no protocol of logreceive")),
         }
     }
@@ -58,10 +65,22 @@ impl Listen {
     pub fn is_open_to_others(&self) -> bool {
         match self {
             Listen::Unix(_) | Listen::UnixStream(_) => false,
-            Listen::Udp(address) | Listen::Tcp(address) | Listen::Relp(address) => {
-                !address.ip().is_loopback()
-            }
+            Listen::Udp(address)
+            | Listen::Tcp(address)
+            | Listen::Relp(address)
+            | Listen::Tls(address)
+            | Listen::Relps(address) => !address.ip().is_loopback(),
         }
+    }
+
+    /// True if messages are answered.
+    pub fn is_relp(&self) -> bool {
+        matches!(self, Listen::Relp(_) | Listen::Relps(_))
+    }
+
+    /// True if connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Listen::Tls(_) | Listen::Relps(_))
     }
 }
 
@@ -73,6 +92,8 @@ impl fmt::Display for Listen {
             Listen::Udp(address) => write!(f, "udp://{address}"),
             Listen::Tcp(address) => write!(f, "tcp://{address}"),
             Listen::Relp(address) => write!(f, "relp://{address}"),
+            Listen::Tls(address) => write!(f, "tls://{address}"),
+            Listen::Relps(address) => write!(f, "relps://{address}"),
         }
     }
 }
@@ -117,6 +138,8 @@ mod tests {
             ("relp://192.0.2.1", "relp://192.0.2.1:2514"),
             ("tcp://[::1]:6000", "tcp://[::1]:6000"),
             ("tcp://[::1]", "tcp://[::1]:514"),
+            ("tls://*", "tls://[::]:6514"),
+            ("relps://*:20514", "relps://[::]:20514"),
         ] {
             assert_eq!(
                 Listen::parse(text).map(|listen| listen.to_string()),
@@ -128,7 +151,6 @@ mod tests {
             ("514", "is no socket"),
             ("udp://:x", "x is no port"),
             ("udp://host.example:514", "is no IP address"),
-            ("relps://*", "without TLS"),
             ("http://*", "no protocol"),
         ] {
             let found = Listen::parse(text).expect_err(text);

@@ -2,6 +2,7 @@
 
 use super::line::By;
 use super::listen::Listen;
+use crate::tls::Pin;
 use clap::Parser;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +38,21 @@ pub struct Options {
     /// Mode of unix sockets, in octal
     #[arg(long, value_name = "MODE", default_value = "666", value_parser = parse_mode)]
     pub mode: u32,
+    /// Certificate of this receiver with its chain, for tls:// and relps://
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Key of the certificate, unless it stands in the same file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Issuers of client certificates; without it no client is asked for one
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub client_ca: Option<PathBuf>,
+    /// Name that a client's certificate must have; may be repeated
+    #[arg(long, value_name = "NAME", requires = "client_ca")]
+    pub client_name: Vec<String>,
+    /// SHA-256 fingerprint that a client's certificate must have; may be repeated
+    #[arg(long, value_name = "SHA256", requires = "client_ca")]
+    pub client_pin: Vec<Pin>,
     /// Sockets
     #[arg(value_name = "LISTEN", required = true, value_parser = Listen::parse)]
     pub listen: Vec<Listen>,
@@ -47,10 +63,11 @@ pub struct Options {
 
 const AFTER_HELP: &str = "\
 LISTEN: unix:PATH (datagrams, as /dev/log), unix-stream:PATH, udp://[ADDRESS][:514],
-tcp://[ADDRESS][:514], relp://[ADDRESS][:2514]. No address is loopback, * is all.
+tcp://[ADDRESS][:514], relp://[ADDRESS][:2514]; encrypted tls://[ADDRESS][:6514]
+and relps://[ADDRESS][:2514]. No address is loopback, * is all.
 Without --into and without a script, lines go to standard output.
 Signals: TERM takes what has arrived and exits, ALRM ends every current,
-USR1 prints the status.";
+HUP reads certificates again, USR1 prints the status.";
 
 fn parse_mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);

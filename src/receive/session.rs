@@ -1,6 +1,8 @@
 //! A connection: its bytes become messages, and answers go back when the messages are on disk.
 
+use super::socket::reason;
 use super::store::Ticket;
+use crate::tls;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -26,7 +28,9 @@ pub struct Session {
     protocol: Protocol,
     /// Address in text; `None` for a unix socket.
     address: Option<Vec<u8>>,
-    /// Since when a frame is unfinished.
+    /// The last read did not empty the session: decrypted bytes wait that no descriptor tells of.
+    has_more: bool,
+    /// Since when a frame, or the handshake of TLS, is unfinished.
     unfinished_since: Option<Instant>,
     /// The session is over; until when its client may close.
     lingers_until: Option<Instant>,
@@ -35,6 +39,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
+    Tls(TcpStream, Box<tls::Session>),
     Unix(UnixStream),
 }
 
@@ -65,6 +70,8 @@ pub enum Next {
     Goes,
     /// It is over.
     Over,
+    /// It goes on to its end, for a reason that somebody should know.
+    Odd(String),
     /// It is over, for a reason that somebody should know.
     Failed(String),
 }
@@ -81,7 +88,13 @@ pub trait Messages {
 
 impl Session {
     /// A session of a TCP client.
-    pub fn tcp(stream: TcpStream, address: Vec<u8>, is_relp: bool, message_max: usize) -> Session {
+    pub fn tcp(
+        stream: TcpStream,
+        encryption: Option<tls::Session>,
+        address: Vec<u8>,
+        is_relp: bool,
+        message_max: usize,
+    ) -> Session {
         let protocol = match is_relp {
             true => Protocol::Relp {
                 server: Server::new(RELP_MESSAGE_MAX),
@@ -89,7 +102,11 @@ impl Session {
             },
             false => Protocol::syslog(message_max),
         };
-        Session::new(Stream::Tcp(stream), protocol, Some(address))
+        let stream = match encryption {
+            Some(session) => Stream::Tls(stream, Box::new(session)),
+            None => Stream::Tcp(stream),
+        };
+        Session::new(stream, protocol, Some(address))
     }
 
     /// A session of a program of this machine.
@@ -98,7 +115,9 @@ impl Session {
     }
 
     fn new(stream: Stream, protocol: Protocol, address: Option<Vec<u8>>) -> Session {
-        Session { stream, protocol, address, unfinished_since: None, lingers_until: None }
+        let unfinished_since = stream.is_handshaking().then(Instant::now);
+        let has_more = false;
+        Session { stream, protocol, address, has_more, unfinished_since, lingers_until: None }
     }
 
     /// Refuses the client with a reason; it keeps its messages.
@@ -131,7 +150,15 @@ impl Session {
 
     /// True if answers wait for the client.
     pub fn has_output(&self) -> bool {
-        matches!(&self.protocol, Protocol::Relp { server, .. } if !server.output().is_empty())
+        let has_encrypted = matches!(&self.stream, Stream::Tls(_, tls) if tls.wants_write());
+        let has_answer =
+            matches!(&self.protocol, Protocol::Relp { server, .. } if !server.output().is_empty());
+        has_encrypted || has_answer && !self.stream.is_handshaking()
+    }
+
+    /// True if it can be read although its descriptor may not say so.
+    pub fn has_more(&self) -> bool {
+        self.has_more && matches!(self.stream, Stream::Tls(..)) && self.wants_input()
     }
 
     /// When the session ends if nothing happens.
@@ -159,13 +186,18 @@ impl Session {
             if space.is_empty() {
                 return self.take_messages(to);
             }
+            self.has_more = true;
             let len = match self.stream.read(space) {
                 Ok(0) => return self.end_input(to),
                 Ok(len) => len,
-                Err(error) if is_for_later(&error) => return Next::Goes,
+                Err(error) if is_for_later(&error) => {
+                    self.has_more = false;
+                    self.note_unfinished();
+                    return Next::Goes;
+                }
                 Err(error) => {
                     let end = self.end_input(to);
-                    let cause = format!("unable to read from {}: {error}", self.name());
+                    let cause = format!("unable to read from {}: {}", self.name(), reason(&error));
                     return if end == Next::Over { Next::Failed(cause) } else { end };
                 }
             };
@@ -185,11 +217,8 @@ impl Session {
     pub fn take_messages(&mut self, to: &mut impl Messages) -> Next {
         let address = self.address.as_deref();
         let mut next = Next::Goes;
-        let is_unfinished = match &mut self.protocol {
-            Protocol::Syslog { reader, piece } => {
-                take_frames(reader, piece, to, address);
-                reader.is_in_message()
-            }
+        match &mut self.protocol {
+            Protocol::Syslog { reader, piece } => take_frames(reader, piece, to, address),
             Protocol::Relp { server, unanswered } => {
                 while let Some(event) = server.next_event() {
                     match event {
@@ -202,21 +231,28 @@ impl Session {
                         Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
                     }
                 }
-                server.is_in_frame()
             }
-        };
-        let began = self.unfinished_since.unwrap_or_else(Instant::now);
-        self.unfinished_since = is_unfinished.then_some(began);
+        }
+        self.note_unfinished();
         match next {
             // The answers to earlier messages still go out.
             Next::Failed(why) => {
-                let text = format!("{}: {why}", self.name());
-                crate::message::warn(text.as_bytes());
                 self.unfinished_since = None;
-                Next::Goes
+                Next::Odd(format!("{}: {why}", self.name()))
             }
             next => next,
         }
+    }
+
+    /// Notes since when the client owes the rest of something.
+    fn note_unfinished(&mut self) {
+        let is_in_message = match &self.protocol {
+            Protocol::Syslog { reader, .. } => reader.is_in_message(),
+            Protocol::Relp { server, .. } => server.is_in_frame(),
+        };
+        let is_unfinished = is_in_message || self.stream.is_handshaking();
+        let began = self.unfinished_since.unwrap_or_else(Instant::now);
+        self.unfinished_since = is_unfinished.then_some(began);
     }
 
     /// Frees the memory of a quiet session.
@@ -244,17 +280,26 @@ impl Session {
     /// Writes answers as far as the client takes them, and ends a session that is over.
     pub fn write(&mut self) -> Next {
         let name = self.name();
+        match self.stream.flush() {
+            Err(error) if !is_for_later(&error) => {
+                return Next::Failed(format!("unable to answer {name}: {}", reason(&error)));
+            }
+            Ok(()) | Err(_) => {}
+        }
         let Protocol::Relp { server, .. } = &mut self.protocol else { return Next::Goes };
         while !server.output().is_empty() {
             match self.stream.write(server.output()) {
                 Ok(len) => server.written(len),
                 Err(error) if is_for_later(&error) => return Next::Goes,
-                Err(error) => return Next::Failed(format!("unable to answer {name}: {error}")),
+                Err(error) => {
+                    return Next::Failed(format!("unable to answer {name}: {}", reason(&error)));
+                }
             }
         }
         if server.is_over() && self.lingers_until.is_none() {
             self.lingers_until = Some(Instant::now() + LINGER);
             self.unfinished_since = None;
+            // A client that does not take the goodbye is closed by time.
             let _ = self.stream.shutdown();
         }
         Next::Goes
@@ -317,6 +362,7 @@ impl Stream {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.read(space),
+            Stream::Tls(stream, tls) => tls.read(stream, space),
             Stream::Unix(stream) => stream.read(space),
         }
     }
@@ -324,12 +370,29 @@ impl Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Tls(stream, tls) => tls.write(stream, bytes),
             Stream::Unix(stream) => stream.write(bytes),
         }
     }
 
-    fn shutdown(&self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         match self {
+            Stream::Tls(stream, tls) => tls.flush(stream),
+            Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+        }
+    }
+
+    fn is_handshaking(&self) -> bool {
+        matches!(self, Stream::Tls(_, tls) if tls.is_handshaking())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Tls(stream, tls) => {
+                tls.close();
+                tls.flush(stream)?;
+                stream.shutdown(Shutdown::Write)
+            }
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
@@ -339,7 +402,7 @@ impl Stream {
 impl AsFd for Session {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.stream {
-            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Tcp(stream) | Stream::Tls(stream, _) => stream.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
         }
     }

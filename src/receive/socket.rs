@@ -20,10 +20,8 @@ pub enum Socket {
     UnixStream(UnixListener, #[expect(dead_code, reason = "it removes itself")] Name),
     /// Datagrams.
     Udp(UdpSocket),
-    /// Connections with syslog messages.
-    Tcp(TcpListener),
-    /// Connections with RELP.
-    Relp(TcpListener),
+    /// Connections.
+    Tcp { listener: TcpListener, is_relp: bool, is_encrypted: bool },
 }
 
 /// The name of a unix socket, removed on drop if it is still this socket.
@@ -49,7 +47,8 @@ impl Socket {
     /// # Errors
     /// A text that says what could not be done to which socket, and why.
     pub fn open(listen: &Listen, mode: u32, buffer_len: usize) -> Result<Socket, String> {
-        let failure = |error: io::Error| format!("unable to listen on {listen}: {error}");
+        let failure =
+            |error: io::Error| format!("unable to listen on {listen}: {}", reason(&error));
         let socket = match listen {
             Listen::Unix(path) => {
                 refuse_taken(path, |path| UnixDatagram::unbound()?.connect(path))?;
@@ -70,8 +69,14 @@ impl Socket {
                 socket.set_nonblocking(true).map_err(failure)?;
                 Socket::Udp(socket)
             }
-            Listen::Tcp(address) => Socket::Tcp(listener(*address).map_err(failure)?),
-            Listen::Relp(address) => Socket::Relp(listener(*address).map_err(failure)?),
+            Listen::Tcp(address)
+            | Listen::Relp(address)
+            | Listen::Tls(address)
+            | Listen::Relps(address) => Socket::Tcp {
+                listener: listener(*address).map_err(failure)?,
+                is_relp: listen.is_relp(),
+                is_encrypted: listen.is_encrypted(),
+            },
         };
         if let Socket::Unix(..) | Socket::Udp(_) = socket {
             socket.enlarge_buffer(listen, buffer_len);
@@ -84,12 +89,14 @@ impl Socket {
         let address = match self {
             Socket::Unix(..) | Socket::UnixStream(..) => return asked.clone(),
             Socket::Udp(socket) => socket.local_addr(),
-            Socket::Tcp(socket) | Socket::Relp(socket) => socket.local_addr(),
+            Socket::Tcp { listener, .. } => listener.local_addr(),
         };
-        match (self, address) {
-            (Socket::Udp(_), Ok(address)) => Listen::Udp(address),
-            (Socket::Tcp(_), Ok(address)) => Listen::Tcp(address),
-            (Socket::Relp(_), Ok(address)) => Listen::Relp(address),
+        match (asked, address) {
+            (Listen::Udp(_), Ok(address)) => Listen::Udp(address),
+            (Listen::Tcp(_), Ok(address)) => Listen::Tcp(address),
+            (Listen::Relp(_), Ok(address)) => Listen::Relp(address),
+            (Listen::Tls(_), Ok(address)) => Listen::Tls(address),
+            (Listen::Relps(_), Ok(address)) => Listen::Relps(address),
             (_, _) => asked.clone(),
         }
     }
@@ -121,9 +128,15 @@ impl AsFd for Socket {
             Socket::Unix(socket, _) => socket.as_fd(),
             Socket::UnixStream(socket, _) => socket.as_fd(),
             Socket::Udp(socket) => socket.as_fd(),
-            Socket::Tcp(socket) | Socket::Relp(socket) => socket.as_fd(),
+            Socket::Tcp { listener, .. } => listener.as_fd(),
         }
     }
+}
+
+/// A system's reason without its number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
@@ -137,7 +150,7 @@ fn refuse_taken(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> Resul
     let shown = path.display();
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("unable to look at {shown}: {error}")),
+        Err(error) => return Err(format!("unable to look at {shown}: {}", reason(&error))),
         Ok(found) => found.file_type(),
     };
     if found.is_symlink() {
@@ -151,7 +164,7 @@ fn refuse_taken(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> Resul
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Ok(()) => Err(format!("{shown} is in use: another program listens there")),
         // A socket of the other type also has an owner.
-        Err(error) => Err(format!("{shown} is in use: {error}")),
+        Err(error) => Err(format!("{shown} is in use: {}", reason(&error))),
     }
 }
 

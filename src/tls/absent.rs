@@ -60,6 +60,45 @@ impl Client {
     }
 }
 
+/// Files and names of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFiles {
+    /// Certificate of the server with its chain.
+    pub cert: PathBuf,
+    /// Key of the certificate.
+    pub key: Option<PathBuf>,
+    /// Issuers of client certificates.
+    pub client_ca: Option<PathBuf>,
+    /// Names of clients.
+    pub client_names: Vec<String>,
+    /// Fingerprints of clients.
+    pub client_pins: Vec<Pin>,
+}
+
+/// A server that cannot exist.
+#[derive(Debug)]
+pub struct Server(Infallible);
+
+impl Server {
+    /// # Errors
+    /// Always.
+    pub fn open(_files: ServerFiles) -> Result<Server, String> {
+        Err(ABSENT.to_owned())
+    }
+
+    /// # Errors
+    /// Never called.
+    pub fn reload(&mut self) -> Result<(), String> {
+        match self.0 {}
+    }
+
+    /// # Errors
+    /// Never called.
+    pub fn session(&self) -> Result<Session, String> {
+        match self.0 {}
+    }
+}
+
 /// A session that cannot exist.
 #[derive(Debug)]
 pub struct Session(Infallible);

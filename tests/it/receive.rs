@@ -25,9 +25,9 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
 impl Receiver {
     /// Starts it, and waits until it listens.
     fn start(home: &Home, arguments: &[&str]) -> Receiver {
-        let stderr = home.path("stderr");
+        let stderr = home.path("receive-stderr");
         let log = File::create(&stderr).expect("a file");
-        let stdout = File::create(home.path("stdout")).expect("a file");
+        let stdout = File::create(home.path("receive-stdout")).expect("a file");
         let mut command = command(home, arguments);
         let child = command.stdout(stdout).stderr(log).spawn().expect("logreceive starts");
         let receiver = Receiver { child, stderr };
@@ -206,8 +206,8 @@ fn lines_on_standard_output_have_the_prefix_of_socklog() {
     let receiver = Receiver::start(&home, &["unix:log"]);
     let socket = UnixDatagram::unbound().expect("a socket");
     socket.send_to(b"<149>Nov 26 17:40:08 prog[1]: x", home.path("log")).expect("it listens");
-    wait_until("the line", || !home.read("stdout").is_empty());
-    assert_eq!(text(&home.read("stdout")), "local2.notice: Nov 26 17:40:08 prog[1]: x\n");
+    wait_until("the line", || !home.read("receive-stdout").is_empty());
+    assert_eq!(text(&home.read("receive-stdout")), "local2.notice: Nov 26 17:40:08 prog[1]: x\n");
     receiver.end();
 }
 
@@ -452,4 +452,70 @@ fn term_ends_under_traffic_while_a_processor_runs() {
     }
     receiver.end();
     assert!(home.contents("root/quiet").iter().filter(|&&byte| byte == b'\n').count() <= sent);
+}
+
+/// Lines of logship through relps:// and tls://; a client without a certificate is refused and told.
+#[cfg(feature = "tls")]
+#[test]
+fn encrypted_lines_arrive_from_clients_with_a_certificate() {
+    use crate::ship::certificates::{Authority, Validity};
+    let home = Home::new();
+    let authority = Authority::new("ours");
+    authority.write(&home, "ca.pem");
+    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    authority.issue(&home, "client", "web7.example.org", Validity::Now);
+    authority.issue(&home, "other", "web8.example.org", Validity::Now);
+    let sockets = ["relps://127.0.0.1:0", "tls://127.0.0.1:0", "--into", "root", "--by", "one"];
+    let files = ["--cert", "server.pem", "--key", "server.key", "--client-ca", "ca.pem"];
+    let names = ["--client-name", "web7.example.org"];
+    let receiver = Receiver::start(
+        &home,
+        &[&sockets[..], &files, &names, &["--", "t", "s1000000", "n1000"]].concat(),
+    );
+    let ended = home.run(&["t", "./log"], &numbers(1, 5000));
+    assert_eq!(ended.status.code(), Some(0));
+    let ship = |url: &str, state: &str, client: &str| {
+        let mut ship = Command::new(env!("CARGO_BIN_EXE_logship"));
+        let (cert, key) = (format!("{client}.pem"), format!("{client}.key"));
+        ship.args([
+            "--once",
+            "--state",
+            state,
+            "--retry",
+            "10ms:50ms",
+            "--ca",
+            "ca.pem",
+            "--name",
+            "log.example.org",
+        ]);
+        ship.args(["--cert", &cert, "--key", &key, url, "./log"]);
+        ship.current_dir(home.path("")).stdin(Stdio::null()).stderr(Stdio::null());
+        ship.spawn().expect("logship starts")
+    };
+    let relps = format!("relps://{}", receiver.address("relps"));
+    let mut refused = ship(&relps, "refused", "other");
+    wait_until("the refusal", || {
+        receiver.stderr().contains("unable to read from client 127.0.0.1")
+    });
+    refused.kill().expect("it tries for ever");
+    refused.wait().expect("a child");
+    assert_eq!(home.contents("root/main"), b"");
+    let status = ship(&relps, "state", "client").wait().expect("a child");
+    assert_eq!(status.code(), Some(0), "{}", receiver.stderr());
+    assert_eq!(lines(&home, "root/main").len(), 5000);
+    receiver.signal(Signal::SIGHUP);
+    wait_until("new files", || receiver.stderr().contains("the certificates were read again"));
+    let tls = format!("tls://{}", receiver.address("tls"));
+    let status = ship(&tls, "state2", "client").wait().expect("a child");
+    assert_eq!(status.code(), Some(0), "{}", receiver.stderr());
+    wait_for_lines(&home, "root/main", 10_000);
+    receiver.end();
+    home.write("server.pem", b"nothing", 0o600);
+    let refused =
+        command(&home, &["tls://127.0.0.1:0", "--into", "root", "--cert", "server.pem"]).output();
+    assert_eq!(refused.expect("it runs").status.code(), Some(111));
+    let refused =
+        command(&home, &["tls://127.0.0.1:0", "--into", "root"]).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(100));
+    assert!(text(&refused.stderr).contains("need --cert"), "{}", text(&refused.stderr));
 }

@@ -2,7 +2,7 @@
 //! answer well, badly or not at all.
 
 #[cfg(feature = "tls")]
-mod certificates;
+pub mod certificates;
 mod files;
 #[cfg(feature = "http")]
 mod http_server;
