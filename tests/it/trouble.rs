@@ -36,10 +36,18 @@ impl SmallDisk {
 
     /// Leaves room for so many bytes.
     pub fn fill(&self, left: u64) {
-        let stat = nix::sys::statvfs::statvfs(&self.0).expect("a file system");
-        let free = stat.blocks_available() * stat.fragment_size();
-        fs::write(self.0.join("filler"), vec![0; usize::try_from(free - left).expect("a size")])
-            .expect("there is room for it");
+        let filler = self.0.join("filler");
+        wait_until("a disk that is filled", || {
+            let stat = nix::sys::statvfs::statvfs(&self.0).expect("a file system");
+            let free = stat.blocks_available() * stat.fragment_size();
+            let room = free.checked_sub(left).and_then(|room| usize::try_from(room).ok());
+            let filled = fs::write(&filler, vec![0; room.expect("a size")]);
+            // A logger that still starts made a file meanwhile.
+            if filled.is_err() {
+                let _ = fs::remove_file(&filler);
+            }
+            filled.is_ok()
+        });
     }
 
     pub fn empty(&self) {
