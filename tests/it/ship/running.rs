@@ -240,3 +240,16 @@ fn the_run_scripts_give_arguments_that_are_understood() {
         );
     }
 }
+
+/// A server that reads nothing for a while: messages of a window are longer than the output may be.
+#[test]
+fn long_messages_wait_for_the_room_that_they_need() {
+    let home = Home::new();
+    let text = "x".repeat(7500);
+    let lines: String = (1..=400).map(|number| format!("{number}{text}\n")).collect();
+    log_text(&home, "log", lines.as_bytes());
+    let server = RelpServer::start(&[Behaviour::Good]);
+    let ship = Ship::start(&home, &["--window", "2048", &server.url(), "./log"]);
+    wait_for_count("all lines", 400, || server.count());
+    ship.end();
+}
