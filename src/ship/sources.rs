@@ -56,6 +56,7 @@ impl Sources {
             Some(failure) if all.sources.is_empty() => Err(failure.clone()),
             Some(_) | None => {
                 failures.iter().for_each(|failure| all.report_once(failure));
+                all.save_first();
                 Ok(all)
             }
         }
@@ -88,6 +89,13 @@ impl Sources {
         self.follow.save()
     }
 
+    /// Saves the cursor before any line is read: after a kill, it says which file was followed.
+    fn save_first(&mut self) {
+        if let Err(failure) = self.follow.save() {
+            self.report_once(&failure);
+        }
+    }
+
     /// What should be reported of sources.
     pub fn take_notices(&mut self) -> Vec<(usize, Notice)> {
         self.follow.take_notices()
@@ -118,7 +126,10 @@ impl Sources {
         for found in found {
             let name = found.name.clone();
             match self.add(found, &Start::Oldest) {
-                Ok(true) => message::info(&format!("following {name}, which is new")),
+                Ok(true) => {
+                    message::info(&format!("following {name}, which is new"));
+                    self.save_first();
+                }
                 Ok(false) => {}
                 Err(failure) => self.report_once(&failure),
             }

@@ -11,6 +11,7 @@ mod otlp;
 mod receivers;
 mod refusals;
 mod relp_server;
+mod rotated_files;
 #[cfg(feature = "http")]
 mod rotel;
 mod rsyslog;

@@ -127,6 +127,11 @@ impl RelpServer {
         self.shared.stored.lock().expect("no panic").clone()
     }
 
+    /// The message that was stored last.
+    pub fn last(&self) -> Option<Vec<u8>> {
+        self.shared.stored.lock().expect("no panic").last().cloned()
+    }
+
     pub fn count(&self) -> usize {
         self.shared.stored.lock().expect("no panic").len()
     }
@@ -202,7 +207,7 @@ impl Session {
             }
             server.filled(len);
             let mut answers = Vec::new();
-            let mut is_closing = false;
+            let (mut is_closing, mut last_taken) = (false, None);
             while let Some(event) = server.next_event() {
                 match event {
                     Event::Opened { .. } => answers.extend(self.open()),
@@ -213,6 +218,7 @@ impl Session {
                             shared.stored.lock().expect("no panic").push(text);
                         }
                         stored += 1;
+                        last_taken = Some(txnr);
                         if self.behaviour == Behaviour::DiesAfter(stored) {
                             return Ok(());
                         }
@@ -221,6 +227,10 @@ impl Session {
                     Event::CloseRequested => is_closing = true,
                     other => panic!("{other:?}"),
                 }
+            }
+            // The protocol stops after 16,384 messages that it knows no answer to; answers are made here.
+            if let Some(txnr) = last_taken.filter(|_| !is_closing) {
+                server.acknowledge(txnr);
             }
             let len = server.output().len();
             server.written(len);

@@ -55,7 +55,7 @@ pub struct Identity {
     pub inode: u64,
     /// Birth time in nanoseconds since 1970; 0 if the file system has none.
     pub born: u128,
-    /// Hashed leading bytes; never 0.
+    /// Hashed leading bytes. 0 for an empty file, which only its birth distinguishes.
     pub head_len: usize,
     /// Hash of these bytes.
     pub head_hash: u64,
@@ -65,6 +65,16 @@ impl Identity {
     /// Identity of an open file. `None` for an empty file.
     pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
         Ok(Identity::with_first_line(handle)?.map(|(identity, _)| identity))
+    }
+
+    /// Identity of an open file that may be empty. `None` for an empty file without a birth time.
+    pub fn even_if_empty(handle: &Rc<File>) -> io::Result<Option<Identity>> {
+        if let Some(identity) = Identity::of(handle)? {
+            return Ok(Some(identity));
+        }
+        let (inode, born) = inode_and_birth(handle)?;
+        let identity = Identity { inode, born, head_len: 0, head_hash: last_line::hash(b"") };
+        Ok((born > 0).then_some(identity))
     }
 
     /// Identity of an open file, and the hash of its first line within the first [`HEAD_LEN_MAX`]
@@ -81,14 +91,19 @@ impl Identity {
     /// True if `handle` is this file, even if it grew.
     pub fn is_that_of(&self, handle: &Rc<File>) -> io::Result<bool> {
         let (inode, born) = inode_and_birth(handle)?;
+        if self.head_len == 0 {
+            return Ok(inode == self.inode && born > 0 && born == self.born);
+        }
         let same_birth = self.born == 0 || born == 0 || self.born == born;
         Ok(inode == self.inode && same_birth && self.is_head_of(handle)?)
     }
 
-    /// True if `handle` begins with the hashed bytes.
+    /// True if `handle` begins with the hashed bytes. False without such bytes.
     pub fn is_head_of(&self, handle: &Rc<File>) -> io::Result<bool> {
         let head = head(handle, self.head_len)?;
-        Ok(head.len() == self.head_len && last_line::hash(&head) == self.head_hash)
+        Ok(self.head_len > 0
+            && head.len() == self.head_len
+            && last_line::hash(&head) == self.head_hash)
     }
 }
 
@@ -241,7 +256,7 @@ fn parse_file(text: &str) -> Option<FilePosition> {
     let identity = Identity {
         inode: inode.parse().ok()?,
         born: born.parse().ok()?,
-        head_len: head_len.parse().ok().filter(|len| (1..=HEAD_LEN_MAX).contains(len))?,
+        head_len: head_len.parse().ok().filter(|&len: &usize| len <= HEAD_LEN_MAX)?,
         head_hash: u64::from_str_radix(head_hash, 16).ok()?,
     };
     Some(FilePosition { name: unescape(name)?, identity, offset: offset.parse().ok()? })
@@ -296,7 +311,7 @@ pub(crate) mod tests {
 
     /// Generates arbitrary positions.
     pub fn position() -> impl Strategy<Value = Position> {
-        let identity = (any::<u64>(), any::<u128>(), 1..=HEAD_LEN_MAX, any::<u64>()).prop_map(
+        let identity = (any::<u64>(), any::<u128>(), 0..=HEAD_LEN_MAX, any::<u64>()).prop_map(
             |(inode, born, head_len, head_hash)| Identity { inode, born, head_len, head_hash },
         );
         let file = (any::<Vec<u8>>(), identity, any::<u64>())

@@ -8,7 +8,7 @@ use crate::read::cursor::{FilePosition, HEAD_LEN_MAX, Identity, Position};
 use crate::read::decode::{Storage, storage};
 use crate::read::last_line::LastLine;
 use crate::read::lines::{Ending, LineStart};
-use crate::read::list::LogFile;
+use crate::read::list::{LogFile, Role};
 use crate::read::range;
 use crate::read::snapshot::Snapshot;
 use crate::read::stamp::StampParser;
@@ -76,7 +76,7 @@ pub fn position_before(
     }
 }
 
-/// Last nonempty file up to this number, with the given offset or the end of its last line.
+/// Last nonempty file, or single followed file, up to this number, with the given offset or the end of its last line.
 fn file_position(
     snapshot: &Snapshot,
     number: usize,
@@ -84,7 +84,11 @@ fn file_position(
 ) -> Option<FilePosition> {
     for link in snapshot.files[..snapshot.files.len().min(number + 1)].iter().rev() {
         let handle = link.open(&snapshot.directory).ok()??;
-        if let Some(identity) = Identity::of(&handle).ok()? {
+        let identity = match link.file.role {
+            Role::Alone => Identity::even_if_empty(&handle).ok()?,
+            Role::Archive(..) | Role::Previous | Role::Current => Identity::of(&handle).ok()?,
+        };
+        if let Some(identity) = identity {
             let offset = match offset {
                 Some(offset) => offset,
                 None if storage(&handle).ok()? == Storage::Plain => {

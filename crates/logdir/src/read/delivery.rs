@@ -165,7 +165,11 @@ impl Follow {
             let alone = alone.map(|link| link.file.name.as_slice());
             watch.add(self.paths.len(), &snapshot.directory, alone);
         }
-        self.several.add(Follower::new(&snapshot, stamps, position.clone()));
+        let mut follower = Follower::new(&snapshot, stamps, position.clone());
+        if self.watch.is_none() {
+            follower.hurry();
+        }
+        self.several.add(follower);
         self.unacked.add_directory();
         self.paths.push(path);
         self.positions.push(position);
@@ -361,9 +365,13 @@ impl Follow {
             watch.replace(number, follower.directory());
         }
         let count = watch.arrivals(number);
+        if count == 0 {
+            // Files that were found had the name before it was watched.
+            follower.take_found();
+        }
         if count > 0 && (is_moved || follower.is_where_it_was()) {
             // The followed directory's own arrival counts once.
-            if count > 1 {
+            if count > follower.take_found().max(1) {
                 follower.open_gap();
             }
             watch.forget_arrivals(number);

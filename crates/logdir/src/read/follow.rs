@@ -5,6 +5,8 @@
 //! already another file, the open file is read completely. A fresh listing then names the next
 //! files. File system events only hint when to look; results do not depend on events.
 
+mod alone;
+mod generations;
 mod resume;
 mod seen_files;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use crate::read::lines::{Line, LineStart};
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, Stamp, StampParser};
+use generations::Generations;
 use seen_files::SeenFiles;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -38,6 +41,8 @@ pub struct Follower {
     /// Last file pushed to the chain. Once this file is read and no longer `current`, the next
     /// files are pushed.
     last: Option<Rc<LogFile>>,
+    /// Files that had the name of a single followed file.
+    generations: Generations,
     /// Open files, including any that holds `reached`.
     opened: VecDeque<ListedFile>,
     /// Answer about `current` since the last successful read.
@@ -119,6 +124,7 @@ impl Follower {
             directory: snapshot.directory.clone(),
             chain: Chain::new(snapshot.directory.clone(), stamps),
             last: None,
+            generations: Generations::default(),
             opened: VecDeque::new(),
             probed: Probed::Not,
             is_replaced: false,
@@ -255,7 +261,7 @@ impl Follower {
         match self.last_if_alone() {
             Some(last) => {
                 let found = self.directory.file(&last.name, Role::Alone);
-                found.is_ok_and(|found| found.is_some_and(|found| found.inode == last.inode))
+                found.is_ok_and(|found| found.map(|found| found.inode) == self.newest_inode())
             }
             None => self.directory.is_there(),
         }
@@ -308,15 +314,14 @@ impl Follower {
     fn probe(&mut self) {
         self.is_replaced = self.directory.is_replaced();
         self.note_truncation();
-        let alone = self.last_if_alone();
-        let (name, role) = match &alone {
-            Some(last) => (last.name.as_slice(), Role::Alone),
-            None => (CURRENT, Role::Current),
-        };
-        self.probed = match (self.directory.file(name, role), &self.last) {
+        if let Some(last) = self.last_if_alone() {
+            let probed = self.probe_alone(&last);
+            let is_complete = self.note_failure(probed);
+            self.probed = if is_complete { Probed::Final } else { Probed::Current };
+            return;
+        }
+        self.probed = match (self.directory.file(CURRENT, Role::Current), &self.last) {
             (Ok(Some(found)), Some(last)) if found.inode == last.inode => Probed::Current,
-            // Another file may replace it.
-            (Ok(None), Some(_)) if alone.is_some() => Probed::Current,
             (Ok(_), _) => Probed::Final,
             (Err(failure), _) => {
                 self.fail(failure);
@@ -360,7 +365,7 @@ impl Follower {
     /// yet.
     fn go_on(&mut self) -> bool {
         let added = match self.last_if_alone() {
-            Some(last) => self.try_to_go_on_alone(&last),
+            Some(last) => Ok(self.go_on_alone(&last)),
             // A removed directory cannot be listed.
             None if self.directory.is_removed() => Ok(false),
             None => self.try_to_go_on(),
@@ -390,16 +395,6 @@ impl Follower {
         }
     }
 
-    /// Pushes the file that replaced a single followed file.
-    fn try_to_go_on_alone(&mut self, last: &LogFile) -> Result<bool, Failure> {
-        let Some(file) = self.directory.file(&last.name, Role::Alone)? else { return Ok(false) };
-        let Some(links) = self.pin(&[Rc::new(file)])? else { return Ok(false) };
-        self.notices.push(Notice::Replaced(self.directory.name_of(&last.name)));
-        self.has_moved = true;
-        self.push_links(links, 0);
-        Ok(true)
-    }
-
     /// The old directory is read to its end as far as possible: files of a removed directory may be
     /// gone unseen. If the new directory is a copy that holds the last delivered line, following
     /// continues after that line, otherwise from the first line.
@@ -410,7 +405,7 @@ impl Follower {
             Some(last) => Snapshot::of_file(&directory, &last.name)?,
             None => Snapshot::of(&directory)?,
         };
-        if self.directory.is_removed() {
+        if self.forget_generations() || self.directory.is_removed() {
             self.open_gap();
         }
         self.notices.push(Notice::Replaced(self.directory.name()));

@@ -58,10 +58,14 @@ impl Snapshot {
 
     /// Captures a single file as if alone in its directory.
     pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
-        let file = directory.file(name, Role::Alone)?;
-        let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
-        let link = ListedFile { file: Rc::new(file.ok_or_else(missing)?), handle: None };
-        Ok(Snapshot { directory: directory.clone(), files: vec![link] })
+        loop {
+            let file = directory.file(name, Role::Alone)?;
+            let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
+            let files = [Rc::new(file.ok_or_else(missing)?)];
+            if let Some(files) = open_unfinished(directory, &files)? {
+                return Ok(Snapshot { directory: directory.clone(), files });
+            }
+        }
     }
 }
 
@@ -83,8 +87,8 @@ fn open_unfinished(
     let mut links = Vec::with_capacity(files.len());
     for file in files {
         let handle = match file.role {
-            Role::Archive(..) | Role::Alone => None,
-            Role::Previous | Role::Current => match directory.open_listed(file) {
+            Role::Archive(..) => None,
+            Role::Previous | Role::Current | Role::Alone => match directory.open_listed(file) {
                 Ok(None) => return Ok(None),
                 Ok(Some(handle)) => Some(Rc::new(handle)),
                 Err(_) => None,

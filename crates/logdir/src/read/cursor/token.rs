@@ -133,7 +133,7 @@ fn parse_part(part: &str) -> Option<(u64, Position)> {
                 born: u128::from_str_radix(born, 16).ok()?,
                 head_len: usize::try_from(number(head_len)?)
                     .ok()
-                    .filter(|len| (1..=HEAD_LEN_MAX).contains(len))?,
+                    .filter(|&len: &usize| len <= HEAD_LEN_MAX)?,
                 head_hash: number(head_hash)?,
             },
             offset: number(offset)?,

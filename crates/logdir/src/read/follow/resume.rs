@@ -32,6 +32,13 @@ impl Follower {
             self.reached = Some(Reached { place, file: None });
             return self.push_all(&files[number..], file.offset);
         }
+        if let Some(file) = &position.file
+            && let Some(link) = self.find_renamed_alone(files, file)
+        {
+            let place = LineStart { file: link.file.clone(), offset: file.offset };
+            self.reached = Some(Reached { place, file: None });
+            return self.push_all(&[link], file.offset);
+        }
         if !self.last_line.is_set() {
             // No line was delivered, and the first file of that time may be gone.
             if position.file.is_some_and(|first| !begins_any(&first, files, &self.directory)) {
@@ -48,6 +55,25 @@ impl Follower {
             _ => self.find_again(),
         };
         self.note_failure(found);
+    }
+
+    /// Finds the file of a position among the files beside a single followed file.
+    fn find_renamed_alone(
+        &mut self,
+        files: &[ListedFile],
+        wanted: &FilePosition,
+    ) -> Option<ListedFile> {
+        let [ListedFile { file, .. }] = files else { return None };
+        if file.role != Role::Alone {
+            return None;
+        }
+        match find_renamed(&self.directory, &file.name, wanted) {
+            Ok(found) => found,
+            Err(failure) => {
+                self.fail(failure);
+                None
+            }
+        }
     }
 
     /// Finds a position's file by inode or, if compressed since, by label.
@@ -178,6 +204,29 @@ fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory
         wanted.identity.is_head_of(&handle).ok()
     };
     files.iter().any(|link| begins_so(link) == Some(true))
+}
+
+/// The file of a position under whatever name it has in the directory by now; listed as `name`.
+fn find_renamed(
+    directory: &Directory,
+    name: &[u8],
+    wanted: &FilePosition,
+) -> Result<Option<ListedFile>, Failure> {
+    let mut names = Vec::new();
+    directory.each_name(|entry| names.push(entry.to_vec()))?;
+    for entry in names {
+        let Some(file) = directory.file(&entry, Role::Alone)? else { continue };
+        if file.inode != wanted.identity.inode {
+            continue;
+        }
+        let Some(handle) = directory.open_listed(&file)?.map(Rc::new) else { continue };
+        let is_it = wanted.identity.is_that_of(&handle).unwrap_or(false);
+        if is_it && reaches(&handle, wanted.offset) {
+            let file = Rc::new(LogFile { name: name.to_vec(), ..file });
+            return Ok(Some(ListedFile { file, handle: Some(handle) }));
+        }
+    }
+    Ok(None)
 }
 
 /// True if a file decodes to at least `offset` bytes.
