@@ -119,6 +119,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         Form::Syslog if is_acknowledged => options.window * 2,
         Form::Syslog => WINDOW_COUNT_MAX,
     };
+    let status = first_status(options)?;
     for target in &targets {
         messages::info(&format!("sending to {target}; {}", target.guarantee()));
     }
@@ -132,11 +133,22 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         pace: Pace::new(options.rate, options.catch_up, Instant::now()),
         signals,
         wake,
-        status: Status { pid: std::process::id(), ..Status::default() },
+        status,
         once: options.once,
         progress: Progress::default(),
+        metrics: options.metrics.clone(),
         state,
     })
+}
+
+/// The status before anything is sent. Metrics that cannot be written are an error now, and only now.
+fn first_status(options: &Options) -> Result<Status, String> {
+    let status = Status { pid: std::process::id(), ..Status::default() };
+    if let Some(path) = &options.metrics {
+        let refused = |error| format!("unable to write metrics to {}: {error}", path.display());
+        status.save_metrics(path).map_err(refused)?;
+    }
+    Ok(status)
 }
 
 fn start(from: &str) -> Result<Start, String> {

@@ -24,6 +24,7 @@ use ::logdir::read::stamp::Moment;
 use ::logdir::stamp::format_utc;
 use ::logdir::wake::Wake;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often the status is written while nothing changes.
@@ -68,6 +69,8 @@ pub struct Engine {
     pub once: bool,
     /// What the loop remembers between two rounds.
     pub progress: Progress,
+    /// Where the status is written as Prometheus text.
+    pub metrics: Option<PathBuf>,
     /// The state directory, locked as long as the loop runs.
     pub state: State,
 }
@@ -382,8 +385,15 @@ impl Engine {
         }
         self.progress.status_due = Instant::now() + STATUS_EVERY;
         self.refresh_status();
-        // A status that cannot be written is old, and its reader sees that.
+        self.save_status();
+    }
+
+    /// A status that cannot be written is old, and its reader sees its time.
+    fn save_status(&self) {
         let _ = self.status.save(&self.state.status());
+        if let Some(path) = &self.metrics {
+            let _ = self.status.save_metrics(path);
+        }
     }
 
     /// Waits for the first thing to do.
@@ -440,7 +450,7 @@ impl Engine {
         self.refresh_status();
         self.status.connected = false;
         self.status.is_incomplete = !(self.window.is_empty() && self.progress.is_drained);
-        let _ = self.status.save(&self.state.status());
+        self.save_status();
         if self.status.waiting > 0 {
             let waiting = self.status.waiting;
             message::info(&format!("{waiting} messages are sent at the next start"));

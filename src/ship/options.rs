@@ -75,6 +75,9 @@ pub struct Options {
     /// SHA-256 that the server's certificate must have; without --ca it alone decides
     #[arg(long, value_name = "SHA256")]
     pub pin: Vec<Pin>,
+    /// File that is replaced with the status as Prometheus text
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Sends what there is, then exits: 0 all sent, 1 nothing to send, 2 gaps or dead letters
     #[arg(long)]
     pub once: bool,

@@ -1,6 +1,7 @@
 //! How things stand, in a file for people, programs and monitors: one JSON object, replaced as a whole.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -52,12 +53,86 @@ pub struct Status {
 impl Status {
     /// Replaces the file.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
-        file.write_all(&text)?;
-        fs::rename(&new, path)
+        replace(path, &text)
+    }
+
+    /// Replaces a file with the status as Prometheus text.
+    pub fn save_metrics(&self, path: &Path) -> io::Result<()> {
+        replace(path, self.metrics().as_bytes())
+    }
+
+    /// Prometheus text. A value that is not known is left out.
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        let rows: [(&str, &str, &str, Option<u64>); 11] = [
+            (
+                "connected",
+                "gauge",
+                "1 while logship is connected to a receiver.",
+                Some(self.connected.into()),
+            ),
+            (
+                "status_timestamp_seconds",
+                "gauge",
+                "Time when this text was written.",
+                Some(self.at),
+            ),
+            ("sent_messages_total", "counter", "Messages handed to the receiver.", Some(self.sent)),
+            (
+                "acknowledged_lines_total",
+                "counter",
+                "Lines that the receiver answered for.",
+                Some(self.acknowledged),
+            ),
+            (
+                "sent_again_messages_total",
+                "counter",
+                "Messages sent again after a connection broke.",
+                Some(self.sent_again),
+            ),
+            (
+                "dead_letters_total",
+                "counter",
+                "Messages that the receiver refused for good.",
+                Some(self.dead),
+            ),
+            (
+                "gaps_total",
+                "counter",
+                "Times that lines were gone before they could be sent.",
+                Some(self.gaps),
+            ),
+            ("unanswered_messages", "gauge", "Messages without an answer.", Some(self.waiting)),
+            (
+                "unread_bytes",
+                "gauge",
+                "Bytes in files that are still to be read.",
+                Some(self.behind_bytes),
+            ),
+            (
+                "silent_since_timestamp_seconds",
+                "gauge",
+                "Time since which the receiver has not answered.",
+                self.silent_since,
+            ),
+            (
+                "last_delivered_timestamp_seconds",
+                "gauge",
+                "Time of the last line that was delivered.",
+                self.last_delivered,
+            ),
+        ];
+        for (name, kind, help, value) in rows {
+            let Some(value) = value else { continue };
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "# HELP logship_{name} {help}\n# TYPE logship_{name} {kind}\nlogship_{name} {value}\n"
+            );
+        }
+        text
     }
 
     /// Reads the file.
@@ -104,6 +179,14 @@ impl Status {
     }
 }
 
+/// Readers find the old or the new text, never a mixture.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    File::create(&new)?.write_all(text)?;
+    fs::rename(&new, path)
+}
+
 /// A moment as seconds since 1970.
 pub fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -134,5 +217,16 @@ mod tests {
         let status = Status { sent: 3, failure: Some("no \"route\"".into()), ..Status::default() };
         status.save(&path).unwrap();
         assert_eq!(Status::load(&path).unwrap(), status);
+    }
+
+    #[test]
+    fn metrics_leave_out_what_is_not_known() {
+        let status = Status { connected: true, gaps: 2, ..Status::default() };
+        let text = status.metrics();
+        assert!(text.starts_with("# HELP logship_connected "), "{text}");
+        assert!(text.contains("\n# TYPE logship_gaps_total counter\nlogship_gaps_total 2\n"));
+        assert!(!text.contains("last_delivered"), "{text}");
+        let known = Status { last_delivered: Some(7), ..status };
+        assert!(known.metrics().ends_with("logship_last_delivered_timestamp_seconds 7\n"));
     }
 }

@@ -183,6 +183,28 @@ fn usage_errors_are_100_and_a_missing_log_is_111() {
 }
 
 #[test]
+fn metrics_are_replaced_while_it_runs_and_at_its_end() {
+    let home = Home::new();
+    log(&home, 1, 3);
+    let server = RelpServer::start(&[Behaviour::Good]);
+    let ship = Ship::start(&home, &["--metrics", "logship.prom", &server.url(), "./log"]);
+    let text = || std::fs::read_to_string(home.path("logship.prom")).unwrap_or_default();
+    wait_until("a connection", || text().contains("\nlogship_connected 1\n"));
+    wait_for_count("all lines", 3, || server.count());
+    ship.end();
+    let text = text();
+    for row in ["logship_acknowledged_lines_total 3", "logship_connected 0", "logship_gaps_total 0"]
+    {
+        assert!(text.lines().any(|line| line == row), "{row}: {text}");
+    }
+    let refused = command(&home, &["--metrics", "absent/file", &server.url(), "./log"]).output();
+    let refused = refused.expect("logship");
+    assert_eq!(refused.status.code(), Some(111));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("unable to write metrics to absent/file: "), "{text}");
+}
+
+#[test]
 fn explain_and_check_say_what_is_in_force() {
     let home = Home::new();
     log(&home, 1, 3);
