@@ -106,7 +106,6 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
         |_| b"localhost".to_vec(),
         |name| name.to_string_lossy().into_owned().into_bytes(),
     );
-    debug_assert!(!is_relp || store.keeps());
     Ok(Engine::new(sockets, store, tls, signals, wake, bounds, hostname))
 }
 

@@ -307,8 +307,7 @@ impl Engine {
                         self.ring.push(address, &self.datagram[..len]);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                // An ICMP answer to nobody, or a signal.
+                // Nothing is left; or an ICMP answer to nobody, or a signal.
                 Err(_) => return true,
             }
         }

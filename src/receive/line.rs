@@ -4,13 +4,12 @@
 //! one message is one line. Parsing decides about the prefix and the directory only.
 
 use wire::socklog;
-use wire::syslog::{Message, Sender, parse};
+use wire::syslog::{Message, Pri, Sender, append_hex, parse, without_trailer};
 
 /// Bytes of a directory's name at most.
 const NAME_LEN_MAX: usize = 48;
 /// Directory of messages without a name.
 pub const OTHER: &str = "other";
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug)]
@@ -47,16 +46,16 @@ pub enum By {
 
 /// Appends the message as one line, with socklog's prefix: `local2.notice: ADDRESS: rest`.
 pub fn append(origin: &Origin<'_>, message: &[u8], line: &mut Vec<u8>) {
-    let parsed = origin.parse(message);
-    socklog::append_prefix(parsed.pri, line);
+    let message = without_trailer(message);
+    let (pri, rest) = match Pri::parse(message) {
+        Some((pri, rest)) => (Some(pri), rest),
+        None => (None, message),
+    };
+    socklog::append_prefix(pri, line);
     if let Some(address) = origin.address {
         line.extend_from_slice(address);
         line.extend_from_slice(b": ");
     }
-    let rest = match parsed.pri {
-        Some(_) => after_pri(without_trailer(message)),
-        None => without_trailer(message),
-    };
     append_text(rest, line);
     line.push(b'\n');
 }
@@ -96,29 +95,12 @@ fn name(text: &[u8]) -> String {
     if name.is_empty() { OTHER.to_owned() } else { name }
 }
 
-/// What follows `<PRI>`.
-fn after_pri(message: &[u8]) -> &[u8] {
-    let end = message.iter().position(|&byte| byte == b'>').map_or(0, |pos| pos + 1);
-    &message[end..]
-}
-
-/// One newline or NUL at the end belongs to the transport (HAProxy, Python's SysLogHandler).
-fn without_trailer(message: &[u8]) -> &[u8] {
-    match message {
-        [message @ .., b'\n' | 0] => message,
-        message => message,
-    }
-}
-
 fn append_text(text: &[u8], line: &mut Vec<u8>) {
     let is_control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
     let mut rest = text;
     while let Some(pos) = rest.iter().position(|&byte| is_control(byte)) {
         line.extend_from_slice(&rest[..pos]);
-        let byte = rest[pos];
-        let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-        line.extend_from_slice(b"\\x");
-        line.extend_from_slice(&digits);
+        append_hex(rest[pos], line);
         rest = &rest[pos + 1..];
     }
     line.extend_from_slice(rest);

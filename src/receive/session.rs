@@ -1,7 +1,7 @@
 //! A connection: its bytes become messages, and answers go back when the messages are on disk.
 
-use super::socket::reason;
 use super::store::Ticket;
+use crate::message::reason;
 use crate::tls;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

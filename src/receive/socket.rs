@@ -1,6 +1,7 @@
 //! Opens listening sockets. A unix socket that somebody answers on is never taken away.
 
 use super::listen::Listen;
+use crate::message::reason;
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
 use nix::sys::socket::{getsockopt, setsockopt};
 use std::fs;
@@ -131,12 +132,6 @@ impl AsFd for Socket {
             Socket::Tcp { listener, .. } => listener.as_fd(),
         }
     }
-}
-
-/// A system's reason without its number.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {

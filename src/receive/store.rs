@@ -83,11 +83,6 @@ impl Store {
         Ok(Store::Script(Box::new(branch), start))
     }
 
-    /// True if a message that was taken can be answered when it is on disk.
-    pub fn keeps(&self) -> bool {
-        !matches!(self, Store::Stdout(_))
-    }
-
     /// True if a further message may come. A message of a full directory waits, and those after it.
     pub fn has_room(&self) -> bool {
         match self {
@@ -301,7 +296,7 @@ impl Directories {
         script
     }
 
-    /// Branch of this directory, or of the directory for others if it cannot be had.
+    /// Number of the branch with this name; that of the directory `other` if there is no such branch and none can be opened.
     fn number_of(&mut self, name: String) -> usize {
         if let Some(&number) = self.numbers.get(&name) {
             return number;

@@ -23,9 +23,7 @@ struct Shared {
 impl Wake {
     /// New eventfd. Errors: eventfd(2).
     pub fn new() -> nix::Result<Wake> {
-        let wake = Wake::without_fd();
-        wake.open()?;
-        Ok(wake)
+        Ok(Wake(Arc::new(Shared { fd: eventfd()?.into(), is_called: AtomicBool::new(false) })))
     }
 
     /// No descriptor so far.
@@ -51,12 +49,7 @@ impl Wake {
         Ok(())
     }
 
-    fn open(&self) -> nix::Result<()> {
-        let _ = self.0.fd.set(eventfd()?);
-        Ok(())
-    }
-
-    /// The descriptor to wait for, if any.
+    /// The eventfd; `None` if it was not opened.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.fd.get().map(AsFd::as_fd)
     }

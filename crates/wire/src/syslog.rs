@@ -8,8 +8,8 @@ pub mod structured_data;
 mod time;
 mod write;
 
-pub use escape::append_on_one_line;
-pub use parse::{Form, Message, Sender, parse};
+pub use escape::{append_hex, append_on_one_line};
+pub use parse::{Form, Message, Sender, parse, without_trailer};
 pub use pri::{Facility, Pri, Severity};
 pub use time::{BsdTime, UnixTime, append_bsd_time, append_rfc5424_time};
 pub use write::{

@@ -2,8 +2,8 @@
 //!
 //! A line for each kind: first day, last day, number of days, hash, service.
 
-use crate::logdir::report::words::reason;
 use crate::logdir::tally::Tally;
+use crate::message::reason;
 use ::kinds::KindHash;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};

@@ -1,5 +1,6 @@
 //! Words of trouble: a kind is trouble if a word of its text begins with one of them.
 
+use crate::message::reason;
 use std::path::Path;
 
 /// The words without `--words`.
@@ -60,12 +61,6 @@ impl Words {
         let begins = |pos: usize| pos == 0 || !text[pos - 1].is_ascii_alphabetic();
         self.0.iter().any(|word| memchr::memmem::find_iter(&text, word.as_slice()).any(begins))
     }
-}
-
-/// The reason of an error, without its number.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

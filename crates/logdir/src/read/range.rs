@@ -116,8 +116,10 @@ pub fn plan(snapshot: &Snapshot, stamps: &mut StampParser, range: Range) -> Plan
         let part = plan_file(directory, link, first, stamps, range)
             .or_else(|| is_before_in_range.then(|| rest_of_before(directory, link, stamps))?);
         is_before_in_range = part.is_some();
-        if is_before_in_range && begins_in_file_before(directory, link, stamps) {
-            parts.extend(left_out.take().map(|before| end_of_before(directory, before, &parts)));
+        if let Some(before) = left_out.filter(|_| is_before_in_range)
+            && begins_in_file_before(directory, link, stamps)
+        {
+            parts.push(end_of_before(directory, before, &parts));
         }
         left_out = part.is_none().then_some(link);
         parts.extend(part);

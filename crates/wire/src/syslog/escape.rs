@@ -16,7 +16,7 @@ pub fn append_on_one_line(text: &[u8], output: &mut Vec<u8>) {
 }
 
 /// Appends a byte as `\xNN`.
-pub(super) fn append_hex(byte: u8, output: &mut Vec<u8>) {
+pub fn append_hex(byte: u8, output: &mut Vec<u8>) {
     output.extend_from_slice(b"\\x");
     output.push(HEX[usize::from(byte >> 4)]);
     output.push(HEX[usize::from(byte & 15)]);

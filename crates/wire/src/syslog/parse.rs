@@ -100,7 +100,9 @@ pub fn parse<'a>(message: &'a [u8], sender: Sender<'_>) -> Message<'a> {
     parsed.unwrap_or_else(|| parse_rfc3164(pri, after_pri, sender))
 }
 
-fn without_trailer(message: &[u8]) -> &[u8] {
+/// The message without one newline (HAProxy) or NUL (Python's `SysLogHandler`) at its end, which belong to the
+/// transport.
+pub fn without_trailer(message: &[u8]) -> &[u8] {
     match message {
         [message @ .., b'\n' | 0] => message,
         message => message,
