@@ -92,15 +92,21 @@ fn a_processor_that_ignores_term_is_killed() {
     });
 }
 
+/// A home after a logger was stopped whose processor hangs: one file waits.
+fn stopped() -> Home {
+    let home = Home::new();
+    home.make_dir("d");
+    let logger = processing(&home, HANG);
+    logger.signal_and_wait(Signal::SIGTERM);
+    logger.signal(Signal::SIGTERM);
+    logger.wait().check(0, STOPPED);
+    home
+}
+
 #[test]
 fn what_waits_is_taken_up_at_the_next_start() {
     differs("what_waits_is_taken_up_at_the_next_start", || {
-        let home = Home::new();
-        home.make_dir("d");
-        let logger = processing(&home, HANG);
-        logger.signal_and_wait(Signal::SIGTERM);
-        logger.signal(Signal::SIGTERM);
-        logger.wait().check(0, STOPPED);
+        let home = stopped();
         home.write("d/state", b"remembered\n", 0o644);
         home.run(&["!tr a-z A-Z; cat <&4 >&5", "./d"], b"c\n").check(0, "");
         let archives = home.archives("d");
@@ -161,12 +167,7 @@ fn every_file_that_waits_is_processed_in_its_place() {
 #[test]
 fn a_waiting_file_that_is_compressed_during_its_processor_stays_once() {
     differs("every_file_that_waits_is_processed_in_its_place", || {
-        let home = Home::new();
-        home.make_dir("d");
-        let logger = processing(&home, HANG);
-        logger.signal_and_wait(Signal::SIGTERM);
-        logger.signal(Signal::SIGTERM);
-        logger.wait().check(0, STOPPED);
+        let home = stopped();
         let waiting = home.archives("d").remove(0);
         let before = home.contents("d");
         home.write("d/state", b"remembered\n", 0o644);

@@ -93,13 +93,20 @@ fn no_line_is_lost_through_renames_and_kills() {
     check_numbers(&server.stored(), 1, count);
 }
 
-#[test]
-fn a_late_write_after_the_new_file_has_lines_is_sent() {
+/// A raw file with so many lines, all of them sent.
+fn first_lines_sent(count: u64) -> (Home, RelpServer, Ship) {
     let home = Home::new();
-    fs::write(home.path("raw"), numbers(1, 10)).expect("a file");
+    fs::write(home.path("raw"), numbers(1, count)).expect("a file");
     let server = RelpServer::start(&[Behaviour::Good]);
     let ship = Ship::start(&home, &[&server.url(), "./raw"]);
-    wait_until("the first lines", || server.count() >= 10);
+    let count = usize::try_from(count).expect("small");
+    wait_until("the first lines", || server.count() >= count);
+    (home, server, ship)
+}
+
+#[test]
+fn a_late_write_after_the_new_file_has_lines_is_sent() {
+    let (home, server, ship) = first_lines_sent(10);
     let mut old = append_to(&home.path("raw"));
     fs::rename(home.path("raw"), home.path("raw.1")).expect("renamed");
     fs::write(home.path("raw"), numbers(21, 30)).expect("a new file");
@@ -112,11 +119,7 @@ fn a_late_write_after_the_new_file_has_lines_is_sent() {
 
 #[test]
 fn files_renamed_while_logship_is_down_are_found() {
-    let home = Home::new();
-    fs::write(home.path("raw"), numbers(1, 10)).expect("a file");
-    let server = RelpServer::start(&[Behaviour::Good]);
-    let ship = Ship::start(&home, &[&server.url(), "./raw"]);
-    wait_until("the first lines", || server.count() >= 10);
+    let (home, server, ship) = first_lines_sent(10);
     ship.end();
     append_to(&home.path("raw")).write_all(&numbers(11, 20)).expect("written");
     fs::rename(home.path("raw"), home.path("raw.2")).expect("renamed");
@@ -135,11 +138,7 @@ fn files_renamed_while_logship_is_down_are_found() {
 
 #[test]
 fn a_file_that_is_gone_after_a_restart_is_reported() {
-    let home = Home::new();
-    fs::write(home.path("raw"), numbers(1, 10)).expect("a file");
-    let server = RelpServer::start(&[Behaviour::Good]);
-    let ship = Ship::start(&home, &[&server.url(), "./raw"]);
-    wait_until("the first lines", || server.count() >= 10);
+    let (home, server, ship) = first_lines_sent(10);
     ship.end();
     fs::write(home.path("new"), numbers(11, 20)).expect("a new file");
     fs::rename(home.path("new"), home.path("raw")).expect("replaced");
@@ -192,11 +191,7 @@ fn a_copy_is_not_sent_again_and_the_truncation_is_reported() {
 
 #[test]
 fn a_file_truncated_while_logship_is_down_is_reported() {
-    let home = Home::new();
-    fs::write(home.path("raw"), numbers(1, 100)).expect("a file");
-    let server = RelpServer::start(&[Behaviour::Good]);
-    let ship = Ship::start(&home, &[&server.url(), "./raw"]);
-    wait_until("the first lines", || server.count() >= 100);
+    let (home, server, ship) = first_lines_sent(100);
     ship.end();
     fs::copy(home.path("raw"), home.path("raw.1")).expect("a copy");
     fs::write(home.path("raw"), numbers(101, 110)).expect("truncated");
