@@ -30,6 +30,15 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// Does something of several steps, of which the reader sees only the end: a directory is removed file by file,
+/// and a reader that looks meanwhile reports that `current` was removed.
+fn unseen(reader: &Logger, act: impl FnOnce()) {
+    wait_until_it_waits(reader);
+    reader.signal(Signal::SIGSTOP);
+    act();
+    reader.signal(Signal::SIGCONT);
+}
+
 #[test]
 fn a_directory_is_followed_by_its_name() {
     let home = Home::in_memory();
@@ -39,8 +48,10 @@ fn a_directory_is_followed_by_its_name() {
     log(&home, 4..=6);
     wait_for_line(&home, "output", 6);
     wait_until("it to be told", || told(&home).contains("was replaced by another one"));
-    fs::remove_dir_all(home.path("main")).expect("to be removed");
-    log(&home, 7..=9);
+    unseen(&reader, || {
+        fs::remove_dir_all(home.path("main")).expect("to be removed");
+        log(&home, 7..=9);
+    });
     wait_for_line(&home, "output", 9);
     // Its events come too, and its lines.
     log(&home, 10..=12);
@@ -61,10 +72,7 @@ fn check_brief(operand: &str, act: impl FnOnce(&Home), replaced_count: usize) {
     log(&home, 1..=3);
     let reader = following(&home, &["-f", "--raw", operand]);
     wait_for_line(&home, "output", 3);
-    wait_until_it_waits(&reader);
-    reader.signal(Signal::SIGSTOP);
-    act(&home);
-    reader.signal(Signal::SIGCONT);
+    unseen(&reader, || act(&home));
     wait_for_line(&home, "output", 9);
     stop(reader);
     let output = String::from_utf8(home.read("output")).expect("text");
@@ -140,7 +148,7 @@ fn a_directory_that_is_gone_is_waited_for_in_silence() {
     let home = Home::in_memory();
     log(&home, 1..=3);
     let reader = following(&home, &["-f", "--raw", "main"]);
-    fs::remove_dir_all(home.path("main")).expect("to be removed");
+    unseen(&reader, || fs::remove_dir_all(home.path("main")).expect("to be removed"));
     let looks = |reader: &Logger| {
         let io = fs::read_to_string(format!("/proc/{}/io", reader.pid())).expect("its calls");
         let reads = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("a number");
