@@ -574,7 +574,8 @@ fn check_recipe(mut sandbox: Sandbox, service: &str, supervisor: [&str; 2], scan
     });
     let sh = |command: &str| {
         let mut sh = sandbox.command(PathBuf::from("/bin/sh"));
-        sh.args(["-c", command]);
+        // `sv` waits for seven seconds and then fails, which is too short for a busy machine.
+        sh.args(["-c", command]).env("SVWAIT", "60");
         let status = sh.status().expect("a shell");
         assert!(status.success(), "{command}: {status}");
     };
