@@ -10,7 +10,7 @@ use crate::message;
 use crate::poll::Interest;
 use crate::stdout::{retry, write_out};
 use crate::sys::startup;
-use ::logdir::failure::{Failure, What, errno_of};
+use ::logdir::failure::{Failure, What};
 use nix::errno::Errno;
 use script::buffers;
 use std::ffi::{OsStr, OsString};
@@ -105,8 +105,7 @@ enum Input<'a> {
 impl Input<'_> {
     fn open(operand: &OsStr) -> Result<Input<'_>, Failure> {
         if operand.as_bytes() != STDIN_OPERAND {
-            let failure =
-                |error: io::Error| Failure::new(What::Read, operand.as_bytes(), errno_of(&error));
+            let failure = |error: io::Error| Failure::new(What::Read, operand.as_bytes(), error);
             return Ok(Input::File(File::open(operand).map_err(failure)?, operand));
         }
         if startup::was_closed(STDIN_FD) {

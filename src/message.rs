@@ -75,12 +75,6 @@ pub fn failed(failure: &Failure) {
     warn(&failure.text(""));
 }
 
-/// The system's reason of an error, without its number.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
-}
-
 /// Reports something that needs no attention.
 pub fn info(text: &str) {
     tell("info", text.as_bytes());

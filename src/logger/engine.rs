@@ -10,7 +10,7 @@ use crate::poll::{Interest, Ready, Wait};
 use crate::signals::Signals;
 use crate::sys::startup;
 use ::logdir::clock;
-use ::logdir::failure::{Cause, Failure, What};
+use ::logdir::failure::{Failure, What, reason};
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use grace::Grace;
@@ -290,7 +290,7 @@ impl Engine {
 
 /// Printed after poll(2) recovers: messages need poll(2) too.
 fn warn_of_poll(errno: Errno) {
-    let reason = Cause::System(errno);
+    let reason = reason(&errno.into());
     let text = format!("unable to wait for input and signals for a while: {reason}");
     message::warn(text.as_bytes());
 }

@@ -1,8 +1,8 @@
 //! A connection: its bytes become messages, and answers go back when the messages are on disk.
 
 use super::store::Ticket;
-use crate::message::reason;
 use crate::tls;
+use ::logdir::failure::reason;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};

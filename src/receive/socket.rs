@@ -1,7 +1,7 @@
 //! Opens listening sockets. A unix socket that somebody answers on is never taken away.
 
 use super::listen::Listen;
-use crate::message::reason;
+use ::logdir::failure::reason;
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
 use nix::sys::socket::{getsockopt, setsockopt};
 use std::fs;

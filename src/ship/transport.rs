@@ -128,11 +128,3 @@ fn append_framed(framing: Framing, message: &[u8], output: &mut Vec<u8>) {
 fn would_wait(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
 }
-
-/// The reason of an error in the words of all our messages.
-fn reason(error: &std::io::Error) -> String {
-    error.raw_os_error().map_or_else(
-        || error.to_string(),
-        |number| ::logdir::failure::reason(nix::errno::Errno::from_raw(number)),
-    )
-}

@@ -1,5 +1,6 @@
 //! Certificates and keys of PEM files, whole or not at all.
 
+use ::logdir::failure::reason;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,10 +54,7 @@ pub fn system_issuers() -> Result<RootCertStore, String> {
 
 fn unable_to_read(path: &Path, error: &pem::Error) -> String {
     let why = match error {
-        pem::Error::Io(error) => error.raw_os_error().map_or_else(
-            || error.to_string(),
-            |number| ::logdir::failure::reason(nix::errno::Errno::from_raw(number)),
-        ),
+        pem::Error::Io(error) => reason(error),
         other => other.to_string(),
     };
     format!("unable to read {}: {why}", path.display())

@@ -12,6 +12,9 @@ const LIBRARIES: [&str; 4] =
 /// Files of the programs.
 const PROGRAMS: &str = "src";
 
+/// Crates whose types no user of `logdir` meets.
+const OTHER_CRATES: [&str; 3] = ["nix", "libc", "tai64"];
+
 /// Circles of imports that are meant: the files, and why no other shape is better.
 const MEANT_CIRCLES: [(&[&str], &str); 4] = [
     (
@@ -175,6 +178,47 @@ fn no_imports_go_in_a_circle_but_those_that_are_meant() {
 }
 
 /// Such a comment cannot be understood without the one before it.
+/// Names that a source imports from other crates.
+fn foreign_names(text: &str) -> BTreeSet<&str> {
+    let import = |line: &'_ str| {
+        let (krate, names) = line.strip_prefix("use ")?.split_once("::")?;
+        OTHER_CRATES.contains(&krate).then_some(names.len())
+    };
+    let foreign = text.lines().filter_map(|line| Some(&line[line.len() - import(line)?..]));
+    foreign
+        .flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// Public signatures and fields of a source: from `pub ` to what opens or ends the item.
+fn public_signatures(text: &str) -> impl Iterator<Item = &str> {
+    let starts = text.match_indices("pub ").map(|(pos, _)| &text[pos..]);
+    starts.map(|rest| rest.split(['{', ';']).next().unwrap_or_default())
+}
+
+#[test]
+fn the_public_library_names_no_type_of_another_crate() {
+    let library = fs::read_to_string(root().join("crates/logdir/src/lib.rs")).expect("a source");
+    let modules = library.lines().filter_map(|line| {
+        let (module, _) = line.strip_prefix("pub use ")?.rsplit_once("::")?;
+        Some(module.replace("::", "/"))
+    });
+    // A failure is a part of events and errors.
+    let modules: Vec<String> = modules.chain(["failure".to_owned()]).collect();
+    assert!(modules.len() > 5, "{modules:?}");
+    for module in modules {
+        let file = root().join(format!("crates/logdir/src/{module}.rs"));
+        let text = product(&file);
+        let foreign = foreign_names(&text);
+        for signature in public_signatures(&text) {
+            let mut words = signature.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let word = words.find(|word| OTHER_CRATES.contains(word) || foreign.contains(word));
+            assert_eq!(word, None, "{}: {signature}", file.display());
+        }
+    }
+}
+
 #[test]
 fn no_comment_begins_with_something_unsaid() {
     let unsaid = ["The same", "That of", "Those of", "Whoever", "None where"];

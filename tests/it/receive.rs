@@ -266,7 +266,7 @@ fn a_socket_that_answers_is_not_taken_and_a_stale_one_is_replaced() {
     for (socket, why) in [
         ("unix:link", "symbolic link"),
         ("unix:file", "is no socket"),
-        ("unix:none/log", "No such file"),
+        ("unix:none/log", "file does not exist"),
     ] {
         let refused = command(&home, &[socket, "--into", "root"]).output().expect("it runs");
         assert_eq!(refused.status.code(), Some(111), "{socket}");

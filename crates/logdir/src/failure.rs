@@ -110,7 +110,7 @@ impl What {
 
 /// Reason of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+enum Cause {
     /// System error.
     System(Errno),
     /// Lock held by another process; process ID if known.
@@ -138,7 +138,7 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::System(errno) => f.write_str(&reason(*errno)),
+            Cause::System(errno) => f.write_str(&system_reason(*errno)),
             Cause::InUse(Some(pid)) => write!(f, "already in use by process {pid}"),
             Cause::InUse(None) => f.write_str("already in use by another process"),
             Cause::Killed(signal) => write!(f, "killed by {signal}"),
@@ -164,14 +164,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Failed system call on `place`.
-    pub fn new(what: What, place: impl Into<Vec<u8>>, errno: Errno) -> Failure {
-        Failure { what, place: place.into(), cause: Cause::System(errno) }
+    /// Failed system call or call of the standard library on `place`.
+    pub fn new(what: What, place: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Failure {
+        Failure { what, place: place.into(), cause: Cause::System(errno_of(&error.into())) }
     }
 
-    /// Failed standard library call on `place`.
+    /// As [`Failure::new`], for an error that is needed elsewhere too.
     pub fn of_io(what: What, place: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
-        Failure::new(what, place, errno_of(error))
+        Failure { what, place: place.into(), cause: Cause::System(errno_of(error)) }
     }
 
     /// Failed processor of directory `place`: exit code other than 0, or a signal.
@@ -260,8 +260,13 @@ impl Failure {
         Failure { what: What::KeepCursor, place: place.into(), cause: Cause::InLogDirectory }
     }
 
-    /// Errno, if a system call failed.
-    pub fn errno(&self) -> Option<Errno> {
+    /// System error number, if a system call failed.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.errno().map(|errno| errno as i32)
+    }
+
+    /// System error, if a system call failed.
+    pub(crate) fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::System(errno) => Some(errno),
             Cause::InUse(_)
@@ -306,7 +311,7 @@ impl std::error::Error for Failure {}
 
 /// System errno of an error, else the nearest for standard library errors: NUL in a name, or
 /// invalid contents.
-pub fn errno_of(error: &io::Error) -> Errno {
+pub(crate) fn errno_of(error: &io::Error) -> Errno {
     match (error.raw_os_error(), error.kind()) {
         (Some(number), _) => Errno::from_raw(number),
         (None, io::ErrorKind::InvalidInput) => Errno::EINVAL,
@@ -315,8 +320,15 @@ pub fn errno_of(error: &io::Error) -> Errno {
 }
 
 /// Reason in 0.76's words, measured by failing its open(2) with each error in turn; 0.76's "unknown
-/// error" is replaced by the C library's text.
-pub fn reason(errno: Errno) -> String {
+/// error" is replaced by the C library's text. An error that is not the system's has words of its own.
+pub fn reason(error: &io::Error) -> String {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |number| system_reason(Errno::from_raw(number)))
+}
+
+/// Reason of a system error.
+fn system_reason(errno: Errno) -> String {
     let words = match errno {
         Errno::EPERM => "permission denied",
         Errno::ENOENT => "file does not exist",
@@ -343,13 +355,13 @@ pub fn reason(errno: Errno) -> String {
         Errno::EMEDIUMTYPE => "not a regular file",
         Errno::ETIMEDOUT => "timed out",
         Errno::ESTALE => "stale NFS file handle",
-        other => return system_reason(other),
+        other => return library_reason(other),
     };
     words.to_owned()
 }
 
 /// C library's text in lower case, without the number added by the standard library.
-fn system_reason(errno: Errno) -> String {
+fn library_reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let words = text.split(" (os error").next().unwrap_or_default();
     let mut chars = words.chars();
@@ -387,7 +399,7 @@ mod tests {
 
     #[test]
     fn reasons_the_original_has_no_word_for_are_the_systems() {
-        assert_eq!(reason(Errno::EIO), "input/output error");
-        assert_eq!(reason(Errno::EOVERFLOW), "value too large for defined data type");
+        assert_eq!(system_reason(Errno::EIO), "input/output error");
+        assert_eq!(system_reason(Errno::EOVERFLOW), "value too large for defined data type");
     }
 }

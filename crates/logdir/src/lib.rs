@@ -77,3 +77,17 @@ mod faults;
 #[cfg(test)]
 #[path = "../faults/interleavings.rs"]
 mod interleavings;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles only while every value of the library can move to another thread.
+    #[test]
+    fn every_value_may_move_to_another_thread() {
+        fn check<T: Send>() {}
+        check::<(Writer, Error, Settings, Event, Label)>();
+        check::<(Reader, LogLines, LogLine, LineId)>();
+        check::<(Follow, Delivery, Ticket, Cursor, Scope, Start, Window)>();
+    }
+}

@@ -39,7 +39,7 @@ pub mod watch;
 pub mod writer;
 
 use crate::failure::Failure;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A problem in a directory that its reader should report.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub enum Notice {
     /// or changed.
     Changed(Vec<u8>),
     /// The file vanished before it was read.
-    Gone(Rc<list::LogFile>),
+    Gone(Arc<list::LogFile>),
     /// The range begins before the oldest line, written at this moment.
     BeginsAt(stamp::Moment),
     /// Lines between these moments may have been removed unread. The first moment is `None` if no

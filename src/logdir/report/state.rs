@@ -3,8 +3,8 @@
 //! A line for each kind: first day, last day, number of days, hash, service.
 
 use crate::logdir::tally::Tally;
-use crate::message::reason;
 use ::kinds::KindHash;
+use ::logdir::failure::reason;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! Words of trouble: a kind is trouble if a word of its text begins with one of them.
 
-use crate::message::reason;
+use ::logdir::failure::reason;
 use std::path::Path;
 
 /// The words without `--words`.

@@ -1,10 +1,11 @@
 //! Bytes to and from a receiver over TCP, plain or through TLS. Never waits.
 
 use super::super::target::Address;
-use super::{Broken, reason};
+use super::Broken;
 use crate::poll::Interest;
 use crate::sys::socket;
 use crate::tls::{Client, Session};
+use ::logdir::failure::reason;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

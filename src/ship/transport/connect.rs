@@ -3,6 +3,7 @@
 
 use super::super::target::{Address, Target};
 use super::Broken;
+use ::logdir::failure::reason;
 use ::logdir::wake::Wake;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -49,9 +50,7 @@ impl Attempt {
         };
         match thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {
             Ok(_) => Ok(Attempt(receiver)),
-            Err(error) => {
-                Err(Broken::new(format!("unable to start a thread: {}", super::reason(&error))))
-            }
+            Err(error) => Err(Broken::new(format!("unable to start a thread: {}", reason(&error)))),
         }
     }
 
@@ -68,7 +67,7 @@ impl Attempt {
 }
 
 fn connect(target: &Target) -> Result<Connection, String> {
-    let words = |error: io::Error| super::reason(&error);
+    let words = |error: io::Error| reason(&error);
     match target {
         Target::Relp(address, _) | Target::Tcp(address, ..) | Target::Otlp(address, ..) => {
             first(address, |at| TcpStream::connect_timeout(&at, CONNECT_TIMEOUT))
@@ -105,7 +104,7 @@ fn first<T>(address: &Address, connect: impl Fn(SocketAddr) -> io::Result<T>) ->
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 why = "no answer within 10 s".to_owned();
             }
-            Err(error) => why = super::reason(&error),
+            Err(error) => why = reason(&error),
         }
     }
     Err(why)

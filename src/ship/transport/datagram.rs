@@ -1,7 +1,8 @@
 //! Syslog in datagrams, over UDP or to a local socket: one message each, and no answer.
 
-use super::{Broken, FDS_MAX, Outcome, Transport, reason, would_wait};
+use super::{Broken, FDS_MAX, Outcome, Transport, would_wait};
 use crate::poll::Interest;
+use ::logdir::failure::reason;
 use std::collections::VecDeque;
 use std::io;
 use std::net::UdpSocket;

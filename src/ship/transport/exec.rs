@@ -3,8 +3,9 @@
 //! A record is a line: an id, a space, a message of RFC 5424. An answer is a line with an id. A program may
 //! answer in any order, and answer for many records at once by printing their ids one after the other.
 
-use super::{Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, reason, would_wait};
+use super::{Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, would_wait};
 use crate::poll::Interest;
+use ::logdir::failure::reason;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{Read, Write};
@@ -46,8 +47,7 @@ impl Exec {
         let nonblocking = |fd: BorrowedFd<'_>| {
             // Both pipes are ours alone on this side, so the flag disturbs nobody.
             let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
-            nix::fcntl::fcntl(fd, flags)
-                .map_err(|errno| Broken::new(::logdir::failure::reason(errno)))
+            nix::fcntl::fcntl(fd, flags).map_err(|errno| Broken::new(reason(&errno.into())))
         };
         nonblocking(stdin.as_fd())?;
         nonblocking(stdout.as_fd())?;

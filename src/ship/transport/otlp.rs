@@ -5,8 +5,9 @@
 use super::super::target::Address;
 use super::channel::Channel;
 use super::http::{Answer, Exchange};
-use super::{BATCH_MAX, Broken, FDS_MAX, Outcome, Transport, reason, would_wait};
+use super::{BATCH_MAX, Broken, FDS_MAX, Outcome, Transport, would_wait};
 use crate::poll::Interest;
+use ::logdir::failure::reason;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::VecDeque;

@@ -1,8 +1,9 @@
 //! RELP over TCP or TLS: the protocol is `wire::relp::client`; here its bytes are read and written.
 
 use super::channel::Channel;
-use super::{Broken, FDS_MAX, Outcome, Transport, reason, would_wait};
+use super::{Broken, FDS_MAX, Outcome, Transport, would_wait};
 use crate::poll::Interest;
+use ::logdir::failure::reason;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 use wire::relp::client::{Client, Event};

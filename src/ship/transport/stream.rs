@@ -3,10 +3,9 @@
 
 use super::super::target;
 use super::channel::Channel;
-use super::{
-    Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, append_framed, reason, would_wait,
-};
+use super::{Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, append_framed, would_wait};
 use crate::poll::Interest;
+use ::logdir::failure::reason;
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};

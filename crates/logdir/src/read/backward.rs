@@ -18,7 +18,7 @@ use memchr::memrchr;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Initial block size in bytes, doubled each time a block contains no line start.
 const BLOCK_LEN: usize = 8 * 1024;
@@ -27,7 +27,7 @@ const LOOK_BACK_LEN: usize = 1024 * 1024;
 
 /// Reads one directory backward.
 pub struct Backward {
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     range: Range,
     stamps: StampParser,
     is_unstamped: bool,
@@ -58,7 +58,7 @@ pub struct Backward {
 struct Reading {
     link: ListedFile,
     is_ordered: bool,
-    file: Rc<File>,
+    file: Arc<File>,
 }
 
 impl Backward {
@@ -424,7 +424,7 @@ fn last_byte(file: &File) -> io::Result<Option<u8>> {
 }
 
 /// Opens a file for random access. `None` if the file is gone.
-fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Rc<File>>> {
+fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Arc<File>>> {
     let from_failure =
         |failure: Failure| io::Error::from(failure.errno().unwrap_or(nix::errno::Errno::EIO));
     let Some(file) = link.open(directory).map_err(from_failure)? else { return Ok(None) };
@@ -435,5 +435,5 @@ fn open(directory: &Directory, link: &ListedFile) -> io::Result<Option<Rc<File>>
     if let Some(mut decoded) = Decoded::new(file, 0)? {
         io::copy(&mut decoded, &mut plain)?;
     }
-    Ok(Some(Rc::new(plain)))
+    Ok(Some(Arc::new(plain)))
 }

@@ -17,11 +17,11 @@ use crate::read::stamp::{Moment, STAMP_LEN_MAX, Stamp, StampParser};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Lines of consecutive files.
 pub struct Chain {
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     /// Unopened files, each with its start offset.
     queue: VecDeque<(ListedFile, u64)>,
     reading: Option<Reading>,
@@ -45,7 +45,7 @@ struct Reading {
 
 impl Chain {
     /// Creates an empty chain.
-    pub fn new(directory: Rc<Directory>, stamps: StampParser) -> Chain {
+    pub fn new(directory: Arc<Directory>, stamps: StampParser) -> Chain {
         Chain {
             directory,
             queue: VecDeque::new(),
@@ -136,14 +136,14 @@ impl Chain {
     }
 
     /// Open file of that place, while the chain reads it.
-    pub fn rest_handle(&self) -> Option<Rc<File>> {
+    pub fn rest_handle(&self) -> Option<Arc<File>> {
         let (place, reading) = (self.rest_place()?, self.reading.as_ref()?);
         let link = &reading.link;
         link.handle.clone().filter(|_| link.file.inode == place.file.inode)
     }
 
     /// Handle of this file, while the chain reads it.
-    pub fn handle_of(&self, file: &LogFile) -> Option<Rc<File>> {
+    pub fn handle_of(&self, file: &LogFile) -> Option<Arc<File>> {
         let link = &self.reading.as_ref()?.link;
         link.handle.clone().filter(|_| link.file.inode == file.inode)
     }
@@ -160,7 +160,7 @@ impl Chain {
     }
 
     /// Updates the current file's listing entry.
-    pub fn rename(&mut self, file: Rc<LogFile>) {
+    pub fn rename(&mut self, file: Arc<LogFile>) {
         if let Some(reading) = &mut self.reading {
             reading.link.file = file;
         }
@@ -194,7 +194,7 @@ impl Chain {
     }
 
     /// Sets the directory of files pushed from now on.
-    pub fn move_to(&mut self, directory: Rc<Directory>) {
+    pub fn move_to(&mut self, directory: Arc<Directory>) {
         self.directory = directory;
     }
 
@@ -325,13 +325,13 @@ impl Chain {
     }
 
     /// Opens the archive that has a missing archive's label.
-    fn open_copy(&self, file: &LogFile) -> Result<Option<Rc<File>>, Failure> {
+    fn open_copy(&self, file: &LogFile) -> Result<Option<Arc<File>>, Failure> {
         let Some(label) = file.label() else { return Ok(None) };
         let listed = self.directory.list()?;
         let Some(copy) = listed.iter().find(|copy| copy.label() == Some(label)) else {
             return Ok(None);
         };
-        Ok(self.directory.open_listed(copy)?.map(Rc::new))
+        Ok(self.directory.open_listed(copy)?.map(Arc::new))
     }
 
     fn give_rest(&mut self, ending: Ending) -> bool {

@@ -21,7 +21,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// First line of the file.
 const HEADER: &str = "logdir cursor 1";
@@ -63,12 +63,12 @@ pub struct Identity {
 
 impl Identity {
     /// Identity of an open file. `None` for an empty file.
-    pub fn of(handle: &Rc<File>) -> io::Result<Option<Identity>> {
+    pub fn of(handle: &Arc<File>) -> io::Result<Option<Identity>> {
         Ok(Identity::with_first_line(handle)?.map(|(identity, _)| identity))
     }
 
     /// Identity of an open file that may be empty. `None` for an empty file without a birth time.
-    pub fn even_if_empty(handle: &Rc<File>) -> io::Result<Option<Identity>> {
+    pub fn even_if_empty(handle: &Arc<File>) -> io::Result<Option<Identity>> {
         if let Some(identity) = Identity::of(handle)? {
             return Ok(Some(identity));
         }
@@ -79,7 +79,7 @@ impl Identity {
 
     /// Identity of an open file, and the hash of its first line within the first [`HEAD_LEN_MAX`]
     /// bytes. `None` for an empty file.
-    pub fn with_first_line(handle: &Rc<File>) -> io::Result<Option<(Identity, u64)>> {
+    pub fn with_first_line(handle: &Arc<File>) -> io::Result<Option<(Identity, u64)>> {
         let head = head(handle, HEAD_LEN_MAX)?;
         let (inode, born) = inode_and_birth(handle)?;
         let (head_len, head_hash) = (head.len(), last_line::hash(&head));
@@ -89,7 +89,7 @@ impl Identity {
     }
 
     /// True if `handle` is this file, even if it grew.
-    pub fn is_that_of(&self, handle: &Rc<File>) -> io::Result<bool> {
+    pub fn is_that_of(&self, handle: &Arc<File>) -> io::Result<bool> {
         let (inode, born) = inode_and_birth(handle)?;
         if self.head_len == 0 {
             return Ok(inode == self.inode && born > 0 && born == self.born);
@@ -99,7 +99,7 @@ impl Identity {
     }
 
     /// True if `handle` begins with the hashed bytes. False without such bytes.
-    pub fn is_head_of(&self, handle: &Rc<File>) -> io::Result<bool> {
+    pub fn is_head_of(&self, handle: &Arc<File>) -> io::Result<bool> {
         let head = head(handle, self.head_len)?;
         Ok(self.head_len > 0
             && head.len() == self.head_len

@@ -13,7 +13,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Compressed bytes per read.
 const COMPRESSED_BLOCK_LEN: usize = 32 * 1024;
@@ -83,7 +83,7 @@ impl std::error::Error for NotRead {}
 /// A file with a private read position.
 #[derive(Clone, Debug)]
 pub struct At {
-    file: Rc<File>,
+    file: Arc<File>,
     pos: u64,
 }
 
@@ -92,7 +92,7 @@ pub enum Decoded {
     /// Uncompressed file.
     Plain(At),
     /// Decoder output.
-    Compressed(Box<dyn Read>),
+    Compressed(Box<dyn Read + Send + Sync>),
 }
 
 /// Detects a file's storage format from its first bytes.
@@ -119,7 +119,7 @@ fn storage_by(head: &[u8]) -> Storage {
 }
 
 /// Creates a decoder. `Plain` input passes unchanged.
-fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read>> {
+fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read + Send + Sync>> {
     Ok(match storage {
         Storage::Gzip => Box::new(MultiGzDecoder::new(input)),
         Storage::Zstd => Box::new(zstd::ZstdFrames::new(input)),
@@ -142,12 +142,12 @@ fn decoder(storage: Storage, input: BufReader<At>) -> io::Result<Box<dyn Read>> 
     })
 }
 
-fn not_read(name: &'static str) -> io::Result<Box<dyn Read>> {
+fn not_read(name: &'static str) -> io::Result<Box<dyn Read + Send + Sync>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, NotRead(name)))
 }
 
 /// First decoded bytes, at most `len`.
-pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
+pub fn head(file: &Arc<File>, len: usize) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     if let Some(decoded) = Decoded::new(file.clone(), 0)? {
         decoded.take(len as u64).read_to_end(&mut head)?;
@@ -156,7 +156,7 @@ pub fn head(file: &Rc<File>, len: usize) -> io::Result<Vec<u8>> {
 }
 
 /// True if two files decode to equal bytes, regardless of storage format.
-pub fn have_same_contents(one: Rc<File>, other: Rc<File>) -> io::Result<bool> {
+pub fn have_same_contents(one: Arc<File>, other: Arc<File>) -> io::Result<bool> {
     let (Some(mut one), Some(mut other)) = (Decoded::new(one, 0)?, Decoded::new(other, 0)?) else {
         return Ok(false);
     };
@@ -175,7 +175,7 @@ pub fn have_same_contents(one: Rc<File>, other: Rc<File>) -> io::Result<bool> {
 impl Decoded {
     /// Decodes a file from `offset`, counted in decoded bytes. `None` if the contents end before
     /// `offset`.
-    pub fn new(file: Rc<File>, offset: u64) -> io::Result<Option<Decoded>> {
+    pub fn new(file: Arc<File>, offset: u64) -> io::Result<Option<Decoded>> {
         let storage = storage(&file)?;
         if storage == Storage::Plain {
             let reaches = offset == 0 || file.metadata()?.len() >= offset;
@@ -223,7 +223,7 @@ mod tests {
     fn decode(contents: &[u8], offset: u64) -> Option<io::Result<Vec<u8>>> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(contents).unwrap();
-        let mut decoded = Decoded::new(Rc::new(file), offset).unwrap()?;
+        let mut decoded = Decoded::new(Arc::new(file), offset).unwrap()?;
         let mut output = Vec::new();
         Some(decoded.read_to_end(&mut output).map(|_| output))
     }
@@ -331,7 +331,7 @@ mod tests {
             let Storage::Other(name) = storage else { continue };
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(magic).unwrap();
-            let error = Decoded::new(Rc::new(file), 0).err().expect("an error");
+            let error = Decoded::new(Arc::new(file), 0).err().expect("an error");
             assert_eq!(error.to_string(), format!("compressed with {name}, which is not read"));
         }
     }

@@ -12,14 +12,14 @@ use crate::read::list::{LogFile, Role};
 use crate::read::range;
 use crate::read::snapshot::Snapshot;
 use crate::read::stamp::StampParser;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Position after delivered lines.
 #[derive(Clone, Debug)]
 pub struct DeliveredPosition {
     position: Position,
     /// File of the position, if a line was noted here.
-    file: Option<Rc<LogFile>>,
+    file: Option<Arc<LogFile>>,
 }
 
 impl DeliveredPosition {
@@ -40,7 +40,7 @@ impl DeliveredPosition {
             Some(position)
                 if position.identity.head_len == HEAD_LEN_MAX
                     && position.offset <= offset
-                    && self.file.as_ref().is_some_and(|known| Rc::ptr_eq(known, &file)) =>
+                    && self.file.as_ref().is_some_and(|known| Arc::ptr_eq(known, &file)) =>
             {
                 position.offset = offset;
             }

@@ -26,7 +26,7 @@ use crate::read::stamp::{Moment, Stamp, StampParser};
 use generations::Generations;
 use seen_files::SeenFiles;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Files opened on sight, so that their contents stay readable after removal. Loggers rarely keep
 /// more archives, and every open file costs a descriptor.
@@ -36,11 +36,11 @@ const TRIES_MAX: usize = 1000;
 
 /// Follows one directory.
 pub struct Follower {
-    directory: Rc<Directory>,
+    directory: Arc<Directory>,
     chain: Chain,
     /// Last file pushed to the chain. Once this file is read and no longer `current`, the next
     /// files are pushed.
-    last: Option<Rc<LogFile>>,
+    last: Option<Arc<LogFile>>,
     /// Files that had the name of a single followed file.
     generations: Generations,
     /// Open files, including any that holds `reached`.
@@ -61,7 +61,7 @@ pub struct Follower {
     /// Position after the last delivered line.
     reached: Option<Reached>,
     /// File in which that line started.
-    line_file: Option<Rc<ReadFile>>,
+    line_file: Option<Arc<ReadFile>>,
     moment: Option<Moment>,
     gap: Gap,
     notices: Vec<Notice>,
@@ -99,7 +99,7 @@ impl Delivered {
 struct Reached {
     place: LineStart,
     /// `None` for an empty file or unreadable metadata.
-    file: Option<Rc<ReadFile>>,
+    file: Option<Arc<ReadFile>>,
 }
 
 /// Identity of a file, read when its lines were delivered.
@@ -207,8 +207,8 @@ impl Follower {
 
     /// Identity of a line's file. Read from the file system once per file, but again while the file
     /// holds only a few bytes.
-    fn read_file(&self, file: &Rc<LogFile>) -> Option<Rc<ReadFile>> {
-        let known = self.reached.as_ref().filter(|reached| Rc::ptr_eq(&reached.place.file, file));
+    fn read_file(&self, file: &Arc<LogFile>) -> Option<Arc<ReadFile>> {
+        let known = self.reached.as_ref().filter(|reached| Arc::ptr_eq(&reached.place.file, file));
         if let Some(known) = known.and_then(|reached| reached.file.as_ref())
             && known.identity.head_len == HEAD_LEN_MAX
         {
@@ -218,7 +218,7 @@ impl Follower {
         let open = || opened?.open(&self.directory).ok()?;
         let handle = self.chain.handle_of(file).or_else(open)?;
         let (identity, first_line_hash) = Identity::with_first_line(&handle).ok()??;
-        Some(Rc::new(ReadFile { identity, first_line_hash }))
+        Some(Arc::new(ReadFile { identity, first_line_hash }))
     }
 
     /// Current line.
@@ -331,7 +331,7 @@ impl Follower {
     }
 
     /// Last file, if a single file is followed.
-    fn last_if_alone(&self) -> Option<Rc<LogFile>> {
+    fn last_if_alone(&self) -> Option<Arc<LogFile>> {
         self.last.clone().filter(|last| last.role == Role::Alone)
     }
 
@@ -399,7 +399,7 @@ impl Follower {
     /// gone unseen. If the new directory is a copy that holds the last delivered line, following
     /// continues after that line, otherwise from the first line.
     fn try_to_go_elsewhere(&mut self) -> Result<bool, Failure> {
-        let directory = Rc::new(Directory::open(self.directory.path())?);
+        let directory = Arc::new(Directory::open(self.directory.path())?);
         let snapshot = match self.last_if_alone() {
             Some(last) if directory.file(&last.name, Role::Alone)?.is_none() => return Ok(false),
             Some(last) => Snapshot::of_file(&directory, &last.name)?,
@@ -453,7 +453,7 @@ impl Follower {
     /// Index of the last file, or of its compressed copy, in a listing. If a writer was killed
     /// before its first write to `current`, the next writer removes that file; the preceding file
     /// then counts as last.
-    fn find_last(&mut self, files: &[Rc<LogFile>]) -> Option<usize> {
+    fn find_last(&mut self, files: &[Arc<LogFile>]) -> Option<usize> {
         loop {
             let inode = self.last.as_ref()?.inode;
             if let Some(number) = files.iter().position(|file| file.inode == inode) {
@@ -473,13 +473,13 @@ impl Follower {
 
     /// Opens listed files: the first ones, and those that will be renamed soon. `None` if a file
     /// was renamed or removed meanwhile.
-    fn pin(&self, files: &[Rc<LogFile>]) -> Result<Option<Vec<ListedFile>>, Failure> {
+    fn pin(&self, files: &[Arc<LogFile>]) -> Result<Option<Vec<ListedFile>>, Failure> {
         let mut links = Vec::with_capacity(files.len());
         for (number, file) in files.iter().enumerate() {
             let mut link = ListedFile { file: file.clone(), handle: None };
             if number < PINNED_MAX || file.label().is_none() {
                 let Some(handle) = self.directory.open_listed(file)? else { return Ok(None) };
-                link.handle = Some(Rc::new(handle));
+                link.handle = Some(Arc::new(handle));
             }
             links.push(link);
         }

@@ -7,7 +7,7 @@ use crate::read::list::LogFile;
 use memchr::memchr;
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes per read.
 pub const BLOCK_LEN: usize = 64 * 1024;
@@ -23,7 +23,7 @@ const ZEROS_LEN_IN_LINE: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineStart {
     /// File that contains the start.
-    pub file: Rc<LogFile>,
+    pub file: Arc<LogFile>,
     /// Decoded offset in that file.
     pub offset: u64,
 }
@@ -77,7 +77,7 @@ pub struct BlockLines {
 #[derive(Debug)]
 struct Origin {
     pos: usize,
-    file: Rc<LogFile>,
+    file: Arc<LogFile>,
     offset: u64,
 }
 
@@ -91,7 +91,7 @@ struct Given {
 
 impl BlockLines {
     /// Creates an empty buffer for a file read from `offset`.
-    pub fn new(file: Rc<LogFile>, offset: u64) -> BlockLines {
+    pub fn new(file: Arc<LogFile>, offset: u64) -> BlockLines {
         let place = LineStart { file: file.clone(), offset };
         BlockLines {
             bytes: Vec::new(),
@@ -106,7 +106,7 @@ impl BlockLines {
     }
 
     /// Starts another file: later reads belong to it.
-    pub fn begin_file(&mut self, file: Rc<LogFile>, offset: u64) {
+    pub fn begin_file(&mut self, file: Arc<LogFile>, offset: u64) {
         if self.start == self.end {
             self.origins.clear();
         }
@@ -224,7 +224,7 @@ impl BlockLines {
 
     fn give(&mut self, end: usize, ending: Ending) {
         let origin = &self.origins[0];
-        if !Rc::ptr_eq(&self.place.file, &origin.file) {
+        if !Arc::ptr_eq(&self.place.file, &origin.file) {
             self.place.file = origin.file.clone();
         }
         self.place.offset = origin.offset + (self.start - origin.pos) as u64;

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Attempts until two consecutive listings agree. No real writer renames a file between every two
 /// of these; if one did, the last listing counts.
@@ -197,30 +197,30 @@ impl Directory {
 
     /// Lists log files in writing order. A rotation in progress may give a file two names; the list
     /// holds it once.
-    pub fn list(&self) -> Result<Vec<Rc<LogFile>>, Failure> {
+    pub fn list(&self) -> Result<Vec<Arc<LogFile>>, Failure> {
         let mut files = self.list_once()?;
         for _ in 0..TRIES_MAX {
             let again = self.list_once()?;
             if same_files(&files, &again) {
-                return Ok(again.into_iter().map(Rc::new).collect());
+                return Ok(again.into_iter().map(Arc::new).collect());
             }
             files = again;
         }
-        Ok(files.into_iter().map(Rc::new).collect())
+        Ok(files.into_iter().map(Arc::new).collect())
     }
 
     /// Lists log files like [`Directory::list`]. `None` while a processor's output is still named
     /// `processed`: that file replaces `previous` and would be missing.
     ///
     /// The check runs between two equal listings, since the final rename may precede the check.
-    pub fn list_settled(&self) -> Result<Option<Vec<Rc<LogFile>>>, Failure> {
+    pub fn list_settled(&self) -> Result<Option<Vec<Arc<LogFile>>>, Failure> {
         let mut files = self.list_once()?;
         for _ in 0..TRIES_MAX {
             let has_previous = files.iter().any(|file| file.role == Role::Previous);
             let is_settled = has_previous || !self.has_new_processed()?;
             let again = self.list_once()?;
             if same_files(&files, &again) {
-                return Ok(is_settled.then(|| again.into_iter().map(Rc::new).collect()));
+                return Ok(is_settled.then(|| again.into_iter().map(Arc::new).collect()));
             }
             files = again;
         }

@@ -12,7 +12,7 @@ use memchr::{memchr, memrchr};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Seconds by which a file name or mtime may precede the file's last stamp.
 const SLACK_SECS: i64 = 2;
@@ -200,7 +200,7 @@ fn begins_in_file_before(
     link: &ListedFile,
     stamps: &mut StampParser,
 ) -> bool {
-    let head = |handle: Rc<File>| decode::head(&handle, STAMP_LEN_MAX).ok();
+    let head = |handle: Arc<File>| decode::head(&handle, STAMP_LEN_MAX).ok();
     let head = link.open(directory).ok().flatten().and_then(head);
     head.is_some_and(|head| stamps.parse(&head).is_none())
 }
@@ -211,7 +211,7 @@ fn end_of_before(directory: &Directory, link: &ListedFile, parts: &[Part]) -> Pa
     // A part of a line at the offset would have the moment of an earlier file's last line.
     let is_after_others = !parts.is_empty();
     let handle = link.open(directory).ok().flatten();
-    let is_plain = |file: &Rc<File>| matches!(storage(file), Ok(Storage::Plain));
+    let is_plain = |file: &Arc<File>| matches!(storage(file), Ok(Storage::Plain));
     let plain = handle.filter(|file| !is_after_others && is_plain(file));
     let len = plain.and_then(|file| Some(file.metadata().ok()?.len())).unwrap_or(0);
     Part { link: link.clone(), offset: len.saturating_sub(MARGIN_LEN), is_ordered: true }

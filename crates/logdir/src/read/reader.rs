@@ -15,7 +15,7 @@ use crate::read::range_lines::RangeLines;
 use crate::read::snapshot::Snapshot;
 use crate::read::stamp::{Moment, Stamp, StampParser};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Open log directory with the files found at opening.
 ///
@@ -41,7 +41,7 @@ pub struct Reader {
 impl Reader {
     /// Lists a directory and opens the files that will be renamed.
     pub fn open(path: impl AsRef<Path>) -> Result<Reader, Failure> {
-        let snapshot = Snapshot::of(&Rc::new(Directory::open(path.as_ref())?))?;
+        let snapshot = Snapshot::of(&Arc::new(Directory::open(path.as_ref())?))?;
         let counting = label_counting::detect(&snapshot);
         let stamps = counting.map_or_else(StampParser::assumed, StampParser::new);
         Ok(Reader { snapshot, stamps })

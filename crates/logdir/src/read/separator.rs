@@ -8,7 +8,7 @@ use crate::read::lines::LineStart;
 use crate::read::list::LogFile;
 use crate::read::stamp::StampParser;
 use std::fs::File;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes examined per file.
 const HEAD_LEN: usize = 16 * 1024;
@@ -73,7 +73,7 @@ pub fn is_space_date(line: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub struct FileSeparator {
     /// File whose separator the stamp parser uses.
-    file: Option<Rc<LogFile>>,
+    file: Option<Arc<LogFile>>,
 }
 
 impl FileSeparator {
@@ -83,10 +83,10 @@ impl FileSeparator {
         &mut self,
         line: &[u8],
         place: &LineStart,
-        handle: Option<Rc<File>>,
+        handle: Option<Arc<File>>,
         stamps: &mut StampParser,
     ) -> bool {
-        let is_known = self.file.as_ref().is_some_and(|file| Rc::ptr_eq(file, &place.file));
+        let is_known = self.file.as_ref().is_some_and(|file| Arc::ptr_eq(file, &place.file));
         if is_known || !is_space_date(line) {
             return false;
         }

@@ -7,13 +7,13 @@ use crate::read::list::{Directory, LogFile, Role};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A directory's files at one moment. Files that will be renamed soon are open.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The directory.
-    pub directory: Rc<Directory>,
+    pub directory: Arc<Directory>,
     /// Files in writing order.
     pub files: Vec<ListedFile>,
 }
@@ -22,14 +22,14 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct ListedFile {
     /// Listing entry.
-    pub file: Rc<LogFile>,
+    pub file: Arc<LogFile>,
     /// Handle, if already open.
-    pub handle: Option<Rc<File>>,
+    pub handle: Option<Arc<File>>,
 }
 
 impl Snapshot {
     /// Lists a directory and opens `previous` and `current`.
-    pub fn of(directory: &Rc<Directory>) -> Result<Snapshot, Failure> {
+    pub fn of(directory: &Arc<Directory>) -> Result<Snapshot, Failure> {
         loop {
             let files = directory.list()?;
             if let Some(files) = open_unfinished(directory, &files)? {
@@ -41,12 +41,12 @@ impl Snapshot {
     /// Captures a found directory or file.
     pub fn of_place(place: &Location) -> Result<Snapshot, Failure> {
         match place {
-            Location::Directory(path) => Snapshot::of(&Rc::new(Directory::open(path)?)),
+            Location::Directory(path) => Snapshot::of(&Arc::new(Directory::open(path)?)),
             Location::File(path) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let parent = parent.unwrap_or(Path::new("."));
                 let name = path.file_name().unwrap_or_default();
-                Snapshot::of_file(&Rc::new(Directory::open(parent)?), name.as_bytes())
+                Snapshot::of_file(&Arc::new(Directory::open(parent)?), name.as_bytes())
             }
         }
     }
@@ -57,11 +57,11 @@ impl Snapshot {
     }
 
     /// Captures a single file as if alone in its directory.
-    pub fn of_file(directory: &Rc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
+    pub fn of_file(directory: &Arc<Directory>, name: &[u8]) -> Result<Snapshot, Failure> {
         loop {
             let file = directory.file(name, Role::Alone)?;
             let missing = || directory.failure(What::Read, name, nix::errno::Errno::ENOENT);
-            let files = [Rc::new(file.ok_or_else(missing)?)];
+            let files = [Arc::new(file.ok_or_else(missing)?)];
             if let Some(files) = open_unfinished(directory, &files)? {
                 return Ok(Snapshot { directory: directory.clone(), files });
             }
@@ -71,10 +71,10 @@ impl Snapshot {
 
 impl ListedFile {
     /// Opens the file unless already open. `None` if its name now belongs to another file.
-    pub fn open(&self, directory: &Directory) -> Result<Option<Rc<File>>, Failure> {
+    pub fn open(&self, directory: &Directory) -> Result<Option<Arc<File>>, Failure> {
         match &self.handle {
             Some(handle) => Ok(Some(handle.clone())),
-            None => Ok(directory.open_listed(&self.file)?.map(Rc::new)),
+            None => Ok(directory.open_listed(&self.file)?.map(Arc::new)),
         }
     }
 }
@@ -82,7 +82,7 @@ impl ListedFile {
 /// `None` if a file was renamed meanwhile. The reader reports unreadable files.
 fn open_unfinished(
     directory: &Directory,
-    files: &[Rc<LogFile>],
+    files: &[Arc<LogFile>],
 ) -> Result<Option<Vec<ListedFile>>, Failure> {
     let mut links = Vec::with_capacity(files.len());
     for file in files {
@@ -90,7 +90,7 @@ fn open_unfinished(
             Role::Archive(..) => None,
             Role::Previous | Role::Current | Role::Alone => match directory.open_listed(file) {
                 Ok(None) => return Ok(None),
-                Ok(Some(handle)) => Some(Rc::new(handle)),
+                Ok(Some(handle)) => Some(Arc::new(handle)),
                 Err(_) => None,
             },
         };

@@ -17,7 +17,7 @@ pub fn create() -> io::Result<File> {
     let directory = std::env::temp_dir();
     create_in(&directory).map_err(|error| {
         // The kind for which `Failure::of_reading` shows the text.
-        let why = failure::reason(failure::errno_of(&error));
+        let why = failure::reason(&error);
         let why = format!("no temporary file in {}: {why}", directory.display());
         io::Error::new(ErrorKind::Unsupported, why)
     })

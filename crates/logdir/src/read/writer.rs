@@ -51,7 +51,7 @@ pub fn unseen(directory: &Directory, writer: Option<Writer>) -> Option<Failure> 
     let Some(Writer::Unknown(errno)) = writer else { return None };
     let why = match errno {
         Errno::ENOENT => "/proc is not mounted".to_owned(),
-        errno => format!("unable to read {}: {}", lock_table::LOCK_TABLE, reason(errno)),
+        errno => format!("unable to read {}: {}", lock_table::LOCK_TABLE, reason(&errno.into())),
     };
     Some(Failure::writer_unseen(directory.path().as_os_str().as_bytes(), why))
 }

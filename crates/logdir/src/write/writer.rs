@@ -35,7 +35,7 @@ pub struct Error(Failure);
 impl Error {
     /// System error number, if a system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.0.errno().map(|errno| errno as i32)
+        self.0.raw_os_error()
     }
 }
 
@@ -213,8 +213,6 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn check_send<T: Send>(_: &T) {}
-
     /// Several thousand files: in each the worker may finish just before it is asked.
     #[test]
     fn a_writer_of_much_waits_only_for_the_worker() {
@@ -222,7 +220,6 @@ mod tests {
         let pause = Duration::from_secs(20);
         let settings = Settings { size_max: 4096, pause, ..Settings::default() };
         let mut log = Writer::open(home.path().join("d"), &settings).unwrap();
-        check_send(&log);
         let begin = Instant::now();
         for _ in 0..100_000 {
             log.write_all(&[&[b'x'; 99], &b"\n"[..]].concat()).unwrap();

@@ -10,7 +10,7 @@ use crate::read::stamp::{Moment, Stamp, StampParser};
 use crate::read::vitals::secs_between;
 use crate::read::writer::Writer;
 use memchr::memchr_iter;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Seconds by which an archive's name may precede its last line.
 const SLACK_SECS: i64 = 2;
@@ -52,7 +52,7 @@ pub fn judge(
 /// Facts about the current file and the preceding line.
 #[derive(Default)]
 struct State {
-    file: Option<Rc<LogFile>>,
+    file: Option<Arc<LogFile>>,
     before: Option<Moment>,
     /// Latest moment in the file, and its offset.
     latest: Option<(Moment, u64)>,
@@ -63,8 +63,8 @@ struct State {
 }
 
 impl State {
-    fn enter_file(&mut self, file: &Rc<LogFile>, stamps: &StampParser, findings: &mut Findings) {
-        if !self.file.as_ref().is_some_and(|known| Rc::ptr_eq(known, file)) {
+    fn enter_file(&mut self, file: &Arc<LogFile>, stamps: &StampParser, findings: &mut Findings) {
+        if !self.file.as_ref().is_some_and(|known| Arc::ptr_eq(known, file)) {
             self.leave_file(stamps, findings);
             self.file = Some(file.clone());
         }

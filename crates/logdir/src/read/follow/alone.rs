@@ -16,7 +16,7 @@ use crate::read::list::{LogFile, Role};
 use crate::read::snapshot::ListedFile;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time for late writes, after a renamed file was quiet at a second look.
@@ -58,7 +58,7 @@ impl Follower {
 
     /// Looks which file has the name. True if the followed file is complete: reading it to its end
     /// must follow this call.
-    pub(super) fn probe_alone(&mut self, last: &Rc<LogFile>) -> Result<bool, Failure> {
+    pub(super) fn probe_alone(&mut self, last: &Arc<LogFile>) -> Result<bool, Failure> {
         let named = self.directory.file(&last.name, Role::Alone)?;
         if let Some(named) = named.filter(|named| Some(named.inode) != self.newest_inode()) {
             self.find_generations(last, named)?;
@@ -126,7 +126,7 @@ impl Follower {
     }
 
     /// Puts the files in line that had the name since, and the file that has it.
-    fn find_generations(&mut self, last: &Rc<LogFile>, named: LogFile) -> Result<(), Failure> {
+    fn find_generations(&mut self, last: &Arc<LogFile>, named: LogFile) -> Result<(), Failure> {
         if self.generations.line.is_empty() {
             let opened = self.opened.iter().rfind(|link| link.file.inode == last.inode).cloned();
             let link = opened.unwrap_or(ListedFile { file: last.clone(), handle: None });
@@ -161,14 +161,14 @@ impl Follower {
 
     fn put_in_line(&mut self, named: LogFile) -> Result<(), Failure> {
         if let Some(handle) = self.directory.open_listed(&named)? {
-            self.put(named, Rc::new(handle));
+            self.put(named, Arc::new(handle));
         }
         Ok(())
     }
 
-    fn put(&mut self, file: LogFile, handle: Rc<File>) {
+    fn put(&mut self, file: LogFile, handle: Arc<File>) {
         if self.has_room() {
-            let link = ListedFile { file: Rc::new(file), handle: Some(handle.clone()) };
+            let link = ListedFile { file: Arc::new(file), handle: Some(handle.clone()) };
             self.generations.line.push_back(Generation::new(link, handle));
             self.generations.found_count += 1;
         }
@@ -180,7 +180,7 @@ impl Follower {
         &self,
         last: &LogFile,
         named: &LogFile,
-    ) -> Result<Vec<(LogFile, Rc<File>)>, Failure> {
+    ) -> Result<Vec<(LogFile, Arc<File>)>, Failure> {
         let newest = self.generations.line.back().and_then(|newest| born(&newest.handle));
         let Some(newest) = newest else { return Ok(Vec::new()) };
         let mut names = Vec::new();
@@ -200,7 +200,7 @@ impl Follower {
             {
                 continue;
             }
-            let Some(handle) = self.directory.open_listed(&file)?.map(Rc::new) else { continue };
+            let Some(handle) = self.directory.open_listed(&file)?.map(Arc::new) else { continue };
             if let Some(born) = born(&handle).filter(|&born| born >= newest)
                 && storage(&handle).is_ok_and(|storage| storage == Storage::Plain)
             {
@@ -208,7 +208,7 @@ impl Follower {
             }
         }
         files.sort_by_key(|(born, ..)| *born);
-        let mut kept: Vec<(LogFile, Rc<File>)> = Vec::new();
+        let mut kept: Vec<(LogFile, Arc<File>)> = Vec::new();
         for (_, file, handle) in files {
             let mut known = self.generations.line.iter().map(|known| &known.handle);
             let mut new = kept.iter().map(|(_, handle)| handle);
@@ -229,8 +229,8 @@ fn born(handle: &File) -> Option<SystemTime> {
     handle.metadata().and_then(|metadata| metadata.created()).ok()
 }
 
-fn same_inodes(one: &[(LogFile, Rc<File>)], other: &[(LogFile, Rc<File>)]) -> bool {
-    let inode = |(file, _): &(LogFile, Rc<File>)| file.inode;
+fn same_inodes(one: &[(LogFile, Arc<File>)], other: &[(LogFile, Arc<File>)]) -> bool {
+    let inode = |(file, _): &(LogFile, Arc<File>)| file.inode;
     one.iter().map(inode).eq(other.iter().map(inode))
 }
 
@@ -255,7 +255,7 @@ fn is_rotated_name(other: &[u8], name: &[u8]) -> bool {
 
 /// True if the shorter file is the beginning of the other, as far as its first and last bytes show.
 /// Empty files are no copies.
-fn is_copy(one: &Rc<File>, other: &Rc<File>) -> bool {
+fn is_copy(one: &Arc<File>, other: &Arc<File>) -> bool {
     let len = |file: &File| file.metadata().map_or(0, |metadata: Metadata| metadata.len());
     let shared_len = len(one).min(len(other));
     let piece = shared_len.min(COMPARED_LEN);

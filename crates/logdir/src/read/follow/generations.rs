@@ -3,7 +3,7 @@
 use crate::read::snapshot::ListedFile;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Files that had the followed name, oldest first. The first file is being read.
@@ -20,7 +20,7 @@ pub struct Generations {
 #[derive(Debug)]
 pub struct Generation {
     pub link: ListedFile,
-    pub handle: Rc<File>,
+    pub handle: Arc<File>,
     /// Length at the last look.
     pub len: u64,
     /// First look that found no new bytes, while the next file had content.
@@ -30,7 +30,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub fn new(link: ListedFile, handle: Rc<File>) -> Generation {
+    pub fn new(link: ListedFile, handle: Arc<File>) -> Generation {
         Generation { link, handle, len: 0, quiet_since: None, renamed: None }
     }
 

@@ -14,7 +14,7 @@ use crate::read::lines::LineStart;
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::ListedFile;
 use std::os::unix::fs::MetadataExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Seconds by which an archive's name may precede its last line.
 const SLACK_SECS: i64 = 2;
@@ -108,7 +108,7 @@ impl Follower {
     }
 
     /// Searches a complete listing for the position after the last line.
-    fn find_again_in(&mut self, files: &[Rc<LogFile>]) -> Result<bool, Failure> {
+    fn find_again_in(&mut self, files: &[Arc<LogFile>]) -> Result<bool, Failure> {
         self.note_current_replaced(files);
         let candidates = self.candidates(files);
         let Some(links) = self.pin(&candidates)? else { return Ok(false) };
@@ -150,7 +150,7 @@ impl Follower {
     /// Reports that another program removed or replaced `current`, if that explains why the last
     /// file is not listed: the file has no name left and no archive is new. A processor would have
     /// made an archive.
-    fn note_current_replaced(&mut self, files: &[Rc<LogFile>]) {
+    fn note_current_replaced(&mut self, files: &[Arc<LogFile>]) {
         let Some(last) = self.last.clone().filter(|last| last.role == Role::Current) else {
             return;
         };
@@ -183,9 +183,9 @@ impl Follower {
     }
 
     /// Files that may hold the last delivered line or later lines.
-    fn candidates(&self, files: &[Rc<LogFile>]) -> Vec<Rc<LogFile>> {
+    fn candidates(&self, files: &[Arc<LogFile>]) -> Vec<Arc<LogFile>> {
         let stamps = self.chain.stamps();
-        let is_candidate = |file: &&Rc<LogFile>| match (file.label(), self.last_line.moment) {
+        let is_candidate = |file: &&Arc<LogFile>| match (file.label(), self.last_line.moment) {
             (Some(label), Some(moment)) => {
                 let named = stamps.moment_of(label).unix_secs.saturating_add(SLACK_SECS);
                 named >= moment.unix_secs || file.modified.0 + SLACK_SECS >= moment.unix_secs
@@ -219,10 +219,10 @@ fn find_renamed(
         if file.inode != wanted.identity.inode {
             continue;
         }
-        let Some(handle) = directory.open_listed(&file)?.map(Rc::new) else { continue };
+        let Some(handle) = directory.open_listed(&file)?.map(Arc::new) else { continue };
         let is_it = wanted.identity.is_that_of(&handle).unwrap_or(false);
         if is_it && reaches(&handle, wanted.offset) {
-            let file = Rc::new(LogFile { name: name.to_vec(), ..file });
+            let file = Arc::new(LogFile { name: name.to_vec(), ..file });
             return Ok(Some(ListedFile { file, handle: Some(handle) }));
         }
     }
@@ -230,6 +230,6 @@ fn find_renamed(
 }
 
 /// True if a file decodes to at least `offset` bytes.
-fn reaches(handle: &Rc<std::fs::File>, offset: u64) -> bool {
+fn reaches(handle: &Arc<std::fs::File>, offset: u64) -> bool {
     matches!(crate::read::decode::Decoded::new(handle.clone(), offset), Ok(Some(_)))
 }

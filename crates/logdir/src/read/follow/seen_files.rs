@@ -5,7 +5,7 @@ use crate::read::decode::{self, Storage};
 use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::ListedFile;
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Files of one listing.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct SeenFiles {
 impl SeenFiles {
     /// Remembers a listing; `links` holds its unlabelled files, open.
     pub fn of<'a>(
-        files: &[Rc<LogFile>],
+        files: &[Arc<LogFile>],
         links: impl IntoIterator<Item = &'a ListedFile>,
     ) -> SeenFiles {
         let unfinished: Vec<u64> =
@@ -32,14 +32,14 @@ impl SeenFiles {
     }
 
     /// Replaces the listing with a later listing; `links` are newly opened.
-    pub fn update(&mut self, files: &[Rc<LogFile>], links: &[ListedFile]) {
+    pub fn update(&mut self, files: &[Arc<LogFile>], links: &[ListedFile]) {
         let known = std::mem::take(&mut self.unfinished);
         *self = SeenFiles::of(files, known.iter().chain(links));
     }
 
     /// Remembers a snapshot's files.
     pub fn of_snapshot(links: &[ListedFile]) -> SeenFiles {
-        let files: Vec<Rc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
+        let files: Vec<Arc<LogFile>> = links.iter().map(|link| link.file.clone()).collect();
         SeenFiles::of(&files, links)
     }
 
@@ -49,7 +49,7 @@ impl SeenFiles {
     }
 
     /// True if a later listing has a new archive or a new file that will become an archive.
-    pub fn has_new_archive(&self, files: &[Rc<LogFile>]) -> bool {
+    pub fn has_new_archive(&self, files: &[Arc<LogFile>]) -> bool {
         files.iter().any(|file| file.role != Role::Current && !self.holds(file))
     }
 
@@ -63,16 +63,16 @@ impl SeenFiles {
     pub fn successors(
         &self,
         directory: &Directory,
-        files: &[Rc<LogFile>],
+        files: &[Arc<LogFile>],
         number: usize,
-    ) -> Vec<Rc<LogFile>> {
+    ) -> Vec<Arc<LogFile>> {
         let (later, unfinished): (Vec<_>, Vec<_>) =
             files[number + 1..].iter().partition(|file| file.label().is_some());
         let earlier = if files[number].label().is_some() { &files[..number] } else { &[] };
-        let mut set_back: Vec<&Rc<LogFile>> = earlier.iter().collect();
+        let mut set_back: Vec<&Arc<LogFile>> = earlier.iter().collect();
         // If the clock was set back repeatedly, modification times show the order.
         set_back.sort_by_key(|file| file.modified);
-        let mut new: Vec<&Rc<LogFile>> =
+        let mut new: Vec<&Arc<LogFile>> =
             later.into_iter().chain(set_back).filter(|file| !self.holds(file)).collect();
         for gone in self.unfinished.iter().filter(|link| is_gone(link, files)) {
             let copy = new.iter().position(|file| is_copy(directory, file, gone));
@@ -85,7 +85,7 @@ impl SeenFiles {
     pub fn find_copy(
         &self,
         directory: &Directory,
-        files: &[Rc<LogFile>],
+        files: &[Arc<LogFile>],
         link: &ListedFile,
     ) -> Option<usize> {
         let is_new = |file: &LogFile| file.label().is_some() && !self.holds(file);
@@ -93,7 +93,7 @@ impl SeenFiles {
     }
 }
 
-fn is_gone(link: &ListedFile, files: &[Rc<LogFile>]) -> bool {
+fn is_gone(link: &ListedFile, files: &[Arc<LogFile>]) -> bool {
     files.iter().all(|file| file.inode != link.file.inode)
 }
 
@@ -105,5 +105,5 @@ fn is_copy(directory: &Directory, file: &LogFile, of: &ListedFile) -> bool {
         return false;
     };
     let is_compressed = decode::storage(&copy).is_ok_and(|storage| storage != Storage::Plain);
-    is_compressed && decode::have_same_contents(Rc::new(copy), original.clone()).unwrap_or(false)
+    is_compressed && decode::have_same_contents(Arc::new(copy), original.clone()).unwrap_or(false)
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 const ARCHIVE: &str = "@400000006500ff0000000000.s";
@@ -40,7 +40,7 @@ impl Home {
 }
 
 fn follow(path: &Path, position: Position) -> Follower {
-    let snapshot = Snapshot::of(&Rc::new(Directory::open(path).unwrap())).unwrap();
+    let snapshot = Snapshot::of(&Arc::new(Directory::open(path).unwrap())).unwrap();
     Follower::new(&snapshot, StampParser::assumed(), position)
 }
 
