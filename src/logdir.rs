@@ -13,6 +13,7 @@ mod filter;
 mod kinds;
 mod options;
 mod rate;
+mod replace;
 mod report;
 mod show;
 mod status;

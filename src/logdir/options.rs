@@ -213,12 +213,18 @@ pub struct ReportOptions {
     /// Every kind and address, not only the most frequent
     #[arg(long, help_heading = WHICH)]
     pub all: bool,
-    /// Print nothing if nothing is new or wrong
+    /// Print and mail nothing if nothing is new or wrong
     #[arg(short, long, help_heading = FORM)]
     pub quiet: bool,
     /// A JSON object for each service
     #[arg(short, long, help_heading = FORM)]
     pub json: bool,
+    /// Write the report into this file as a page for browsers
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = FORM)]
+    pub html: Option<PathBuf>,
+    /// Mail the report with sendmail
+    #[arg(long, value_name = "ADDRESS", help_heading = FORM)]
+    pub mail: Option<String>,
     #[command(flatten)]
     pub labels: Labels,
 }

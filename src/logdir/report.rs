@@ -1,9 +1,11 @@
 //! `logdir report`: what a period had that the period before had not.
 //!
-//! This file reads options and counts; `section` compares, `text` and `json` write.
+//! This file reads options and counts; `section` compares; `text`, `html` and `json` write, `mail` sends.
 
+mod html;
 mod json;
 mod logger;
+mod mail;
 mod periods;
 mod section;
 mod state;
@@ -12,10 +14,11 @@ mod words;
 
 use crate::logdir::filter::Filter;
 use crate::logdir::options::{self, ReportOptions};
+use crate::logdir::replace::replace;
 use crate::logdir::tally::{self, Reading, Task};
 use crate::logdir::trouble::Outcome;
 use crate::logdir::{choices, table};
-use crate::message;
+use crate::message::{self, reason};
 use ::logdir::read::find::{self, Found};
 use ::logdir::read::range::Range;
 use ::logdir::read::stamp::Moment;
@@ -30,6 +33,7 @@ use words::Words;
 pub fn run(options: &ReportOptions) -> Result<ExitCode, ExitCode> {
     let refuse = |why: String| options::refuse(&why);
     let periods = Periods::new(options).map_err(refuse)?;
+    options.mail.as_deref().map_or(Ok(()), mail::check).map_err(refuse)?;
     let words = Words::read(options.words.as_deref()).map_err(refuse)?;
     let mut state = options.state.as_deref().map(State::read).transpose().map_err(refuse)?;
     let mut outcome = Outcome::default();
@@ -38,13 +42,9 @@ pub fn run(options: &ReportOptions) -> Result<ExitCode, ExitCode> {
     let services = tally::by_service(&found, false);
     let sections = sections(&services, &periods, options, &words, state.as_mut(), &mut outcome);
     outcome.has_found = sections.iter().any(Section::is_notable);
-    if !options.quiet || outcome.has_found {
-        let count_max = if options.all { usize::MAX } else { section::ROWS_MAX };
-        let text = match options.json {
-            true => json::write(&sections, count_max),
-            false => text::write(&sections, &periods, count_max, table::width()),
-        };
-        outcome.has_trouble |= !message::print(&text);
+    for why in write(&sections, &periods, options, outcome.has_found) {
+        message::warn(why.as_bytes());
+        outcome.has_trouble = true;
     }
     if let (Some(state), Some(path)) = (&mut state, &options.state)
         && let Err(why) = state.save(path, periods.day)
@@ -57,6 +57,51 @@ pub fn run(options: &ReportOptions) -> Result<ExitCode, ExitCode> {
         (false, true) => message::EXIT_NOTHING,
         (false, false) => message::EXIT_OK,
     }))
+}
+
+/// Writes the report in all requested forms. Returns failures, one sentence each.
+///
+/// The page is written even if there is nothing new: it must not show an earlier day.
+fn write(
+    sections: &[Section],
+    periods: &Periods,
+    options: &ReportOptions,
+    is_notable: bool,
+) -> Vec<String> {
+    let count_max = if options.all { usize::MAX } else { section::ROWS_MAX };
+    let page = options.html.as_deref().map(|path| {
+        let page = html::write(sections, periods, count_max);
+        replace(path, page.as_bytes())
+            .map_err(|error| format!("unable to write {}: {}", path.display(), reason(&error)))
+    });
+    let is_wanted = is_notable || !options.quiet;
+    let mailed = options.mail.as_deref().filter(|_| is_wanted).map(|address| {
+        let body = text::write(sections, periods, count_max, mail::WIDTH);
+        mail::send(address, &subject(sections, periods), &body)
+    });
+    let is_text = options.html.is_none() && options.mail.is_none();
+    let printed = is_wanted.then(|| match (options.json, is_text) {
+        (true, _) => print(&json::write(sections, count_max)),
+        (false, true) => print(&text::write(sections, periods, count_max, table::width())),
+        (false, false) => Ok(()),
+    });
+    [page, mailed, printed].into_iter().flatten().filter_map(Result::err).collect()
+}
+
+fn print(text: &str) -> Result<(), String> {
+    message::print(text).then_some(()).ok_or_else(|| "unable to write standard output".to_owned())
+}
+
+/// Subject of the mail: the day, the machine and what is notable.
+fn subject(sections: &[Section], periods: &Periods) -> String {
+    let count = sections.iter().filter(|section| section.is_notable()).count();
+    let what = match count {
+        0 => "nothing new".to_owned(),
+        1 => "1 log with something new or wrong".to_owned(),
+        _ => format!("{count} logs with something new or wrong"),
+    };
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("logdir report of {} on {}: {what}", periods.day, host.to_string_lossy())
 }
 
 fn range((since, until): (Moment, Moment)) -> Range {

@@ -44,6 +44,8 @@ mod receive;
 mod recovery;
 mod replaced;
 mod report;
+mod report_mail;
+mod report_page;
 mod run_scripts;
 mod settings;
 mod ship;

@@ -6,19 +6,19 @@ use crate::support::Home;
 use serde_json::Value;
 
 /// 2023-11-14 00:00 UTC.
-const DAY: u64 = 1_699_920_000;
+pub const DAY: u64 = 1_699_920_000;
 const DAY_SECS: u64 = 86_400;
-const SPAN: [&str; 4] = ["--since", "2023-11-14Z", "--until", "2023-11-15Z"];
+pub const SPAN: [&str; 4] = ["--since", "2023-11-14Z", "--until", "2023-11-15Z"];
 
 /// A usual day, and a day with two abnormal lines.
-fn two_days() -> Home {
+pub fn two_days() -> Home {
     let home = Home::new();
     let before = labelled(DAY - DAY_SECS, &qmail(false));
     put(&home, "qmail", "current", &(before + &labelled(DAY, &qmail(true))));
     home
 }
 
-fn report(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn report(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments = [&["report"], SPAN.as_slice(), arguments].concat();
     let ended = logdir(home, &arguments);
     (ended.status.code(), String::from_utf8(ended.stdout).expect("text"), ended.stderr)

@@ -43,6 +43,7 @@ pub struct Section {
     /// Addresses beyond the bound were not counted.
     pub is_sample: bool,
     pub hours: [u64; HOURS],
+    pub hours_before: [u64; HOURS],
 }
 
 impl Section {
@@ -88,6 +89,7 @@ impl Section {
                 .collect(),
             is_sample: now.addresses.is_sample(),
             hours: now.hours,
+            hours_before: before.hours,
             frequent: rows,
             name,
         }

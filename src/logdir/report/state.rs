@@ -2,6 +2,7 @@
 //!
 //! A line for each kind: first day, last day, number of days, hash, service.
 
+use crate::logdir::replace::replace;
 use crate::logdir::tally::Tally;
 use ::kinds::KindHash;
 use ::logdir::failure::reason;
@@ -9,7 +10,6 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 /// First line of the file.
@@ -136,18 +136,6 @@ impl State {
         };
         replace(path, self.format().as_bytes()).map_err(failed)
     }
-}
-
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = Path::new(&name);
-    let mut file = std::fs::File::create(new)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(new, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Names of services in the file have no line ends.
