@@ -1,6 +1,6 @@
 //! Mails a report through sendmail(8).
 
-use crate::message::reason;
+use ::logdir::failure::reason;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io::{self, Seek, Write};
