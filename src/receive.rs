@@ -8,14 +8,18 @@
 
 mod branch;
 mod engine;
+mod format;
 mod line;
 mod listen;
+mod names;
 mod options;
 mod outlet;
+mod peer;
 mod ring;
 mod session;
 mod socket;
 mod store;
+mod user;
 
 use crate::message as messages;
 use crate::signals::Signals;
@@ -23,13 +27,15 @@ use crate::sys::startup;
 use crate::tls;
 use ::logdir::wake::Wake;
 use clap::Parser;
-use engine::{Bounds, Engine};
+use engine::{Bounds, Engine, Parts};
+use format::Writer;
 use listen::Listen;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use options::Options;
-use socket::Socket;
+use socket::{Inherited, Link, Setup, Socket};
 use std::process::ExitCode;
+use std::time::Duration;
 use store::Store;
 
 /// Runs the program with the arguments of the process.
@@ -60,8 +66,10 @@ enum Refusal {
     Start(String),
 }
 
-/// Opens directories, then sockets: no message is taken before its place is there.
+/// Opens directories, then sockets: no message is taken before its place is there. With `--user` sockets come first,
+/// because they may need root.
 fn open(options: &Options) -> Result<Engine, Refusal> {
+    let mut inherited = socket::take_inherited(&options.listen).map_err(Refusal::Start)?;
     let is_relp = options.listen.iter().any(Listen::is_relp);
     if is_relp && options.into.is_none() && options.script.is_empty() {
         let why = "relp:// needs --into or a script: nobody knows what a program after standard \
@@ -78,35 +86,81 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
     };
     let signals = Signals::collect().map_err(setup)?;
     let wake = Wake::new().map_err(setup)?;
-    let store = Store::open(options, &wake).map_err(Refusal::Start)?;
-    let open = |listen: &Listen| Socket::open(listen, options.mode, options.rcvbuf as usize);
-    let sockets: Result<Vec<Socket>, String> = options.listen.iter().map(open).collect();
-    let sockets = sockets.map_err(Refusal::Start)?;
-    for (socket, asked) in sockets.iter().zip(&options.listen) {
-        let listen = socket.listen(asked);
-        let guarantee = match listen {
-            Listen::Relp(_) | Listen::Relps(_) => "a message is answered when it is on disk",
-            Listen::Unix(_)
-            | Listen::UnixStream(_)
-            | Listen::Udp(_)
-            | Listen::Tcp(_)
-            | Listen::Tls(_) => "without answers",
-        };
-        messages::info(&format!("listening on {listen}; {guarantee}"));
-        if listen.is_open_to_others() && (options.client_ca.is_none() || !listen.is_encrypted()) {
-            messages::info(&format!("anybody who reaches {listen} may write to these logs"));
+    let ((sockets, link), store) = match &options.user {
+        None => {
+            let store = Store::open(options, &wake).map_err(Refusal::Start)?;
+            (open_sockets(options, &mut inherited)?, store)
         }
-    }
-    let bounds = Bounds {
-        clients_max: options.clients as usize,
-        message_max: options.max_message as usize,
-        ring_len_max: usize::try_from(options.ring).unwrap_or(usize::MAX),
+        Some(account) => {
+            let sockets = open_sockets(options, &mut inherited)?;
+            account.become_it().map_err(Refusal::Start)?;
+            (sockets, Store::open(options, &wake).map_err(Refusal::Start)?)
+        }
     };
+    for (socket, asked) in sockets.iter().zip(&options.listen) {
+        announce(socket, asked, options.client_ca.is_some());
+    }
+    let writer = Writer { format: options.format, trusts_host: options.trust_host };
     let hostname = nix::unistd::gethostname().map_or_else(
         |_| b"localhost".to_vec(),
         |name| name.to_string_lossy().into_owned().into_bytes(),
     );
-    Ok(Engine::new(sockets, store, tls, signals, wake, bounds, hostname))
+    let parts = Parts { sockets, link, store, writer, tls, signals, wake, hostname };
+    Ok(Engine::new(parts, bounds(options)))
+}
+
+/// Opens the sockets, and the link to the first one for datagrams of this machine.
+fn open_sockets(
+    options: &Options,
+    inherited: &mut Inherited,
+) -> Result<(Vec<Socket>, Option<Link>), Refusal> {
+    let setup = Setup {
+        mode: options.mode,
+        buffer_len: options.rcvbuf as usize,
+        asks_for_peers: options.peer,
+    };
+    let target = options.listen.iter().find_map(Listen::path);
+    if options.symlink.is_some() && target.is_none() {
+        let why = "--symlink needs a socket that it leads to: unix:PATH or unix-stream:PATH";
+        return Err(Refusal::Usage(why.to_owned()));
+    }
+    let mut open = |listen: &Listen| Socket::open(listen, setup, inherited);
+    let sockets: Result<Vec<Socket>, String> = options.listen.iter().map(&mut open).collect();
+    let sockets = sockets.map_err(Refusal::Start)?;
+    let link = options.symlink.as_deref().zip(target).map(|(path, to)| socket::link(path, to));
+    Ok((sockets, link.transpose().map_err(Refusal::Start)?))
+}
+
+/// Prints what a socket listens on, what its senders may rely on, and who may write.
+fn announce(socket: &Socket, asked: &Listen, asks_for_certificates: bool) {
+    let listen = socket.listen(asked);
+    let guarantee = match listen {
+        Listen::Relp(_) | Listen::Relps(_) => "a message is answered when it is on disk",
+        Listen::Unix(_)
+        | Listen::UnixStream(_)
+        | Listen::Udp(_)
+        | Listen::Tcp(_)
+        | Listen::Tls(_)
+        | Listen::Inherited(_) => "without answers",
+    };
+    messages::info(&format!("listening on {listen}; {guarantee}"));
+    if listen.is_open_to_others() && !(asks_for_certificates && listen.is_encrypted()) {
+        messages::info(&format!("anybody who reaches {listen} may write to these logs"));
+    }
+}
+
+fn bounds(options: &Options) -> Bounds {
+    Bounds {
+        clients_max: options.clients as usize,
+        handshakes_max: options.handshakes as usize,
+        session: session::Bounds {
+            message_max: options.max_message as usize,
+            in_flight_max: options.in_flight as usize,
+            message_timeout: Duration::from_secs(options.message_time.into()),
+        },
+        ring_len_max: usize::try_from(options.ring).unwrap_or(usize::MAX),
+        asks_for_peers: options.peer,
+    }
 }
 
 /// Reads certificates, if a socket needs them.

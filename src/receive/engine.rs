@@ -1,9 +1,11 @@
 //! The loop: wait, take messages, write lines, answer what is on disk.
 
-use super::line::{self, Origin};
+use super::format::Writer;
+use super::line::Origin;
+use super::peer::Peer;
 use super::ring::Ring;
-use super::session::{Messages, Next, Session};
-use super::socket::Socket;
+use super::session::{self, Messages, Next, Session};
+use super::socket::{Inbox, Link, Socket, credentials_of};
 use super::store::{Store, Ticket};
 use crate::message;
 use crate::poll::{self, Interest, ManyWait};
@@ -36,17 +38,20 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Engine {
     sockets: Vec<Socket>,
+    /// A symbolic link to a socket; it removes itself.
+    link: Option<Link>,
     sessions: Vec<Option<Session>>,
     session_count: usize,
-    clients_max: usize,
-    message_max: usize,
+    bounds: Bounds,
     ring: Ring,
     intake: Intake,
     /// Certificates, for encrypted connections.
     tls: Option<tls::Server>,
     signals: Signals,
     wake: Wake,
-    datagram: Box<[u8]>,
+    inbox: Inbox,
+    /// Who sent the last datagram.
+    sender: Peer,
     trouble_since: Option<Instant>,
     tidy_due: Instant,
     told_limit_at: Option<Instant>,
@@ -58,6 +63,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Intake {
     store: Store,
+    writer: Writer,
     hostname: Vec<u8>,
     line: Vec<u8>,
     messages: u64,
@@ -91,30 +97,51 @@ enum Source {
 pub struct Bounds {
     /// Connections.
     pub clients_max: usize,
-    /// Bytes of a message.
-    pub message_max: usize,
+    /// Handshakes at a time.
+    pub handshakes_max: usize,
+    /// Those of one client.
+    pub session: session::Bounds,
     /// Bytes of datagrams that wait.
     pub ring_len_max: usize,
+    /// Writes the process and user of senders on unix sockets.
+    pub asks_for_peers: bool,
+}
+
+/// What a receiver is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Open sockets.
+    pub sockets: Vec<Socket>,
+    /// A symbolic link to one of them.
+    pub link: Option<Link>,
+    /// Places for lines.
+    pub store: Store,
+    /// How messages become lines.
+    pub writer: Writer,
+    /// Certificates, for encrypted sockets.
+    pub tls: Option<tls::Server>,
+    /// Signals.
+    pub signals: Signals,
+    /// What wakes the loop when a directory has news.
+    pub wake: Wake,
+    /// Name of this machine.
+    pub hostname: Vec<u8>,
 }
 
 impl Messages for Intake {
-    fn take(
-        &mut self,
-        address: Option<&[u8]>,
-        message: &[u8],
-        continued: Option<Ticket>,
-    ) -> Ticket {
+    fn take(&mut self, peer: &Peer, message: &[u8], continued: Option<Ticket>) -> Ticket {
         self.messages += 1;
         self.bytes += message.len() as u64;
         self.line.clear();
-        let origin = Origin { address, hostname: &self.hostname };
+        let (address, credentials) = (peer.address(), peer.credentials);
+        let origin = Origin { address, credentials, hostname: &self.hostname };
         match continued {
             Some(before) => {
-                line::append_piece(message, &mut self.line);
+                self.writer.append_piece(&origin, message, &mut self.line);
                 self.store.put_after(before, &self.line)
             }
             None => {
-                line::append(&origin, message, &mut self.line);
+                self.writer.append(&origin, message, &mut self.line);
                 self.store.put(&origin, message, &self.line)
             }
         }
@@ -127,27 +154,21 @@ impl Messages for Intake {
 
 impl Engine {
     /// Everything is open, and nothing was read.
-    pub fn new(
-        sockets: Vec<Socket>,
-        store: Store,
-        tls: Option<tls::Server>,
-        signals: Signals,
-        wake: Wake,
-        bounds: Bounds,
-        hostname: Vec<u8>,
-    ) -> Engine {
+    pub fn new(parts: Parts, bounds: Bounds) -> Engine {
+        let Parts { sockets, link, store, writer, tls, signals, wake, hostname } = parts;
         Engine {
             sockets,
+            link,
             sessions: Vec::new(),
             session_count: 0,
-            clients_max: bounds.clients_max,
-            message_max: bounds.message_max,
+            bounds,
             ring: Ring::new(bounds.ring_len_max),
-            intake: Intake { store, hostname, line: Vec::new(), messages: 0, bytes: 0 },
+            intake: Intake { store, writer, hostname, line: Vec::new(), messages: 0, bytes: 0 },
             tls,
             signals,
             wake,
-            datagram: vec![0; DATAGRAM_MAX].into_boxed_slice(),
+            inbox: Inbox::new(DATAGRAM_MAX),
+            sender: Peer::default(),
             trouble_since: None,
             tidy_due: Instant::now() + TIDY_EVERY,
             told_limit_at: None,
@@ -197,9 +218,9 @@ impl Engine {
         }
         let is_held_back = self.is_held_back();
         let is_running = self.phase == Phase::Running;
+        let is_busy = self.is_busy_with_handshakes();
         for (number, socket) in self.sockets.iter().enumerate() {
-            let is_datagram = matches!(socket, Socket::Unix(..) | Socket::Udp(_));
-            if is_datagram || is_running {
+            if socket.takes_datagrams() || is_running && !is_busy {
                 wait.add(Source::Socket(number), socket.as_fd(), Interest::Readable);
             }
         }
@@ -289,34 +310,51 @@ impl Engine {
 
     /// Takes datagrams. True if none is left.
     fn take_datagrams(&mut self, number: usize) -> bool {
+        let socket = &self.sockets[number];
+        if !socket.takes_datagrams() {
+            return true;
+        }
+        if self.sender.listener != number {
+            self.sender = Peer::local(None, number);
+        }
         for _ in 0..DATAGRAMS_MAX {
-            let received = match &self.sockets[number] {
-                Socket::Udp(socket) => {
-                    let received = socket.recv_from(&mut self.datagram);
-                    received.map(|(len, from)| (len, Some(text_of(from.ip()))))
-                }
-                Socket::Unix(socket, _) => socket.recv(&mut self.datagram).map(|len| (len, None)),
-                Socket::Tcp { .. } | Socket::UnixStream(..) => return true,
+            // Nothing is left; or an ICMP answer to nobody, or a signal.
+            let Ok(datagram) = socket.receive(&mut self.inbox, &mut self.sender) else {
+                return true;
             };
-            match received {
-                Ok((0, _)) => {}
-                Ok((len, address)) => {
-                    if self.ring.is_empty() && self.intake.store.has_room() {
-                        self.intake.take(address.as_deref(), &self.datagram[..len], None);
-                    } else {
-                        self.ring.push(address, &self.datagram[..len]);
-                    }
-                }
-                // Nothing is left; or an ICMP answer to nobody, or a signal.
-                Err(_) => return true,
+            let bytes = self.inbox.bytes(datagram);
+            if bytes.is_empty() {
+                continue;
+            }
+            if self.ring.is_empty() && self.intake.store.has_room() {
+                self.intake.take(&self.sender, bytes, None);
+            } else {
+                self.ring.push(&self.sender, bytes);
+            }
+            if datagram.is_cut {
+                self.tell_limit(&format!(
+                    "a datagram is longer than {DATAGRAM_MAX} bytes: its end is cut off"
+                ));
+                return false;
             }
         }
         false
     }
 
+    /// True if further clients wait until others have negotiated TLS.
+    fn is_busy_with_handshakes(&self) -> bool {
+        let is_handshaking = |session: &&Session| session.is_handshaking();
+        self.tls.is_some()
+            && self.sessions.iter().flatten().filter(is_handshaking).count()
+                >= self.bounds.handshakes_max
+    }
+
     /// Takes a connection. False if none waits.
     fn accept(&mut self, number: usize) -> bool {
-        let message_max = self.message_max;
+        let bounds = self.bounds.session;
+        if !self.sockets[number].has_connection() || self.is_busy_with_handshakes() {
+            return false;
+        }
         let accepted = match &self.sockets[number] {
             &Socket::Tcp { ref listener, is_relp, is_encrypted } => {
                 let tls = self.tls.as_ref().filter(|_| is_encrypted);
@@ -326,13 +364,15 @@ impl Engine {
                     stream.set_nodelay(true)?;
                     let encryption = tls.map(tls::Server::session).transpose();
                     let encryption = encryption.map_err(std::io::Error::other)?;
-                    let address = text_of(from.ip());
-                    Ok(Session::tcp(stream, encryption, address, is_relp, message_max))
+                    let peer = Peer::remote(from.ip(), number);
+                    Ok(Session::tcp(stream, encryption, peer, is_relp, bounds))
                 })
             }
             Socket::UnixStream(listener, _) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(true)?;
-                Ok(Session::unix(stream, message_max))
+                let asked = self.bounds.asks_for_peers;
+                let credentials = asked.then(|| credentials_of(&stream)).flatten();
+                Ok(Session::unix(stream, Peer::local(credentials, number), bounds))
             }),
             Socket::Unix(..) | Socket::Udp(_) => return false,
         };
@@ -348,10 +388,10 @@ impl Engine {
     }
 
     fn begin(&mut self, mut session: Session) {
-        if self.session_count >= self.clients_max {
+        if self.session_count >= self.bounds.clients_max {
             let text = format!(
                 "{} connections, the limit of --clients: {} is refused",
-                self.clients_max,
+                self.bounds.clients_max,
                 session.name()
             );
             self.tell_limit(&text);
@@ -420,8 +460,8 @@ impl Engine {
             return;
         }
         while !self.ring.is_empty() && self.intake.store.has_room() {
-            let Some((address, datagram)) = self.ring.pop() else { break };
-            self.intake.take(address.as_deref(), &datagram, None);
+            let Some((peer, datagram)) = self.ring.pop() else { break };
+            self.intake.take(&peer, &datagram, None);
         }
         let dropped = self.ring.take_untold();
         if dropped > 0 {
@@ -429,7 +469,7 @@ impl Engine {
             message::warn(text.as_bytes());
             // In the log too: a gap must be seen where the lines are missing.
             let told = format!("<44>logreceive: {text}");
-            self.intake.take(None, told.as_bytes(), None);
+            self.intake.take(&Peer::default(), told.as_bytes(), None);
         }
     }
 
@@ -532,6 +572,7 @@ impl Engine {
     /// Closes sockets and sessions: no line may arrive for a directory that is closed already.
     fn stop_taking(&mut self, by: Instant) {
         self.phase = Phase::Closing { by };
+        self.link = None;
         self.sockets.clear();
         if !self.ring.is_empty() {
             let text = format!("giving up on {} bytes of datagrams that wait", self.ring.len());
@@ -551,9 +592,4 @@ impl Engine {
 
 fn is_free(store: &Store, ring: &Ring) -> bool {
     ring.is_empty() && store.has_room()
-}
-
-/// An address without the part that maps IPv4 into IPv6.
-fn text_of(address: std::net::IpAddr) -> Vec<u8> {
-    address.to_canonical().to_string().into_bytes()
 }

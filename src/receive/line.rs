@@ -3,6 +3,9 @@
 //! The sender's text is never replaced: control bytes become `\xHH`, a newline inside a message `\x0a`, so
 //! one message is one line. Parsing decides about the prefix and the directory only.
 
+use super::names::Mappings;
+use super::peer::Credentials;
+use std::io::Write as _;
 use wire::socklog;
 use wire::syslog::{Message, Pri, Sender, append_hex, parse, without_trailer};
 
@@ -16,6 +19,8 @@ pub const OTHER: &str = "other";
 pub struct Origin<'a> {
     /// Address of another machine or of this one, in text; `None` for a unix socket.
     pub address: Option<&'a [u8]>,
+    /// The sending process, if it is wanted.
+    pub credentials: Option<Credentials>,
     /// Name of this machine.
     pub hostname: &'a [u8],
 }
@@ -56,6 +61,10 @@ pub fn append(origin: &Origin<'_>, message: &[u8], line: &mut Vec<u8>) {
         line.extend_from_slice(address);
         line.extend_from_slice(b": ");
     }
+    if let Some(Credentials { pid, uid }) = origin.credentials {
+        // Writing to memory cannot fail.
+        let _ = write!(line, "pid={pid} uid={uid}: ");
+    }
     append_text(rest, line);
     line.push(b'\n');
 }
@@ -67,12 +76,19 @@ pub fn append_piece(piece: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Path of the directory, relative to the root, for a message. `trusts_host`: the name in the message counts
-/// instead of the address it came from.
-pub fn directory(by: By, origin: &Origin<'_>, message: &[u8], trusts_host: bool) -> String {
+/// instead of the address it came from. `mappings`: directories of programs with several spellings.
+pub fn directory(
+    by: By,
+    origin: &Origin<'_>,
+    message: &[u8],
+    trusts_host: bool,
+    mappings: &Mappings,
+) -> String {
     let parsed = origin.parse(message);
     let claimed = parsed.host.filter(|_| trusts_host);
     let host = || name(claimed.or(origin.address).unwrap_or(origin.hostname));
-    let program = || parsed.program.map_or_else(|| OTHER.to_owned(), name);
+    let directory = |program: &[u8]| mappings.directory(program).unwrap_or_else(|| name(program));
+    let program = || parsed.program.map_or_else(|| OTHER.to_owned(), directory);
     match by {
         By::Program => program(),
         By::Host => host(),
@@ -82,7 +98,7 @@ pub fn directory(by: By, origin: &Origin<'_>, message: &[u8], trusts_host: bool)
 }
 
 /// A name that is safe as a directory: `[A-Za-z0-9._-]`, no dot at its beginning, at most 48 bytes.
-fn name(text: &[u8]) -> String {
+pub fn name(text: &[u8]) -> String {
     let safe = |&byte: &u8| match byte {
         b'.' | b'_' | b'-' => char::from(byte),
         byte if byte.is_ascii_alphanumeric() => char::from(byte),
@@ -95,7 +111,8 @@ fn name(text: &[u8]) -> String {
     if name.is_empty() { OTHER.to_owned() } else { name }
 }
 
-fn append_text(text: &[u8], line: &mut Vec<u8>) {
+/// Appends text on one line: control bytes but TAB become `\xHH`.
+pub fn append_text(text: &[u8], line: &mut Vec<u8>) {
     let is_control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
     let mut rest = text;
     while let Some(pos) = rest.iter().position(|&byte| is_control(byte)) {
@@ -110,8 +127,12 @@ fn append_text(text: &[u8], line: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    const LOCAL: Origin<'static> = Origin { address: None, hostname: b"vm" };
-    const REMOTE: Origin<'static> = Origin { address: Some(b"192.0.2.1"), hostname: b"vm" };
+    const LOCAL: Origin<'static> = Origin { address: None, credentials: None, hostname: b"vm" };
+    const REMOTE: Origin<'static> = Origin { address: Some(b"192.0.2.1"), ..LOCAL };
+
+    fn no_mappings() -> Mappings {
+        Mappings::new(&[]).expect("none is wrong")
+    }
 
     #[track_caller]
     fn check(origin: &Origin<'_>, message: &[u8], expected: &str) {
@@ -129,6 +150,8 @@ mod tests {
         check(&LOCAL, b"\x1b[31m\xe9\x7f\r", "\\\\x1b[31m\\xe9\\\\x7f\\\\x0d");
         check(&LOCAL, b"", "");
         check(&LOCAL, b"<999>x", "<999>x");
+        let known = Origin { credentials: Some(Credentials { pid: 7, uid: 1000 }), ..LOCAL };
+        check(&known, b"<13>a[9]: x", "user.notice: pid=7 uid=1000: a[9]: x");
     }
 
     #[test]
@@ -156,8 +179,8 @@ mod tests {
             (By::HostProgram, false, "192.0.2.1/tag"),
             (By::One, true, "main"),
         ] {
-            assert_eq!(directory(by, &REMOTE, message, trusts), expected);
+            assert_eq!(directory(by, &REMOTE, message, trusts, &no_mappings()), expected);
         }
-        assert_eq!(directory(By::HostProgram, &LOCAL, b"raw", false), "vm/other");
+        assert_eq!(directory(By::HostProgram, &LOCAL, b"raw", false, &no_mappings()), "vm/other");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
 
 /// Default port of syslog over UDP and TCP (RFC 5426, RFC 6587).
 const SYSLOG_PORT: u16 = 514;
@@ -10,6 +11,24 @@ const SYSLOG_PORT: u16 = 514;
 const TLS_PORT: u16 = 6514;
 /// Usual port of RELP.
 const RELP_PORT: u16 = 2514;
+
+/// Where a socket of the network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// It is bound to this address.
+    Address(SocketAddr),
+    /// It is open already under this number.
+    Inherited(RawFd),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Address(address) => write!(f, "{address}"),
+            At::Inherited(fd) => write!(f, "fd:{fd}"),
+        }
+    }
+}
 
 /// A socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +38,17 @@ pub enum Listen {
     /// Unix socket for connections.
     UnixStream(PathBuf),
     /// Datagrams over the network.
-    Udp(SocketAddr),
+    Udp(At),
     /// Connections with counted or line framing.
-    Tcp(SocketAddr),
+    Tcp(At),
     /// Connections whose messages are answered when they are on disk.
-    Relp(SocketAddr),
+    Relp(At),
     /// As `Tcp`, encrypted.
-    Tls(SocketAddr),
+    Tls(At),
     /// As `Relp`, encrypted.
-    Relps(SocketAddr),
+    Relps(At),
+    /// A socket that is open already: the kernel knows its kind.
+    Inherited(RawFd),
 }
 
 impl Listen {
@@ -46,9 +67,12 @@ impl Listen {
         if let Some(rest) = text.strip_prefix("unix-stream:") {
             return path(rest).map(Listen::UnixStream);
         }
+        if let Some(number) = text.strip_prefix("fd:") {
+            return descriptor(text, number).map(Listen::Inherited);
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!(
-                "{text} is no socket; unix:PATH, unix-stream:PATH, udp://, tcp://, tls://, relp:// or relps://ADDRESS:PORT is needed"
+                "{text} is no socket; unix:PATH, unix-stream:PATH, fd:N, udp://, tcp://, tls://, relp:// or relps://ADDRESS:PORT is needed"
             ));
         };
         match scheme {
@@ -64,12 +88,46 @@ impl Listen {
     /// True if the network can reach this socket from other machines.
     pub fn is_open_to_others(&self) -> bool {
         match self {
-            Listen::Unix(_) | Listen::UnixStream(_) => false,
-            Listen::Udp(address)
-            | Listen::Tcp(address)
-            | Listen::Relp(address)
-            | Listen::Tls(address)
-            | Listen::Relps(address) => !address.ip().is_loopback(),
+            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) => false,
+            Listen::Udp(at)
+            | Listen::Tcp(at)
+            | Listen::Relp(at)
+            | Listen::Tls(at)
+            | Listen::Relps(at) => {
+                matches!(at, At::Address(address) if !address.ip().is_loopback())
+            }
+        }
+    }
+
+    /// Path of a unix socket.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Listen::Unix(path) | Listen::UnixStream(path) => Some(path),
+            Listen::Udp(_)
+            | Listen::Tcp(_)
+            | Listen::Relp(_)
+            | Listen::Tls(_)
+            | Listen::Relps(_)
+            | Listen::Inherited(_) => None,
+        }
+    }
+
+    /// Number of a socket that is open already.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        match *self {
+            Listen::Inherited(fd)
+            | Listen::Udp(At::Inherited(fd))
+            | Listen::Tcp(At::Inherited(fd))
+            | Listen::Relp(At::Inherited(fd))
+            | Listen::Tls(At::Inherited(fd))
+            | Listen::Relps(At::Inherited(fd)) => Some(fd),
+            Listen::Unix(_)
+            | Listen::UnixStream(_)
+            | Listen::Udp(At::Address(_))
+            | Listen::Tcp(At::Address(_))
+            | Listen::Relp(At::Address(_))
+            | Listen::Tls(At::Address(_))
+            | Listen::Relps(At::Address(_)) => None,
         }
     }
 
@@ -89,19 +147,29 @@ impl fmt::Display for Listen {
         match self {
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
             Listen::UnixStream(path) => write!(f, "unix-stream:{}", path.display()),
-            Listen::Udp(address) => write!(f, "udp://{address}"),
-            Listen::Tcp(address) => write!(f, "tcp://{address}"),
-            Listen::Relp(address) => write!(f, "relp://{address}"),
-            Listen::Tls(address) => write!(f, "tls://{address}"),
-            Listen::Relps(address) => write!(f, "relps://{address}"),
+            Listen::Udp(at) => write!(f, "udp://{at}"),
+            Listen::Tcp(at) => write!(f, "tcp://{at}"),
+            Listen::Relp(at) => write!(f, "relp://{at}"),
+            Listen::Tls(at) => write!(f, "tls://{at}"),
+            Listen::Relps(at) => write!(f, "relps://{at}"),
+            Listen::Inherited(fd) => write!(f, "fd:{fd}"),
         }
     }
 }
 
-/// `ADDRESS:PORT`, `ADDRESS`, `:PORT` or nothing. Without an address it is loopback; all addresses are `*`.
-fn address(text: &str, rest: &str, port: u16) -> Result<SocketAddr, String> {
+/// Number of an inherited socket. 1 and 2 are the outputs.
+fn descriptor(text: &str, number: &str) -> Result<RawFd, String> {
+    let fd = number.parse().ok().filter(|fd| *fd == 0 || *fd > 2);
+    fd.ok_or_else(|| format!("{text}: {number} is no number of an inherited socket"))
+}
+
+/// `ADDRESS:PORT`, `ADDRESS`, `:PORT`, `fd:N` or nothing. Without an address it is loopback; all addresses are `*`.
+fn address(text: &str, rest: &str, port: u16) -> Result<At, String> {
     if let Ok(address) = rest.parse() {
-        return Ok(address);
+        return Ok(At::Address(address));
+    }
+    if let Some(number) = rest.strip_prefix("fd:") {
+        return descriptor(text, number).map(At::Inherited);
     }
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, digits)) if !rest.ends_with(']') => {
@@ -118,7 +186,7 @@ fn address(text: &str, rest: &str, port: u16) -> Result<SocketAddr, String> {
             .parse()
             .map_err(|_| format!("{text}: {host} is no IP address; * listens on all addresses"))?,
     };
-    Ok(SocketAddr::new(ip, port))
+    Ok(At::Address(SocketAddr::new(ip, port)))
 }
 
 #[cfg(test)]
@@ -140,6 +208,8 @@ mod tests {
             ("tcp://[::1]", "tcp://[::1]:514"),
             ("tls://*", "tls://[::]:6514"),
             ("relps://*:20514", "relps://[::]:20514"),
+            ("fd:3", "fd:3"),
+            ("relp://fd:4", "relp://fd:4"),
         ] {
             assert_eq!(
                 Listen::parse(text).map(|listen| listen.to_string()),
@@ -152,6 +222,8 @@ mod tests {
             ("udp://:x", "x is no port"),
             ("udp://host.example:514", "is no IP address"),
             ("http://*", "no protocol"),
+            ("fd:2", "is no number of an inherited socket"),
+            ("tcp://fd:x", "is no number of an inherited socket"),
         ] {
             let found = Listen::parse(text).expect_err(text);
             assert!(found.contains(why), "{found}");

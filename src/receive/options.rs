@@ -1,7 +1,10 @@
 //! The command line of `logreceive`: one description for parsing, help and errors.
 
+use super::format::Format;
 use super::line::By;
 use super::listen::Listen;
+use super::names::Mapping;
+use super::user::Account;
 use crate::tls::Pin;
 use clap::Parser;
 use std::ffi::OsString;
@@ -21,11 +24,29 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "into")]
     pub max_dirs: u32,
     /// Believes the host that a message names, instead of the address it came from
-    #[arg(long, requires = "into")]
+    #[arg(long)]
     pub trust_host: bool,
+    /// Directory of programs whose whole name matches a regular expression; may be repeated
+    #[arg(long, value_name = "RE=NAME", value_parser = Mapping::parse, requires = "into")]
+    pub map: Vec<Mapping>,
+    /// How a message is written as a line
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Format,
+    /// Writes the process and the user of senders on unix sockets, as the kernel knows them
+    #[arg(long)]
+    pub peer: bool,
     /// Connections at most
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub clients: u32,
+    /// Bytes of RELP messages that one client may have without an answer
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = clap::value_parser!(u32).range(4096..))]
+    pub in_flight: u32,
+    /// Seconds that a client has for a whole message, and for a handshake
+    #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub message_time: u32,
+    /// TLS handshakes at a time; further clients wait
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub handshakes: u32,
     /// Bytes of a message; a longer message becomes several lines
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(480..=1_048_576))]
     pub max_message: u32,
@@ -38,6 +59,12 @@ pub struct Options {
     /// Mode of unix sockets, in octal
     #[arg(long, value_name = "MODE", default_value = "666", value_parser = parse_mode)]
     pub mode: u32,
+    /// Symbolic link to the first unix socket, such as /dev/log
+    #[arg(long, value_name = "PATH")]
+    pub symlink: Option<PathBuf>,
+    /// Account to run as after the sockets are open
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = Account::parse)]
+    pub user: Option<Account>,
     /// Certificate of this receiver with its chain, for tls:// and relps://
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
@@ -65,6 +92,8 @@ const AFTER_HELP: &str = "\
 LISTEN: unix:PATH (datagrams, as /dev/log), unix-stream:PATH, udp://[ADDRESS][:514],
 tcp://[ADDRESS][:514], relp://[ADDRESS][:2514]; encrypted tls://[ADDRESS][:6514]
 and relps://[ADDRESS][:2514]. No address is loopback, * is all.
+fd:N is an inherited socket of any of these kinds; relp://fd:N and tls://fd:N say
+what is spoken there.
 Without --into and without a script, lines go to standard output.
 Signals: TERM takes what has arrived and exits, ALRM ends every current,
 HUP reads certificates again, USR1 prints the status.";

@@ -1,14 +1,15 @@
 //! Datagrams that wait for a slow disk, so that syslog(3) waits in no program.
 
+use super::peer::Peer;
 use std::collections::VecDeque;
 
 /// Bytes that a waiting datagram costs besides its own.
-const OVERHEAD_LEN: usize = 64;
+const OVERHEAD_LEN: usize = 128;
 
 /// Waiting datagrams, oldest first.
 #[derive(Debug)]
 pub struct Ring {
-    waiting: VecDeque<(Option<Vec<u8>>, Vec<u8>)>,
+    waiting: VecDeque<(Peer, Vec<u8>)>,
     len: usize,
     len_max: usize,
     /// Datagrams dropped since they were last told.
@@ -22,26 +23,27 @@ impl Ring {
         Ring { waiting: VecDeque::new(), len: 0, len_max, untold: 0, dropped: 0 }
     }
 
-    /// Takes a datagram with the address of its sender. A full ring drops and counts it.
-    pub fn push(&mut self, address: Option<Vec<u8>>, message: &[u8]) {
-        let len = message.len() + OVERHEAD_LEN;
+    /// Takes a datagram with its sender. A full ring drops and counts it, and returns false.
+    pub fn push(&mut self, peer: &Peer, message: &[u8]) -> bool {
+        let len = len_of(peer, message);
         if self.len + len > self.len_max {
             self.dropped += 1;
             self.untold += 1;
-            return;
+            return false;
         }
         self.len += len;
-        self.waiting.push_back((address, message.to_vec()));
+        self.waiting.push_back((peer.clone(), message.to_vec()));
+        true
     }
 
     /// Takes the oldest.
-    pub fn pop(&mut self) -> Option<(Option<Vec<u8>>, Vec<u8>)> {
-        let (address, message) = self.waiting.pop_front()?;
-        self.len -= message.len() + OVERHEAD_LEN;
+    pub fn pop(&mut self) -> Option<(Peer, Vec<u8>)> {
+        let (peer, message) = self.waiting.pop_front()?;
+        self.len -= len_of(&peer, &message);
         if self.waiting.is_empty() {
             self.waiting.shrink_to(1024);
         }
-        Some((address, message))
+        Some((peer, message))
     }
 
     /// True if none waits.
@@ -65,6 +67,10 @@ impl Ring {
     }
 }
 
+fn len_of(peer: &Peer, message: &[u8]) -> usize {
+    message.len() + peer.heap_len() + OVERHEAD_LEN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +79,7 @@ mod tests {
     fn a_full_ring_drops_the_newest_and_counts_them() {
         let mut ring = Ring::new(3 * (OVERHEAD_LEN + 1));
         for byte in 0..5_u8 {
-            ring.push(None, &[byte]);
+            ring.push(&Peer::default(), &[byte]);
         }
         assert_eq!((ring.dropped(), ring.take_untold()), (2, 0));
         let kept: Vec<u8> = std::iter::from_fn(|| ring.pop()).map(|(_, bytes)| bytes[0]).collect();

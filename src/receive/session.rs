@@ -1,5 +1,6 @@
 //! A connection: its bytes become messages, and answers go back when the messages are on disk.
 
+use super::peer::Peer;
 use super::store::Ticket;
 use crate::tls;
 use ::logdir::failure::reason;
@@ -12,8 +13,6 @@ use std::time::{Duration, Instant};
 use wire::frame::{Ending, FrameReader};
 use wire::relp::server::{Event, Server};
 
-/// A frame that is not whole after this time ends its session.
-const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the last answer the client has this long to close, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(5);
 /// Longest RELP message. A longer one would end the session, and rsyslog would send it again for ever.
@@ -21,13 +20,25 @@ const RELP_MESSAGE_MAX: usize = 1 << 20;
 /// Reads in a row from one session, so that others have their turn.
 const READS_MAX: usize = 4;
 
+/// What one client may ask of the receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of a message over plain syslog; a longer one becomes several lines.
+    pub message_max: usize,
+    /// Bytes of RELP messages without an answer.
+    pub in_flight_max: usize,
+    /// A message, or a handshake, that is not whole after this time ends the session.
+    pub message_timeout: Duration,
+}
+
 /// A connected client.
 #[derive(Debug)]
 pub struct Session {
     stream: Stream,
     protocol: Protocol,
-    /// Address in text; `None` for a unix socket.
-    address: Option<Vec<u8>>,
+    peer: Peer,
+    /// Bounds against strangers.
+    bounds: Bounds,
     /// The last read did not empty the session: decrypted bytes wait that no descriptor tells of.
     has_more: bool,
     /// Since when a frame, or the handshake of TLS, is unfinished.
@@ -52,8 +63,18 @@ enum Protocol {
     },
     Relp {
         server: Server,
-        unanswered: VecDeque<(u32, Ticket)>,
+        unanswered: VecDeque<Unanswered>,
+        /// Bytes of the unanswered messages.
+        unanswered_len: usize,
     },
+}
+
+/// A message that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+struct Unanswered {
+    txnr: u32,
+    ticket: Ticket,
+    len: usize,
 }
 
 impl Protocol {
@@ -79,8 +100,7 @@ pub enum Next {
 /// Receives the messages of a session.
 pub trait Messages {
     /// Takes a message. `continued`: the piece before, if this is a further piece of a long message.
-    fn take(&mut self, address: Option<&[u8]>, message: &[u8], continued: Option<Ticket>)
-    -> Ticket;
+    fn take(&mut self, peer: &Peer, message: &[u8], continued: Option<Ticket>) -> Ticket;
 
     /// Asks that a line gets on disk soon.
     fn require(&mut self, ticket: Ticket);
@@ -91,33 +111,45 @@ impl Session {
     pub fn tcp(
         stream: TcpStream,
         encryption: Option<tls::Session>,
-        address: Vec<u8>,
+        peer: Peer,
         is_relp: bool,
-        message_max: usize,
+        bounds: Bounds,
     ) -> Session {
         let protocol = match is_relp {
             true => Protocol::Relp {
                 server: Server::new(RELP_MESSAGE_MAX),
                 unanswered: VecDeque::new(),
+                unanswered_len: 0,
             },
-            false => Protocol::syslog(message_max),
+            false => Protocol::syslog(bounds.message_max),
         };
         let stream = match encryption {
             Some(session) => Stream::Tls(stream, Box::new(session)),
             None => Stream::Tcp(stream),
         };
-        Session::new(stream, protocol, Some(address))
+        Session::new(stream, protocol, peer, bounds)
     }
 
     /// A session of a program of this machine.
-    pub fn unix(stream: UnixStream, message_max: usize) -> Session {
-        Session::new(Stream::Unix(stream), Protocol::syslog(message_max), None)
+    pub fn unix(stream: UnixStream, peer: Peer, bounds: Bounds) -> Session {
+        Session::new(Stream::Unix(stream), Protocol::syslog(bounds.message_max), peer, bounds)
     }
 
-    fn new(stream: Stream, protocol: Protocol, address: Option<Vec<u8>>) -> Session {
-        let unfinished_since = stream.is_handshaking().then(Instant::now);
-        let has_more = false;
-        Session { stream, protocol, address, has_more, unfinished_since, lingers_until: None }
+    fn new(stream: Stream, protocol: Protocol, peer: Peer, bounds: Bounds) -> Session {
+        Session {
+            unfinished_since: stream.is_handshaking().then(Instant::now),
+            stream,
+            protocol,
+            peer,
+            bounds,
+            has_more: false,
+            lingers_until: None,
+        }
+    }
+
+    /// True while TLS is being negotiated.
+    pub fn is_handshaking(&self) -> bool {
+        self.stream.is_handshaking()
     }
 
     /// Refuses the client with a reason; it keeps its messages.
@@ -134,8 +166,9 @@ impl Session {
 
     /// Ends a RELP session; the client sends again what has no answer.
     pub fn close(&mut self) {
-        if let Protocol::Relp { server, unanswered } = &mut self.protocol {
+        if let Protocol::Relp { server, unanswered, unanswered_len } = &mut self.protocol {
             unanswered.clear();
+            *unanswered_len = 0;
             server.close();
         }
     }
@@ -143,7 +176,10 @@ impl Session {
     /// True if it may be read.
     pub fn wants_input(&self) -> bool {
         match &self.protocol {
-            Protocol::Relp { server, .. } => server.wants_input() || self.lingers_until.is_some(),
+            Protocol::Relp { server, unanswered_len, .. } => {
+                let has_room = *unanswered_len < self.bounds.in_flight_max;
+                server.wants_input() && has_room || self.lingers_until.is_some()
+            }
             Protocol::Syslog { .. } => true,
         }
     }
@@ -163,7 +199,7 @@ impl Session {
 
     /// When the session ends if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        let frame = self.unfinished_since.map(|since| since + FRAME_TIMEOUT);
+        let frame = self.unfinished_since.map(|since| since + self.bounds.message_timeout);
         frame.into_iter().chain(self.lingers_until).min()
     }
 
@@ -215,17 +251,22 @@ impl Session {
 
     /// Takes the messages that are whole.
     pub fn take_messages(&mut self, to: &mut impl Messages) -> Next {
-        let address = self.address.as_deref();
+        let peer = &self.peer;
+        let in_flight_max = self.bounds.in_flight_max;
         let mut next = Next::Goes;
         match &mut self.protocol {
-            Protocol::Syslog { reader, piece } => take_frames(reader, piece, to, address),
-            Protocol::Relp { server, unanswered } => {
-                while let Some(event) = server.next_event() {
+            Protocol::Syslog { reader, piece } => take_frames(reader, piece, to, peer),
+            Protocol::Relp { server, unanswered, unanswered_len } => {
+                while *unanswered_len < in_flight_max
+                    && let Some(event) = server.next_event()
+                {
                     match event {
                         Event::Message { txnr, bytes } => {
-                            let ticket = to.take(address, bytes, None);
+                            let len = bytes.len();
+                            let ticket = to.take(peer, bytes, None);
                             to.require(ticket);
-                            unanswered.push_back((txnr, ticket));
+                            *unanswered_len += len;
+                            unanswered.push_back(Unanswered { txnr, ticket, len });
                         }
                         Event::Broken(fault) => next = Next::Failed(fault.to_string()),
                         Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
@@ -270,9 +311,16 @@ impl Session {
 
     /// Answers messages from the oldest on, as long as `is_durable`.
     pub fn answer(&mut self, is_durable: impl Fn(Ticket) -> bool) {
-        let Protocol::Relp { server, unanswered } = &mut self.protocol else { return };
-        let count = unanswered.iter().take_while(|(_, ticket)| is_durable(*ticket)).count();
-        if let Some((txnr, _)) = unanswered.drain(..count).next_back() {
+        let Protocol::Relp { server, unanswered, unanswered_len } = &mut self.protocol else {
+            return;
+        };
+        let count = unanswered.iter().take_while(|message| is_durable(message.ticket)).count();
+        let mut last = None;
+        for message in unanswered.drain(..count) {
+            *unanswered_len -= message.len;
+            last = Some(message.txnr);
+        }
+        if let Some(txnr) = last {
             server.acknowledge(txnr);
         }
     }
@@ -311,10 +359,11 @@ impl Session {
             return Next::Over;
         }
         match self.unfinished_since {
-            Some(since) if now >= since + FRAME_TIMEOUT => Next::Failed(format!(
-                "{} began a message and did not end it within {} s",
+            Some(since) if now >= since + self.bounds.message_timeout => Next::Failed(format!(
+                "{} began {} and did not end it within {} s",
                 self.name(),
-                FRAME_TIMEOUT.as_secs()
+                if self.is_handshaking() { "a handshake" } else { "a message" },
+                self.bounds.message_timeout.as_secs()
             )),
             Some(_) | None => Next::Goes,
         }
@@ -322,7 +371,7 @@ impl Session {
 
     /// The client, in messages.
     pub fn name(&self) -> String {
-        match &self.address {
+        match self.peer.address() {
             Some(address) => format!("client {}", String::from_utf8_lossy(address)),
             None => "a client of the unix socket".to_owned(),
         }
@@ -332,7 +381,7 @@ impl Session {
     fn end_input(&mut self, to: &mut impl Messages) -> Next {
         if let Protocol::Syslog { reader, piece } = &mut self.protocol {
             reader.end_input();
-            take_frames(reader, piece, to, self.address.as_deref());
+            take_frames(reader, piece, to, &self.peer);
         }
         Next::Over
     }
@@ -343,12 +392,12 @@ fn take_frames(
     reader: &mut FrameReader,
     piece: &mut Option<Ticket>,
     to: &mut impl Messages,
-    address: Option<&[u8]>,
+    peer: &Peer,
 ) {
     while let Some(frame) = reader.next_frame() {
         let continued = piece.take().filter(|_| frame.piece > 0);
         if !frame.bytes.is_empty() {
-            let ticket = to.take(address, frame.bytes, continued);
+            let ticket = to.take(peer, frame.bytes, continued);
             *piece = (frame.ending == Ending::Continues).then_some(ticket);
         }
     }

@@ -1,105 +1,253 @@
-//! Opens listening sockets. A unix socket that somebody answers on is never taken away.
+//! Opens listening sockets, and receives datagrams. A unix socket that somebody answers on is never taken away.
 
-use super::listen::Listen;
+mod name;
+
+use super::listen::{At, Listen};
+use super::peer::{Credentials, Peer};
+use crate::poll;
 use ::logdir::failure::reason;
-use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
-use nix::sys::socket::{getsockopt, setsockopt};
-use std::fs;
-use std::io;
-use std::net::{TcpListener, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use name::Name;
+pub use name::{Link, link};
+use nix::sys::socket::sockopt::{AcceptConn, PassCred, RcvBuf, RcvBufForce, SockType};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, getsockname,
+    getsockopt, recvmsg, setsockopt,
+};
+use std::collections::HashMap;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 
 /// An open socket.
 #[derive(Debug)]
 pub enum Socket {
     /// Datagrams of this machine.
-    Unix(UnixDatagram, #[expect(dead_code, reason = "it removes itself")] Name),
+    Unix(UnixDatagram, #[expect(dead_code, reason = "it removes itself")] Option<Name>),
     /// Connections of this machine.
-    UnixStream(UnixListener, #[expect(dead_code, reason = "it removes itself")] Name),
+    UnixStream(UnixListener, #[expect(dead_code, reason = "it removes itself")] Option<Name>),
     /// Datagrams.
     Udp(UdpSocket),
     /// Connections.
     Tcp { listener: TcpListener, is_relp: bool, is_encrypted: bool },
 }
 
-/// The name of a unix socket, removed on drop if it is still this socket.
-#[derive(Debug)]
-pub struct Name {
-    path: PathBuf,
-    identity: (u64, u64),
+/// How sockets are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Mode of unix sockets.
+    pub mode: u32,
+    /// Bytes of datagrams for the kernel to keep.
+    pub buffer_len: usize,
+    /// Asks the kernel which process sends.
+    pub asks_for_peers: bool,
 }
 
-impl Drop for Name {
-    fn drop(&mut self) {
-        let is_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
-        if is_ours {
-            let _ = fs::remove_file(&self.path);
-        }
+/// Memory for a datagram, and for what the kernel adds to it.
+#[derive(Debug)]
+pub struct Inbox {
+    bytes: Box<[u8]>,
+    control: Vec<u8>,
+}
+
+impl Inbox {
+    /// Room for a datagram of this length; a longer one is cut.
+    pub fn new(len_max: usize) -> Inbox {
+        let control = nix::cmsg_space!(nix::sys::socket::UnixCredentials);
+        Inbox { bytes: vec![0; len_max].into_boxed_slice(), control }
+    }
+
+    /// The bytes of a datagram.
+    pub fn bytes(&self, datagram: Datagram) -> &[u8] {
+        &self.bytes[..datagram.len]
     }
 }
 
+/// A datagram in an inbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram {
+    len: usize,
+    /// It was longer than the inbox.
+    pub is_cut: bool,
+}
+
+/// Sockets that the starting program opened, by number.
+pub type Inherited = HashMap<RawFd, OwnedFd>;
+
+/// Takes the inherited sockets that are asked for. Called before anything else is opened.
+///
+/// # Errors
+/// A text that says which is not open, or is named twice.
+pub fn take_inherited(asked: &[Listen]) -> Result<Inherited, String> {
+    let mut taken = Inherited::new();
+    for (fd, listen) in asked.iter().filter_map(|listen| Some((listen.descriptor()?, listen))) {
+        if taken.contains_key(&fd) {
+            return Err(format!("fd:{fd} is named twice"));
+        }
+        let socket = crate::sys::socket::take_inherited(fd);
+        let socket =
+            socket.map_err(|error| format!("unable to listen on {listen}: {}", reason(&error)))?;
+        taken.insert(fd, socket);
+    }
+    Ok(taken)
+}
+
 impl Socket {
-    /// Opens a socket. `mode`: of a unix socket. `buffer_len`: bytes of datagrams for the kernel to keep.
+    /// Opens a socket, or takes it from the inherited ones.
     ///
     /// # Errors
     /// A text that says what could not be done to which socket, and why.
-    pub fn open(listen: &Listen, mode: u32, buffer_len: usize) -> Result<Socket, String> {
+    pub fn open(
+        listen: &Listen,
+        setup: Setup,
+        inherited: &mut Inherited,
+    ) -> Result<Socket, String> {
         let failure =
             |error: io::Error| format!("unable to listen on {listen}: {}", reason(&error));
         let socket = match listen {
             Listen::Unix(path) => {
-                refuse_taken(path, |path| UnixDatagram::unbound()?.connect(path))?;
-                let (socket, name) =
-                    name_socket(path, mode, |path| UnixDatagram::bind(path)).map_err(failure)?;
+                name::refuse_taken(path, |path| UnixDatagram::unbound()?.connect(path))?;
+                let bound = name::bind(path, setup.mode, |path| UnixDatagram::bind(path));
+                let (socket, name) = bound.map_err(failure)?;
                 socket.set_nonblocking(true).map_err(failure)?;
-                Socket::Unix(socket, name)
+                Socket::Unix(socket, Some(name))
             }
             Listen::UnixStream(path) => {
-                refuse_taken(path, |path| UnixStream::connect(path).map(drop))?;
-                let (socket, name) =
-                    name_socket(path, mode, |path| UnixListener::bind(path)).map_err(failure)?;
+                name::refuse_taken(path, |path| UnixStream::connect(path).map(drop))?;
+                let bound = name::bind(path, setup.mode, |path| UnixListener::bind(path));
+                let (socket, name) = bound.map_err(failure)?;
                 socket.set_nonblocking(true).map_err(failure)?;
-                Socket::UnixStream(socket, name)
+                Socket::UnixStream(socket, Some(name))
             }
-            Listen::Udp(address) => {
-                let socket = UdpSocket::bind(address).map_err(failure)?;
-                socket.set_nonblocking(true).map_err(failure)?;
-                Socket::Udp(socket)
+            Listen::Udp(At::Address(address)) => {
+                Socket::Udp(UdpSocket::bind(address).map_err(failure)?)
             }
-            Listen::Tcp(address)
-            | Listen::Relp(address)
-            | Listen::Tls(address)
-            | Listen::Relps(address) => Socket::Tcp {
+            Listen::Tcp(At::Address(address))
+            | Listen::Relp(At::Address(address))
+            | Listen::Tls(At::Address(address))
+            | Listen::Relps(At::Address(address)) => Socket::Tcp {
                 listener: listener(*address).map_err(failure)?,
                 is_relp: listen.is_relp(),
                 is_encrypted: listen.is_encrypted(),
             },
+            Listen::Inherited(fd)
+            | Listen::Udp(At::Inherited(fd))
+            | Listen::Tcp(At::Inherited(fd))
+            | Listen::Relp(At::Inherited(fd))
+            | Listen::Tls(At::Inherited(fd))
+            | Listen::Relps(At::Inherited(fd)) => {
+                let taken = inherited.remove(fd);
+                let socket = taken.ok_or_else(|| failure(io::ErrorKind::NotFound.into()))?;
+                Socket::of_inherited(socket, listen)
+                    .map_err(|why| format!("unable to listen on {listen}: {why}"))?
+            }
         };
-        if let Socket::Unix(..) | Socket::Udp(_) = socket {
-            socket.enlarge_buffer(listen, buffer_len);
+        if socket.takes_datagrams() {
+            socket.enlarge_buffer(listen, setup.buffer_len);
+        }
+        if let Socket::Unix(socket, _) = &socket
+            && setup.asks_for_peers
+        {
+            setsockopt(socket, PassCred, &true).map_err(|errno| failure(errno.into()))?;
         }
         Ok(socket)
     }
 
-    /// What it listens on; port 0 has become the port that the kernel chose.
-    pub fn listen(&self, asked: &Listen) -> Listen {
-        let address = match self {
-            Socket::Unix(..) | Socket::UnixStream(..) => return asked.clone(),
-            Socket::Udp(socket) => socket.local_addr(),
-            Socket::Tcp { listener, .. } => listener.local_addr(),
-        };
-        match (asked, address) {
-            (Listen::Udp(_), Ok(address)) => Listen::Udp(address),
-            (Listen::Tcp(_), Ok(address)) => Listen::Tcp(address),
-            (Listen::Relp(_), Ok(address)) => Listen::Relp(address),
-            (Listen::Tls(_), Ok(address)) => Listen::Tls(address),
-            (Listen::Relps(_), Ok(address)) => Listen::Relps(address),
-            (_, _) => asked.clone(),
+    /// Asks the kernel what an inherited socket is.
+    fn of_inherited(socket: OwnedFd, listen: &Listen) -> Result<Socket, String> {
+        let words = |errno: nix::errno::Errno| errno.desc().to_owned();
+        let kind = getsockopt(&socket, SockType).map_err(words)?;
+        let name = getsockname::<SockaddrStorage>(socket.as_raw_fd()).map_err(words)?;
+        let is_unix = name.family() == Some(AddressFamily::Unix);
+        let is_stream = kind == nix::sys::socket::SockType::Stream;
+        if is_stream && !getsockopt(&socket, AcceptConn).map_err(words)? {
+            return Err("it is a connection, and does not listen".to_owned());
         }
+        if !is_stream && kind != nix::sys::socket::SockType::Datagram {
+            return Err(format!("its kind {kind:?} is not known here"));
+        }
+        let is_meant = match listen {
+            Listen::Udp(_) => !is_stream && !is_unix,
+            Listen::Tcp(_) | Listen::Relp(_) | Listen::Tls(_) | Listen::Relps(_) => {
+                is_stream && !is_unix
+            }
+            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) => true,
+        };
+        if !is_meant {
+            return Err("it is of another kind; fd:N alone finds out which".to_owned());
+        }
+        Ok(match (is_unix, is_stream) {
+            (true, false) => Socket::Unix(socket.into(), None),
+            (true, true) => Socket::UnixStream(socket.into(), None),
+            (false, false) => Socket::Udp(socket.into()),
+            (false, true) => Socket::Tcp {
+                listener: socket.into(),
+                is_relp: listen.is_relp(),
+                is_encrypted: listen.is_encrypted(),
+            },
+        })
+    }
+
+    /// What it listens on: port 0 has become the port that the kernel chose, an inherited socket has its address.
+    pub fn listen(&self, asked: &Listen) -> Listen {
+        let (protocol, address): (fn(At) -> Listen, _) = match (self, asked) {
+            (Socket::Unix(socket, _), Listen::Inherited(_)) => {
+                return named(socket.local_addr(), Listen::Unix, asked);
+            }
+            (Socket::UnixStream(socket, _), Listen::Inherited(_)) => {
+                return named(socket.local_addr(), Listen::UnixStream, asked);
+            }
+            (Socket::Unix(..) | Socket::UnixStream(..), _) => return asked.clone(),
+            (Socket::Udp(socket), _) => (Listen::Udp, socket.local_addr()),
+            (&Socket::Tcp { ref listener, is_relp, is_encrypted }, _) => {
+                let protocol = match (is_relp, is_encrypted) {
+                    (false, false) => Listen::Tcp,
+                    (false, true) => Listen::Tls,
+                    (true, false) => Listen::Relp,
+                    (true, true) => Listen::Relps,
+                };
+                (protocol, listener.local_addr())
+            }
+        };
+        address.map_or_else(|_| asked.clone(), |address| protocol(At::Address(address)))
+    }
+
+    /// True for sockets without connections.
+    pub fn takes_datagrams(&self) -> bool {
+        matches!(self, Socket::Unix(..) | Socket::Udp(_))
+    }
+
+    /// True if a connection can be taken without waiting. An inherited socket is never made non-blocking, because
+    /// that would change it for every program that has it.
+    pub fn has_connection(&self) -> bool {
+        poll::is_readable(self)
+    }
+
+    /// Receives a datagram and notes who sent it, without waiting.
+    ///
+    /// # Errors
+    /// The kernel's; `EAGAIN` if none waits.
+    pub fn receive(&self, inbox: &mut Inbox, peer: &mut Peer) -> nix::Result<Datagram> {
+        let mut buffers = [IoSliceMut::new(&mut inbox.bytes)];
+        let fd = self.as_fd().as_raw_fd();
+        let received = recvmsg::<SockaddrStorage>(
+            fd,
+            &mut buffers,
+            Some(&mut inbox.control),
+            MsgFlags::MSG_DONTWAIT,
+        )?;
+        if let Socket::Udp(_) = self
+            && let Some(ip) = received.address.as_ref().and_then(ip_of)
+        {
+            peer.set_ip(ip);
+        }
+        for message in received.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmCredentials(sender) = message {
+                peer.credentials = Some(Credentials { pid: sender.pid(), uid: sender.uid() });
+            }
+        }
+        let is_cut = received.flags.contains(MsgFlags::MSG_TRUNC);
+        Ok(Datagram { len: received.bytes, is_cut })
     }
 
     /// Asks the kernel for a buffer, and says so if it gives less.
@@ -134,54 +282,28 @@ impl AsFd for Socket {
     }
 }
 
+/// The process at the other end of a connection of this machine.
+pub fn credentials_of(stream: &UnixStream) -> Option<Credentials> {
+    let peer = getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials).ok()?;
+    Some(Credentials { pid: peer.pid(), uid: peer.uid() })
+}
+
+fn named(
+    address: io::Result<std::os::unix::net::SocketAddr>,
+    protocol: fn(std::path::PathBuf) -> Listen,
+    asked: &Listen,
+) -> Listen {
+    let path = address.ok().and_then(|address| address.as_pathname().map(ToOwned::to_owned));
+    path.map_or_else(|| asked.clone(), protocol)
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+}
+
 fn listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// Refuses a path that another program answers on, and anything that is no socket.
-fn refuse_taken(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
-    let shown = path.display();
-    let found = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("unable to look at {shown}: {}", reason(&error))),
-        Ok(found) => found.file_type(),
-    };
-    if found.is_symlink() {
-        return Err(format!("{shown} is a symbolic link: name the socket that it leads to"));
-    }
-    if !found.is_socket() {
-        return Err(format!("{shown} exists and is no socket"));
-    }
-    match connect(path) {
-        // Nobody has it open: its program was killed.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Ok(()) => Err(format!("{shown} is in use: another program listens there")),
-        // A socket of the other type also has an owner.
-        Err(error) => Err(format!("{shown} is in use: {}", reason(&error))),
-    }
-}
-
-/// Binds to a temporary name with its final mode, then renames: no program finds a socket that refuses it.
-fn name_socket<S>(
-    path: &Path,
-    mode: u32,
-    bind: impl Fn(&Path) -> io::Result<S>,
-) -> io::Result<(S, Name)> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let _ = fs::remove_file(&temporary);
-    let socket = bind(&temporary)?;
-    let named = fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::symlink_metadata(&temporary))
-        .and_then(|found| fs::rename(&temporary, path).map(|()| (found.dev(), found.ino())));
-    match named {
-        Ok(identity) => Ok((socket, Name { path: path.to_owned(), identity })),
-        Err(error) => {
-            let _ = fs::remove_file(&temporary);
-            Err(error)
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::branch::{self, Branch};
 use super::line::{self, By, OTHER, Origin};
+use super::names::Mappings;
 use super::options::Options;
 use super::outlet::Outlet;
 use crate::message;
@@ -52,6 +53,7 @@ pub struct Directories {
     root: PathBuf,
     by: By,
     trusts_host: bool,
+    mappings: Mappings,
     script: Vec<OsString>,
     count_max: usize,
     branches: Vec<Branch>,
@@ -101,8 +103,13 @@ impl Store {
             }
             Store::Script(branch, _) => Ticket { branch: 0, number: branch.put(line) },
             Store::Into(directories) => {
-                let name =
-                    line::directory(directories.by, origin, message, directories.trusts_host);
+                let name = line::directory(
+                    directories.by,
+                    origin,
+                    message,
+                    directories.trusts_host,
+                    &directories.mappings,
+                );
                 let branch = directories.number_of(name);
                 Ticket { branch, number: directories.branches[branch].put(line) }
             }
@@ -258,6 +265,7 @@ impl Directories {
             root,
             by: options.by,
             trusts_host: options.trust_host,
+            mappings: Mappings::new(&options.map)?,
             script,
             count_max: options.max_dirs as usize,
             branches: Vec::new(),

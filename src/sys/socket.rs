@@ -1,8 +1,8 @@
-//! TCP socket options absent from the standard library.
+//! Sockets beyond the standard library: TCP options, and sockets opened by the starting program.
 
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Acknowledges received data immediately, until the kernel decides otherwise (tcp(7)). A peer that
 /// writes small pieces without TCP_NODELAY waits for acknowledgements.
@@ -32,4 +32,20 @@ pub fn unconfirmed_bytes(socket: &TcpStream) -> io::Result<usize> {
     } else {
         Ok(usize::try_from(count).unwrap_or(0))
     }
+}
+
+/// Takes a descriptor that the starting program opened; programs started later do not inherit it.
+///
+/// Callers take each number once, before they open anything themselves: another owner of the number would close
+/// it too.
+///
+/// # Errors
+/// No descriptor with this number is open.
+pub fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_SETFD takes an int and touches no memory; it fails for a number that is not open.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the number is open, and by the contract above nothing else in this process owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,5 +1,7 @@
 //! `logreceive` as a user meets it: real sockets, real log directories, and clients that behave badly.
 
+mod options;
+
 use crate::support::{DEADLINE, Home, numbers, unstamped, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,6 +11,10 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// What sockets in arguments begin with.
+const SCHEMES: [&str; 8] =
+    ["unix:", "unix-stream:", "udp:", "tcp:", "relp:", "tls:", "relps:", "fd:"];
 
 /// A running logreceive. Killed when dropped.
 struct Receiver {
@@ -32,7 +38,7 @@ impl Receiver {
         let child = command.stdout(stdout).stderr(log).spawn().expect("logreceive starts");
         let receiver = Receiver { child, stderr };
         let socket_count =
-            arguments.iter().filter(|text| text.contains(':') && !text.starts_with('-')).count();
+            arguments.iter().filter(|text| SCHEMES.iter().any(|s| text.starts_with(s))).count();
         wait_until("the sockets", || {
             receiver.stderr().matches("listening on").count() == socket_count
         });

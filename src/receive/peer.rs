@@ -1,0 +1,57 @@
+//! Who sent a message, as the kernel says: never the sender's own word.
+
+use std::net::IpAddr;
+
+/// A process of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Its number in our namespace; 0 if it cannot be seen from here.
+    pub pid: i32,
+    /// Its user in our namespace.
+    pub uid: u32,
+}
+
+/// The sender of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    ip: Option<IpAddr>,
+    /// Address in text; `None` for a unix socket.
+    address: Option<Vec<u8>>,
+    /// The process, where it was asked for.
+    pub credentials: Option<Credentials>,
+    /// Number of the listening socket.
+    pub listener: usize,
+}
+
+impl Peer {
+    /// A program of this machine.
+    pub fn local(credentials: Option<Credentials>, listener: usize) -> Peer {
+        Peer { credentials, listener, ..Peer::default() }
+    }
+
+    /// A program somewhere on the network.
+    pub fn remote(ip: IpAddr, listener: usize) -> Peer {
+        let mut peer = Peer { listener, ..Peer::default() };
+        peer.set_ip(ip);
+        peer
+    }
+
+    /// The sender of the next datagram from the network.
+    pub fn set_ip(&mut self, ip: IpAddr) {
+        if self.ip != Some(ip) {
+            self.ip = Some(ip);
+            // Without the part that maps IPv4 into IPv6.
+            self.address = Some(ip.to_canonical().to_string().into_bytes());
+        }
+    }
+
+    /// Its address in text; `None` for a unix socket.
+    pub fn address(&self) -> Option<&[u8]> {
+        self.address.as_deref()
+    }
+
+    /// Bytes of memory besides the struct.
+    pub fn heap_len(&self) -> usize {
+        self.address.as_ref().map_or(0, Vec::len)
+    }
+}
