@@ -81,7 +81,7 @@ fn what_is_no_listening_socket_is_refused() {
         (inherited(&file, ""), "Socket operation on non-socket"),
         (inherited(&connected, ""), "is a connection, and does not listen"),
         (inherited(&udp, "relp://"), "is of another kind"),
-        ("fd:999".to_owned(), "Bad file descriptor"),
+        ("fd:999".to_owned(), "file descriptor not open"),
     ] {
         let refused = command(&home, &[&operand, "--into", "root"]).output().expect("it runs");
         assert_eq!(refused.status.code(), Some(111), "{operand}");
@@ -249,7 +249,7 @@ fn a_link_leads_to_the_socket_unless_it_is_somebody_s() {
         ("other", "is in use"),
         ("file", "is no socket"),
         ("to-file", "is a symbolic link to file"),
-        ("none/log", "No such file"),
+        ("none/log", "file does not exist"),
     ] {
         let refused =
             command(&home, &["unix:run/log", "--symlink", link, "--into", "root"]).output();
