@@ -99,7 +99,7 @@ pub struct Bounds {
     pub clients_max: usize,
     /// Handshakes at a time.
     pub handshakes_max: usize,
-    /// Those of one client.
+    /// Bounds of one client.
     pub session: session::Bounds,
     /// Bytes of datagrams that wait.
     pub ring_len_max: usize,

@@ -1,7 +1,25 @@
-//! `--map RE=NAME`: programs with several spellings, and the one directory for all of them.
+//! Names of directories: safe ones of any text, and `--map RE=NAME` for programs with several spellings.
 
-use super::line::name;
 use script::expression::Expression;
+
+/// Bytes of a directory's name at most.
+const NAME_LEN_MAX: usize = 48;
+/// Directory of messages without a name.
+pub const OTHER: &str = "other";
+
+/// A name that is safe as a directory: `[A-Za-z0-9._-]`, no dot at its beginning, at most 48 bytes.
+pub fn name(text: &[u8]) -> String {
+    let safe = |&byte: &u8| match byte {
+        b'.' | b'_' | b'-' => char::from(byte),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte),
+        _ => '_',
+    };
+    let mut name: String = text.iter().take(NAME_LEN_MAX).map(safe).collect();
+    if name.starts_with('.') {
+        name.replace_range(..1, "_");
+    }
+    if name.is_empty() { OTHER.to_owned() } else { name }
+}
 
 /// Programs, and the directory of their messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +79,21 @@ impl Mappings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stay_inside_the_root() {
+        for (text, expected) in [
+            (&b"haproxy"[..], "haproxy"),
+            (b"web/0d1f2e3c4b5a", "web_0d1f2e3c4b5a"),
+            (b"../x", "_._x"),
+            (b".", "_"),
+            (b"", "other"),
+            (b"\xff\n ", "___"),
+        ] {
+            assert_eq!(name(text), expected);
+        }
+        assert_eq!(name(&[b'a'; 1_000_000]).len(), NAME_LEN_MAX);
+    }
 
     #[test]
     fn spellings_share_a_directory() {
