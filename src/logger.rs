@@ -7,6 +7,7 @@ pub mod directory;
 mod doubts;
 mod engine;
 mod explain;
+pub mod grace;
 mod input;
 pub mod sink;
 pub mod stamps;

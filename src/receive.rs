@@ -1,9 +1,9 @@
 //! The program `logreceive`: from its arguments to its exit code.
 //!
 //! ```text
-//! socket ──► session (framing, RELP) ──► line ──► store ──► branch: patterns, stamps, log directories
-//!    └─ datagrams ──► ring ──────────────┘           │
-//!                 answer, when on disk ◄─────────────┘
+//! socket ──► session (framing, RELP) ──► line ──► store ──► branch: queue, patterns, stamps, log directories
+//!    └─ datagrams ──────────────────────┘           │
+//!                 answer, when on disk ◄────────────┘
 //! ```
 
 mod branch;
@@ -15,7 +15,7 @@ mod names;
 mod options;
 mod outlet;
 mod peer;
-mod ring;
+mod queue;
 mod session;
 mod socket;
 mod store;

@@ -1,7 +1,6 @@
 //! Event loop: wait, read, run the script, flush. Only one place waits; no called function waits.
 
-mod grace;
-
+use crate::logger::grace::Grace;
 use crate::logger::input::{Got, Input};
 use crate::logger::sink::OpenSinks;
 use crate::logger::stamps::Stamps;
@@ -13,7 +12,6 @@ use ::logdir::clock;
 use ::logdir::failure::{Failure, What, reason};
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
-use grace::Grace;
 use nix::errno::Errno;
 use script::lines::Lines;
 use std::io::stderr;

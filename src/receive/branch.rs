@@ -1,18 +1,20 @@
 //! One script with its open sinks: lines in, and the answer which of them are on disk.
 
+use super::queue::Queue;
 use crate::logger::sink::OpenSinks;
 use crate::logger::stamps::Stamps;
-use ::logdir::clock;
 use ::logdir::disk::Dir;
+use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
+use nix::sys::signal::Signal;
 use script::Script;
 use script::lines::{BLOCK_MAX, Lines};
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Bytes of lines that wait for room in the sinks; a longer line may exceed it.
-const PENDING_MAX: usize = 256 * 1024;
+/// After directories could not be opened again, the next try waits this long.
+const REOPEN_EVERY: Duration = Duration::from_secs(5);
 
 /// Parses the arguments of a script.
 ///
@@ -26,21 +28,27 @@ pub fn parse(arguments: &[OsString]) -> Result<Script, String> {
 #[derive(Debug)]
 pub struct Branch {
     arguments: Vec<OsString>,
-    /// A failed fsync: it takes no line until its directories are closed and open again.
+    /// A failed fsync: it hands on no line until its directories are closed and open again.
     is_reopening: bool,
+    /// The next try to open them.
+    reopen_due: Option<Instant>,
     lines: Lines,
     stamps: Stamps,
     sinks: OpenSinks,
     /// Complete lines that the sinks have not taken yet.
-    pending: Vec<u8>,
+    queue: Queue,
     /// Lines taken so far: the ticket of the last one.
     taken: u64,
+    /// Tickets up to this one are with the sinks.
+    handed_on: u64,
     /// Tickets up to this one are on disk, contents and names.
     durable: u64,
     /// Somebody waits until this ticket is on disk.
     required: u64,
     /// Sync under way: the position that each log directory must reach, and the ticket that this covers.
     syncing: Option<(Vec<u64>, u64)>,
+    /// Since when a sink fails or is stuck.
+    trouble_since: Option<Instant>,
 }
 
 impl Branch {
@@ -56,37 +64,57 @@ impl Branch {
         Ok(Branch {
             arguments,
             is_reopening: false,
+            reopen_due: None,
             lines: Lines::new(&script),
             stamps: Stamps::new(script.stamp),
             sinks,
-            pending: Vec::new(),
+            queue: Queue::default(),
             taken: 0,
+            handed_on: 0,
             durable: 0,
             required: 0,
             syncing: None,
+            trouble_since: None,
         })
     }
 
-    /// True if another line may come.
-    pub fn has_room(&self) -> bool {
-        self.pending.len() < PENDING_MAX && !self.is_reopening
+    /// Lines that wait.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Frees memory that is not in use.
+    pub fn free_unused(&mut self) {
+        self.queue.free_unused();
     }
 
     /// After a failed fsync: closes the directories, and opens them again as soon as they are closed. Tickets
     /// begin anew; nobody may wait for one.
-    pub fn reopen(&mut self, start: &Dir, wake: &Wake) {
+    pub fn reopen(&mut self, start: &Dir, wake: &Wake, now: Instant) {
         self.is_reopening = true;
-        if self.close().is_some() {
-            match Branch::open(start, self.arguments.clone(), wake) {
-                Ok(branch) => *self = branch,
-                Err(why) => crate::message::warn(format!("{why}; trying again").as_bytes()),
+        if self.reopen_due.is_some_and(|due| now < due) {
+            return;
+        }
+        self.end_line();
+        if self.queue.begun_line_len() > 0 || self.sinks.close().is_none() {
+            return;
+        }
+        match Branch::open(start, self.arguments.clone(), wake) {
+            Ok(mut branch) => {
+                branch.queue = std::mem::take(&mut self.queue);
+                branch.taken = branch.queue.line_count();
+                *self = branch;
+            }
+            Err(why) => {
+                self.reopen_due = Some(now + REOPEN_EVERY);
+                crate::message::warn(format!("{why}; trying again").as_bytes());
             }
         }
     }
 
     /// Takes a line with its newline. Returns its ticket.
-    pub fn put(&mut self, line: &[u8]) -> u64 {
-        self.pending.extend_from_slice(line);
+    pub fn put(&mut self, line: &[u8], received: Label) -> u64 {
+        self.queue.push(line, received);
         self.taken += 1;
         self.taken
     }
@@ -102,28 +130,43 @@ impl Branch {
     }
 
     /// Hands lines to the sinks as far as they have room, and continues their work.
-    pub fn advance(&mut self) {
-        self.stamps.set_clock(clock::now());
-        let mut done = 0;
-        while done < self.pending.len() && self.sinks.have_room() {
-            let end = self.pending.len().min(done + BLOCK_MAX);
-            match self.stamps.take(&mut self.lines, &self.pending[done..end], &mut self.sinks) {
-                0 => break,
-                taken => done += taken,
+    pub fn advance(&mut self, now: Instant) {
+        if !self.is_reopening {
+            self.hand_on(usize::MAX);
+            self.sinks.flush();
+            self.continue_sync();
+        }
+        let is_in_trouble = self.is_reopening || self.sinks.are_in_trouble() || self.has_lost();
+        self.trouble_since = is_in_trouble.then(|| self.trouble_since.unwrap_or(now));
+    }
+
+    /// Hands on at most this many bytes.
+    fn hand_on(&mut self, len_max: usize) {
+        let mut left_len = len_max;
+        while left_len > 0
+            && self.sinks.have_room()
+            && let Some((received, bytes)) = self.queue.front()
+        {
+            self.stamps.set_clock(received);
+            let block = &bytes[..bytes.len().min(BLOCK_MAX).min(left_len)];
+            let taken = self.stamps.take(&mut self.lines, block, &mut self.sinks);
+            if taken == 0 {
+                break;
             }
+            left_len -= taken;
+            self.handed_on += self.queue.consume(taken);
         }
-        self.pending.drain(..done);
-        if self.pending.is_empty() && self.pending.capacity() > 2 * PENDING_MAX {
-            self.pending = Vec::new();
-        }
-        self.sinks.flush();
-        self.continue_sync();
+    }
+
+    /// Hands on the rest of a line of which the sinks have the beginning.
+    fn end_line(&mut self) {
+        self.hand_on(self.queue.begun_line_len());
     }
 
     fn continue_sync(&mut self) {
-        let is_all_handed_on = self.pending.is_empty() && self.sinks.hold_nothing();
-        if self.syncing.is_none() && self.required > self.durable && is_all_handed_on {
-            self.syncing = Some((self.sinks.request_sync(), self.taken));
+        let may_begin = self.syncing.is_none() && self.sinks.hold_nothing();
+        if may_begin && self.required > self.durable && self.handed_on > self.durable {
+            self.syncing = Some((self.sinks.request_sync(), self.handed_on));
             self.sinks.flush();
         }
         if let Some((positions, ticket)) = &self.syncing
@@ -139,19 +182,24 @@ impl Branch {
         self.sinks.have_lost()
     }
 
-    /// True if a sink fails or is stuck.
-    pub fn is_in_trouble(&self) -> bool {
-        self.sinks.are_in_trouble()
+    /// Since when a sink fails or is stuck.
+    pub fn trouble_since(&self) -> Option<Instant> {
+        self.trouble_since
     }
 
     /// Time of the next retry or timer.
     pub fn deadline(&self) -> Option<Instant> {
-        self.sinks.deadline()
+        self.sinks.deadline().into_iter().chain(self.reopen_due).min()
     }
 
     /// Ends every current.
     pub fn rotate(&mut self) {
         self.sinks.rotate();
+    }
+
+    /// Signals running processors and starts no others.
+    pub fn stop_processors(&self, signal: Signal) {
+        self.sinks.stop_processors(signal);
     }
 
     /// Prints the state of its directories.
@@ -162,14 +210,16 @@ impl Branch {
 
     /// Continues closing. The result after everything is closed.
     pub fn close(&mut self) -> Option<Closed> {
-        self.advance();
-        if self.pending.is_empty() { self.sinks.close() } else { None }
+        if !self.is_reopening {
+            self.hand_on(usize::MAX);
+        }
+        if self.queue.is_empty() { self.sinks.close() } else { None }
     }
 
     /// Exits at once: reports lines that are lost.
     pub fn give_up(&mut self) {
-        if !self.pending.is_empty() {
-            crate::message::give_up(b"received lines", &self.pending);
+        if !self.queue.is_empty() {
+            crate::message::give_up(b"received lines", &self.queue.to_bytes());
         }
         self.sinks.give_up();
     }

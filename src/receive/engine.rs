@@ -3,16 +3,19 @@
 use super::format::Writer;
 use super::line::Origin;
 use super::peer::Peer;
-use super::ring::Ring;
-use super::session::{self, Messages, Next, Session};
+use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
 use super::socket::{Inbox, Link, Socket, credentials_of};
-use super::store::{Store, Ticket};
+use super::store::{Place, Store, Ticket};
+use crate::logger::grace::Grace;
 use crate::message;
 use crate::poll::{self, Interest, ManyWait};
 use crate::signals::Signals;
 use crate::tls;
+use ::logdir::clock;
+use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -23,12 +26,12 @@ const DATAGRAM_MAX: usize = 256 * 1024;
 const DATAGRAMS_MAX: usize = 512;
 /// New connections in a row.
 const ACCEPTS_MAX: usize = 64;
-/// While lines cannot be written for so long, sessions are closed and new ones refused.
-const TROUBLE_MAX: Duration = Duration::from_secs(10);
 /// A session that is quiet for a round of this length gives its memory back.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// At the end, clients have this long to take their answers.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// A killed processor that is still there after this time is stuck in the kernel.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// At the end, time between two looks if all is taken and closed.
 const END_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// At least so long between two messages of one kind.
@@ -43,7 +46,6 @@ pub struct Engine {
     sessions: Vec<Option<Session>>,
     session_count: usize,
     bounds: Bounds,
-    ring: Ring,
     intake: Intake,
     /// Certificates, for encrypted connections.
     tls: Option<tls::Server>,
@@ -52,11 +54,17 @@ pub struct Engine {
     inbox: Inbox,
     /// Who sent the last datagram.
     sender: Peer,
-    trouble_since: Option<Instant>,
     tidy_due: Instant,
+    /// Messages taken until then.
+    tidied_messages: u64,
     told_limit_at: Option<Instant>,
     untold_count: u64,
+    had_trouble: bool,
     phase: Phase,
+    /// Hung processors, after the request to end.
+    grace: Option<Grace>,
+    /// At the end, a message that had arrived could not be written.
+    has_given_up: bool,
 }
 
 /// Makes lines of messages.
@@ -66,8 +74,17 @@ struct Intake {
     writer: Writer,
     hostname: Vec<u8>,
     line: Vec<u8>,
+    /// When the messages of this round arrived.
+    received: Label,
+    /// Memory of all lines that wait.
+    waiting_len: usize,
+    /// At this length no datagram waits for a place without room.
+    ring_len_max: usize,
+    /// Datagrams dropped in front of each place since it last took one.
+    gaps: HashMap<Place, u64>,
     messages: u64,
     bytes: u64,
+    dropped: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,26 +146,84 @@ pub struct Parts {
 }
 
 impl Messages for Intake {
-    fn take(&mut self, peer: &Peer, message: &[u8], continued: Option<Ticket>) -> Ticket {
-        self.messages += 1;
-        self.bytes += message.len() as u64;
-        self.line.clear();
-        let (address, credentials) = (peer.address(), peer.credentials);
-        let origin = Origin { address, credentials, hostname: &self.hostname };
-        match continued {
-            Some(before) => {
-                self.writer.append_piece(&origin, message, &mut self.line);
-                self.store.put_after(before, &self.line)
-            }
-            None => {
-                self.writer.append(&origin, message, &mut self.line);
-                self.store.put(&origin, message, &self.line)
-            }
+    fn take(
+        &mut self,
+        peer: &Peer,
+        message: &[u8],
+        continued: Option<Ticket>,
+    ) -> Result<Ticket, Full> {
+        let place = match continued {
+            Some(before) => before.place,
+            None => self.place(peer, message),
+        };
+        match self.store.has_room(place) {
+            true => Ok(self.put(place, peer, message, continued.is_some())),
+            false => Err(Full(place)),
         }
+    }
+
+    fn has_room(&self, place: Place) -> bool {
+        self.store.has_room(place)
     }
 
     fn require(&mut self, ticket: Ticket) {
         self.store.require(ticket);
+    }
+}
+
+impl Intake {
+    fn place(&mut self, peer: &Peer, message: &[u8]) -> Place {
+        self.store.place(&origin(peer, &self.hostname), message)
+    }
+
+    /// Takes a datagram, or drops and counts it: its sender must not wait.
+    fn take_datagram(&mut self, peer: &Peer, message: &[u8]) {
+        let place = self.place(peer, message);
+        let is_ring_full = self.waiting_len + message.len() > self.ring_len_max;
+        if is_ring_full && !self.store.has_room(place) {
+            self.dropped += 1;
+            *self.gaps.entry(place).or_default() += 1;
+            return;
+        }
+        self.put(place, peer, message, false);
+    }
+
+    fn put(&mut self, place: Place, peer: &Peer, message: &[u8], is_piece: bool) -> Ticket {
+        if !self.gaps.is_empty() {
+            self.tell_gap(place);
+        }
+        self.messages += 1;
+        self.bytes += message.len() as u64;
+        self.append(place, peer, message, is_piece)
+    }
+
+    fn append(&mut self, place: Place, peer: &Peer, message: &[u8], is_piece: bool) -> Ticket {
+        self.line.clear();
+        let origin = origin(peer, &self.hostname);
+        match is_piece {
+            true => self.writer.append_piece(&origin, message, &mut self.line),
+            false => self.writer.append(&origin, message, &mut self.line),
+        }
+        self.waiting_len += self.line.len();
+        self.store.put(place, &self.line, self.received)
+    }
+
+    /// A gap must be seen where the lines are missing, and where trouble is looked for.
+    fn tell_gap(&mut self, place: Place) {
+        let Some(dropped) = self.gaps.remove(&place) else { return };
+        let text = format!("dropped {dropped} datagrams while lines could not be written");
+        message::warn(text.as_bytes());
+        let told = format!("<44>logreceive: {text}");
+        self.append(place, &Peer::default(), told.as_bytes(), false);
+    }
+
+    /// Writes lines as far as possible without waiting.
+    fn advance(&mut self) {
+        let is_over = |place: &&Place| self.store.has_room(**place);
+        let over: Vec<Place> = self.gaps.keys().filter(is_over).copied().collect();
+        over.into_iter().for_each(|place| self.tell_gap(place));
+        self.store.advance(Instant::now());
+        self.waiting_len = self.store.waiting_len();
     }
 }
 
@@ -162,18 +237,32 @@ impl Engine {
             sessions: Vec::new(),
             session_count: 0,
             bounds,
-            ring: Ring::new(bounds.ring_len_max),
-            intake: Intake { store, writer, hostname, line: Vec::new(), messages: 0, bytes: 0 },
+            intake: Intake {
+                store,
+                writer,
+                hostname,
+                line: Vec::new(),
+                received: clock::now(),
+                waiting_len: 0,
+                ring_len_max: bounds.ring_len_max,
+                gaps: HashMap::new(),
+                messages: 0,
+                bytes: 0,
+                dropped: 0,
+            },
             tls,
             signals,
             wake,
             inbox: Inbox::new(DATAGRAM_MAX),
             sender: Peer::default(),
-            trouble_since: None,
             tidy_due: Instant::now() + TIDY_EVERY,
+            tidied_messages: 0,
             told_limit_at: None,
             untold_count: 0,
+            had_trouble: false,
             phase: Phase::Running,
+            grace: None,
+            has_given_up: false,
         }
     }
 
@@ -181,6 +270,7 @@ impl Engine {
     pub fn run(mut self) -> bool {
         loop {
             let ready = self.wait();
+            self.intake.received = clock::now();
             self.answer_signals();
             for (source, interest) in ready {
                 match source {
@@ -190,20 +280,15 @@ impl Engine {
                 }
             }
             self.serve_decrypted();
-            self.empty_ring();
-            self.intake.store.advance();
+            self.intake.advance();
             self.answer();
             self.watch_trouble();
             self.tidy();
+            self.watch_grace();
             if let Some(is_clean) = self.end() {
                 return is_clean;
             }
         }
-    }
-
-    /// True if streams wait: lines have no room, or datagrams wait already.
-    fn is_held_back(&self) -> bool {
-        !self.ring.is_empty() || !self.intake.store.has_room()
     }
 
     fn wait(&mut self) -> Vec<(Source, Interest)> {
@@ -216,7 +301,6 @@ impl Engine {
         if let Some(stdout) = stdout {
             wait.add(Source::Stdout, stdout, Interest::Writable);
         }
-        let is_held_back = self.is_held_back();
         let is_running = self.phase == Phase::Running;
         let is_busy = self.is_busy_with_handshakes();
         for (number, socket) in self.sockets.iter().enumerate() {
@@ -226,22 +310,23 @@ impl Engine {
         }
         for (number, session) in self.sessions.iter().enumerate() {
             let Some(session) = session else { continue };
-            let reads = session.wants_input() && !is_held_back;
+            let has_room = session.waits_for().is_some_and(|place| self.intake.has_room(place));
+            let reads = session.wants_input();
+            wait.until((has_room || reads && session.has_more()).then(Instant::now));
+            wait.until(session.deadline());
+            // A client that is gone would end every wait of a session that may not be read.
             let interest = match (reads, session.has_output()) {
                 (true, true) => Interest::Both,
                 (true, false) => Interest::Readable,
                 (false, true) => Interest::Writable,
-                (false, false) => Interest::Failure,
+                (false, false) => continue,
             };
             wait.add(Source::Session(number), session.as_fd(), interest);
-            wait.until((reads && session.has_more()).then(Instant::now));
-            wait.until(session.deadline());
         }
         wait.until(self.intake.store.deadline());
-        wait.until(
-            self.trouble_since.map(|since| since + TROUBLE_MAX).filter(|&at| at > Instant::now()),
-        );
-        wait.until((self.session_count > 0).then_some(self.tidy_due));
+        let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
+        wait.until(is_untidy.then_some(self.tidy_due));
+        wait.until(self.grace.as_ref().and_then(Grace::deadline));
         if self.phase != Phase::Running {
             wait.until(Some(Instant::now() + END_LOOK_EVERY));
         }
@@ -275,9 +360,30 @@ impl Engine {
                 Phase::Finishing { .. } => Phase::Finishing { by: Instant::now() },
                 Phase::Closing { .. } => Phase::Closing { by: Instant::now() },
             };
+            self.shorten_grace();
         }
         if self.intake.store.is_broken() && self.phase == Phase::Running {
             self.phase = Phase::Finishing { by: Instant::now() };
+        }
+    }
+
+    /// Starts the grace of processors; a second request ends it.
+    fn shorten_grace(&mut self) {
+        match &mut self.grace {
+            None => self.grace = Some(Grace::begin(Instant::now())),
+            Some(grace) => {
+                if let Some(signal) = grace.escalate(Instant::now()) {
+                    self.intake.store.stop_processors(signal);
+                }
+            }
+        }
+    }
+
+    /// Signals processors that run longer than their grace.
+    fn watch_grace(&mut self) {
+        let signal = self.grace.as_mut().and_then(|grace| grace.due(Instant::now()));
+        if let Some(signal) = signal {
+            self.intake.store.stop_processors(signal);
         }
     }
 
@@ -288,8 +394,8 @@ impl Engine {
             self.intake.bytes,
             self.session_count,
             self.intake.store.directory_count(),
-            self.ring.len(),
-            self.ring.dropped(),
+            self.intake.waiting_len,
+            self.intake.dropped,
         )
     }
 
@@ -326,11 +432,7 @@ impl Engine {
             if bytes.is_empty() {
                 continue;
             }
-            if self.ring.is_empty() && self.intake.store.has_room() {
-                self.intake.take(&self.sender, bytes, None);
-            } else {
-                self.ring.push(&self.sender, bytes);
-            }
+            self.intake.take_datagram(&self.sender, bytes);
             if datagram.is_cut {
                 self.tell_limit(&format!(
                     "a datagram is longer than {DATAGRAM_MAX} bytes: its end is cut off"
@@ -397,7 +499,7 @@ impl Engine {
             self.tell_limit(&text);
             return;
         }
-        if self.is_refusing() {
+        if self.is_refusing(&session) {
             session.refuse("the receiver cannot write now");
         }
         self.session_count += 1;
@@ -434,10 +536,9 @@ impl Engine {
     }
 
     fn serve(&mut self, number: usize, interest: Interest) {
-        let is_held_back = self.is_held_back();
         let Some(session) = self.sessions.get_mut(number).and_then(Option::as_mut) else { return };
         let mut next = Next::Goes;
-        if interest != Interest::Writable && !is_held_back {
+        if interest != Interest::Writable {
             next = session.read(&mut self.intake);
         }
         if next == Next::Goes && interest != Interest::Readable {
@@ -455,62 +556,53 @@ impl Engine {
         }
     }
 
-    fn empty_ring(&mut self) {
-        if let Phase::Closing { .. } = self.phase {
-            return;
-        }
-        while !self.ring.is_empty() && self.intake.store.has_room() {
-            let Some((peer, datagram)) = self.ring.pop() else { break };
-            self.intake.take(&peer, &datagram, None);
-        }
-        let dropped = self.ring.take_untold();
-        if dropped > 0 {
-            let text = format!("dropped {dropped} datagrams while lines could not be written");
-            message::warn(text.as_bytes());
-            // In the log too: a gap must be seen where the lines are missing.
-            let told = format!("<44>logreceive: {text}");
-            self.intake.take(&Peer::default(), told.as_bytes(), None);
-        }
-    }
-
     /// Answers messages that are on disk.
     fn answer(&mut self) {
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
-            if !session.is_relp() {
-                continue;
+            let mut next = Next::Goes;
+            if session.is_relp() {
+                session.answer(|ticket| self.intake.store.is_durable(ticket));
+                next = session.write();
             }
-            let store = &mut self.intake.store;
-            session.answer(|ticket| store.is_durable(ticket));
-            let mut next = session.write();
-            if next == Next::Goes {
-                // Messages that were read while answers were owed.
-                next = match is_free(store, &self.ring) {
-                    true => session.take_messages(&mut self.intake),
-                    false => Next::Goes,
-                };
+            if next == Next::Goes && (session.is_relp() || session.waits_for().is_some()) {
+                // Messages that were read while answers were owed, or while they had no room.
+                next = session.take_messages(&mut self.intake);
             }
             self.go_on(number, next);
         }
         // Begins the syncs that were asked for.
-        self.intake.store.advance();
+        self.intake.advance();
     }
 
-    fn is_refusing(&self) -> bool {
-        self.trouble_since.is_some_and(|since| since.elapsed() >= TROUBLE_MAX)
-            || self.intake.store.has_lost()
+    /// True if nothing that this client can send could be written.
+    fn is_refusing(&self, session: &Session) -> bool {
+        let place = self.intake.store.place_of(&origin(session.peer(), &self.intake.hostname));
+        place
+            .and_then(|place| self.intake.store.trouble_since(place))
+            .is_some_and(|since| since.elapsed() >= WRITE_TIMEOUT)
     }
 
-    /// While lines cannot be written or synced, clients are sent away: they keep what has no answer.
+    /// While lines cannot be written or synced, the clients that wait for them are sent away: they keep what has no
+    /// answer.
     fn watch_trouble(&mut self) {
-        let is_in_trouble = self.intake.store.is_in_trouble();
-        let now = Instant::now();
-        self.trouble_since = is_in_trouble.then(|| self.trouble_since.unwrap_or(now));
-        if self.is_refusing() {
-            self.sessions.iter_mut().flatten().for_each(Session::close);
+        let store = &mut self.intake.store;
+        let is_in_trouble = store.is_in_trouble_since(Instant::now());
+        if !std::mem::replace(&mut self.had_trouble, is_in_trouble) && !is_in_trouble {
+            return;
         }
-        if self.intake.store.has_lost() {
-            self.intake.store.reopen_lost(&self.wake);
+        let now = Instant::now();
+        let mut sent_away = None;
+        for session in self.sessions.iter_mut().flatten() {
+            let is_stuck = session.is_stuck(|place| store.trouble_since(place).is_some(), now);
+            if is_stuck || session.owes().any(|place| store.has_lost(place)) {
+                session.close();
+                sent_away = Some(session.name());
+            }
+        }
+        store.reopen_lost(&self.wake, now);
+        if let Some(name) = sent_away {
+            self.tell_limit(&format!("{name} is sent away: its lines cannot be written to disk"));
         }
     }
 
@@ -525,7 +617,9 @@ impl Engine {
         }
         if now >= self.tidy_due {
             self.tidy_due = now + TIDY_EVERY;
+            self.tidied_messages = self.intake.messages;
             self.sessions.iter_mut().flatten().for_each(Session::free_unused);
+            self.intake.store.free_unused();
         }
     }
 
@@ -542,11 +636,12 @@ impl Engine {
                 by
             }
         };
-        let is_late = Instant::now() >= by;
+        let now = Instant::now();
         if let Some(closed) = self.intake.store.close() {
-            return Some(closed == Closed::Clean && self.ring.is_empty());
+            return Some(closed == Closed::Clean && !self.has_given_up);
         }
-        if is_late && self.intake.store.is_in_trouble() {
+        // A processor that was killed a moment ago is about to end.
+        if now >= by && self.intake.store.is_in_trouble_since(now - KILL_TIMEOUT) {
             self.intake.store.give_up();
             return Some(false);
         }
@@ -559,14 +654,13 @@ impl Engine {
         for number in 0..self.sockets.len() {
             is_empty &= self.take_datagrams(number);
         }
-        self.empty_ring();
-        self.intake.store.advance();
+        self.intake.advance();
         let waits = |session: &Session| match session.is_relp() {
-            true => session.owes_answers(),
+            true => session.owes().next().is_some(),
             // The kernel has told the client that these bytes have arrived.
-            false => poll::is_readable(session),
+            false => session.waits_for().is_some() || poll::is_readable(session),
         };
-        is_empty && self.ring.is_empty() && !self.sessions.iter().flatten().any(waits)
+        is_empty && self.intake.waiting_len == 0 && !self.sessions.iter().flatten().any(waits)
     }
 
     /// Closes sockets and sessions: no line may arrive for a directory that is closed already.
@@ -574,12 +668,12 @@ impl Engine {
         self.phase = Phase::Closing { by };
         self.link = None;
         self.sockets.clear();
-        if !self.ring.is_empty() {
-            let text = format!("giving up on {} bytes of datagrams that wait", self.ring.len());
-            message::warn(text.as_bytes());
-        }
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
+            if let Some(lost) = session.lost_message() {
+                message::give_up(session.name().as_bytes(), lost);
+                self.has_given_up = true;
+            }
             session.close();
             let next = match session.is_relp() {
                 true => session.write(),
@@ -590,6 +684,6 @@ impl Engine {
     }
 }
 
-fn is_free(store: &Store, ring: &Ring) -> bool {
-    ring.is_empty() && store.has_room()
+fn origin<'a>(peer: &'a Peer, hostname: &'a [u8]) -> Origin<'a> {
+    Origin { address: peer.address(), credentials: peer.credentials, hostname }
 }

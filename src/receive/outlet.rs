@@ -1,36 +1,38 @@
 //! Standard output for a logger after it in a pipe: at its reader's pace, and nothing is dropped here.
 
+use super::queue::Queue;
 use crate::stdout::{NAME, piece_max};
 use crate::{message, poll};
+use ::logdir::label::Label;
 use nix::errno::Errno;
 use std::io::{Stdout, stdout};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Bytes that wait for the reader.
-const PENDING_MAX: usize = 256 * 1024;
+/// Bytes of one write at most.
+const WRITE_MAX: usize = 256 * 1024;
 
 /// Lines on their way to standard output.
 #[derive(Debug)]
 pub struct Outlet {
     stdout: Stdout,
-    pending: Vec<u8>,
+    queue: Queue,
     is_broken: bool,
 }
 
 impl Outlet {
     /// Nothing is written yet.
     pub fn new() -> Outlet {
-        Outlet { stdout: stdout(), pending: Vec::new(), is_broken: false }
+        Outlet { stdout: stdout(), queue: Queue::default(), is_broken: false }
     }
 
-    /// True if another line may come.
-    pub fn has_room(&self) -> bool {
-        self.pending.len() < PENDING_MAX && !self.is_broken
+    /// Lines that wait for the reader.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
-    /// True if nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+    /// Frees memory that is not in use.
+    pub fn free_unused(&mut self) {
+        self.queue.free_unused();
     }
 
     /// True after the reader is gone.
@@ -39,18 +41,21 @@ impl Outlet {
     }
 
     /// Takes a line with its newline.
-    pub fn put(&mut self, line: &[u8]) {
-        self.pending.extend_from_slice(line);
+    pub fn put(&mut self, line: &[u8], received: Label) {
+        self.queue.push(line, received);
     }
 
     /// Writes while the reader has room.
     pub fn advance(&mut self) {
-        let piece_max = piece_max(&self.stdout, PENDING_MAX);
-        let mut done = 0;
-        while done < self.pending.len() && !self.is_broken && poll::is_writable(&self.stdout) {
-            let piece = &self.pending[done..self.pending.len().min(done + piece_max)];
-            match nix::unistd::write(&self.stdout, piece) {
-                Ok(len) => done += len,
+        let piece_max = piece_max(&self.stdout, WRITE_MAX);
+        while let Some((_, bytes)) = self.queue.front()
+            && !self.is_broken
+            && poll::is_writable(&self.stdout)
+        {
+            match nix::unistd::write(&self.stdout, &bytes[..bytes.len().min(piece_max)]) {
+                Ok(len) => {
+                    self.queue.consume(len);
+                }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => {
                     message::warn(format!("unable to write {NAME}: {}", errno.desc()).as_bytes());
@@ -58,18 +63,17 @@ impl Outlet {
                 }
             }
         }
-        self.pending.drain(..done);
     }
 
     /// Standard output, while lines wait for its reader.
     pub fn stuck_fd(&self) -> Option<BorrowedFd<'_>> {
-        (!self.pending.is_empty() && !self.is_broken).then(|| self.stdout.as_fd())
+        (!self.queue.is_empty() && !self.is_broken).then(|| self.stdout.as_fd())
     }
 
     /// Exits at once: reports lines that are lost.
     pub fn give_up(&mut self) {
-        if !self.pending.is_empty() {
-            message::give_up(NAME.as_bytes(), &self.pending);
+        if !self.queue.is_empty() {
+            message::give_up(NAME.as_bytes(), &self.queue.to_bytes());
         }
     }
 }

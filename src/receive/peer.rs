@@ -49,9 +49,4 @@ impl Peer {
     pub fn address(&self) -> Option<&[u8]> {
         self.address.as_deref()
     }
-
-    /// Bytes of memory besides the struct.
-    pub fn heap_len(&self) -> usize {
-        self.address.as_ref().map_or(0, Vec::len)
-    }
 }

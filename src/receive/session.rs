@@ -1,7 +1,7 @@
 //! A connection: its bytes become messages, and answers go back when the messages are on disk.
 
 use super::peer::Peer;
-use super::store::Ticket;
+use super::store::{Place, Ticket};
 use crate::tls;
 use ::logdir::failure::reason;
 use std::collections::VecDeque;
@@ -15,6 +15,8 @@ use wire::relp::server::{Event, Server};
 
 /// After the last answer the client has this long to close, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(5);
+/// A RELP session whose lines cannot be written for so long is closed: its client may know another receiver.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest RELP message. A longer one would end the session, and rsyslog would send it again for ever.
 const RELP_MESSAGE_MAX: usize = 1 << 20;
 /// Reads in a row from one session, so that others have their turn.
@@ -45,7 +47,39 @@ pub struct Session {
     unfinished_since: Option<Instant>,
     /// The session is over; until when its client may close.
     lingers_until: Option<Instant>,
+    /// A message whose place is full; nothing is read while it waits.
+    held: Option<Held>,
+    /// Since when its oldest message cannot be written.
+    stuck_since: Option<Instant>,
+    /// The client sends nothing more; the session ends after the messages that were read.
+    end: Option<Next>,
 }
+
+/// A message that waits for room.
+#[derive(Debug)]
+struct Held {
+    place: Place,
+    message: Vec<u8>,
+    of: Part,
+}
+
+/// What a message is in its session.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// A RELP message with its transaction.
+    Transaction(u32),
+    /// A message of syslog, or a piece of it.
+    Piece {
+        /// The piece before.
+        continued: Option<Ticket>,
+        /// Another piece follows.
+        continues: bool,
+    },
+}
+
+/// The place of a message is full.
+#[derive(Clone, Copy, Debug)]
+pub struct Full(pub Place);
 
 #[derive(Debug)]
 enum Stream {
@@ -63,18 +97,36 @@ enum Protocol {
     },
     Relp {
         server: Server,
-        unanswered: VecDeque<Unanswered>,
-        /// Bytes of the unanswered messages.
-        unanswered_len: usize,
+        unanswered: Unanswered,
     },
 }
 
-/// A message that waits for its answer.
-#[derive(Clone, Copy, Debug)]
+/// Messages that wait for their answers, oldest first.
+#[derive(Debug, Default)]
 struct Unanswered {
-    txnr: u32,
-    ticket: Ticket,
+    messages: VecDeque<(u32, Ticket, usize)>,
+    /// Bytes of the messages.
     len: usize,
+}
+
+impl Unanswered {
+    fn push(&mut self, txnr: u32, ticket: Ticket, len: usize) {
+        self.len += len;
+        self.messages.push_back((txnr, ticket, len));
+    }
+
+    /// Takes messages from the oldest on. Returns the last transaction.
+    fn take_while(&mut self, is_durable: impl Fn(Ticket) -> bool) -> Option<u32> {
+        let mut last = None;
+        while let Some(&(txnr, ticket, len)) = self.messages.front()
+            && is_durable(ticket)
+        {
+            self.messages.pop_front();
+            self.len -= len;
+            last = Some(txnr);
+        }
+        last
+    }
 }
 
 impl Protocol {
@@ -85,7 +137,7 @@ impl Protocol {
 }
 
 /// What became of a session.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// It goes on.
     Goes,
@@ -100,7 +152,18 @@ pub enum Next {
 /// Receives the messages of a session.
 pub trait Messages {
     /// Takes a message. `continued`: the piece before, if this is a further piece of a long message.
-    fn take(&mut self, peer: &Peer, message: &[u8], continued: Option<Ticket>) -> Ticket;
+    ///
+    /// # Errors
+    /// The place of the message is full: nothing was taken.
+    fn take(
+        &mut self,
+        peer: &Peer,
+        message: &[u8],
+        continued: Option<Ticket>,
+    ) -> Result<Ticket, Full>;
+
+    /// True if a place that was full has room again.
+    fn has_room(&self, place: Place) -> bool;
 
     /// Asks that a line gets on disk soon.
     fn require(&mut self, ticket: Ticket);
@@ -118,8 +181,7 @@ impl Session {
         let protocol = match is_relp {
             true => Protocol::Relp {
                 server: Server::new(RELP_MESSAGE_MAX),
-                unanswered: VecDeque::new(),
-                unanswered_len: 0,
+                unanswered: Unanswered::default(),
             },
             false => Protocol::syslog(bounds.message_max),
         };
@@ -144,6 +206,9 @@ impl Session {
             bounds,
             has_more: false,
             lingers_until: None,
+            held: None,
+            stuck_since: None,
+            end: None,
         }
     }
 
@@ -166,22 +231,47 @@ impl Session {
 
     /// Ends a RELP session; the client sends again what has no answer.
     pub fn close(&mut self) {
-        if let Protocol::Relp { server, unanswered, unanswered_len } = &mut self.protocol {
-            unanswered.clear();
-            *unanswered_len = 0;
+        if let Protocol::Relp { server, unanswered } = &mut self.protocol {
+            *unanswered = Unanswered::default();
+            (self.held, self.stuck_since) = (None, None);
             server.close();
         }
     }
 
     /// True if it may be read.
     pub fn wants_input(&self) -> bool {
+        if self.held.is_some() {
+            return false;
+        }
         match &self.protocol {
-            Protocol::Relp { server, unanswered_len, .. } => {
-                let has_room = *unanswered_len < self.bounds.in_flight_max;
+            Protocol::Relp { server, unanswered } => {
+                let has_room = unanswered.len < self.bounds.in_flight_max;
                 server.wants_input() && has_room || self.lingers_until.is_some()
             }
-            Protocol::Syslog { .. } => true,
+            Protocol::Syslog { .. } => self.end.is_none(),
         }
+    }
+
+    /// The full place that it waits for.
+    pub fn waits_for(&self) -> Option<Place> {
+        self.held.as_ref().map(|held| held.place)
+    }
+
+    /// Notes if its oldest message cannot be written now. True after [`WRITE_TIMEOUT`].
+    pub fn is_stuck(&mut self, is_in_trouble: impl Fn(Place) -> bool, now: Instant) -> bool {
+        let is_stuck = self.is_relp() && self.owes().next().is_some_and(is_in_trouble);
+        self.stuck_since = is_stuck.then(|| self.stuck_since.unwrap_or(now));
+        self.stuck_since.is_some_and(|since| now >= since + WRITE_TIMEOUT)
+    }
+
+    /// Places of which its client still waits for answers, and the full place.
+    pub fn owes(&self) -> impl Iterator<Item = Place> {
+        let unanswered = match &self.protocol {
+            Protocol::Relp { unanswered, .. } => Some(&unanswered.messages),
+            Protocol::Syslog { .. } => None,
+        };
+        let answers = unanswered.into_iter().flatten().map(|(_, ticket, _)| ticket.place);
+        answers.chain(self.waits_for())
     }
 
     /// True if answers wait for the client.
@@ -200,12 +290,16 @@ impl Session {
     /// When the session ends if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         let frame = self.unfinished_since.map(|since| since + self.bounds.message_timeout);
-        frame.into_iter().chain(self.lingers_until).min()
+        let write = self.stuck_since.map(|since| since + WRITE_TIMEOUT);
+        [frame, write, self.lingers_until].into_iter().flatten().min()
     }
 
     /// Reads what has arrived, and gives messages to `to`.
     pub fn read(&mut self, to: &mut impl Messages) -> Next {
         for _ in 0..READS_MAX {
+            if !self.wants_input() {
+                return Next::Goes;
+            }
             if self.lingers_until.is_some() {
                 let mut rest = [0; 4096];
                 return match self.stream.read(&mut rest) {
@@ -216,15 +310,14 @@ impl Session {
             }
             let space = match &mut self.protocol {
                 Protocol::Syslog { reader, .. } => reader.space(),
-                Protocol::Relp { server, .. } if server.wants_input() => server.space(),
-                Protocol::Relp { .. } => return Next::Goes,
+                Protocol::Relp { server, .. } => server.space(),
             };
             if space.is_empty() {
                 return self.take_messages(to);
             }
             self.has_more = true;
             let len = match self.stream.read(space) {
-                Ok(0) => return self.end_input(to),
+                Ok(0) => return self.end_input(to, Next::Over),
                 Ok(len) => len,
                 Err(error) if is_for_later(&error) => {
                     self.has_more = false;
@@ -232,9 +325,8 @@ impl Session {
                     return Next::Goes;
                 }
                 Err(error) => {
-                    let end = self.end_input(to);
                     let cause = format!("unable to read from {}: {}", self.name(), reason(&error));
-                    return if end == Next::Over { Next::Failed(cause) } else { end };
+                    return self.end_input(to, Next::Failed(cause));
                 }
             };
             match &mut self.protocol {
@@ -249,45 +341,72 @@ impl Session {
         Next::Goes
     }
 
-    /// Takes the messages that are whole.
+    /// Takes the messages that are whole, until one has no room.
     pub fn take_messages(&mut self, to: &mut impl Messages) -> Next {
+        if !self.put_held(to) {
+            // It is we who do not read the rest.
+            self.unfinished_since = None;
+            return Next::Goes;
+        }
         let peer = &self.peer;
         let in_flight_max = self.bounds.in_flight_max;
-        let mut next = Next::Goes;
-        match &mut self.protocol {
-            Protocol::Syslog { reader, piece } => take_frames(reader, piece, to, peer),
-            Protocol::Relp { server, unanswered, unanswered_len } => {
-                while *unanswered_len < in_flight_max
-                    && let Some(event) = server.next_event()
-                {
-                    match event {
-                        Event::Message { txnr, bytes } => {
-                            let len = bytes.len();
-                            let ticket = to.take(peer, bytes, None);
-                            to.require(ticket);
-                            *unanswered_len += len;
-                            unanswered.push_back(Unanswered { txnr, ticket, len });
-                        }
-                        Event::Broken(fault) => next = Next::Failed(fault.to_string()),
-                        Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
-                    }
-                }
+        let broken = match &mut self.protocol {
+            Protocol::Syslog { reader, piece } => {
+                self.held = take_frames(reader, piece, to, peer);
+                None
             }
-        }
+            Protocol::Relp { server, unanswered } => {
+                let (held, broken) = take_relp(server, unanswered, in_flight_max, to, peer);
+                self.held = held;
+                broken
+            }
+        };
         self.note_unfinished();
-        match next {
+        match (broken, &self.end) {
             // The answers to earlier messages still go out.
-            Next::Failed(why) => {
+            (Some(why), _) => {
                 self.unfinished_since = None;
                 Next::Odd(format!("{}: {why}", self.name()))
             }
-            next => next,
+            (None, Some(end)) if self.held.is_none() => end.clone(),
+            (None, _) => Next::Goes,
         }
+    }
+
+    /// Takes the message that waits for room. False if it still waits.
+    fn put_held(&mut self, to: &mut impl Messages) -> bool {
+        let Some(held) = self.held.take_if(|held| to.has_room(held.place)) else {
+            return self.held.is_none();
+        };
+        let continued = match held.of {
+            Part::Transaction(_) => None,
+            Part::Piece { continued, .. } => continued,
+        };
+        let ticket = match to.take(&self.peer, &held.message, continued) {
+            Ok(ticket) => ticket,
+            Err(Full(place)) => {
+                self.held = Some(Held { place, ..held });
+                return false;
+            }
+        };
+        match (&mut self.protocol, held.of) {
+            (Protocol::Relp { unanswered, .. }, Part::Transaction(txnr)) => {
+                to.require(ticket);
+                unanswered.push(txnr, ticket, held.message.len());
+            }
+            (Protocol::Syslog { piece, .. }, Part::Piece { continues, .. }) => {
+                *piece = continues.then_some(ticket);
+            }
+            (Protocol::Relp { .. }, Part::Piece { .. })
+            | (Protocol::Syslog { .. }, Part::Transaction(_)) => {}
+        }
+        true
     }
 
     /// Notes since when the client owes the rest of something.
     fn note_unfinished(&mut self) {
         let is_in_message = match &self.protocol {
+            _ if self.held.is_some() => false,
             Protocol::Syslog { reader, .. } => reader.is_in_message(),
             Protocol::Relp { server, .. } => server.is_in_frame(),
         };
@@ -304,23 +423,10 @@ impl Session {
         }
     }
 
-    /// True if messages wait for their answers.
-    pub fn owes_answers(&self) -> bool {
-        matches!(&self.protocol, Protocol::Relp { unanswered, .. } if !unanswered.is_empty())
-    }
-
     /// Answers messages from the oldest on, as long as `is_durable`.
     pub fn answer(&mut self, is_durable: impl Fn(Ticket) -> bool) {
-        let Protocol::Relp { server, unanswered, unanswered_len } = &mut self.protocol else {
-            return;
-        };
-        let count = unanswered.iter().take_while(|message| is_durable(message.ticket)).count();
-        let mut last = None;
-        for message in unanswered.drain(..count) {
-            *unanswered_len -= message.len;
-            last = Some(message.txnr);
-        }
-        if let Some(txnr) = last {
+        let Protocol::Relp { server, unanswered } = &mut self.protocol else { return };
+        if let Some(txnr) = unanswered.take_while(is_durable) {
             server.acknowledge(txnr);
         }
     }
@@ -369,6 +475,11 @@ impl Session {
         }
     }
 
+    /// The client.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// The client, in messages.
     pub fn name(&self) -> String {
         match self.peer.address() {
@@ -378,29 +489,77 @@ impl Session {
     }
 
     /// The client closed: what it had begun to send over plain syslog is a message too.
-    fn end_input(&mut self, to: &mut impl Messages) -> Next {
-        if let Protocol::Syslog { reader, piece } = &mut self.protocol {
-            reader.end_input();
-            take_frames(reader, piece, to, &self.peer);
+    fn end_input(&mut self, to: &mut impl Messages, end: Next) -> Next {
+        match &mut self.protocol {
+            Protocol::Relp { .. } => end,
+            Protocol::Syslog { reader, .. } => {
+                reader.end_input();
+                self.end = Some(end);
+                self.take_messages(to)
+            }
         }
-        Next::Over
+    }
+
+    /// The client cannot send again what it has sent: the message that waits, at the end of the program.
+    pub fn lost_message(&self) -> Option<&[u8]> {
+        let held = self.held.as_ref().filter(|_| !self.is_relp())?;
+        Some(&held.message)
     }
 }
 
-/// Takes whole messages, and pieces of long ones. An empty line between messages is no message.
+/// Takes whole messages, and pieces of long ones. Returns the first without room. An empty line between messages
+/// is no message.
 fn take_frames(
     reader: &mut FrameReader,
     piece: &mut Option<Ticket>,
     to: &mut impl Messages,
     peer: &Peer,
-) {
+) -> Option<Held> {
     while let Some(frame) = reader.next_frame() {
         let continued = piece.take().filter(|_| frame.piece > 0);
-        if !frame.bytes.is_empty() {
-            let ticket = to.take(peer, frame.bytes, continued);
-            *piece = (frame.ending == Ending::Continues).then_some(ticket);
+        if frame.bytes.is_empty() {
+            continue;
+        }
+        let continues = frame.ending == Ending::Continues;
+        match to.take(peer, frame.bytes, continued) {
+            Ok(ticket) => *piece = continues.then_some(ticket),
+            Err(Full(place)) => {
+                let message = frame.bytes.to_vec();
+                return Some(Held { place, message, of: Part::Piece { continued, continues } });
+            }
         }
     }
+    None
+}
+
+/// Takes messages of RELP. Returns the first without room, and how the client broke the protocol.
+fn take_relp(
+    server: &mut Server,
+    unanswered: &mut Unanswered,
+    in_flight_max: usize,
+    to: &mut impl Messages,
+    peer: &Peer,
+) -> (Option<Held>, Option<String>) {
+    let mut broken = None;
+    while unanswered.len < in_flight_max
+        && let Some(event) = server.next_event()
+    {
+        match event {
+            Event::Message { txnr, bytes } => match to.take(peer, bytes, None) {
+                Ok(ticket) => {
+                    to.require(ticket);
+                    unanswered.push(txnr, ticket, bytes.len());
+                }
+                Err(Full(place)) => {
+                    let held = Held { place, message: bytes.to_vec(), of: Part::Transaction(txnr) };
+                    return (Some(held), broken);
+                }
+            },
+            Event::Broken(fault) => broken = Some(fault.to_string()),
+            Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
+        }
+    }
+    (None, broken)
 }
 
 fn is_for_later(error: &io::Error) -> bool {

@@ -5,11 +5,14 @@ use super::line::{self, By, OTHER, Origin};
 use super::names::Mappings;
 use super::options::Options;
 use super::outlet::Outlet;
+use super::queue::Queue;
 use crate::message;
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
+use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
+use nix::sys::signal::Signal;
 use script::Action;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -28,10 +31,18 @@ const MAKES_PARENTS: &str = "m";
 /// After a directory could not be opened, its messages go elsewhere for so long.
 const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// A line in a branch.
+/// Bytes of lines that wait for one place before its streams wait.
+const QUEUE_MAX: usize = 256 * 1024;
+
+/// Where a line goes: a branch, or standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place(usize);
+
+/// A line on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    branch: usize,
+    /// Where it goes.
+    pub place: Place,
     number: u64,
 }
 
@@ -85,23 +96,10 @@ impl Store {
         Ok(Store::Script(Box::new(branch), start))
     }
 
-    /// True if a further message may come. A message of a full directory waits, and those after it.
-    pub fn has_room(&self) -> bool {
+    /// Where a message goes. Opens its directory if it is not open yet.
+    pub fn place(&mut self, origin: &Origin<'_>, message: &[u8]) -> Place {
         match self {
-            Store::Stdout(outlet) => outlet.has_room(),
-            Store::Script(branch, _) => branch.has_room(),
-            Store::Into(directories) => directories.branches.iter().all(Branch::has_room),
-        }
-    }
-
-    /// Takes a line that was made of this message.
-    pub fn put(&mut self, origin: &Origin<'_>, message: &[u8], line: &[u8]) -> Ticket {
-        match self {
-            Store::Stdout(outlet) => {
-                outlet.put(line);
-                Ticket { branch: 0, number: 0 }
-            }
-            Store::Script(branch, _) => Ticket { branch: 0, number: branch.put(line) },
+            Store::Stdout(_) | Store::Script(..) => Place(0),
             Store::Into(directories) => {
                 let name = line::directory(
                     directories.by,
@@ -110,70 +108,108 @@ impl Store {
                     directories.trusts_host,
                     &directories.mappings,
                 );
-                let branch = directories.number_of(name);
-                Ticket { branch, number: directories.branches[branch].put(line) }
+                Place(directories.number_of(name))
             }
         }
     }
 
-    /// Takes a line that belongs after another line of the same message.
-    pub fn put_after(&mut self, before: Ticket, line: &[u8]) -> Ticket {
-        match self.branches_mut().get_mut(before.branch) {
-            Some(branch) => Ticket { branch: before.branch, number: branch.put(line) },
-            None => {
-                if let Store::Stdout(outlet) = self {
-                    outlet.put(line);
-                }
-                before
-            }
+    /// True if a stream may bring a further line for this place.
+    pub fn has_room(&self, place: Place) -> bool {
+        self.queues().nth(place.0).is_some_and(|queue| queue.len() < QUEUE_MAX)
+    }
+
+    /// Takes a line with its moment of receipt.
+    pub fn put(&mut self, place: Place, line: &[u8], received: Label) -> Ticket {
+        if let Store::Stdout(outlet) = self {
+            outlet.put(line, received);
+            return Ticket { place, number: 0 };
         }
+        let number = self.branches_mut()[place.0].put(line, received);
+        Ticket { place, number }
+    }
+
+    /// Memory of all lines that wait.
+    pub fn waiting_len(&self) -> usize {
+        self.queues().map(Queue::len).sum()
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &Queue> {
+        let outlet = match self {
+            Store::Stdout(outlet) => Some(outlet.queue()),
+            Store::Script(..) | Store::Into(_) => None,
+        };
+        outlet.into_iter().chain(self.branches().iter().map(Branch::queue))
+    }
+
+    /// Frees memory that is not in use.
+    pub fn free_unused(&mut self) {
+        if let Store::Stdout(outlet) = self {
+            outlet.free_unused();
+        }
+        self.branches_mut().iter_mut().for_each(Branch::free_unused);
     }
 
     /// Asks that a line gets on disk soon.
     pub fn require(&mut self, ticket: Ticket) {
-        if let Some(branch) = self.branches_mut().get_mut(ticket.branch) {
+        if let Some(branch) = self.branches_mut().get_mut(ticket.place.0) {
             branch.require(ticket.number);
         }
     }
 
     /// True if a line is on disk, contents and names.
     pub fn is_durable(&self, ticket: Ticket) -> bool {
-        let branch = self.branches().get(ticket.branch);
+        let branch = self.branches().get(ticket.place.0);
         branch.is_some_and(|branch| branch.durable() >= ticket.number)
     }
 
     /// Writes as far as possible without waiting.
-    pub fn advance(&mut self) {
+    pub fn advance(&mut self, now: Instant) {
         match self {
             Store::Stdout(outlet) => outlet.advance(),
             Store::Script(..) | Store::Into(_) => {
-                self.branches_mut().iter_mut().for_each(Branch::advance);
+                self.branches_mut().iter_mut().for_each(|branch| branch.advance(now));
             }
         }
     }
 
-    /// True if a failed fsync keeps lines from ever being known to be on disk.
-    pub fn has_lost(&self) -> bool {
-        self.branches().iter().any(Branch::has_lost)
+    /// True if a failed fsync keeps some lines of a place from ever being known to be on disk.
+    pub fn has_lost(&self, place: Place) -> bool {
+        self.branches().get(place.0).is_some_and(Branch::has_lost)
+    }
+
+    /// Since when lines of a place cannot be written.
+    pub fn trouble_since(&self, place: Place) -> Option<Instant> {
+        self.branches().get(place.0).and_then(Branch::trouble_since)
+    }
+
+    /// The place of all messages from an address, where the address alone decides.
+    pub fn place_of(&self, origin: &Origin<'_>) -> Option<Place> {
+        match self {
+            Store::Stdout(_) | Store::Script(..) => Some(Place(0)),
+            Store::Into(directories) => directories.place_of(origin).map(Place),
+        }
     }
 
     /// After a failed fsync: closes the directories and opens them again. Nobody may wait for a ticket.
-    pub fn reopen_lost(&mut self, wake: &Wake) {
+    pub fn reopen_lost(&mut self, wake: &Wake, now: Instant) {
         let (branches, start): (&mut [Branch], &Dir) = match self {
             Store::Stdout(_) => return,
             Store::Script(branch, start) => (std::slice::from_mut(&mut **branch), start),
             Store::Into(directories) => (&mut directories.branches, &directories.start),
         };
         for branch in branches.iter_mut().filter(|branch| branch.has_lost()) {
-            branch.reopen(start, wake);
+            branch.reopen(start, wake, now);
         }
     }
 
-    /// True if lines cannot be written now.
-    pub fn is_in_trouble(&self) -> bool {
+    /// True if lines of some place cannot be written, and could not at this time.
+    pub fn is_in_trouble_since(&self, time: Instant) -> bool {
         match self {
             Store::Stdout(outlet) => outlet.is_broken(),
-            Store::Script(..) | Store::Into(_) => self.branches().iter().any(Branch::is_in_trouble),
+            Store::Script(..) | Store::Into(_) => {
+                let since = |branch: &Branch| branch.trouble_since();
+                self.branches().iter().filter_map(since).any(|since| since <= time)
+            }
         }
     }
 
@@ -200,6 +236,11 @@ impl Store {
         self.branches_mut().iter_mut().for_each(Branch::rotate);
     }
 
+    /// Signals running processors and starts no others.
+    pub fn stop_processors(&self, signal: Signal) {
+        self.branches().iter().for_each(|branch| branch.stop_processors(signal));
+    }
+
     /// Prints the state of every directory.
     pub fn report(&mut self) {
         self.branches_mut().iter_mut().for_each(Branch::report);
@@ -214,7 +255,7 @@ impl Store {
     pub fn close(&mut self) -> Option<Closed> {
         if let Store::Stdout(outlet) = self {
             outlet.advance();
-            let is_over = outlet.is_empty() || outlet.is_broken();
+            let is_over = outlet.queue().is_empty() || outlet.is_broken();
             return is_over.then_some(Closed::Clean);
         }
         let closed: Vec<Option<Closed>> =
@@ -332,6 +373,19 @@ impl Directories {
                 self.numbers[OTHER]
             }
         }
+    }
+
+    /// Number of the branch that takes all messages from an address; `None` if their text decides too, or no such
+    /// branch is open.
+    fn place_of(&self, origin: &Origin<'_>) -> Option<usize> {
+        let is_by_address = match self.by {
+            By::One => true,
+            By::Host => !self.trusts_host,
+            By::Program | By::HostProgram => false,
+        };
+        let name =
+            is_by_address.then(|| line::directory(self.by, origin, b"", false, &self.mappings))?;
+        self.numbers.get(&name).copied()
     }
 
     fn open_one(&mut self, name: &str) -> Result<usize, String> {

@@ -12,6 +12,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+mod full_disk;
+
 /// What sockets in arguments begin with.
 const SCHEMES: [&str; 8] =
     ["unix:", "unix-stream:", "udp:", "tcp:", "relp:", "tls:", "relps:", "fd:"];
@@ -56,9 +58,17 @@ impl Receiver {
         text[start..].split([';', '\n']).next().expect("an address").to_owned()
     }
 
+    #[track_caller]
+    fn wait_for(&self, text: &str) {
+        wait_until("a message", || self.stderr().contains(text));
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process number"))
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process number");
-        kill(Pid::from_raw(pid), signal).expect("logreceive runs");
+        kill(self.pid(), signal).expect("logreceive runs");
     }
 
     fn kill(mut self) {
@@ -88,6 +98,12 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The first frame of a RELP session.
+fn relp_open() -> String {
+    let open = "relp_version=0\nrelp_software=test\ncommands=syslog";
+    format!("1 open {} {open}\n", open.len())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -331,7 +347,7 @@ fn names_stay_in_the_root_and_below_their_limit() {
 #[test]
 fn every_answered_message_survives_a_kill() {
     const LAST: u64 = 30_000;
-    const KILLS: usize = 6;
+    const KILLS: usize = 20;
     let home = Home::new();
     let receiver = Receiver::start(
         &home,
@@ -384,7 +400,7 @@ fn a_client_that_breaks_the_protocol_is_told_and_others_go_on() {
     bad.read_to_end(&mut answer).expect("an orderly end");
     assert!(text(&answer).contains("serverclose"), "{}", text(&answer));
     assert!(!text(&answer).contains("500"), "{}", text(&answer));
-    wait_until("the message", || receiver.stderr().contains("the client sent"));
+    receiver.wait_for("the client sent");
     let mut good = TcpStream::connect(receiver.address("relp")).expect("it still listens");
     good.set_read_timeout(Some(DEADLINE)).expect("a socket");
     let open = "relp_version=0\nrelp_software=test\ncommands=syslog";
@@ -435,6 +451,37 @@ fn term_takes_what_the_kernel_has_of_a_connection() {
     client.write_all(messages.as_bytes()).expect("a reader");
     receiver.end();
     assert_eq!(lines(&home, "root/main").len(), COUNT);
+}
+
+/// A processor that never ends has the grace that the second TERM takes away.
+#[test]
+fn a_hung_processor_does_not_keep_the_receiver_from_its_end() {
+    let home = Home::new();
+    let script = [
+        "unix:log",
+        "--into",
+        "root",
+        "--",
+        "s4096",
+        "!trap '' TERM; sleep 1000 & wait; sleep 1000",
+    ];
+    let mut receiver = Receiver::start(&home, &script);
+    let socket = UnixDatagram::unbound().expect("a socket");
+    let message = format!("<13>a: {}", "x".repeat(2000));
+    for _ in 0..4 {
+        socket.send_to(message.as_bytes(), home.path("log")).expect("it listens");
+    }
+    wait_until("the processor", || home.path("root/a/processed").exists());
+    let mut status = None;
+    wait_until("the end", || {
+        let _ = kill(receiver.pid(), Signal::SIGTERM);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        status = receiver.child.try_wait().expect("a child");
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", receiver.stderr());
+    assert!(receiver.stderr().contains("stopped the processor"), "{}", receiver.stderr());
+    assert_eq!(lines(&home, "root/a").len(), 4);
 }
 
 /// A directory that is closed already takes no line while another one still has work.
