@@ -1,5 +1,7 @@
 //! `logdir kinds`: the kinds of lines, each with its count.
 
+mod follow;
+
 use crate::logdir::filter::Filter;
 use crate::logdir::options::{self, KindsOptions};
 use crate::logdir::tally::{self, Reading, Tally, Task};
@@ -19,13 +21,21 @@ use std::process::ExitCode;
 /// Runs the command. `Err` carries the exit code if nothing was read.
 pub fn run(options: &KindsOptions) -> Result<ExitCode, ExitCode> {
     let refuse = |why: String| options::refuse(&why);
-    let filter = Filter::new(&options.patterns).map_err(refuse)?;
+    let filter = Filter::new(&options.lines.patterns).map_err(refuse)?;
     let counting = choices::counting(&options.labels);
-    let range = choices::range(&options.span, false, Now::local(), counting).map_err(refuse)?;
+    let range = choices::range(&options.lines.span, options.follow, Now::local(), counting)
+        .map_err(refuse)?;
     let mut outcome = Outcome::default();
     let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
-    let services = tally::by_service(&found, options.all);
+    if options.follow {
+        let reading = Reading { filter: &filter, counting, zone: Zone::Local };
+        if let Err(failure) = follow::run(options, &found, range, &reading, &mut outcome) {
+            outcome.fail(&[failure]);
+        }
+        return Ok(outcome.exit_code());
+    }
+    let services = tally::by_service(&found, options.lines.all);
     let tasks: Vec<Task<'_>> = services.iter().map(|found| Task { found, range }).collect();
     let reading = Reading { filter: &filter, counting, zone: Zone::Local };
     let tallies = tally::count_all(&tasks, &reading);
@@ -34,8 +44,8 @@ pub fn run(options: &KindsOptions) -> Result<ExitCode, ExitCode> {
     for (found, tally) in services.iter().zip(&tallies) {
         let name = tally::name_of(found);
         match options.json {
-            true => append_json(&name, tally, &mut text),
-            false => append_rows(services.len() > 1, &name, tally, &mut text),
+            true => append_json(&name, tally, |_, _| true, &mut text),
+            false => append_rows(services.len() > 1, &name, tally, |_, _| true, &mut text),
         }
     }
     outcome.has_trouble |= !message::print(&text);
@@ -43,12 +53,22 @@ pub fn run(options: &KindsOptions) -> Result<ExitCode, ExitCode> {
     Ok(outcome.exit_code())
 }
 
-fn append_rows(has_names: bool, name: &str, tally: &Tally, text: &mut String) {
+/// Appends the kinds that `is_wanted` chooses by hash and count.
+fn append_rows(
+    has_names: bool,
+    name: &str,
+    tally: &Tally,
+    mut is_wanted: impl FnMut(KindHash, u64) -> bool,
+    text: &mut String,
+) {
     let prefix =
         if has_names { format!("{}: ", escape::shown(name.as_bytes())) } else { String::new() };
     for (hash, kind) in tally.kinds.sorted() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:>8} {hash} {prefix}{}", kind.count, escape::shown(&kind.text));
+        if is_wanted(hash, kind.count) {
+            // Writing to a string cannot fail.
+            let _ =
+                writeln!(text, "{:>8} {hash} {prefix}{}", kind.count, escape::shown(&kind.text));
+        }
     }
     let other_count = tally.kinds.other_count();
     if other_count > 0 {
@@ -90,8 +110,15 @@ pub fn object(hash: KindHash, kind: &Kind<Moment>, before: Option<u64>) -> KindO
     }
 }
 
-fn append_json(name: &str, tally: &Tally, text: &mut String) {
-    for (hash, kind) in tally.kinds.sorted() {
+fn append_json(
+    name: &str,
+    tally: &Tally,
+    mut is_wanted: impl FnMut(KindHash, u64) -> bool,
+    text: &mut String,
+) {
+    for (hash, kind) in
+        tally.kinds.sorted().into_iter().filter(|(hash, kind)| is_wanted(*hash, kind.count))
+    {
         *text += &choices::json_line(&Object { name, kind: object(hash, kind, None) });
     }
 }

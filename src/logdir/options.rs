@@ -89,6 +89,15 @@ pub struct Show {
     /// Go on after the line with this cursor, as --json=cursor gives it
     #[arg(long, value_name = "CURSOR", help_heading = WHICH)]
     pub after: Option<String>,
+    /// Lines of this kind, named by its hash
+    #[arg(long, value_name = "HASH", conflicts_with = "new", help_heading = WHICH)]
+    pub kind: Option<String>,
+    /// Lines of kinds that are not in the state of reports
+    #[arg(long, requires = "state", help_heading = WHICH)]
+    pub new: bool,
+    /// The state of logdir report, for --new
+    #[arg(long, value_name = "FILE", requires = "new", help_heading = WHICH)]
+    pub state: Option<PathBuf>,
     /// With this many lines before and after each
     #[arg(short = 'C', long, value_name = "COUNT", value_parser = refusal::line_count)]
     #[arg(allow_hyphen_values = true, help_heading = WHICH)]
@@ -137,6 +146,15 @@ pub struct Status {
     /// A JSON object for each log
     #[arg(short, long)]
     pub json: bool,
+    /// Figures in the text format of Prometheus
+    #[arg(long, conflicts_with = "json")]
+    pub metrics: bool,
+    /// A line and an exit code, as plugins of Nagios have them
+    #[arg(long, conflicts_with_all = ["json", "metrics"])]
+    pub check: bool,
+    /// With --check, a log without a line for so long is a warning: 1h
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true, requires = "check")]
+    pub max_silence: Option<String>,
     #[command(flatten)]
     pub labels: Labels,
 }
@@ -150,12 +168,7 @@ pub struct Rate {
     #[arg(long, value_name = "LENGTH", allow_hyphen_values = true)]
     pub by: Option<String>,
     #[command(flatten)]
-    pub span: Span,
-    #[command(flatten)]
-    pub patterns: Patterns,
-    /// Lines that a service has in several directories: once for each
-    #[arg(long, help_heading = WHICH)]
-    pub all: bool,
+    pub lines: Lines,
     /// A JSON object for each log and length of time
     #[arg(short, long, help_heading = FORM)]
     pub json: bool,
@@ -175,12 +188,10 @@ pub struct KindsOptions {
     #[command(flatten)]
     pub places: Places,
     #[command(flatten)]
-    pub span: Span,
-    #[command(flatten)]
-    pub patterns: Patterns,
-    /// Lines that a service has in several directories: once for each
-    #[arg(long, help_heading = WHICH)]
-    pub all: bool,
+    pub lines: Lines,
+    /// Wait for more lines, and go on counting
+    #[arg(short, long, help_heading = WHICH)]
+    pub follow: bool,
     /// A JSON object for each kind
     #[arg(short, long, help_heading = FORM)]
     pub json: bool,
@@ -256,6 +267,18 @@ pub struct Places {
     /// The logs of the service with this name
     #[arg(short, long, visible_alias = "service", value_name = "NAME")]
     pub unit: Vec<OsString>,
+}
+
+/// Which lines are counted.
+#[derive(Args)]
+pub struct Lines {
+    #[command(flatten)]
+    pub span: Span,
+    #[command(flatten)]
+    pub patterns: Patterns,
+    /// Lines that a service has in several directories: once for each
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
 }
 
 /// From when to when.

@@ -37,7 +37,7 @@ pub fn run(options: &Rate) -> Result<ExitCode, ExitCode> {
     outcome.fail(&failures);
     let mut all = Vec::new();
     let are_compared = |one: &Found, other: &Found| {
-        !options.all && one.service.is_some() && one.service == other.service
+        !options.lines.all && one.service.is_some() && one.service == other.service
     };
     for found in found.chunk_by(are_compared) {
         all.extend(count(found, &settings, &mut outcome));
@@ -72,8 +72,8 @@ impl Settings {
                 format!("--by is a part of a day such as 1m, 1h, 1d, not {text}")
             })?),
         };
-        let range = choices::range(&options.span, false, now, counting)?;
-        let filter = Filter::new(&options.patterns)?;
+        let range = choices::range(&options.lines.span, false, now, counting)?;
+        let filter = Filter::new(&options.lines.patterns)?;
         Ok(Settings { by, filter, range, zone, counting })
     }
 }

@@ -8,7 +8,7 @@ mod logger;
 mod mail;
 mod periods;
 mod section;
-mod state;
+pub(in crate::logdir) mod state;
 mod text;
 mod words;
 
@@ -26,7 +26,7 @@ use ::logdir::read::stamp::Moment;
 use ::logdir::time::Zone;
 use periods::Periods;
 use section::Section;
-use state::State;
+use state::{Service, State};
 use std::process::ExitCode;
 use words::Words;
 
@@ -134,7 +134,7 @@ fn sections(
         let logger = logger::state(found, now, periods, outcome);
         let section = Section::new(name, now, before, logger, words, state.as_deref(), periods.day);
         if let Some(state) = state.as_deref_mut() {
-            state.note(&section.name, now, before, periods.day);
+            state.note(&Service::new(&section.name), now, before, periods.day);
         }
         sections.push(section);
     }

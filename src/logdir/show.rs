@@ -5,6 +5,7 @@ mod emit;
 mod follow;
 mod item;
 mod json;
+mod kinds;
 mod output;
 mod pager;
 mod progress;
@@ -15,6 +16,7 @@ use crate::logdir::choices;
 use crate::logdir::doubles::Doubles;
 use crate::logdir::filter::Filter;
 use crate::logdir::options::{self, JsonForm, Show};
+use crate::logdir::tally;
 use crate::logdir::trouble::Outcome;
 use crate::message;
 use ::logdir::failure::Failure;
@@ -30,8 +32,10 @@ use ::logdir::read::snapshot::Snapshot;
 use ::logdir::read::stamp::StampParser;
 use cursors::Cursors;
 use emit::{Emitter, Form};
+pub use follow::time_left;
 use follow::{Acknowledges, Following, Until};
 use item::Item;
+use kinds::KindFilter;
 use output::Output;
 use progress::Progress;
 use settings::Settings;
@@ -66,6 +70,8 @@ struct Log {
     path: PathBuf,
     /// Directory of its service, unless copies of lines are shown.
     service: Option<PathBuf>,
+    /// Name of its service in the state of reports.
+    service_name: String,
     snapshot: Snapshot,
     stamps: StampParser,
 }
@@ -73,14 +79,17 @@ struct Log {
 /// Opens each directory. Failures are reported and skipped.
 fn open_all(found: Vec<Found>, settings: &Settings, outcome: &mut Outcome) -> Vec<Log> {
     let mut logs = Vec::new();
-    for Found { name, place, service } in found {
+    let services = tally::by_service(&found, false).into_iter();
+    let names: Vec<String> =
+        services.flat_map(|group| vec![tally::name_of(group); group.len()]).collect();
+    for (Found { name, place, service }, service_name) in found.into_iter().zip(names) {
         let (Location::Directory(path) | Location::File(path)) = &place;
         match Snapshot::of_place(&place) {
             Ok(snapshot) => {
                 let stamps = choices::stamps(settings.counting, &snapshot);
                 let path = path.canonicalize().unwrap_or_else(|_| path.clone());
                 let service = service.filter(|_| !settings.options.all);
-                logs.push(Log { name, path, service, snapshot, stamps });
+                logs.push(Log { name, path, service, service_name, snapshot, stamps });
             }
             Err(failure) => outcome.fail(&[failure]),
         }
@@ -103,6 +112,8 @@ impl Emitter {
     fn of(settings: &Settings, logs: &[Log]) -> Result<Emitter, String> {
         let options = &settings.options;
         let filter = Filter::new(&options.patterns)?;
+        let services: Vec<String> = logs.iter().map(|log| log.service_name.clone()).collect();
+        let kinds = KindFilter::of(options, &services)?;
         let form = if settings.json.is_some() {
             let names = |log: &Log| json::Names {
                 name: log.name.clone(),
@@ -117,7 +128,7 @@ impl Emitter {
         let output = if has_pager { Output::with_pager() } else { Output::Direct };
         let progress = if options.follow { None } else { Progress::wanted() };
         let mut emitter =
-            Emitter::new(form, filter, doubles(logs), settings.context, output, progress);
+            Emitter::new(form, filter, kinds, doubles(logs), settings.context, output, progress);
         let count = if options.reverse { options.lines } else { options.head };
         emitter.set_limit(count.map(|count| count as u64));
         Ok(emitter)

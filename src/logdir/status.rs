@@ -2,9 +2,12 @@
 //!
 //! This command judges directories by [`vitals`]; `logdir check` judges their contents.
 
-use crate::logdir::options::Status;
+mod check;
+mod metrics;
+
+use crate::logdir::options::{self, Status};
 use crate::logdir::trouble::Outcome;
-use crate::logdir::{choices, failing, figures, table};
+use crate::logdir::{choices, failing, figures, table, when};
 use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::format::Code;
@@ -35,6 +38,11 @@ const FAILED_SECS_MAX: f64 = 86_400.0;
 /// Runs the command. `Err` carries the exit code if nothing was read.
 pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     let counting = choices::counting(&options.labels);
+    let silence_secs_max = options.max_silence.as_deref().map(span).transpose();
+    let silence_secs_max = silence_secs_max.map_err(|why| {
+        options::refuse(&why);
+        ExitCode::from(check::State::Unknown as u8)
+    })?;
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
     let (found, failures) = find::find(&options.places.operands());
     outcome.fail(&failures);
@@ -49,8 +57,16 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
             Err(failure) => outcome.fail(&[failure]),
         }
     }
-    let text =
-        if options.json { json(&reports) } else { in_a_table(&reports, now, table::width()) };
+    if options.check {
+        let (text, state) = check::check(&reports, &outcome, silence_secs_max, now);
+        let state = if message::print(&text) { state } else { check::State::Unknown };
+        return Ok(ExitCode::from(state as u8));
+    }
+    let text = match (options.json, options.metrics) {
+        (true, _) => json(&reports),
+        (false, true) => metrics::write(&reports, now),
+        (false, false) => in_a_table(&reports, now, table::width()),
+    };
     if !message::print(&text) {
         outcome.has_trouble = true;
     }
@@ -63,6 +79,12 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     Ok(outcome.exit_code())
 }
 
+/// Seconds of `--max-silence`.
+fn span(text: &str) -> Result<i64, String> {
+    when::parse_secs(text)
+        .ok_or_else(|| format!("unable to understand the span {text}: it is 30s, 5m, 1h"))
+}
+
 /// State of a directory.
 pub(in crate::logdir) struct Report {
     name: String,
@@ -71,6 +93,7 @@ pub(in crate::logdir) struct Report {
     writer: Option<Writer>,
     reported: Reported,
     file_count: usize,
+    archive_count: usize,
     bytes: u64,
     torn_count: usize,
     /// Time of the last rotation.
@@ -98,6 +121,7 @@ impl Report {
             path: absolute(path),
             writer,
             file_count: files().count(),
+            archive_count: files().filter(|file| matches!(file.role, Role::Archive(..))).count(),
             bytes: files().map(|file| file.len).sum(),
             torn_count: files().filter(|file| is_torn(file.role)).count(),
             rotated: files()
@@ -306,6 +330,7 @@ mod tests {
             writer: Some(writer),
             reported: Reported { program: Some("multilog 0.1.0".to_owned()), state: None },
             file_count: 10,
+            archive_count: 9,
             bytes: 998_500,
             torn_count: 0,
             rotated: before(5000),

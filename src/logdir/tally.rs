@@ -97,35 +97,72 @@ pub fn count_all(tasks: &[Task<'_>], reading: &Reading<'_>) -> Vec<Tally> {
 fn count(task: &Task<'_>, reading: &Reading<'_>) -> Tally {
     let mut tally = Tally::default();
     let (names, sources) = open_all(task, reading, &mut tally);
-    let mut doubles: Doubles<Vec<u8>> = Doubles::new(&vec![Some(()); names.len()]);
+    let mut once = Once::new(Doubles::new(&vec![Some(()); names.len()]));
     let mut merge = Merge::new(sources);
-    let mut held = None;
     let mut latest: Vec<Option<Moment>> = vec![None; names.len()];
     while merge.advance() {
         let (number, source) = (merge.number(), merge.source());
         let (line, moment, stamp) = (source.line(), source.moment(), source.stamp());
         tally.steps_back += u64::from(moment < latest[number]);
         latest[number] = moment;
-        if doubles.is_over(moment) {
-            doubles.finish().for_each(|copies| tally.add(&copies[0].1, held, reading.zone));
-        }
+        let mut add = |_, text: &[u8], moment| tally.add(text, moment, reading.zone);
+        once.settle(moment, &mut add);
         let text = &line.bytes[stamp.map_or(0, |stamp| stamp.end)..];
         if line.continues || !reading.filter.is_wanted(text) {
             continue;
         }
-        if doubles.passes(number, moment) {
-            tally.add(text, moment, reading.zone);
-        } else {
-            held = moment;
-            let compared = Compared { moment, is_stamped: stamp.is_some(), text };
-            doubles.hold(number, compared, text.to_vec());
-        }
+        once.take(number, Compared { moment, is_stamped: stamp.is_some(), text }, &mut add);
     }
-    doubles.finish().for_each(|copies| tally.add(&copies[0].1, held, reading.zone));
+    once.take_all(&mut |_, text, moment| tally.add(text, moment, reading.zone));
     for (name, source) in names.iter().zip(merge.sources_mut()) {
         tally.note(name, source.take_notices());
     }
     tally
+}
+
+/// Passes each line of the directories of a service on once, with the number of its first directory.
+pub struct Once {
+    doubles: Doubles<Vec<u8>>,
+    /// Moment of the lines that are held.
+    moment: Option<Moment>,
+}
+
+impl Once {
+    pub fn new(doubles: Doubles<Vec<u8>>) -> Once {
+        Once { doubles, moment: None }
+    }
+
+    /// Passes on the lines that have no further copies if the next line is of this moment.
+    pub fn settle(
+        &mut self,
+        moment: Option<Moment>,
+        add: &mut impl FnMut(usize, &[u8], Option<Moment>),
+    ) {
+        if self.doubles.is_over(moment) {
+            let lines = self.doubles.finish();
+            lines.for_each(|copies| add(copies[0].0, &copies[0].1, self.moment));
+        }
+    }
+
+    /// Takes a line, and passes it on now if it can have no copies.
+    pub fn take(
+        &mut self,
+        number: usize,
+        line: Compared<'_>,
+        add: &mut impl FnMut(usize, &[u8], Option<Moment>),
+    ) {
+        if self.doubles.passes(number, line.moment) {
+            return add(number, line.text, line.moment);
+        }
+        self.moment = line.moment;
+        self.doubles.hold(number, line, line.text.to_vec());
+    }
+
+    /// Passes on all lines that are held; later copies are left out.
+    pub fn take_all(&mut self, add: &mut impl FnMut(usize, &[u8], Option<Moment>)) {
+        let lines = self.doubles.take();
+        lines.for_each(|copies| add(copies[0].0, &copies[0].1, self.moment));
+    }
 }
 
 fn open_all(
@@ -148,7 +185,8 @@ fn open_all(
 }
 
 impl Tally {
-    fn add(&mut self, text: &[u8], moment: Option<Moment>, zone: Zone) {
+    /// Counts a line.
+    pub fn add(&mut self, text: &[u8], moment: Option<Moment>, zone: Zone) {
         self.lines += 1;
         self.bytes += text.len() as u64;
         let (_, masked) = self.kinds.add(text, moment);

@@ -168,6 +168,6 @@ fn a_page_that_cannot_be_written_is_a_failure_with_its_reason() {
     let home = two_days();
     let (code, text, errors) = report(&home, &["--html", "no/page", "qmail"]);
     assert_eq!((code, text.as_str()), (Some(2), ""));
-    let expected = "logdir: warning: unable to write no/page: No such file or directory\n";
+    let expected = "logdir: warning: unable to write no/page: file does not exist\n";
     assert_eq!(errors, expected);
 }

@@ -101,7 +101,7 @@ fn processes_in(dir: &Path) -> Vec<Pid> {
 }
 
 /// A fresh directory with stubs in `bin`, services in `etc` and links to them in `service`.
-struct Sandbox {
+pub struct Sandbox {
     dir: TempDir,
     supervisor: Option<Child>,
 }
@@ -124,7 +124,7 @@ impl Sandbox {
     }
 
     /// A sandbox with one service installed as its scripts say. None also where we are not root.
-    fn with_service(service: &str, programs: &[&str]) -> Option<Sandbox> {
+    pub fn with_service(service: &str, programs: &[&str]) -> Option<Sandbox> {
         let sandbox = Sandbox::new(programs).filter(|_| is_root())?;
         run(Command::new("cp")
             .arg("-R")
@@ -136,7 +136,7 @@ impl Sandbox {
         Some(sandbox)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -161,12 +161,12 @@ impl Sandbox {
 
     /// Another process writes the program: what we have open for writing, a child that another test
     /// starts at this moment has open too, and then it cannot be executed ("text file busy").
-    fn install_program(&self, from: &Path, name: &str) {
+    pub fn install_program(&self, from: &Path, name: &str) {
         let to = self.path("bin").join(name);
         run(Command::new("install").args(["-m", "755"]).arg(from).arg(to));
     }
 
-    fn stub(&self, name: &str, text: &str) {
+    pub fn stub(&self, name: &str, text: &str) {
         let source = self.path("tmp").join(name);
         fs::write(&source, format!("#!/bin/sh\n{text}\n")).expect("write a stub");
         self.install_program(&source, name);
@@ -174,14 +174,14 @@ impl Sandbox {
     }
 
     /// A stub that turns the accounts of the scripts into one that exists, and runs the real program.
-    fn account_stub(&self, program: &str, option: &str) {
+    pub fn account_stub(&self, program: &str, option: &str) {
         let real = peer(program).expect("it was there a moment ago");
         let drop_option =
             if option.is_empty() { "" } else { "test \"$1\" = -u || exit 100; shift\n" };
         self.stub(
             program,
             &format!(
-                "{drop_option}case $1 in qmaild|qmaill|exampled|exampled-log) shift;; *) exit 100;; esac\n\
+                "{drop_option}case $1 in qmaild|qmaill|exampled|exampled-log|logreport|logreport-log) shift;; *) exit 100;; esac\n\
                  exec {} {option} {ACCOUNT} \"$@\"",
                 real.display()
             ),
@@ -199,6 +199,8 @@ impl Sandbox {
             .current_dir(self.dir.path())
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("QMAILHOME", self.path("qmail"))
+            .env("SVDIR", self.path("service"))
+            .env("TZ", "UTC0")
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("dup"))
             .stderr(output);
@@ -206,7 +208,7 @@ impl Sandbox {
     }
 
     /// Starts the supervisor over what is linked in `service`.
-    fn supervise(&mut self, program: &str, dir: &str) {
+    pub fn supervise(&mut self, program: &str, dir: &str) {
         let program = peer(program).expect("it was there a moment ago");
         let child = self.command(program).arg(self.path(dir)).process_group(0).spawn();
         self.supervisor = Some(child.expect("start the supervisor"));
@@ -326,7 +328,7 @@ fn shellcheck(scripts: &[PathBuf]) {
 #[test]
 fn every_script_is_an_executable_portable_shell_script() {
     let scripts = all_scripts();
-    assert_eq!(scripts.len(), 36);
+    assert_eq!(scripts.len(), 42);
     for script in &scripts {
         let text = fs::read_to_string(script).expect("read");
         assert!(text.starts_with("#!/bin/sh\n# "), "{}", script.display());

@@ -1,6 +1,6 @@
 //! A service's part of the report: two counts compared.
 
-use crate::logdir::report::state::State;
+use crate::logdir::report::state::{Service, State};
 use crate::logdir::report::words::Words;
 use crate::logdir::tally::{HOURS, Tally};
 use ::kinds::{Kind, KindHash};
@@ -57,13 +57,14 @@ impl Section {
         day: Date,
     ) -> Section {
         let rows = rows(now, before);
-        let known = state.filter(|state| state.knows(&name));
+        let service = Service::new(&name);
+        let known = state.filter(|state| state.knows(&service));
         let is_new = |row: &&Row| match known {
-            Some(state) => state.is_new(&name, row.hash, day),
+            Some(state) => state.is_new(&service, row.hash, day),
             None => row.before == 0,
         };
         let is_gone = |row: &&Row| match known {
-            Some(state) => state.is_daily(&name, row.hash, day),
+            Some(state) => state.is_daily(&service, row.hash, day),
             None => true,
         };
         let is_missing = |row: &Row| now.kinds.get(row.hash).is_none();

@@ -8,7 +8,7 @@ use ::kinds::KindHash;
 use ::logdir::failure::reason;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -30,9 +30,16 @@ struct Seen {
 
 /// Kinds by service.
 #[derive(Debug, Default, PartialEq)]
-pub struct State {
-    seen: BTreeMap<(String, KindHash), Seen>,
-    services: BTreeSet<String>,
+pub struct State(BTreeMap<Service, BTreeMap<KindHash, Seen>>);
+
+/// The name of a service as states have it: without line ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Service(String);
+
+impl Service {
+    pub fn new(name: &str) -> Service {
+        Service(name.replace(['\n', '\r'], "?"))
+    }
 }
 
 impl State {
@@ -64,83 +71,103 @@ impl State {
                 line.splitn(5, ' ').collect::<Vec<_>>().try_into().ok()?;
             let (first, last) = (first.parse().ok()?, last.parse().ok()?);
             let seen = Seen { first, last, day_count: day_count.parse().ok()? };
-            state.services.insert(service.to_owned());
-            state.seen.insert((service.to_owned(), KindHash::parse(hash)?), seen);
+            let kinds = state.0.entry(Service::new(service)).or_default();
+            kinds.insert(KindHash::parse(hash)?, seen);
         }
         Some(state)
     }
 
     fn format(&self) -> String {
         let mut text = format!("{HEAD}\n");
-        for ((service, hash), Seen { first, last, day_count }) in &self.seen {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{first} {last} {day_count} {hash} {service}");
+        for (Service(service), kinds) in &self.0 {
+            for (hash, Seen { first, last, day_count }) in kinds {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{first} {last} {day_count} {hash} {service}");
+            }
         }
         text
     }
 
+    fn seen(&self, service: &Service, hash: KindHash) -> Option<&Seen> {
+        self.0.get(service)?.get(&hash)
+    }
+
+    /// True if a report had the kind.
+    pub fn has(&self, service: &Service, hash: KindHash) -> bool {
+        self.seen(service, hash).is_some()
+    }
+
     /// True if an earlier report had the service.
-    pub fn knows(&self, service: &str) -> bool {
-        self.services.contains(&key(service))
+    pub fn knows(&self, service: &Service) -> bool {
+        self.0.contains_key(service)
     }
 
     /// True if no day before had the kind.
-    pub fn is_new(&self, service: &str, hash: KindHash, day: Date) -> bool {
-        self.seen.get(&(key(service), hash)).is_none_or(|seen| seen.first >= day)
+    pub fn is_new(&self, service: &Service, hash: KindHash, day: Date) -> bool {
+        self.seen(service, hash).is_none_or(|seen| seen.first >= day)
     }
 
     /// True if every day up to the day before had the kind, and at least two.
-    pub fn is_daily(&self, service: &str, hash: KindHash, day: Date) -> bool {
-        self.seen.get(&(key(service), hash)).is_some_and(|seen| {
+    pub fn is_daily(&self, service: &Service, hash: KindHash, day: Date) -> bool {
+        self.seen(service, hash).is_some_and(|seen| {
             let is_every = days_between(seen.first, seen.last) + 1 == seen.day_count;
             is_every && seen.day_count >= 2 && seen.last == plus_days(day, -1)
         })
     }
 
     /// Adds the kinds of a day; for a service that is not known yet, those of the day before too.
-    pub fn note(&mut self, service: &str, now: &Tally, before: &Tally, day: Date) {
-        if !self.knows(service) {
-            self.add(service, before, plus_days(day, -1));
+    pub fn note(&mut self, service: &Service, now: &Tally, before: &Tally, day: Date) {
+        let is_known = self.knows(service);
+        let kinds = self.0.entry(service.clone()).or_default();
+        if !is_known {
+            add(kinds, before, plus_days(day, -1));
         }
-        self.add(service, now, day);
-        self.services.insert(key(service));
-    }
-
-    fn add(&mut self, service: &str, tally: &Tally, day: Date) {
-        for (hash, _) in tally.kinds.sorted() {
-            let new = Seen { first: day, last: day, day_count: 1 };
-            let seen = self.seen.entry((key(service), hash)).or_insert(new);
-            if day < seen.first || day > seen.last {
-                seen.day_count += 1;
-                seen.first = seen.first.min(day);
-                seen.last = seen.last.max(day);
-            }
-        }
+        add(kinds, now, day);
     }
 
     /// Forgets old kinds and replaces the file: a crash leaves the former or the new one.
     pub fn save(&mut self, path: &Path, day: Date) -> Result<(), String> {
-        let oldest = plus_days(day, -DAYS_KEPT);
-        self.seen.retain(|_, seen| seen.last >= oldest);
-        if self.seen.len() > KINDS_MAX {
-            let mut days: Vec<Date> = self.seen.values().map(|seen| seen.last).collect();
+        self.forget(plus_days(day, -DAYS_KEPT));
+        let mut days: Vec<Date> =
+            self.0.values().flat_map(BTreeMap::values).map(|seen| seen.last).collect();
+        if days.len() > KINDS_MAX {
             days.sort_unstable();
-            let first_kept = days[days.len() - KINDS_MAX];
-            self.seen.retain(|_, seen| seen.last >= first_kept);
-            while self.seen.len() > KINDS_MAX {
-                self.seen.pop_last();
-            }
+            self.forget(days[days.len() - KINDS_MAX]);
         }
+        self.cut();
         let failed = |error: std::io::Error| {
             format!("unable to replace state {}: {}", path.display(), reason(&error))
         };
         replace(path, self.format().as_bytes()).map_err(failed)
     }
+
+    /// Forgets kinds that were seen last before a day.
+    fn forget(&mut self, oldest: Date) {
+        self.0.values_mut().for_each(|kinds| kinds.retain(|_, seen| seen.last >= oldest));
+    }
+
+    /// Keeps [`KINDS_MAX`] kinds of equal age.
+    fn cut(&mut self) {
+        let mut left_count = KINDS_MAX;
+        for kinds in self.0.values_mut() {
+            while kinds.len() > left_count {
+                kinds.pop_last();
+            }
+            left_count -= kinds.len();
+        }
+    }
 }
 
-/// Names of services in the file have no line ends.
-fn key(service: &str) -> String {
-    service.replace(['\n', '\r'], "?")
+fn add(kinds: &mut BTreeMap<KindHash, Seen>, tally: &Tally, day: Date) {
+    for (hash, _) in tally.kinds.sorted() {
+        let new = Seen { first: day, last: day, day_count: 1 };
+        let seen = kinds.entry(hash).or_insert(new);
+        if day < seen.first || day > seen.last {
+            seen.day_count += 1;
+            seen.first = seen.first.min(day);
+            seen.last = seen.last.max(day);
+        }
+    }
 }
 
 fn plus_days(day: Date, days: i64) -> Date {
@@ -171,17 +198,18 @@ mod tests {
     #[test]
     fn a_kind_is_new_on_its_first_day_only() {
         let mut state = State::default();
+        let [web, dns] = ["web", "dns"].map(Service::new);
         let hash = |text: &str| KindHash::of(text.as_bytes());
-        state.note("web", &tally(&["a", "b"]), &tally(&["a"]), day(2));
-        assert!(!state.is_new("web", hash("a"), day(2)));
-        assert!(state.is_new("web", hash("b"), day(2)) && state.is_new("web", hash("b"), day(1)));
-        assert!(!state.is_new("web", hash("b"), day(3)));
-        assert!(state.is_daily("web", hash("a"), day(3)));
-        assert!(!state.is_daily("web", hash("b"), day(3)));
-        assert!(!state.is_daily("web", hash("a"), day(4)));
-        assert!(state.is_new("dns", hash("a"), day(3)) && !state.knows("dns"));
+        state.note(&web, &tally(&["a", "b"]), &tally(&["a"]), day(2));
+        assert!(!state.is_new(&web, hash("a"), day(2)));
+        assert!(state.is_new(&web, hash("b"), day(2)) && state.is_new(&web, hash("b"), day(1)));
+        assert!(!state.is_new(&web, hash("b"), day(3)));
+        assert!(state.is_daily(&web, hash("a"), day(3)));
+        assert!(!state.is_daily(&web, hash("b"), day(3)));
+        assert!(!state.is_daily(&web, hash("a"), day(4)));
+        assert!(state.is_new(&dns, hash("a"), day(3)) && !state.knows(&dns));
         let before = state.format();
-        state.note("web", &tally(&["a", "b"]), &tally(&["a"]), day(2));
+        state.note(&web, &tally(&["a", "b"]), &tally(&["a"]), day(2));
         assert_eq!(state.format(), before);
     }
 
@@ -190,7 +218,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("state");
         let mut state = State::read(&path).expect("an empty state");
-        state.note("a b/main", &tally(&["x"]), &tally(&[]), day(1));
+        state.note(&Service::new("a b/main"), &tally(&["x"]), &tally(&[]), day(1));
         state.save(&path, day(1)).expect("saved");
         assert_eq!(State::read(&path), Ok(State::parse(&state.format()).expect("a state")));
         state.save(&path, plus_days(day(1), DAYS_KEPT + 1)).expect("saved");

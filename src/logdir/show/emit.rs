@@ -5,6 +5,7 @@ use crate::logdir::filter::Filter;
 use crate::logdir::show::cursors::Cursors;
 use crate::logdir::show::item::{Item, text_of};
 use crate::logdir::show::json;
+use crate::logdir::show::kinds::KindFilter;
 use crate::logdir::show::output::Output;
 use crate::logdir::show::progress::Progress;
 use crate::logdir::show::settings::Context;
@@ -96,6 +97,7 @@ pub struct Emitter {
     /// Cursor builder for `--json=cursor`.
     cursors: Option<Cursors>,
     filter: Filter,
+    kinds: KindFilter,
     /// Lines that may have copies in other directories.
     doubles: Doubles<Held>,
     /// Matches still to be left out.
@@ -131,6 +133,7 @@ impl Emitter {
     pub fn new(
         form: Form,
         filter: Filter,
+        kinds: KindFilter,
         doubles: Doubles<Held>,
         context: Context,
         output: Output,
@@ -140,6 +143,7 @@ impl Emitter {
             form,
             cursors: None,
             filter,
+            kinds,
             doubles,
             skip_count: 0,
             context,
@@ -165,12 +169,13 @@ impl Emitter {
         self.found_count
     }
 
-    pub fn is_wanted(&self, text: &[u8]) -> bool {
-        self.filter.is_wanted(text)
+    /// True if a log's line may be shown.
+    pub fn is_wanted(&mut self, number: usize, text: &[u8]) -> bool {
+        self.filter.is_wanted(text) && self.kinds.is_wanted(number, text)
     }
 
-    fn wants(&self, item: Item<'_>) -> bool {
-        self.is_wanted(text_of(item))
+    fn wants(&mut self, item: Item<'_>) -> bool {
+        self.is_wanted(item.number, text_of(item))
     }
 
     /// Output form, for formatting moments.
@@ -246,7 +251,9 @@ impl Emitter {
             return Ok(());
         }
         if !item.line.continues {
-            self.was_wanted = self.found_count < self.found_count_max && self.wants(item);
+            self.was_wanted = self.found_count < self.found_count_max
+                && self.wants(item)
+                && self.kinds.is_due(item.number, text_of(item));
         }
         if self.was_wanted {
             self.found_count += u64::from(!item.line.continues);

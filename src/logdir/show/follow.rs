@@ -91,7 +91,7 @@ impl Following<'_> {
         self.emitter.begin(|| self.follow.left_len());
         loop {
             // Checked before reading, so that lines written until then are still read.
-            let is_over = self.left_of_range() == Some(Duration::ZERO);
+            let is_over = time_left(self.range) == Some(Duration::ZERO);
             if is_over {
                 self.follow.look_at_all();
             }
@@ -224,16 +224,16 @@ impl Following<'_> {
             wait.add(Source::Watch, fd, Interest::Readable);
         }
         wait.until(Some(self.follow.deadline()));
-        wait.until(self.left_of_range().and_then(|left| Instant::now().checked_add(left)));
+        wait.until(time_left(self.range).and_then(|left| Instant::now().checked_add(left)));
         !wait.wait().has(Source::Stdout)
     }
+}
 
-    /// Time left for lines in the range. Writers may write a line slightly after stamping it.
-    fn left_of_range(&self) -> Option<Duration> {
-        let end = self.range.until?.to_nanos() + HOLD.as_nanos().cast_signed();
-        let left = (end - choices::now().to_nanos()).max(0);
-        Some(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
-    }
+/// Time left for lines in the range. Writers may write a line slightly after stamping it.
+pub fn time_left(range: Range) -> Option<Duration> {
+    let end = range.until?.to_nanos() + HOLD.as_nanos().cast_signed();
+    let left = (end - choices::now().to_nanos()).max(0);
+    Some(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
 }
 
 fn take_line(range: Range, emitter: &mut Emitter, delivery: &Delivery) -> Result<(), Failure> {

@@ -45,7 +45,7 @@ pub fn firsts_of_last(
         }
         let text_pos = source.stamp().map_or(0, |stamp| stamp.end);
         let text = &source.line().bytes[text_pos..];
-        let line = (emitter.is_wanted(text), (source.place().clone(), moment));
+        let line = (emitter.is_wanted(number, text), (source.place().clone(), moment));
         if lines.passes(number, moment) {
             last.take(vec![(number, line)]);
         } else {
@@ -226,8 +226,9 @@ fn count_after(
             count += count_wanted(&mut lines.finish());
         }
         let text = &line.bytes[stamp.map_or(0, |stamp| stamp.end)..];
-        let is_wanted =
-            !line.continues && settings.range.holds_line(moment) && emitter.is_wanted(text);
+        let is_wanted = !line.continues
+            && settings.range.holds_line(moment)
+            && emitter.is_wanted(directory, text);
         if lines.passes(directory, moment) {
             count += u64::from(is_wanted);
         } else {
