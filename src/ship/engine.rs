@@ -166,7 +166,7 @@ impl Engine {
     fn advance_phase(&mut self) {
         let now = Instant::now();
         let is_finished = match self.progress.phase {
-            Phase::Running => self.once && self.window.is_empty() && self.progress.is_drained,
+            Phase::Running => self.once && self.window.is_empty() && self.has_read_all(),
             Phase::Finishing { by } => self.window.is_empty() || now >= by || !self.link.is_open(),
             Phase::Closing { by } => {
                 if self.link.is_closed() || now >= by {
@@ -180,6 +180,10 @@ impl Engine {
             self.link.close();
             self.progress.phase = Phase::Closing { by: now + CLOSE_TIMEOUT };
         }
+    }
+
+    fn has_read_all(&self) -> bool {
+        self.progress.is_drained && !self.sources.is_failing()
     }
 
     /// Takes lines while there is room for them.
@@ -449,7 +453,7 @@ impl Engine {
         }
         self.refresh_status();
         self.status.connected = false;
-        self.status.is_incomplete = !(self.window.is_empty() && self.progress.is_drained);
+        self.status.is_incomplete = !(self.window.is_empty() && self.has_read_all());
         self.save_status();
         if self.status.waiting > 0 {
             let waiting = self.status.waiting;

@@ -111,6 +111,11 @@ impl Sources {
         self.follow.deadline().min(self.looked + LOOK_AGAIN)
     }
 
+    /// Whether lines are missing because a file could not be read. It is tried again.
+    pub fn is_failing(&self) -> bool {
+        self.follow.is_failing()
+    }
+
     /// Bytes in files that are still to be read.
     pub fn left_len(&self) -> u64 {
         self.follow.left_len()

@@ -5,8 +5,8 @@
 //! strace(1) does the harm. Without `MULTILOG_TEST_MATRIX=full` only a part of the matrix is run, the
 //! same each time.
 
-mod account;
-mod strace;
+pub mod account;
+pub mod strace;
 mod workload;
 
 use crate::peers::peer;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tls")]
 pub mod certificates;
+mod faults;
 mod files;
 #[cfg(feature = "http")]
 mod http_server;

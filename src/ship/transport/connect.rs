@@ -4,6 +4,7 @@
 use super::super::target::{Address, Target};
 use super::Broken;
 use ::logdir::failure::reason;
+use ::logdir::sys::thread;
 use ::logdir::wake::Wake;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -11,7 +12,6 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 /// How long one address may take to answer.
@@ -48,7 +48,7 @@ impl Attempt {
             let _ = sender.send(connect(&target));
             wake.wake();
         };
-        match thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {
+        match thread::spawn(STACK_BYTES, work) {
             Ok(_) => Ok(Attempt(receiver)),
             Err(error) => Err(Broken::new(format!("unable to start a thread: {}", reason(&error)))),
         }

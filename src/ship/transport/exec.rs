@@ -6,6 +6,7 @@
 use super::{Broken, FDS_MAX, OUTPUT_LEN_MAX, Outcome, Transport, would_wait};
 use crate::poll::Interest;
 use ::logdir::failure::reason;
+use ::logdir::sys::thread::spawn;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{Read, Write};
@@ -22,6 +23,9 @@ const ANSWER_LEN_MAX: usize = 64;
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has ended. Nothing else waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A thread that only waits needs little.
+const REAPER_STACK_BYTES: usize = 64 * 1024;
 
 /// A running program.
 #[derive(Debug)]
@@ -161,7 +165,7 @@ impl Drop for Exec {
         }
         signal_group(&child, Signal::SIGTERM);
         // Without a thread it stays a zombie until logship ends; it has had its signal.
-        let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || reap(child));
+        let _ = spawn(REAPER_STACK_BYTES, move || reap(child));
     }
 }
 

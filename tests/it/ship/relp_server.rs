@@ -17,6 +17,9 @@ pub enum Behaviour {
     Refuses(&'static str),
     /// The messages are stored, and the session ends after so many without an answer to the last.
     DiesAfter(usize),
+    /// So many messages are stored and answered. Later ones are neither, and the session ends after as many
+    /// of them.
+    LosesAfter(usize),
     /// Answers to messages are these bytes, where `TXNR` is the transaction.
     AnswersRaw(&'static str),
     /// The answer to `open` is these bytes.
@@ -214,10 +217,18 @@ impl Session {
                     Event::Message { txnr, bytes } => {
                         let is_taken = !self.refuses(bytes);
                         let text = bytes.to_vec();
+                        stored += 1;
+                        if let Behaviour::LosesAfter(count) = self.behaviour
+                            && stored > count
+                        {
+                            if stored == 2 * count {
+                                return self.stream.write_all(&answers);
+                            }
+                            continue;
+                        }
                         if is_taken && self.behaviour != Behaviour::Silent {
                             shared.stored.lock().expect("no panic").push(text);
                         }
-                        stored += 1;
                         last_taken = Some(txnr);
                         if self.behaviour == Behaviour::DiesAfter(stored) {
                             return Ok(());

@@ -3,7 +3,10 @@
 //! A chain reads the files pushed by its caller; the caller decides which files exist and whether
 //! more follow. An unfinished last line continues in the next file, unless its writer was
 //! interrupted or the next file starts with a stamp.
+//!
+//! A file that cannot be read is skipped, or first tried again for as long as [`Chain::be_patient`] says.
 
+use crate::clock;
 use crate::failure::Failure;
 use crate::format::Code;
 use crate::read::Notice;
@@ -18,6 +21,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Lines of consecutive files.
 pub struct Chain {
@@ -36,11 +40,26 @@ pub struct Chain {
     /// The held bytes precede a read error.
     is_broken_off: bool,
     notices: Vec<Notice>,
+    /// How long a file that cannot be read is tried again.
+    patience: Duration,
+    /// Time of the first failure, while a file is tried again.
+    failing_since: Option<Instant>,
 }
 
 struct Reading {
     link: ListedFile,
     decoded: Decoded,
+}
+
+/// Result of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// There is more data.
+    More,
+    /// The file ends here, or is skipped.
+    End,
+    /// The file could not be read, and will be tried again.
+    Failed,
 }
 
 impl Chain {
@@ -58,7 +77,20 @@ impl Chain {
             at_joint: false,
             is_broken_off: false,
             notices: Vec::new(),
+            patience: Duration::ZERO,
+            failing_since: None,
         }
+    }
+
+    /// Sets how long a file that cannot be read is tried again, with each [`Chain::advance`], before it is
+    /// skipped.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// True while a file that could not be read waits for another try.
+    pub fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
     }
 
     /// Reads all files of a directory.
@@ -80,16 +112,18 @@ impl Chain {
         self.queue.push_back((link, offset));
     }
 
-    /// Advances to the next line. False if no line is left, or if the last line is unfinished:
-    /// [`Chain::finish`] delivers it; until then the caller can push files and the writer can write
-    /// more.
+    /// Advances to the next line. False if no line is left, if a file [fails](Chain::is_failing), or if the
+    /// last line is unfinished: [`Chain::finish`] delivers it; until then the caller can push files and the
+    /// writer can write more.
     pub fn advance(&mut self) -> bool {
         loop {
             if self.advance_in_block() {
                 return true;
             }
-            if self.read_block() {
-                continue;
+            match self.read_block() {
+                Read::More => continue,
+                Read::Failed => return false,
+                Read::End => {}
             }
             if self.queue.is_empty() {
                 return false;
@@ -97,7 +131,9 @@ impl Chain {
             if self.end_file() {
                 return true;
             }
-            self.begin_file();
+            if self.begin_file() == Read::Failed {
+                return false;
+            }
         }
     }
 
@@ -239,20 +275,43 @@ impl Chain {
         self.after_rest(is_there, Ending::Torn)
     }
 
-    /// Reads another block. False at the end of the file.
-    fn read_block(&mut self) -> bool {
-        let Some(reading) = &mut self.reading else { return false };
+    /// Reads another block.
+    fn read_block(&mut self) -> Read {
+        let Some(reading) = &mut self.reading else { return Read::End };
         let lines = self.lines.as_mut().expect("a file is being read");
         match lines.read(&mut reading.decoded) {
-            Ok(len) => len > 0,
+            Ok(len) => {
+                self.failing_since = None;
+                if len > 0 { Read::More } else { Read::End }
+            }
             Err(error) => {
-                let place = self.directory.name_of(&reading.link.file.name);
-                self.notices.push(Notice::Unreadable(Failure::of_reading(place, &error)));
+                let file = reading.link.file.clone();
+                let place = self.directory.name_of(&file.name);
+                if self.will_retry(&Failure::of_reading(place, &error), &file) {
+                    return Read::Failed;
+                }
                 self.reading = None;
                 self.is_broken_off = true;
-                false
+                Read::End
             }
         }
+    }
+
+    /// Reports a failure, once while the file is tried again. True if it will be. Damaged contents stay as they
+    /// are, so only failed system calls are made again.
+    fn will_retry(&mut self, failure: &Failure, file: &Arc<LogFile>) -> bool {
+        let now = clock::instant();
+        let may_pass = failure.errno().is_some() && !self.patience.is_zero();
+        if self.failing_since.is_none() {
+            self.notices.push(Notice::Unreadable(failure.clone()));
+        }
+        if may_pass && now < *self.failing_since.get_or_insert(now) + self.patience {
+            return true;
+        }
+        if self.failing_since.take().is_some() {
+            self.notices.push(Notice::Gone(file.clone()));
+        }
+        false
     }
 
     /// Closes a file that another file follows. Advances to its unfinished line unless that line
@@ -284,9 +343,9 @@ impl Chain {
     }
 
     /// Opens the next queued file.
-    fn begin_file(&mut self) {
-        let Some((link, offset)) = self.queue.pop_front() else { return };
-        match self.open(link, offset) {
+    fn begin_file(&mut self) -> Read {
+        let Some((link, offset)) = self.queue.pop_front() else { return Read::End };
+        match self.open(link.clone(), offset) {
             Ok(Some((link, decoded))) => {
                 match &mut self.lines {
                     Some(lines) => {
@@ -296,9 +355,17 @@ impl Chain {
                     None => self.lines = Some(BlockLines::new(link.file.clone(), offset)),
                 }
                 self.reading = Some(Reading { link, decoded });
+                Read::More
             }
-            Ok(None) => {}
-            Err(failure) => self.notices.push(Notice::Unreadable(failure)),
+            Ok(None) => {
+                self.failing_since = None;
+                Read::End
+            }
+            Err(failure) if self.will_retry(&failure, &link.file) => {
+                self.queue.push_front((link, offset));
+                Read::Failed
+            }
+            Err(_) => Read::End,
         }
     }
 

@@ -12,12 +12,10 @@ use crate::read::decode::head;
 use crate::read::find;
 use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -120,8 +118,8 @@ pub struct CursorFile {
     path: PathBuf,
     positions: BTreeMap<PathBuf, Position>,
     saved: BTreeMap<PathBuf, Position>,
-    /// Held for the lifetime of `CursorFile`.
-    _lock: Flock<File>,
+    /// Locked as long as it is open.
+    _lock: File,
 }
 
 impl CursorFile {
@@ -136,13 +134,10 @@ impl CursorFile {
         };
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| failure(What::Create, &lock_path, &error))?;
-        let lock =
-            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(
-                |(_, errno)| match errno {
-                    Errno::EAGAIN => Failure::cursor_in_use(path_bytes(path)),
-                    other => Failure::new(What::LockCursor, path_bytes(path), other),
-                },
-            )?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Failure::cursor_in_use(path_bytes(path)),
+            TryLockError::Error(error) => failure(What::LockCursor, path, &error),
+        })?;
         let no_cursor = || Failure::no_cursor(path_bytes(path));
         let positions = match fs::read_to_string(path) {
             Ok(text) => parse(&text).ok_or_else(no_cursor)?,

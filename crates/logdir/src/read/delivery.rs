@@ -37,6 +37,8 @@ const CHECKPOINT_LINES: u64 = 1000;
 const CHECKPOINT_LEN: u64 = 1024 * 1024;
 /// Time after an acknowledgement until the cursor file is saved.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two tries to read a file that could not be read.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Lines between two looks at the directories, even if more lines are ready. A directory's backlog
 /// must not delay others until retention removes their files.
 const LOOK_INTERVAL_LINES: u32 = 1000;
@@ -274,7 +276,8 @@ impl Follow {
     pub fn deadline(&self) -> Instant {
         let sweep = self.watch.as_ref().map(Watch::next_sweep);
         let hold = self.hold_until.filter(|_| !self.is_full());
-        let dues = [sweep, hold, self.checkpoint_due()];
+        let retry = self.is_failing().then(|| clock::instant() + RETRY_INTERVAL);
+        let dues = [sweep, hold, retry, self.checkpoint_due()];
         let first = dues.into_iter().flatten().min();
         first.unwrap_or_else(|| clock::instant() + CHECKPOINT_INTERVAL)
     }
@@ -306,6 +309,11 @@ impl Follow {
     /// Unread bytes of known files.
     pub fn left_len(&self) -> u64 {
         self.several.left_len()
+    }
+
+    /// True while lines are missing because a file could not be read. It is tried again.
+    pub fn is_failing(&self) -> bool {
+        self.several.failing().any(|is_failing| is_failing)
     }
 
     fn checkpoint_due(&self) -> Option<Instant> {
@@ -381,6 +389,9 @@ impl Follow {
     fn mark(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.mark(&mut self.marks);
+        }
+        for (mark, is_failing) in self.marks.iter_mut().zip(self.several.failing()) {
+            *mark |= is_failing;
         }
     }
 }

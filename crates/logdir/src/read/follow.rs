@@ -27,10 +27,13 @@ use generations::Generations;
 use seen_files::SeenFiles;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Files opened on sight, so that their contents stay readable after removal. Loggers rarely keep
 /// more archives, and every open file costs a descriptor.
 const PINNED_MAX: usize = 16;
+/// How long a file that cannot be read is tried again before its lines count as missing.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Attempts to list a directory whose files are renamed or removed meanwhile.
 const TRIES_MAX: usize = 1000;
 
@@ -120,9 +123,11 @@ enum Gap {
 impl Follower {
     /// Follows a directory after the delivered position.
     pub fn new(snapshot: &Snapshot, stamps: StampParser, delivered: Position) -> Follower {
+        let mut chain = Chain::new(snapshot.directory.clone(), stamps);
+        chain.be_patient(PATIENCE);
         let mut follower = Follower {
             directory: snapshot.directory.clone(),
-            chain: Chain::new(snapshot.directory.clone(), stamps),
+            chain,
             last: None,
             generations: Generations::default(),
             opened: VecDeque::new(),
@@ -154,6 +159,9 @@ impl Follower {
                 self.failed = None;
                 self.note_line();
                 return true;
+            }
+            if self.chain.is_failing() {
+                return self.rest();
             }
             match self.probed {
                 Probed::Not => self.probe(),

@@ -105,6 +105,11 @@ impl FollowSeveral {
         self.followers.iter().map(|follower| follower.chain().left_len()).sum()
     }
 
+    /// For each directory, true while a file of it is tried again that could not be read.
+    pub fn failing(&self) -> impl Iterator<Item = bool> {
+        self.followers.iter().map(|follower| follower.chain().is_failing())
+    }
+
     /// All followers.
     pub fn followers_mut(&mut self) -> &mut [Follower] {
         &mut self.followers

@@ -35,6 +35,7 @@ const DATE_DIGITS_MIN: usize = 8;
 impl Follower {
     /// Delivers existing lines only: no file is waited for.
     pub fn hurry(&mut self) {
+        self.chain.be_patient(Duration::ZERO);
         self.generations.is_hurried = true;
     }
 
