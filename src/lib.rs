@@ -17,8 +17,11 @@ pub mod receive;
 pub mod ship;
 
 // Shared modules.
+#[cfg(feature = "nats")]
+mod beside;
 mod exit_code;
 mod message;
+mod nats;
 mod options;
 mod poll;
 mod signals;

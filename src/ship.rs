@@ -114,10 +114,11 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let sources = Sources::open(operands, &start, &state.cursor()).map_err(words)?;
     let is_acknowledged = targets.iter().all(Target::is_acknowledged);
     let form = target::form(&targets);
+    let window = options.window(form);
     let count_max = match form {
         Form::Record => RECORDS_MAX,
-        Form::Syslog if is_acknowledged => options.window * 2,
-        Form::Syslog => WINDOW_COUNT_MAX,
+        Form::Syslog | Form::Keyed if is_acknowledged => window * 2,
+        Form::Syslog | Form::Keyed => WINDOW_COUNT_MAX,
     };
     let status = first_status(options)?;
     for target in &targets {
@@ -128,7 +129,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         writer: message::Writer::new(options, form, host(options))
             .map_err(|bad| bad.to_string())?,
         window: Window::new(Bounds { count_max, len_max: WINDOW_LEN_MAX }),
-        link: Link::new(targets, options.window, options.retry, tls, &wake),
+        link: Link::new(targets, window, options.retry, tls, &wake),
         dead: DeadLetters::new(&state.dead(), &wake),
         pace: Pace::new(options.rate, options.catch_up, Instant::now()),
         signals,

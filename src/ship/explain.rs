@@ -26,12 +26,15 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
     match target::form(targets) {
-        Form::Syslog => {
+        Form::Syslog | Form::Keyed => {
             say(format_args!(
                 "messages: at most {} bytes, longer lines in parts",
                 options.max_message
             ));
-            say(format_args!("without an answer: at most {} messages", options.window));
+            say(format_args!(
+                "without an answer: at most {} messages",
+                options.window(target::form(targets))
+            ));
         }
         Form::Record => say(format_args!(
             "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"

@@ -148,7 +148,13 @@ impl Link {
             State::Connecting(attempt) => match attempt.ended()? {
                 Ok(connection) => {
                     let target = &self.targets[self.target];
-                    match transport::over(target, connection, self.window, self.tls.as_ref()) {
+                    match transport::over(
+                        target,
+                        connection,
+                        self.window,
+                        self.tls.as_ref(),
+                        &self.wake,
+                    ) {
                         Ok(transport) => {
                             self.state = State::Up(transport);
                             self.advance(outcomes)

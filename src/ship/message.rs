@@ -12,6 +12,47 @@ use wire::syslog::{Header, Pri, Severity, UnixTime};
 /// The element that the parts of a long line have besides.
 const PART_SD_ID: &str = "part@32473";
 
+/// Messages that a killed program may have sent after it last saved its cursor, at most.
+#[cfg(feature = "nats")]
+pub const READ_BACK_MAX: usize = 64 * 1024;
+
+/// A message with its key ([`Form::Keyed`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keyed<'a> {
+    /// Id of the line, equal each time it is sent; further parts of a long line have `/2`, `/3` ... after it.
+    pub id: &'a [u8],
+    /// The log directory or file of the line, without tabs.
+    pub source: &'a [u8],
+    /// A message of RFC 5424.
+    pub message: &'a [u8],
+}
+
+impl<'a> Keyed<'a> {
+    /// Separates what [`Writer::messages`] has put together.
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only libraries need the key"))]
+    pub fn parse(bytes: &'a [u8]) -> Keyed<'a> {
+        let mut fields = bytes.splitn(3, |&byte| byte == b'\t');
+        let mut next = || fields.next().unwrap_or_default();
+        Keyed { id: next(), source: next(), message: next() }
+    }
+}
+
+fn keyed(line: &Line<'_>, messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let with_key = |(number, message): (usize, Vec<u8>)| {
+        let mut keyed = Vec::with_capacity(line.id.len() + line.source.len() + message.len() + 8);
+        keyed.extend_from_slice(line.id);
+        if number > 0 {
+            keyed.extend_from_slice(format!("/{}", number + 1).as_bytes());
+        }
+        keyed.push(b'\t');
+        keyed.extend(line.source.iter().map(|&byte| if byte == b'\t' { b' ' } else { byte }));
+        keyed.push(b'\t');
+        keyed.extend_from_slice(&message);
+        keyed
+    };
+    messages.into_iter().enumerate().map(with_key).collect()
+}
+
 /// A line to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
@@ -68,6 +109,7 @@ impl Writer {
     pub fn messages(&self, line: &Line<'_>) -> Result<Vec<Vec<u8>>, NoRoom> {
         match self.form {
             Form::Syslog => self.syslog(line),
+            Form::Keyed => self.syslog(line).map(|messages| keyed(line, messages)),
             #[cfg(feature = "http")]
             Form::Record => Ok(vec![self.record(line)]),
             #[cfg(not(feature = "http"))]

@@ -1,7 +1,7 @@
 //! The command line of `logship`: one description for parsing, help and errors.
 
 use super::backoff::Retry;
-use super::target::{self, Target};
+use super::target::{self, Form, Target};
 use crate::tls::{self, ClientFiles, Pin};
 use clap::Parser;
 use script::expression::Expression;
@@ -17,6 +17,8 @@ const MESSAGE_LEN_MIN: usize = 480;
 const MESSAGE_LEN_MAX: usize = 128 * 1024;
 /// Frames without an answer, as in librelp.
 const WINDOW_DEFAULT: usize = 128;
+/// Messages without an answer on their way to a stream: its answers take several round trips.
+const WINDOW_OF_STREAM: usize = 4096;
 /// More unanswered frames than this win nothing and cost memory.
 const WINDOW_MAX: usize = 16 * 1024;
 
@@ -48,9 +50,9 @@ pub struct Options {
     /// Bytes of a message; longer lines are sent in numbered parts
     #[arg(long, value_name = "BYTES", default_value_t = MESSAGE_LEN_DEFAULT, value_parser = parse_message_len)]
     pub max_message: usize,
-    /// Messages that may be without an answer
-    #[arg(long, value_name = "N", default_value_t = WINDOW_DEFAULT, value_parser = parse_window)]
-    pub window: usize,
+    /// Messages that may be without an answer; 128, with nats:// 4096
+    #[arg(long, value_name = "N", value_parser = parse_window)]
+    pub window: Option<usize>,
     /// Lines a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: Option<u32>,
@@ -101,6 +103,7 @@ pub struct Options {
 const AFTER_HELP: &str = "\
 URLs: relp://HOST:PORT, relps://HOST:PORT, tcp://HOST[:514][?framing=lf][&rewind=1s],
 tls://HOST[:6514], otlp://HOST[:4318][/PATH], otlps://HOST[:4318][/PATH],
+nats://HOST[:4222][,HOST...]/SUBJECT[?ordered=1], natss://...,
 udp://HOST[:514], unix:/PATH, exec:COMMAND. Several are tried in order.
 Signals: TERM sends the window and exits, ALRM tries now, HUP reads certificates
 and connects again, USR1 prints the status.";
@@ -128,10 +131,10 @@ impl Options {
         if targets.is_empty() {
             return Err("no receiver is named; a URL such as relp://HOST:PORT is needed".to_owned());
         }
-        let first_takes_records = targets[0].takes_records();
-        if targets.iter().any(|target| target.takes_records() != first_takes_records) {
+        if targets.iter().any(|target| target.form() != targets[0].form()) {
             return Err(
-                "OTLP and syslog URLs cannot be mixed: a line is made for one of them".to_owned()
+                "URLs of syslog, OTLP and NATS cannot be mixed: a line is made for one of them"
+                    .to_owned(),
             );
         }
         if sources.is_empty() {
@@ -142,6 +145,14 @@ impl Options {
 }
 
 impl Options {
+    /// Messages of this form that may be without an answer.
+    pub fn window(&self, form: Form) -> usize {
+        self.window.unwrap_or(match form {
+            Form::Syslog | Form::Record => WINDOW_DEFAULT,
+            Form::Keyed => WINDOW_OF_STREAM,
+        })
+    }
+
     /// Certificates, if one of these receivers needs them.
     ///
     /// # Errors
@@ -157,7 +168,7 @@ impl Options {
         let needs_tls = targets.iter().any(Target::needs_tls);
         if !needs_tls && files != ClientFiles::default() {
             return Err(
-                "certificates are named, but no URL uses them; relps://, tls:// and otlps:// do"
+                "certificates are named, but no URL uses them; relps://, tls://, otlps:// and natss:// do"
                     .to_owned(),
             );
         }

@@ -1,5 +1,6 @@
 //! Where lines are sent: a URL of the command line, read once and purely.
 
+use crate::nats::url::{self as nats, Servers};
 use std::fmt;
 use std::time::Duration;
 
@@ -22,12 +23,23 @@ pub enum Target {
     Tcp(Address, Security, Stream),
     /// OTLP over HTTP, to this path: the server answers for each request.
     Otlp(Address, Security, String),
+    /// NATS JetStream: the stream answers for each line.
+    Nats(Servers, Subject),
     /// Syslog over UDP.
     Udp(Address),
     /// Syslog to a local datagram socket.
     Unix(String),
     /// A program that reads records and answers with their ids.
     Exec(String),
+}
+
+/// Where a stream of NATS takes lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The subject, without wildcards.
+    pub name: String,
+    /// Whether nobody else writes to the stream, so that lines can be kept in exact order.
+    pub is_ordered: bool,
 }
 
 /// A host and a port.
@@ -46,14 +58,13 @@ pub enum Form {
     Syslog,
     /// Records of OTLP: the resource, a tab, the record, both JSON.
     Record,
+    /// Messages of RFC 5424 with a key: the id of the line, a tab, its source, a tab, the message.
+    Keyed,
 }
 
 /// What lines become for these receivers.
 pub fn form(targets: &[Target]) -> Form {
-    match targets.iter().any(Target::takes_records) {
-        true => Form::Record,
-        false => Form::Syslog,
-    }
+    targets.first().map_or(Form::Syslog, Target::form)
 }
 
 /// Whether a connection is encrypted and its server identified.
@@ -133,6 +144,16 @@ impl Target {
             Target::Otlp(..) => {
                 "at least once: a line counts as delivered when the server has answered 2xx"
             }
+            Target::Nats(_, Subject { is_ordered: false, .. }) => {
+                "at least once: a line counts as delivered when the stream has answered, which means that a \
+                 majority of its replicas has it, in memory until the servers sync (sync_interval, 2 min \
+                 unless set); what is sent again is recognised by its id within the stream's duplicate window"
+            }
+            Target::Nats(_, Subject { is_ordered: true, .. }) => {
+                "exactly once and in order, if nobody else writes to the stream: a line counts as delivered \
+                 when the stream has answered, which means that a majority of its replicas has it, in memory \
+                 until the servers sync (sync_interval, 2 min unless set)"
+            }
             Target::Udp(_) => "none: UDP drops datagrams and says nothing",
             Target::Unix(_) => "none beyond the socket: the receiver answers for nothing",
             Target::Exec(_) => {
@@ -141,9 +162,17 @@ impl Target {
         }
     }
 
-    /// Whether it takes records of OTLP instead of syslog messages.
-    pub fn takes_records(&self) -> bool {
-        matches!(self, Target::Otlp(..))
+    /// What lines become for it.
+    pub fn form(&self) -> Form {
+        match self {
+            Target::Otlp(..) => Form::Record,
+            Target::Nats(..) => Form::Keyed,
+            Target::Relp(..)
+            | Target::Tcp(..)
+            | Target::Udp(_)
+            | Target::Unix(_)
+            | Target::Exec(_) => Form::Syslog,
+        }
     }
 
     /// Whether certificates are needed to send to it.
@@ -152,6 +181,7 @@ impl Target {
             Target::Relp(_, security)
             | Target::Tcp(_, security, _)
             | Target::Otlp(_, security, _) => *security == Security::Tls,
+            Target::Nats(servers, _) => servers.is_encrypted,
             Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
         }
     }
@@ -159,7 +189,7 @@ impl Target {
     /// Whether a line counts as delivered only when the receiver has answered for it.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            Target::Relp(..) | Target::Otlp(..) | Target::Exec(_) => true,
+            Target::Relp(..) | Target::Otlp(..) | Target::Nats(..) | Target::Exec(_) => true,
             Target::Tcp(..) | Target::Udp(_) | Target::Unix(_) => false,
         }
     }
@@ -174,6 +204,7 @@ impl fmt::Display for Target {
             Target::Tcp(address, Security::Tls, _) => write!(f, "tls://{address}"),
             Target::Otlp(address, Security::Plain, path) => write!(f, "otlp://{address}{path}"),
             Target::Otlp(address, Security::Tls, path) => write!(f, "otlps://{address}{path}"),
+            Target::Nats(servers, subject) => write!(f, "{servers}/{}", subject.name),
             Target::Udp(address) => write!(f, "udp://{address}"),
             Target::Unix(path) => write!(f, "unix:{path}"),
             Target::Exec(command) => write!(f, "exec:{command}"),
@@ -205,6 +236,9 @@ fn parse(url: &str) -> Result<Target, String> {
         };
     }
     let (scheme, rest) = url.split_once("://").ok_or("a URL has a scheme, such as relp://")?;
+    if nats::is_scheme(scheme) {
+        return self::nats(url);
+    }
     let (place, query) = match rest.split_once('?') {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
@@ -227,7 +261,8 @@ fn parse(url: &str) -> Result<Target, String> {
         }
         "udp" => options.none("udp").and(Ok(Target::Udp(address(place, Some(SYSLOG_PORT))?))),
         other => Err(format!(
-            "scheme {other} is not known; relp, relps, tcp, tls, udp, otlp, otlps, unix: and exec: are"
+            "scheme {other} is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, unix: \
+             and exec: are"
         )),
     }
 }
@@ -248,6 +283,38 @@ fn otlp(place: &str, security: Security) -> Result<Target, String> {
     match is_plain {
         true => Ok(Target::Otlp(address(place, Some(OTLP_PORT))?, security, path.to_owned())),
         false => Err(format!("{path} is not a path of a URL")),
+    }
+}
+
+fn nats(url: &str) -> Result<Target, String> {
+    if !cfg!(feature = "nats") {
+        return Err(
+            "this program was built without NATS (the feature nats of the package)".to_owned()
+        );
+    }
+    let url = nats::Url::parse(url)?;
+    let mut is_ordered = false;
+    for (name, value) in &url.options {
+        match (name.as_str(), value.as_str()) {
+            ("ordered", "0" | "1") => is_ordered = value == "1",
+            ("ordered", _) => return Err("ordered is 0 or 1".to_owned()),
+            _ => {
+                return Err(format!(
+                    "option {name} is not known; ordered, creds, nkey, token and password are"
+                ));
+            }
+        }
+    }
+    let is_token = |token: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"*>/".contains(&byte);
+        !token.is_empty() && token.bytes().all(is_plain)
+    };
+    match url.path.split('.').all(is_token) {
+        true => Ok(Target::Nats(url.servers, Subject { name: url.path, is_ordered })),
+        false => Err(format!(
+            "{:?} is no subject; one without wildcards is needed, such as logs.web1",
+            url.path
+        )),
     }
 }
 
@@ -393,6 +460,23 @@ mod tests {
         check("otlp://h?rewind=1s", Err("otlp takes no framing and no rewind"));
     }
 
+    #[cfg(feature = "nats")]
+    #[test]
+    fn urls_of_nats_have_servers_and_a_subject() {
+        let parsed = Target::parse("natss://a,b:4333/logs.web1?ordered=1&creds=/c").unwrap();
+        assert_eq!(parsed.to_string(), "natss://a:4222,b:4333/logs.web1");
+        assert!(parsed.needs_tls() && parsed.is_acknowledged());
+        assert!(matches!(parsed, Target::Nats(_, Subject { is_ordered: true, .. })));
+        let wildcard =
+            "\"logs.*\" is no subject; one without wildcards is needed, such as logs.web1";
+        check("nats://a/logs.*", Err(wildcard));
+        let none = "\"\" is no subject; one without wildcards is needed, such as logs.web1";
+        check("nats://a", Err(none));
+        check("nats://a/x?ordered=yes", Err("ordered is 0 or 1"));
+        let options = "option rewind is not known; ordered, creds, nkey, token and password are";
+        check("nats://a/x?rewind=1s", Err(options));
+    }
+
     #[test]
     fn what_is_wrong_with_a_url_is_said() {
         let no_port =
@@ -406,7 +490,7 @@ mod tests {
         check("tcp://h?rewind=5m", Err("rewind is at most 60s"));
         check("tcp://h?rewind=x", Err("x is not a time; 500ms, 2s, 5m, 1h are"));
         check("tcp://h?a=1", Err("option a is not known; framing and rewind are"));
-        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, otlp, otlps, unix: and exec: are";
+        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, unix: and exec: are";
         check("gopher://h", Err(schemes));
         check("unix:dev/log", Err("the path of a socket begins with /"));
         check("exec: ", Err("exec: needs a command"));

@@ -9,14 +9,19 @@ mod datagram;
 mod exec;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "http")]
 mod otlp;
 mod relp;
 mod stream;
+#[cfg(feature = "nats")]
+mod thread;
 
 use super::target::{Framing, Target};
 use crate::poll::Interest;
 use crate::tls;
+use ::logdir::wake::Wake;
 use channel::Channel;
 use connect::Connection;
 use std::os::fd::BorrowedFd;
@@ -82,12 +87,14 @@ pub trait Transport {
 }
 
 /// Makes the transport of a target over a connection to it. `window` bounds unanswered messages. `tls` is there
-/// if the target needs it.
+/// if the target needs it. `wake` is called by a library in a thread.
 pub fn over(
     target: &Target,
     connection: Connection,
     window: usize,
     tls: Option<&tls::Client>,
+    #[cfg_attr(not(feature = "nats"), expect(unused_variables, reason = "for libraries"))]
+    wake: &Wake,
 ) -> Result<Box<dyn Transport>, Broken> {
     let tls = tls.filter(|_| target.needs_tls());
     match (target, connection) {
@@ -109,6 +116,10 @@ pub fn over(
             Ok(Box::new(datagram::Datagram::unix(socket)?))
         }
         (Target::Exec(_), Connection::Child(child)) => Ok(Box::new(exec::Exec::new(child)?)),
+        #[cfg(feature = "nats")]
+        (Target::Nats(servers, subject), Connection::Library) => {
+            Ok(Box::new(nats::start(servers, subject, window, tls, wake)?))
+        }
         (target, _) => unreachable!("a connection of another kind for {target}"),
     }
 }

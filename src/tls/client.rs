@@ -58,6 +58,12 @@ impl Client {
         Ok(())
     }
 
+    /// Settings for a library that makes sessions by itself.
+    #[cfg(feature = "nats")]
+    pub fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
     /// Begins a session with this host.
     ///
     /// # Errors
@@ -79,6 +85,7 @@ fn config(files: &ClientFiles) -> Result<ClientConfig, String> {
         .map_err(|error| error.to_string())?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier {
         by_issuer: by_issuer(files, &provider)?,
+        name: name(files)?,
         pins: files.pins.clone(),
         provider,
     }));
@@ -92,6 +99,14 @@ fn config(files: &ClientFiles) -> Result<ClientConfig, String> {
                 .map_err(|error| format!("unable to use {} with its key: {error}", cert.display()))
         }
     }
+}
+
+fn name(files: &ClientFiles) -> Result<Option<ServerName<'static>>, String> {
+    let parse = |name: &String| {
+        ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name} is no name that a certificate can have"))
+    };
+    files.name.as_ref().map(parse).transpose()
 }
 
 fn by_issuer(
@@ -114,6 +129,8 @@ fn by_issuer(
 struct Verifier {
     /// None if pins alone identify the server.
     by_issuer: Option<Arc<WebPkiServerVerifier>>,
+    /// Expected name of the server, whatever host was connected to.
+    name: Option<ServerName<'static>>,
     pins: Vec<Pin>,
     provider: Arc<CryptoProvider>,
 }
@@ -132,6 +149,7 @@ impl ServerCertVerifier for Verifier {
             let other = OtherError(Arc::new(OtherCertificate(pin)));
             return Err(Error::InvalidCertificate(CertificateError::Other(other)));
         }
+        let name = self.name.as_ref().unwrap_or(name);
         match &self.by_issuer {
             Some(verifier) => verifier.verify_server_cert(certificate, chain, name, ocsp, now),
             None => Ok(ServerCertVerified::assertion()),

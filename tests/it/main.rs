@@ -33,6 +33,8 @@ mod memory;
 mod monitors;
 mod names;
 mod namespaces;
+#[cfg(feature = "nats")]
+mod nats;
 mod no_room;
 mod options;
 mod outputs;

@@ -32,6 +32,8 @@ pub enum Connection {
     Unix(UnixDatagram),
     /// A program with pipes.
     Child(Child),
+    /// None: a library connects by itself.
+    Library,
 }
 
 /// A try that is under way.
@@ -79,6 +81,7 @@ fn connect(target: &Target) -> Result<Connection, String> {
             socket.connect(path).map_err(words)?;
             Ok(Connection::Unix(socket))
         }
+        Target::Nats(..) => Ok(Connection::Library),
         Target::Exec(command) => start(command).map(Connection::Child).map_err(words),
     }
 }

@@ -1,0 +1,214 @@
+//! URLs of NATS: several servers, a path, options. Read once and purely.
+//!
+//! Secrets are in files that options name: a command line is visible to everybody on the machine.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The port of NATS.
+const PORT: u16 = 4222;
+
+/// Servers of a cluster, and how this program shows itself there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// Hosts and ports; at least one.
+    pub places: Vec<Place>,
+    /// Whether the connection has to be encrypted (`natss://`).
+    pub is_encrypted: bool,
+    /// How this program shows itself.
+    pub login: Login,
+}
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// A name or an IP address, without the brackets of IPv6.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How this program shows itself to the servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// It does not.
+    None,
+    /// A file of credentials: a JWT and its key, as `nsc` writes it.
+    Credentials(PathBuf),
+    /// A file with the seed of an nkey.
+    Nkey(PathBuf),
+    /// A file with a token.
+    Token(PathBuf),
+    /// A name, and a file with its password.
+    Password(String, PathBuf),
+}
+
+/// A parsed URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Where to connect.
+    pub servers: Servers,
+    /// What stands between the slash and the question mark.
+    pub path: String,
+    /// Options that the caller has to read: those that are not about the login.
+    pub options: Vec<(String, String)>,
+}
+
+/// Whether a scheme is one of NATS.
+pub fn is_scheme(scheme: &str) -> bool {
+    matches!(scheme, "nats" | "natss")
+}
+
+impl Url {
+    /// Reads `nats://[USER@]HOST[:PORT][,HOST[:PORT]...]/PATH[?OPTION=VALUE...]`.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Url, String> {
+        let (scheme, rest) = text.split_once("://").ok_or("a URL has a scheme, such as nats://")?;
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (servers, path) = place.split_once('/').unwrap_or((place, ""));
+        let (user, servers) = match servers.rsplit_once('@') {
+            Some((user, servers)) => (Some(user), servers),
+            None => (None, servers),
+        };
+        let (login, options) = login(user, query)?;
+        let places: Result<Vec<Place>, String> = servers.split(',').map(parse_place).collect();
+        let servers = Servers { places: places?, is_encrypted: scheme == "natss", login };
+        Ok(Url { servers, path: path.to_owned(), options })
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_encrypted { "natss://" } else { "nats://" })?;
+        for (number, place) in self.places.iter().enumerate() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            place.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+type Options = Vec<(String, String)>;
+
+fn login(user: Option<&str>, query: &str) -> Result<(Login, Options), String> {
+    let (mut logins, mut options) = (Vec::new(), Vec::new());
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err(
+            "a password in a URL is visible to everybody on this machine; USER@ with ?password=FILE \
+             reads it from a file"
+                .to_owned(),
+        );
+    }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or(format!("{pair} has no value"))?;
+        let file = || PathBuf::from(value);
+        match name {
+            "creds" => logins.push(Login::Credentials(file())),
+            "nkey" => logins.push(Login::Nkey(file())),
+            "token" => logins.push(Login::Token(file())),
+            "password" => {
+                let user = user.ok_or("password=FILE needs a user: nats://USER@HOST")?;
+                logins.push(Login::Password(user.to_owned(), file()));
+            }
+            _ => options.push((name.to_owned(), value.to_owned())),
+        }
+    }
+    match (logins.pop(), logins.is_empty(), user) {
+        (Some(login @ Login::Password(..)), true, _) => Ok((login, options)),
+        (Some(login), true, None) => Ok((login, options)),
+        (None, _, None) => Ok((Login::None, options)),
+        (None, _, Some(_)) => Err("a user needs password=FILE".to_owned()),
+        (Some(_), ..) => {
+            Err("only one of creds, nkey, token, and USER@ with password may be named".to_owned())
+        }
+    }
+}
+
+fn parse_place(text: &str) -> Result<Place, String> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) =
+                rest.split_once(']').ok_or("the ] after an IPv6 address is missing")?;
+            (host, after.strip_prefix(':'))
+        }
+        None => match text.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => {
+                return Err("an IPv6 address stands in brackets, such as [::1]:4222".to_owned());
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() {
+        return Err("the host is missing".to_owned());
+    }
+    let port = match port {
+        Some(port) => port.parse().ok().filter(|&port| port > 0),
+        None => Some(PORT),
+    };
+    let port = port.ok_or("the port is a number from 1 to 65535")?;
+    Ok(Place { host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, shown: &str, path: &str, login: &Login, options: &[(&str, &str)]) {
+        let url = Url::parse(text).expect(text);
+        assert_eq!((url.servers.to_string().as_str(), url.path.as_str()), (shown, path));
+        assert_eq!(&url.servers.login, login);
+        let found: Vec<(&str, &str)> =
+            url.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, options);
+    }
+
+    #[test]
+    fn a_url_names_servers_a_path_and_files_of_secrets() {
+        check("nats://h/logs.web", "nats://h:4222", "logs.web", &Login::None, &[]);
+        check(
+            "natss://a,b:4333,[::1]/LOG/c?x=1",
+            "natss://a:4222,b:4333,[::1]:4222",
+            "LOG/c",
+            &Login::None,
+            &[("x", "1")],
+        );
+        let creds = Login::Credentials("/etc/x.creds".into());
+        check("nats://h/s?creds=/etc/x.creds", "nats://h:4222", "s", &creds, &[]);
+        let password = Login::Password("me".to_owned(), "/p".into());
+        check("nats://me@h,i/s?password=/p", "nats://h:4222,i:4222", "s", &password, &[]);
+        check("nats://h/s?token=/t", "nats://h:4222", "s", &Login::Token("/t".into()), &[]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, why) in [
+            ("nats:///s", "the host is missing"),
+            ("nats://a,,b/s", "the host is missing"),
+            ("nats://a:0/s", "from 1 to 65535"),
+            ("nats://::1/s", "in brackets"),
+            ("nats://me:secret@h/s", "visible to everybody"),
+            ("nats://me@h/s", "a user needs password=FILE"),
+            ("nats://h/s?password=/p", "needs a user"),
+            ("nats://h/s?creds=/a&token=/b", "only one of"),
+            ("nats://h/s?ordered", "ordered has no value"),
+        ] {
+            let found = Url::parse(text).expect_err(text);
+            assert!(found.contains(why), "{text}: {found}");
+        }
+    }
+}

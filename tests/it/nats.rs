@@ -1,0 +1,284 @@
+//! NATS JetStream beside a real nats-server: out by `logship`, in by `logreceive`.
+
+use crate::ship::{Ship, command, log, log_text, text_of};
+use crate::support::{Home, numbers, wait_until};
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::{self, Context};
+use futures_util::StreamExt;
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A server with one node. Killed when dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Whether the server is installed. In CI it has to be.
+fn is_installed() -> bool {
+    let found = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "nats-server is not installed");
+    if !found {
+        eprintln!("skipped: nats-server is not installed");
+    }
+    found
+}
+
+impl Server {
+    /// `settings` are lines of the server's configuration. `None` if there is no server on this machine.
+    pub fn start(home: &Home, settings: &str) -> Option<Server> {
+        is_installed().then(|| Server::start_at(home, free_port(), settings))
+    }
+
+    fn start_at(home: &Home, port: u16, settings: &str) -> Server {
+        let store = home.path("jetstream");
+        let text = format!(
+            "listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
+            store.display()
+        );
+        fs::write(home.path("nats.conf"), text).expect("a file");
+        let log = File::create(home.path("nats.log")).expect("a file");
+        let mut command = Command::new("nats-server");
+        command.arg("-c").arg(home.path("nats.conf")).stdin(Stdio::null());
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("nats-server starts");
+        wait_until("the server", || {
+            String::from_utf8_lossy(&home.read("nats.log")).contains("Server is ready")
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Server { child, port, runtime: runtime.expect("a runtime") }
+    }
+
+    fn url(&self, rest: &str) -> String {
+        format!("nats://127.0.0.1:{}/{rest}", self.port)
+    }
+
+    fn with<T>(&self, work: impl AsyncFnOnce(Context) -> T) -> T {
+        self.runtime.block_on(async {
+            let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await;
+            work(jetstream::new(client.expect("a connection"))).await
+        })
+    }
+
+    pub fn create(&self, config: Config) {
+        self.with(async |context| {
+            context.create_stream(config).await.expect("a stream");
+        });
+    }
+
+    fn count(&self) -> u64 {
+        self.with(async |context| {
+            let stream = context.get_stream("LOG").await.expect("the stream");
+            stream.cached_info().state.messages
+        })
+    }
+
+    /// All messages of the stream: id and text.
+    fn messages(&self) -> Vec<(String, Vec<u8>)> {
+        self.with(async |context| {
+            let stream = context.get_stream("LOG").await.expect("the stream");
+            let count = stream.cached_info().state.messages;
+            let consumer = stream.create_consumer(pull::Config::default()).await;
+            let consumer = consumer.expect("a consumer");
+            let mut found = Vec::new();
+            while (found.len() as u64) < count {
+                let batch = consumer.fetch().max_messages(1000).messages().await;
+                let mut batch = batch.expect("messages");
+                while let Some(message) = batch.next().await {
+                    let message = message.expect("a message");
+                    let headers = message.headers.as_ref().expect("headers");
+                    let id = headers.get("Nats-Msg-Id").expect("an id").as_str().to_owned();
+                    found.push((id, text_of(&message.payload)));
+                }
+            }
+            found
+        })
+    }
+
+    fn texts(&self) -> Vec<u8> {
+        let lines = self.messages().into_iter();
+        lines.flat_map(|(_, text)| [text, b"\n".to_vec()].concat()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its number").port()
+}
+
+pub fn stream() -> Config {
+    Config { name: "LOG".to_owned(), subjects: vec!["logs.>".to_owned()], ..Config::default() }
+}
+
+/// Sends what there is and ends. Returns its exit code and messages.
+fn ship_once(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = command(home, &["--once"]);
+    let output = command.args(arguments).output().expect("logship runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn nats_each_line_is_stored_once_under_its_id_however_often_it_is_sent() {
+    let home = Home::new();
+    let Some(server) = Server::start(&home, "") else { return };
+    server.create(stream());
+    log(&home, 1, 5000);
+    let url = server.url("logs.web");
+    let (code, said) = ship_once(&home, &[&url, "log"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("until the servers sync"), "{said}");
+    // Without its cursor it sends everything again.
+    fs::remove_dir_all(home.path("state")).expect("the state");
+    let (code, said) = ship_once(&home, &[&url, "log"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(server.texts(), numbers(1, 5000));
+}
+
+#[test]
+fn nats_an_ordered_stream_takes_nothing_twice_even_without_a_window_of_duplicates() {
+    let home = Home::new();
+    let Some(server) = Server::start(&home, "") else { return };
+    server.create(Config { duplicate_window: Duration::from_millis(100), ..stream() });
+    let url = server.url("logs.web?ordered=1");
+    for last in [3000, 6000] {
+        log(&home, last - 2999, last);
+        let (code, said) = ship_once(&home, &[&url, "log"]);
+        assert_eq!(code, Some(0), "{said}");
+        fs::remove_dir_all(home.path("state")).expect("the state");
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let (code, said) = ship_once(&home, &[&url, "log"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(server.texts(), numbers(1, 6000));
+}
+
+#[test]
+fn nats_a_missing_stream_is_reported_and_gets_every_line_later() {
+    let home = Home::new();
+    let Some(server) = Server::start(&home, "") else { return };
+    log(&home, 1, 100);
+    for (rest, said) in [
+        ("logs.web", "no stream takes this subject, or it has no leader now"),
+        ("logs.web?ordered=1", "no stream takes this subject"),
+    ] {
+        let ship = Ship::start(&home, &[&server.url(rest), "log"]);
+        ship.wait_for_stderr(said);
+        ship.kill();
+    }
+    let ship = Ship::start(&home, &[&server.url("logs.web"), "log"]);
+    server.create(stream());
+    wait_until("every line", || server.count() == 100);
+    ship.end();
+    assert_eq!(server.texts(), numbers(1, 100));
+}
+
+#[test]
+fn nats_a_line_that_is_too_long_for_the_stream_is_kept_and_the_others_arrive() {
+    for option in ["", "?ordered=1"] {
+        let home = Home::new();
+        let Some(server) = Server::start(&home, "") else { return };
+        server.create(Config { max_message_size: 2000, ..stream() });
+        let text = [&numbers(1, 10)[..], &[b'x'; 4000], b"\n", &numbers(11, 20)].concat();
+        log_text(&home, "log", &text);
+        let url = server.url(&format!("logs.web{option}"));
+        let (code, said) = ship_once(&home, &[&url, "log"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("kept in dead: message size exceeds maximum"), "{said}");
+        assert_eq!(server.texts(), numbers(1, 20), "{option}");
+        let dead = String::from_utf8_lossy(&home.read("state/dead/current")).into_owned();
+        assert!(dead.contains("xxxx"), "{dead}");
+    }
+}
+
+#[test]
+fn nats_a_full_stream_is_reported_and_takes_the_rest_when_it_has_room() {
+    let home = Home::new();
+    let Some(server) = Server::start(&home, "") else { return };
+    let full = Config { max_messages: 50, discard: DiscardPolicy::New, ..stream() };
+    server.create(full.clone());
+    log(&home, 1, 200);
+    let ship = Ship::start(&home, &[&server.url("logs.web"), "log"]);
+    ship.wait_for_stderr("the stream refuses: maximum messages exceeded");
+    server.with(async |context| {
+        let config = Config { max_messages: 1000, ..full };
+        context.update_stream(config).await.expect("a larger stream");
+    });
+    wait_until("every line", || server.count() == 200);
+    ship.end();
+    let mut texts: Vec<Vec<u8>> = server.messages().into_iter().map(|(_, text)| text).collect();
+    texts.sort_by_key(|text| String::from_utf8_lossy(text).parse::<u64>().expect("a number"));
+    assert_eq!(texts.join(&b'\n'), numbers(1, 200).trim_ascii_end());
+}
+
+#[test]
+fn nats_logins_and_rights_are_reported_and_the_lines_wait() {
+    let home = Home::new();
+    let users = "authorization { users: [ \
+        { user: ship, password: secret, permissions: { publish: [\"logs.>\", \"$JS.API.>\"] } } \
+        { user: other, password: secret, permissions: { publish: [\"x\"] } } \
+        { user: boss, password: boss } ] }";
+    let Some(server) = Server::start(&home, users) else { return };
+    home.write("password", "secret\n", 0o600);
+    home.write("wrong", "wrong\n", 0o600);
+    log(&home, 1, 100);
+    let url = |user: &str, file: &str| {
+        format!("nats://{user}@127.0.0.1:{}/logs.web?password={file}", server.port)
+    };
+    for (url, said) in [
+        (url("ship", "wrong"), "the server refuses this login"),
+        (url("other", "password"), "Permissions Violation for Publish"),
+        (url("ship", "missing"), "unable to read missing: No such file or directory"),
+    ] {
+        let ship = Ship::start(&home, &[&url, "log"]);
+        wait_until(said, || ship.stderr().to_lowercase().contains(&said.to_lowercase()));
+        ship.kill();
+    }
+    server.runtime.block_on(async {
+        let options =
+            async_nats::ConnectOptions::with_user_and_password("boss".into(), "boss".into());
+        let client = options.connect(format!("127.0.0.1:{}", server.port)).await;
+        let context = jetstream::new(client.expect("a connection"));
+        context.create_stream(stream()).await.expect("a stream");
+    });
+    let (code, said) = ship_once(&home, &[&url("ship", "password"), "log"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn nats_a_server_that_dies_and_returns_gets_every_line_once() {
+    let home = Home::new();
+    let Some(server) = Server::start(&home, "") else { return };
+    server.create(stream());
+    let url = server.url("logs.web?ordered=1");
+    let ship = Ship::start(&home, &[&url, "log"]);
+    let mut server = server;
+    for round in 0..3 {
+        log(&home, round * 1000 + 1, round * 1000 + 1000);
+        wait_until("some lines", || server.count() > round * 1000 + 10);
+        let port = server.port;
+        drop(server);
+        log(&home, 10_000 + round, 10_000 + round);
+        server = Server::start_at(&home, port, "");
+    }
+    wait_until("every line", || server.count() == 3003);
+    ship.end();
+    let expected: Vec<u8> = (0..3)
+        .flat_map(|round| {
+            [
+                numbers(round * 1000 + 1, round * 1000 + 1000),
+                numbers(10_000 + round, 10_000 + round),
+            ]
+        })
+        .flatten()
+        .collect();
+    assert_eq!(server.texts(), expected);
+}
