@@ -9,6 +9,7 @@
 mod branch;
 mod engine;
 mod format;
+mod kernel_drops;
 mod line;
 mod listen;
 mod names;

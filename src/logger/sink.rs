@@ -98,6 +98,18 @@ impl OpenSinks {
         Ok(sinks)
     }
 
+    /// No sinks.
+    pub fn none(reporter: &Reporter) -> OpenSinks {
+        OpenSinks {
+            targets: Vec::new(),
+            shown: Vec::new(),
+            alerts: Alerts::new(0),
+            output: Output::new(false, reporter),
+            statuses: Vec::new(),
+            logs: Vec::new(),
+        }
+    }
+
     /// Adds presenters to sinks that alter lines.
     fn add_presenters(&mut self, script: &Script) {
         let presentations = script.actions.iter().filter_map(Action::presentation);

@@ -99,6 +99,8 @@ impl Branch {
         if self.queue.begun_line_len() > 0 || self.sinks.close().is_none() {
             return;
         }
+        // They still have the locks.
+        self.sinks = OpenSinks::none(&crate::message::reporter());
         match Branch::open(start, self.arguments.clone(), wake) {
             Ok(mut branch) => {
                 branch.queue = std::mem::take(&mut self.queue);
@@ -136,7 +138,7 @@ impl Branch {
             self.sinks.flush();
             self.continue_sync();
         }
-        let is_in_trouble = self.is_reopening || self.sinks.are_in_trouble() || self.has_lost();
+        let is_in_trouble = self.has_lost() || self.sinks.are_in_trouble();
         self.trouble_since = is_in_trouble.then(|| self.trouble_since.unwrap_or(now));
     }
 
@@ -177,9 +179,9 @@ impl Branch {
         }
     }
 
-    /// True if a failed fsync keeps lines from ever being known to be on disk.
+    /// True from a failed fsync, which keeps lines from ever being known to be on disk, until all is open again.
     pub fn has_lost(&self) -> bool {
-        self.sinks.have_lost()
+        self.is_reopening || self.sinks.have_lost()
     }
 
     /// Since when a sink fails or is stuck.

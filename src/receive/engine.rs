@@ -1,6 +1,7 @@
 //! The loop: wait, take messages, write lines, answer what is on disk.
 
 use super::format::Writer;
+use super::kernel_drops::KernelDrops;
 use super::line::Origin;
 use super::peer::Peer;
 use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
@@ -41,6 +42,8 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Engine {
     sockets: Vec<Socket>,
+    /// What the kernel dropped, with the numbers of sockets.
+    kernel_drops: Vec<(usize, KernelDrops)>,
     /// A symbolic link to a socket; it removes itself.
     link: Option<Link>,
     sessions: Vec<Option<Session>>,
@@ -217,6 +220,14 @@ impl Intake {
         self.append(place, &Peer::default(), told.as_bytes(), false);
     }
 
+    /// Tells something on standard error, and as a message of our own.
+    fn tell(&mut self, text: &str) {
+        message::warn(text.as_bytes());
+        let told = format!("<44>logreceive: {text}");
+        let place = self.place(&Peer::default(), told.as_bytes());
+        self.append(place, &Peer::default(), told.as_bytes(), false);
+    }
+
     /// Writes lines as far as possible without waiting.
     fn advance(&mut self) {
         let is_over = |place: &&Place| self.store.has_room(**place);
@@ -231,7 +242,12 @@ impl Engine {
     /// Everything is open, and nothing was read.
     pub fn new(parts: Parts, bounds: Bounds) -> Engine {
         let Parts { sockets, link, store, writer, tls, signals, wake, hostname } = parts;
+        let drops_of = |(number, socket): (usize, &Socket)| match socket {
+            Socket::Udp(socket) => Some((number, KernelDrops::new(socket))),
+            Socket::Unix(..) | Socket::UnixStream(..) | Socket::Tcp { .. } => None,
+        };
         Engine {
+            kernel_drops: sockets.iter().enumerate().filter_map(drops_of).collect(),
             sockets,
             link,
             sessions: Vec::new(),
@@ -280,6 +296,7 @@ impl Engine {
                 }
             }
             self.serve_decrypted();
+            self.tell_kernel_drops(false);
             self.intake.advance();
             self.answer();
             self.watch_trouble();
@@ -324,6 +341,7 @@ impl Engine {
             wait.add(Source::Session(number), session.as_fd(), interest);
         }
         wait.until(self.intake.store.deadline());
+        wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
         let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
         wait.until(is_untidy.then_some(self.tidy_due));
         wait.until(self.grace.as_ref().and_then(Grace::deadline));
@@ -387,16 +405,34 @@ impl Engine {
         }
     }
 
-    fn status(&self) -> String {
+    fn status(&mut self) -> String {
+        self.look_for_kernel_drops();
         format!(
-            "{} messages, {} bytes, {} clients, {} directories, {} bytes waiting, {} dropped",
+            "{} messages, {} bytes, {} clients, {} directories, {} bytes waiting, {} dropped, \
+             {} dropped by the kernel",
             self.intake.messages,
             self.intake.bytes,
             self.session_count,
             self.intake.store.directory_count(),
             self.intake.waiting_len,
             self.intake.dropped,
+            self.kernel_drops.iter().map(|(_, drops)| drops.count()).sum::<u64>(),
         )
+    }
+
+    fn look_for_kernel_drops(&mut self) {
+        self.kernel_drops.iter_mut().for_each(|(_, drops)| drops.look());
+    }
+
+    /// Tells what the kernel dropped, on standard error and among the messages. `at_end`: without regard to when it was
+    /// last told.
+    fn tell_kernel_drops(&mut self, at_end: bool) {
+        let now = Instant::now();
+        for (_, drops) in &mut self.kernel_drops {
+            if drops.due().is_some_and(|due| at_end || now >= due) {
+                self.intake.tell(&drops.take_text(now));
+            }
+        }
     }
 
     fn take_from_socket(&mut self, number: usize) {
@@ -428,6 +464,10 @@ impl Engine {
             let Ok(datagram) = socket.receive(&mut self.inbox, &mut self.sender) else {
                 return true;
             };
+            if let Some(total) = datagram.dropped {
+                let of_socket = self.kernel_drops.iter_mut().find(|(other, _)| *other == number);
+                of_socket.into_iter().for_each(|(_, drops)| drops.note(total));
+            }
             let bytes = self.inbox.bytes(datagram);
             if bytes.is_empty() {
                 continue;
@@ -595,7 +635,7 @@ impl Engine {
         let mut sent_away = None;
         for session in self.sessions.iter_mut().flatten() {
             let is_stuck = session.is_stuck(|place| store.trouble_since(place).is_some(), now);
-            if is_stuck || session.owes().any(|place| store.has_lost(place)) {
+            if is_stuck || session.unanswered().any(|place| store.has_lost(place)) {
                 session.close();
                 sent_away = Some(session.name());
             }
@@ -620,6 +660,7 @@ impl Engine {
             self.tidied_messages = self.intake.messages;
             self.sessions.iter_mut().flatten().for_each(Session::free_unused);
             self.intake.store.free_unused();
+            self.look_for_kernel_drops();
         }
     }
 
@@ -632,6 +673,8 @@ impl Engine {
                 if !self.has_taken_all() && Instant::now() < by {
                     return None;
                 }
+                self.look_for_kernel_drops();
+                self.tell_kernel_drops(true);
                 self.stop_taking(by);
                 by
             }

@@ -264,14 +264,18 @@ impl Session {
         self.stuck_since.is_some_and(|since| now >= since + WRITE_TIMEOUT)
     }
 
-    /// Places of which its client still waits for answers, and the full place.
-    pub fn owes(&self) -> impl Iterator<Item = Place> {
+    /// Places of which its client still waits for answers.
+    pub fn unanswered(&self) -> impl Iterator<Item = Place> {
         let unanswered = match &self.protocol {
             Protocol::Relp { unanswered, .. } => Some(&unanswered.messages),
             Protocol::Syslog { .. } => None,
         };
-        let answers = unanswered.into_iter().flatten().map(|(_, ticket, _)| ticket.place);
-        answers.chain(self.waits_for())
+        unanswered.into_iter().flatten().map(|(_, ticket, _)| ticket.place)
+    }
+
+    /// Places of which its client still waits for answers, and the full place.
+    pub fn owes(&self) -> impl Iterator<Item = Place> {
+        self.unanswered().chain(self.waits_for())
     }
 
     /// True if answers wait for the client.

@@ -8,7 +8,7 @@ use crate::poll;
 use ::logdir::failure::reason;
 use name::Name;
 pub use name::{Link, link};
-use nix::sys::socket::sockopt::{AcceptConn, PassCred, RcvBuf, RcvBufForce, SockType};
+use nix::sys::socket::sockopt::{AcceptConn, PassCred, RcvBuf, RcvBufForce, RxqOvfl, SockType};
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, getsockname,
     getsockopt, recvmsg, setsockopt,
@@ -53,7 +53,7 @@ pub struct Inbox {
 impl Inbox {
     /// Room for a datagram of this length; a longer one is cut.
     pub fn new(len_max: usize) -> Inbox {
-        let control = nix::cmsg_space!(nix::sys::socket::UnixCredentials);
+        let control = nix::cmsg_space!(nix::sys::socket::UnixCredentials, u32);
         Inbox { bytes: vec![0; len_max].into_boxed_slice(), control }
     }
 
@@ -69,6 +69,8 @@ pub struct Datagram {
     len: usize,
     /// It was longer than the inbox.
     pub is_cut: bool,
+    /// Datagrams that the kernel has ever dropped at this socket, if it says so.
+    pub dropped: Option<u32>,
 }
 
 /// Sockets that the starting program opened, by number.
@@ -144,6 +146,10 @@ impl Socket {
         };
         if socket.takes_datagrams() {
             socket.enlarge_buffer(listen, setup.buffer_len);
+        }
+        if let Socket::Udp(socket) = &socket {
+            // Without it the table of the kernel still has the count.
+            let _ = setsockopt(socket, RxqOvfl, &1);
         }
         if let Socket::Unix(socket, _) = &socket
             && setup.asks_for_peers
@@ -241,13 +247,18 @@ impl Socket {
         {
             peer.set_ip(ip);
         }
+        let mut dropped = None;
         for message in received.cmsgs().into_iter().flatten() {
-            if let ControlMessageOwned::ScmCredentials(sender) = message {
-                peer.credentials = Some(Credentials { pid: sender.pid(), uid: sender.uid() });
+            match message {
+                ControlMessageOwned::ScmCredentials(sender) => {
+                    peer.credentials = Some(Credentials { pid: sender.pid(), uid: sender.uid() });
+                }
+                ControlMessageOwned::RxqOvfl(total) => dropped = Some(total),
+                _ => {}
             }
         }
         let is_cut = received.flags.contains(MsgFlags::MSG_TRUNC);
-        Ok(Datagram { len: received.bytes, is_cut })
+        Ok(Datagram { len: received.bytes, is_cut, dropped })
     }
 
     /// Asks the kernel for a buffer, and says so if it gives less.

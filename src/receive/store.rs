@@ -115,7 +115,8 @@ impl Store {
 
     /// True if a stream may bring a further line for this place.
     pub fn has_room(&self, place: Place) -> bool {
-        self.queues().nth(place.0).is_some_and(|queue| queue.len() < QUEUE_MAX)
+        let queue = self.queues().nth(place.0);
+        queue.is_some_and(|queue| queue.len() < QUEUE_MAX) && !self.has_lost(place)
     }
 
     /// Takes a line with its moment of receipt.

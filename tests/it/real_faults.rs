@@ -34,7 +34,7 @@ const KILL_COUNT_MIN: usize = 300;
 
 /// The reasons for which each call may fail. What a file system may answer it may answer to all that
 /// touch it; EPERM and EMLINK stand for one that has no hard links.
-const REASONS: &[Reasons] = &[
+pub const REASONS: &[Reasons] = &[
     ("openat", &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EINTR", "EACCES"]),
     ("read", &["EINTR", "EAGAIN"]),
     ("fsync", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
@@ -80,13 +80,13 @@ const REASONS: &[Reasons] = &[
 ];
 
 /// The same for writes, but only those to files: a thread wakes another by one that no kernel fails.
-const WRITE_REASONS: &[Reasons] = &[
+pub const WRITE_REASONS: &[Reasons] = &[
     ("write", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
     ("pwrite64", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
 ];
 
 /// A call and what it may answer, as strace(1) names them.
-type Reasons = (&'static str, &'static [&'static str]);
+pub type Reasons = (&'static str, &'static [&'static str]);
 
 /// Files that each processor opens before it runs. With all processes in view a fault of one of its first
 /// calls would come again in every processor, and none would ever start.

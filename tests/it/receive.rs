@@ -1,6 +1,9 @@
 //! `logreceive` as a user meets it: real sockets, real log directories, and clients that behave badly.
 
 mod options;
+mod real_faults;
+mod relp;
+mod udp;
 
 use crate::support::{DEADLINE, Home, numbers, unstamped, wait_until};
 use nix::sys::signal::{Signal, kill};

@@ -1,0 +1,302 @@
+//! The real receiver on the real kernel: every call of the process fails once with every reason it may have, and
+//! every call that touches files or clients is the last before a SIGKILL. A client sends over RELP all the time and
+//! sends again what has no answer; a supervisor starts the receiver again. Whatever was answered must be in a log
+//! directory in the end.
+//!
+//! strace(1) does the harm. Without `MULTILOG_TEST_MATRIX=full` only a part of the matrix is run, the same each time.
+
+use super::relp::Delivery;
+use super::{lines, text};
+use crate::peers::peer;
+use crate::random::is_full;
+use crate::real_faults::account::{Account, Lines};
+use crate::real_faults::strace::{Harm, Injection, View, count_calls};
+use crate::real_faults::{REASONS, Reasons, WRITE_REASONS};
+use crate::support::Home;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Messages of the client, in two directories.
+const COUNT: u64 = 96;
+const DIRS: [&str; 2] = ["even", "odd"];
+/// How much of the matrix is run without the variable, and the least that the whole must have.
+const SAMPLE_COUNT: usize = 40;
+const COUNT_MIN: usize = 1200;
+/// Repetitions at once for each core: most of each is waiting.
+const PER_CORE: usize = 8;
+/// Longer than any repetition takes.
+const HUNG_AFTER: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The exit code of a failed start, and of a failed sync at the end.
+const EXIT_FATAL: i32 = 111;
+
+/// Calls of connections, and what they may answer.
+const SOCKET_REASONS: &[Reasons] = &[
+    ("socket", &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("bind", &["EADDRINUSE", "ENOMEM"]),
+    ("listen", &["EADDRINUSE"]),
+    ("getsockname", &["ENOBUFS"]),
+    ("accept4", &["EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EINTR", "EAGAIN"]),
+    ("setsockopt", &["ENOMEM"]),
+    ("ioctl", &["ENOMEM"]),
+    ("recvfrom", &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EAGAIN"]),
+    ("recvmsg", &["ENOMEM", "EINTR"]),
+    ("sendto", &["ECONNRESET", "EPIPE", "ENOBUFS", "EINTR", "EAGAIN"]),
+    ("shutdown", &["ENOTCONN"]),
+];
+
+/// Messages with their numbers.
+fn messages() -> Vec<(u64, String)> {
+    let message = |number: u64| {
+        let program = DIRS[(number % 2) as usize];
+        (
+            number,
+            format!("<13>{program}: {} {number}", "x".repeat(60 + (number * 37 % 90) as usize)),
+        )
+    };
+    (0..COUNT).map(message).collect()
+}
+
+/// An address that nobody uses.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+/// The receiver; under strace if there is something to be traced.
+fn start(home: &Home, address: &str, strace: Option<(&Path, &View, &[String])>) -> Child {
+    let program = env!("CARGO_BIN_EXE_logreceive");
+    let mut command = match strace {
+        Some((strace, view, injection)) => {
+            let mut command = Command::new(strace);
+            // The receiver is our child, and strace its.
+            command.arg("-D").args(view.options()).args(injection).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    let socket = format!("relp://{address}");
+    command.args([&socket, "--into", "root", "--", "r50", "t", "s4096", "n1000"]);
+    let stderr = OpenOptions::new().create(true).append(true).open(home.path("stderr"));
+    command.current_dir(home.path("")).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(stderr.expect("a file")).spawn().expect("it starts")
+}
+
+fn wait_for(child: &mut Child, until: Instant) -> Option<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status);
+        }
+        if Instant::now() >= until {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn end(child: &mut Child, until: Instant) -> Option<ExitStatus> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process number"));
+    let _ = kill(pid, Signal::SIGTERM);
+    wait_for(child, until)
+}
+
+fn has_listened(home: &Home) -> bool {
+    text(&home.read("stderr")).contains("listening on")
+}
+
+/// Says how a receiver ended that was not asked to.
+fn judge(home: &Home, status: ExitStatus, harm: Harm, account: &mut Account, about: &str) {
+    match status.code() {
+        None if harm == Harm::Kill && status.signal() == Some(Signal::SIGKILL as i32) => {}
+        Some(EXIT_FATAL) if !has_listened(home) => account.refused += 1,
+        _ if !has_listened(home) => account.unstarted += 1,
+        _ => account.death(&format!("{status}"), about),
+    }
+}
+
+/// One repetition: harm, and what became of the messages.
+fn run(strace: &Path, view: &View, injection: Injection) -> Account {
+    let about = format!("{injection:?}");
+    let mut account = Account::default();
+    let home = Home::in_memory();
+    let (address, until) = (free_address(), Instant::now() + HUNG_AFTER);
+    let view = View {
+        follow: view.follow,
+        paths: view.paths.iter().map(|path| home.path(path).display().to_string()).collect(),
+    };
+    let mut child = start(&home, &address, Some((strace, &view, &injection.options())));
+    let mut is_harmed = true;
+    let delivery = Delivery::default();
+    thread::scope(|scope| {
+        let messages = messages();
+        let (delivery, address) = (&delivery, &address);
+        let client = scope.spawn(move || delivery.deliver(address, &messages));
+        while !client.is_finished() && Instant::now() < until {
+            if let Some(status) = child.try_wait().expect("a child") {
+                match is_harmed {
+                    true => judge(&home, status, injection.harm, &mut account, &about),
+                    false => account.death(&format!("the second: {status}"), &about),
+                }
+                is_harmed = false;
+                child = start(&home, address, None);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        delivery.is_over.store(true, Ordering::Relaxed);
+        if !client.is_finished() {
+            account.hang(&format!("{about}: {} answered", delivery.answered().len()));
+        }
+    });
+    match end(&mut child, until + HUNG_AFTER) {
+        None => account.hang(&about),
+        Some(status) if is_harmed => match status.code() {
+            Some(0 | EXIT_FATAL) => {}
+            None if injection.harm == Harm::Kill => {}
+            _ => account.death(&format!("at its end {status}"), &about),
+        },
+        Some(status) if status.code() == Some(0) => {}
+        Some(status) => account.death(&format!("the second at its end {status}"), &about),
+    }
+    let trace = text(&home.read("trace"));
+    account.tried = usize::from(injection.harm == Harm::Kill || trace.contains("(INJECTED)"));
+    check_lines(&home, &address, &delivery, &mut account, &about);
+    account
+}
+
+/// A start puts the directories in order; then every answered message must be there.
+fn check_lines(
+    home: &Home,
+    address: &str,
+    delivery: &Delivery,
+    account: &mut Account,
+    about: &str,
+) {
+    let listening = text(&home.read("stderr")).matches("listening on").count();
+    let mut last = start(home, address, None);
+    let until = Instant::now() + HUNG_AFTER;
+    while text(&home.read("stderr")).matches("listening on").count() <= listening
+        && Instant::now() < until
+        && last.try_wait().expect("a child").is_none()
+    {
+        thread::sleep(LOOK_EVERY);
+    }
+    if end(&mut last, until).and_then(|status| status.code()) != Some(0) {
+        account.death("the last did not end in order", about);
+    }
+    let number = |line: String| line.rsplit(' ').next()?.parse().ok();
+    // A directory that could not be opened has its messages in `other`.
+    let dirs = DIRS.into_iter().chain(["other"]);
+    let mut found: Vec<u64> =
+        dirs.flat_map(|dir| lines(home, &format!("root/{dir}"))).filter_map(number).collect();
+    // What was sent again may be there twice.
+    found.sort_unstable();
+    found.dedup();
+    let required = delivery.answered().into_iter().collect();
+    account.compare("root", &Lines { required, allowed: (0..COUNT).collect(), found }, about);
+    for answer in delivery.other_answers.lock().expect("alone").iter() {
+        account.untruth(&format!("a message was answered with {answer}"), about);
+    }
+}
+
+/// How often each call is made where nothing goes wrong.
+fn counts(strace: &Path, view: &View) -> BTreeMap<String, usize> {
+    let home = Home::in_memory();
+    let address = free_address();
+    let paths = view.paths.iter().map(|path| home.path(path).display().to_string()).collect();
+    let view = View { follow: view.follow, paths };
+    let mut child = start(&home, &address, Some((strace, &view, &[])));
+    let delivery = Delivery::default();
+    delivery.deliver(&address, &messages());
+    let status = end(&mut child, Instant::now() + HUNG_AFTER);
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", text(&home.read("stderr")));
+    count_calls(&text(&home.read("trace")))
+}
+
+fn cases(
+    strace: &Path,
+    view: &'static View,
+    calls: impl Iterator<Item = (&'static str, Vec<Harm>)>,
+) -> Vec<(&'static View, Injection)> {
+    let counts = counts(strace, view);
+    let mut cases = Vec::new();
+    for (call, harms) in calls {
+        for when in 1..=counts.get(call.trim_start_matches('?')).copied().unwrap_or(0) {
+            cases.extend(harms.iter().map(|&harm| (view, Injection { call, when, harm })));
+        }
+    }
+    cases
+}
+
+fn run_all(what: &str, strace: &Path, all: Vec<(&'static View, Injection)>) {
+    let step = if is_full() { 1 } else { all.len().div_ceil(SAMPLE_COUNT).max(1) };
+    // A failed fsync is what an answer depends on.
+    let is_known =
+        |injection: &Injection| injection.harm == Harm::Error("EIO") && injection.call == "fsync";
+    let is_chosen = |(pos, (_, injection)): &(usize, &(&View, Injection))| {
+        pos % step == 0 || is_known(injection)
+    };
+    let chosen: Vec<&(&View, Injection)> =
+        all.iter().enumerate().filter(is_chosen).map(|(_, case)| case).collect();
+    let (next, total) = (AtomicUsize::new(0), Mutex::new(Account::default()));
+    let work = || {
+        while let Some((view, injection)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let account = run(strace, view, *injection);
+            total.lock().expect("no other panicked").add(account);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..PER_CORE * cores {
+            scope.spawn(work);
+        }
+    });
+    let account = total.into_inner().expect("all have ended");
+    let extent = if is_full() { "the whole matrix" } else { "a sample" };
+    let _ = writeln!(std::io::stdout(), "real {what} of logreceive, {extent}: {account}");
+    assert!(account.is_clean(), "{what}: {account}{}", account.details());
+    let least = if is_full() { COUNT_MIN } else { SAMPLE_COUNT / 2 };
+    assert!(account.tried >= least, "only {} {what} were tried", account.tried);
+}
+
+/// All threads, and every call.
+const ALL: &View = &View { follow: true, paths: Vec::new() };
+
+/// Writes to files only.
+fn files() -> &'static View {
+    let paths = DIRS.map(|dir| format!("root/{dir}/current")).to_vec();
+    Box::leak(Box::new(View { follow: true, paths }))
+}
+
+fn failing(calls: &'static [Reasons]) -> impl Iterator<Item = (&'static str, Vec<Harm>)> {
+    let harms = |reasons: &[&'static str]| reasons.iter().copied().map(Harm::Error).collect();
+    calls.iter().map(move |(call, reasons)| (*call, harms(reasons)))
+}
+
+#[test]
+fn real_faults_of_every_call_lose_no_answered_message() {
+    let Some(strace) = peer("strace") else { return };
+    let mut all = cases(&strace, ALL, failing(REASONS).chain(failing(SOCKET_REASONS)));
+    all.extend(cases(&strace, files(), failing(WRITE_REASONS)));
+    run_all("faults", &strace, all);
+}
+
+#[test]
+fn real_kills_at_every_call_lose_no_answered_message() {
+    let Some(strace) = peer("strace") else { return };
+    let calls = REASONS.iter().chain(SOCKET_REASONS).chain(WRITE_REASONS);
+    let all = cases(&strace, ALL, calls.map(|(call, _)| (*call, vec![Harm::Kill])));
+    run_all("kills", &strace, all);
+}
