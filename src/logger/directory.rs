@@ -21,6 +21,7 @@ pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
         rotate_after,
         queue,
         makes_parents,
+        hold,
     } = set.clone();
     let usual = settings::Settings::default();
     let (queue_max, overflow) = match queue {
@@ -47,6 +48,7 @@ pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
         overflow,
         is_stamped,
         makes_parents,
+        hold: hold.map(|(cursor, len_max)| settings::Hold { cursor, len_max }),
         program: usual.program,
     }
 }
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_setting_arrives() {
-        let script = "s5000 n3 !gzip l9 r2000 wgz S5m k30d N3 y7s R@1h q1m:drop m ./d";
+        let script = "s5000 n3 !gzip l9 r2000 wgz S5m k30d N3 y7s R@1h q1m:drop m h9k:/c ./d";
         check(&script.split(' ').collect::<Vec<_>>(), |found| {
             (found.size_max, found.number_max) = (5000, 3);
             found.processor = Some("gzip".into());
@@ -100,6 +102,7 @@ mod tests {
             found.rotate_after = Some(settings::RotateAfter::Aligned(hour));
             (found.queue_max, found.overflow) = (1 << 20, settings::Overflow::Drop);
             found.makes_parents = true;
+            found.hold = Some(settings::Hold { cursor: "/c".into(), len_max: 9 << 10 });
         });
     }
 }

@@ -8,7 +8,7 @@ use crate::logger::{directory, doubts};
 use crate::message::{self, EXIT_FATAL, EXIT_OK, EXIT_USAGE};
 use ::logdir::clock;
 use ::logdir::escape;
-use ::logdir::settings::{MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
+use ::logdir::settings::{Hold, MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
 use script::action::AppliesTo;
 use script::parse::Ignored;
 use script::pattern::Pattern;
@@ -120,17 +120,29 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
         overflow: _,
         is_stamped: _,
         makes_parents,
+        hold,
     } = spec;
     // `current`, all archives, and the next archive before the oldest is removed.
     let by_number = size_max.saturating_mul(number_max.saturating_add(1));
     // `current` and the next archive as above; the newest archive always stays.
     let by_total = |total: u64| total.max(*size_max).saturating_add(size_max.saturating_mul(2));
+    let kept = total_max.map_or(by_number, |total| by_total(total).min(by_number));
+    let kept = hold.as_ref().map_or(kept, |hold| kept.max(by_total(hold.len_max)));
     let mut words = format!(
         "appends selected lines to {}/current; {size_max} bytes a file, {number_max} files with \
          current, at most {} bytes on disk while one is finished",
         shown(dir.as_bytes()),
-        total_max.map_or(by_number, |total| by_total(total).min(by_number)),
+        kept,
     );
+    if let Some(Hold { cursor, len_max }) = hold {
+        append(
+            &mut words,
+            format_args!(
+                "; finished files that cursor {} has not passed stay until all have {len_max} bytes",
+                shown(cursor.as_bytes())
+            ),
+        );
+    }
     if *makes_parents {
         words.push_str("; directories above it are created if missing");
     }

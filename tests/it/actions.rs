@@ -121,6 +121,12 @@ const EXAMPLES: &[Example] = &[
     all("s1m l100 ./main"),
     all("s1m n1000 S500m ./main"),
     all("k30d n1000 ./main"),
+    // No reader has made its cursor yet.
+    Example {
+        stderr: "multilog: warning: unable to hold archives of ./main for cursor \
+                 /var/lib/logship/cursor: file does not exist\n",
+        ..all("h5g:/var/lib/logship/cursor n10 ./main")
+    },
     all("R7d n52 ./main"),
     all("R@1d n366 ./main"),
     all("s32k n1000 N3 ./main"),
@@ -256,6 +262,7 @@ fn tags_of_settings(settings: &Settings) -> Vec<&'static str> {
         rotate_after,
         queue,
         makes_parents,
+        hold,
     } = settings;
     let rotation = rotate_after.map(|rotation| match rotation {
         RotateAfter::Age(_) => "Cm R Ns Ar age",
@@ -277,6 +284,7 @@ fn tags_of_settings(settings: &Settings) -> Vec<&'static str> {
         (number_min.is_some(), "Cm N Ns Ar number"),
         (sync_after.is_some(), "Cm y Ns Ar seconds"),
         (*makes_parents, "Cm m"),
+        (hold.is_some(), "Cm h Ns Ar size Ns Cm \\&: Ns Ar cursor"),
     ];
     let set = set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, tag)| tag);
     set.chain(rotation).chain(queue).collect()

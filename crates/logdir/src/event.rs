@@ -67,6 +67,13 @@ pub enum Event {
         /// Archive name.
         name: Vec<u8>,
     },
+    /// Archives are removed that a reader has not passed: with them, all archives exceed the size of its hold.
+    HoldUsedUp {
+        /// Directory path given by the user.
+        place: Vec<u8>,
+        /// Cursor file of the reader.
+        cursor: Vec<u8>,
+    },
     /// Requested state of a directory.
     Status {
         /// Directory path given by the user.
@@ -134,6 +141,7 @@ impl Event {
             | Event::CurrentReplaced { .. }
             | Event::ClockBehind { .. }
             | Event::LabelIgnored { .. }
+            | Event::HoldUsedUp { .. }
             | Event::GivenUp { .. }
             | Event::DropsUnreported { .. } => Severity::Warning,
         }
@@ -171,6 +179,14 @@ impl Event {
                 b"/",
                 name,
                 b", later names ignore it",
+            ]
+            .concat(),
+            Event::HoldUsedUp { place, cursor } => [
+                b"the hold of ".as_slice(),
+                place,
+                b" is used up: removing archives that cursor ",
+                cursor,
+                b" has not passed",
             ]
             .concat(),
             Event::Status { place, text } => [&place[..], b": ", text.as_bytes()].concat(),

@@ -45,6 +45,8 @@ pub enum What {
     KeepCursor,
     /// Parsing a foreign cursor.
     UnderstandCursor,
+    /// Keeping archives for a reader.
+    Hold,
     /// Searching for log directories.
     FindLog,
     /// Finding out if a log directory's writer runs.
@@ -92,6 +94,7 @@ impl What {
             What::LockCursor => ("unable to lock cursor ", ""),
             What::KeepCursor => ("unable to keep cursor ", ""),
             What::UnderstandCursor => ("unable to understand cursor ", ""),
+            What::Hold => ("unable to hold archives of ", ""),
             What::RunPager => ("unable to run pager ", ""),
             What::FindWriter => ("unable to find out if the writer of ", " runs"),
             What::FindLog => ("unable to find a log directory in ", ""),
@@ -213,6 +216,17 @@ impl Failure {
     pub fn parent_missing(place: impl Into<Vec<u8>>, part: impl Into<Vec<u8>>) -> Failure {
         let cause = Cause::Missing(part.into());
         Failure { what: What::OpenDirectory, place: place.into(), cause }
+    }
+
+    /// Archives that are not kept for a reader; `about` names directory and cursor.
+    pub fn not_held(about: impl Into<Vec<u8>>, error: &io::Error) -> Failure {
+        Failure::of_io(What::Hold, about, error)
+    }
+
+    /// As [`Failure::not_held`], with a reason in words.
+    pub fn not_held_because(about: impl Into<Vec<u8>>, why: &str) -> Failure {
+        let cause = Cause::Because(why.to_owned());
+        Failure { what: What::Hold, place: about.into(), cause }
     }
 
     /// No log directory at the user's path.

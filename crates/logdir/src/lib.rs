@@ -25,7 +25,9 @@ pub mod stamp;
 #[doc(hidden)]
 pub mod time;
 
-// Directory format, settings, failures and events.
+// Directory format, cursors, settings, failures and events.
+#[doc(hidden)]
+pub mod cursor_text;
 #[doc(hidden)]
 pub mod escape;
 #[doc(hidden)]

@@ -60,6 +60,17 @@ pub struct Settings {
     pub is_stamped: bool,
     /// True if opening creates missing parents of the directory (`m`).
     pub makes_parents: bool,
+    /// Archives kept for a reader beyond the limits above but `number_min` (`h`).
+    pub hold: Option<Hold>,
+}
+
+/// Archives that a reader has not passed stay until all archives together exceed a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Cursor file of the reader, as `logdir show --cursor` and logship write it.
+    pub cursor: OsString,
+    /// Bytes of all archives.
+    pub len_max: u64,
 }
 
 /// Rotation by age.
@@ -100,6 +111,7 @@ impl Default for Settings {
             overflow: Overflow::HoldBack,
             is_stamped: false,
             makes_parents: false,
+            hold: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod current;
 mod figures;
 mod finish;
 mod gap;
+mod hold;
 mod lock;
 mod locked_dir;
 mod mode_bits;

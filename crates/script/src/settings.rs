@@ -44,6 +44,8 @@ pub struct Settings {
     pub queue: Option<(usize, Overflow)>,
     /// Missing parents of the directory are created (`m`).
     pub makes_parents: bool,
+    /// Cursor file of a reader for which finished files are kept (`h`), and their bytes together.
+    pub hold: Option<(OsString, u64)>,
 }
 
 /// Time-based rotation.
@@ -186,6 +188,10 @@ fn set_new(in_force: &mut InForce, letter: u8, value: &[u8]) -> Setting {
         b'p' => (
             parse_prefix(value).map(|prefix| presentation.prefix = prefix),
             "p takes up to 200 bytes without a newline",
+        ),
+        b'h' => (
+            parse_hold(value).map(|hold| settings.hold = hold),
+            "h needs a size and a cursor file, such as h50m:/var/lib/logship/cursor",
         ),
         // A well-formed `d` is no setting.
         b'd' => (None, "d needs a descriptor, at least 3"),
@@ -358,6 +364,19 @@ fn parse_queue(text: &[u8]) -> Option<(usize, Overflow)> {
     Some((size, overflow))
 }
 
+/// Parses a size and the path of a cursor file. 0, with a path or without, means no hold.
+fn parse_hold(text: &[u8]) -> Option<Option<(OsString, u64)>> {
+    let colon = text.iter().position(|&byte| byte == b':');
+    let (size, file) = text.split_at(colon.unwrap_or(text.len()));
+    match (parse_size(size)?, file.strip_prefix(b":")) {
+        (0, _) => Some(None),
+        (size, Some(file)) if !file.is_empty() => {
+            Some(Some((OsStr::from_bytes(file).to_owned(), size)))
+        }
+        (_, _) => None,
+    }
+}
+
 /// 0 cancels a limit.
 fn unless_zero<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
@@ -430,6 +449,18 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_has_a_size_and_a_cursor() {
+        let hold = |size| Some((OsString::from("/a:b"), size));
+        check("h50m:/a:b", Setting::Taken, |set| set.hold = hold(50 << 20));
+        check("h0", Setting::Taken, |_| {});
+        check("h0:/a", Setting::Taken, |_| {});
+        check_refused(
+            &["h", "h5", "h5:", "h:/a", "h5x:/a"],
+            "h needs a size and a cursor file, such as h50m:/var/lib/logship/cursor",
+        );
+    }
+
+    #[test]
     fn the_letters_of_the_family_take_well_formed_values_only() {
         check("l0", Setting::Taken, |set| set.margin = Some(0));
         check("l4k", Setting::Taken, |set| set.margin = Some(4096));
@@ -491,7 +522,7 @@ mod tests {
         check_refused(&["p\n", &long], "p takes up to 200 bytes without a newline");
         for word in [
             "client", "Error", "log", "run", "S", "Some", "keep", "New", "yes", "", "a", "@",
-            "main", "mail",
+            "main", "mail", "host", "home:a",
         ] {
             check(word, Setting::Unknown, |_| {});
         }

@@ -6,10 +6,13 @@ use crate::event::Event;
 use crate::failure::{Failure, What};
 use crate::format::{Code, archive_key, archive_name, is_removable};
 use crate::label::{Label, NANOS_PER_SEC};
+use crate::settings::Hold;
 use crate::write::age_clock::AgeClock;
+use crate::write::hold::{self, Reached};
 use crate::write::locked_dir::LockedDir;
 use nix::errno::Errno;
 use std::collections::VecDeque;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 /// Last second of the Linux clock, since 1970: the kernel stores 2^63 nanoseconds. A later label
@@ -62,6 +65,9 @@ pub enum Excess {
     /// The disk is full and more than `N` remain.
     FullDisk,
 }
+
+/// How far the reader of a hold is, read when it is first needed.
+type HeldFor = Option<Option<Reached>>;
 
 impl Archives {
     /// Links `file` to a new archive name and returns that name.
@@ -132,10 +138,15 @@ impl Archives {
         let mut removed_count = 0;
         let mut left = Vec::new();
         let mut stuck = None;
+        let mut held_for = HeldFor::default();
         while let Some(oldest) = self.take_oldest(place, &left, excess, aged)? {
             if spared == Some(oldest.name.as_slice()) {
                 left.push(oldest);
                 continue;
+            }
+            if excess != Excess::FullDisk && self.is_held(place, &oldest, &mut held_for) {
+                left.push(oldest);
+                break;
             }
             if Label::parse(&oldest.name) >= self.newest {
                 // No later rotation has synced the removal of its working name: after a power cut that name
@@ -217,6 +228,30 @@ impl Archives {
         Ok(pos.and_then(|pos| self.removable.remove(pos)))
     }
 
+    /// Whether the reader of a hold needs this archive, and the hold is not used up.
+    ///
+    /// All later archives are not passed either, so their bytes together are what is held.
+    fn is_held(&self, place: &LockedDir, oldest: &Archive, held_for: &mut HeldFor) -> bool {
+        let Some(hold) = &place.spec.hold else { return false };
+        let reached = held_for.get_or_insert_with(|| reached(place, hold));
+        let later = self.removable.iter().map(|archive| archive.name.as_slice());
+        let is_needed = reached.as_ref().is_some_and(|reached| {
+            !reached.has_passed(&oldest.name, |name| hold::identity_in(place.name(), name), later)
+        });
+        if !is_needed {
+            place.hold_used_up.forget();
+            return false;
+        }
+        if self.bytes <= hold.len_max {
+            return true;
+        }
+        if place.hold_used_up.is_news() {
+            let cursor = hold.cursor.as_bytes().to_vec();
+            place.report(&Event::HoldUsedUp { place: place.name().to_vec(), cursor });
+        }
+        false
+    }
+
     fn subtract(&mut self, archive: &Archive) {
         self.count -= 1;
         self.bytes = self.bytes.saturating_sub(archive.size);
@@ -248,7 +283,8 @@ impl Archives {
     }
 
     fn read(&mut self, place: &LockedDir) -> Result<(), Failure> {
-        self.read_with_sizes(place, place.spec.total_max.is_some())
+        let with_sizes = place.spec.total_max.is_some() || place.spec.hold.is_some();
+        self.read_with_sizes(place, with_sizes)
     }
 
     fn read_with_sizes(&mut self, place: &LockedDir, with_sizes: bool) -> Result<(), Failure> {
@@ -302,6 +338,30 @@ impl Archives {
         }
         self.is_complete &= self.removable.len() <= REMOVABLE_MAX;
         self.removable.truncate(REMOVABLE_MAX);
+    }
+}
+
+/// Reports a hold that keeps nothing, at the start already.
+pub fn check_hold(place: &LockedDir) {
+    if let Some(hold) = &place.spec.hold {
+        let _ = reached(place, hold);
+    }
+}
+
+/// Reads how far the hold's reader is. `None`, which is reported once, if its cursor says nothing.
+fn reached(place: &LockedDir, hold: &Hold) -> Option<Reached> {
+    let own = place.dir.stat(b".").ok().flatten().map(|stat| stat.identity);
+    match hold::read(hold, place.name(), own) {
+        Ok(reached) => {
+            place.hold_useless.forget();
+            Some(reached)
+        }
+        Err(failure) => {
+            if place.hold_useless.is_news() {
+                place.report_failed(failure);
+            }
+            None
+        }
     }
 }
 

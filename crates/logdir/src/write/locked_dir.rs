@@ -35,6 +35,10 @@ pub struct LockedDir {
     pub clock_behind: OnceUntilOver,
     /// Some archives cannot be removed.
     pub archives_stuck: OnceUntilOver,
+    /// The cursor of a hold says nothing.
+    pub hold_useless: OnceUntilOver,
+    /// Archives exceed the hold.
+    pub hold_used_up: OnceUntilOver,
     /// fsync of contents fails.
     pub contents_unsynced: OnceUntilOver,
     /// fsync of the directory fails.
@@ -101,6 +105,8 @@ impl LockedDir {
             name: path.to_owned(),
             clock_behind: OnceUntilOver::default(),
             archives_stuck: OnceUntilOver::default(),
+            hold_useless: OnceUntilOver::default(),
+            hold_used_up: OnceUntilOver::default(),
             contents_unsynced: OnceUntilOver::default(),
             names_unsynced: OnceUntilOver::default(),
             processors: Processors::default(),

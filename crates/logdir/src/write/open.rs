@@ -86,6 +86,7 @@ impl LogDir {
         let place = Arc::new(place);
         let timers = Timers::new(spec, || (stat.size > 0).then(|| current.born()));
         place.state.opened(&place.dir);
+        archives::check_hold(&place);
         Ok(LogDir {
             pause: Pause::of(spec.pause, &place.observing_reporter()),
             worker: Worker::new(&place, wake),

@@ -81,6 +81,7 @@ impl State {
             | Event::CurrentReplaced { .. }
             | Event::ClockBehind { .. }
             | Event::LabelIgnored { .. }
+            | Event::HoldUsedUp { .. }
             | Event::Status { .. }
             | Event::GivenUp { .. }
             | Event::DropsUnreported { .. } => {}
