@@ -16,12 +16,7 @@ use crate::read::last_line::{self, LastLine};
 use crate::read::stamp::Moment;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-<<<<<<< HEAD
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
-=======
-use std::fs::{self, File, OpenOptions};
->>>>>>> 532c790 (multilog: h holds archives for a reader that has not passed them)
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
