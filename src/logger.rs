@@ -3,6 +3,7 @@
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
+use ::logdir::sys::thread::{find_memory, reserve_for_rotation};
 pub mod directory;
 mod doubts;
 mod engine;
@@ -14,7 +15,7 @@ pub mod stamps;
 
 use crate::poll;
 use crate::signals::Signals;
-use crate::sys::memory::Memory;
+use crate::sys::memory::{self, Memory};
 use crate::sys::{ready, startup};
 use ::logdir::wake::Wake;
 use engine::{Ended, Engine};
@@ -22,8 +23,9 @@ use input::Input;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::write;
-use script::Script;
+use script::buffers::Buffers;
 use script::lines::Lines;
+use script::{Action, Script};
 use sink::OpenSinks;
 use stamps::Stamps;
 use std::ffi::OsString;
@@ -33,6 +35,10 @@ use std::process::ExitCode;
 /// Descriptors that must be free for threads to be used: each of two threads and the loop may open a file at
 /// the same time. With fewer the loop does one thing after the other, and one free descriptor is enough.
 const SPARE_FDS: usize = 3;
+
+/// Memory for the usual buffers and for threads, in bytes: at the start, and more for each directory.
+const MEMORY_USUAL: usize = 1024 * 1024;
+const MEMORY_PER_LOG: usize = 512 * 1024;
 
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -72,7 +78,7 @@ Signals: TERM: finish the line and exit. ALRM: rotate. USR1: print status.
 ";
 
 /// Runs the program with the process's arguments.
-pub fn run(memory: &Memory) -> ExitCode {
+pub fn run(allocator: &Memory) -> ExitCode {
     message::set_program("multilog");
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     // Recognised only as the first argument and unabbreviated: `-pattern` is an action.
@@ -83,6 +89,9 @@ pub fn run(memory: &Memory) -> ExitCode {
     };
     if let Some(answer) = answer {
         return ExitCode::from(if message::print(answer) { EXIT_OK } else { EXIT_FATAL });
+    }
+    if arguments.iter().any(|argument| argument == "X") {
+        memory::check_for_expressions();
     }
     let is_question = arguments.first().is_some_and(|first| first == "--explain");
     let (script, ignored) = match script::parse(&arguments[usize::from(is_question)..]) {
@@ -98,7 +107,7 @@ pub fn run(memory: &Memory) -> ExitCode {
     match open(&script) {
         Ok(engine) => {
             doubts::at_start(&script, &ignored).iter().for_each(|text| message::warn(text));
-            memory.start();
+            allocator.start();
             exit(engine.run())
         }
         Err(failure) => {
@@ -123,14 +132,50 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let setup = |errno| Failure::new(What::Events, "", errno);
     let signals = Signals::collect().map_err(setup)?;
     let wake = Wake::without_fd();
-    let sinks = OpenSinks::open(&start, script, &wake, &message::reporter())?;
+    let buffers = buffers(script);
+    let sinks = OpenSinks::open(&start, script, buffers, &wake, &message::reporter())?;
     drop(start);
     wake.open_with_spare(SPARE_FDS, &signals).map_err(setup)?;
+    let engine = Engine {
+        input: Input::new(buffers),
+        lines: Lines::with_buffers(script, buffers),
+        stamps: Stamps::new(script.stamp),
+        sinks,
+        signals,
+        wake,
+        late_len: 0,
+    };
+    find_memory(growth_max(script).max(1))
+        .map_err(|error| Failure::new(What::Events, "", error))?;
+    // Again: small buffers took what the directories had reserved.
+    reserve_for_rotation().map_err(|error| Failure::new(What::Events, "", error))?;
     if let Some(fd) = ready_fd {
         report_ready(&fd);
     }
-    let (lines, stamps) = (Lines::new(script), Stamps::new(script.stamp));
-    Ok(Engine { input: Input::new(), lines, stamps, sinks, signals, wake, late_len: 0 })
+    Ok(engine)
+}
+
+/// Usual buffers if the limits of the process leave room for them.
+fn buffers(script: &Script) -> Buffers {
+    let is_log = |action: &&Action| matches!(action, Action::Log { .. });
+    let log_count = script.actions.iter().filter(is_log).count();
+    match find_memory(MEMORY_USUAL + log_count * MEMORY_PER_LOG) {
+        Ok(()) => Buffers::Usual,
+        Err(_) => Buffers::Small,
+    }
+}
+
+/// Most memory that the script's patterns allocate after the start, in bytes.
+fn growth_max(script: &Script) -> usize {
+    let growths = script.actions.iter().map(|action| match action {
+        Action::Select(pattern) | Action::Deselect(pattern) => pattern.growth_max(),
+        Action::SelectRest
+        | Action::Alert { .. }
+        | Action::Stdout { .. }
+        | Action::Status { .. }
+        | Action::Log { .. } => 0,
+    });
+    growths.sum()
 }
 
 /// A supervisor that stopped listening needs no newline; a full pipe must not stop the logger.

@@ -16,6 +16,7 @@ use logdir::wake::Wake;
 use logdir::write::LogDir;
 use multilog::logger::directory;
 use real_dir::Home;
+use script::buffers::Buffers;
 use script::lines::{HANDED_MAX, Lines, Sinks};
 use script::stamper::{NoStamps, Stamper};
 use script::{Action, Script, StampFormat};
@@ -67,7 +68,7 @@ fn log_settings(script: &Script, home: &Home) -> Vec<Option<(OsString, Settings)
     let sinks = script.actions.iter().filter(|action| action.is_sink()).enumerate();
     let settings = sinks.map(|(number, action)| {
         let Action::Log { settings, .. } = action else { return None };
-        let log = directory::settings(settings, script.stamp.is_some());
+        let log = directory::settings(settings, script.stamp.is_some(), Buffers::Usual);
         let dir = home.path(&format!("d{number}")).into();
         let log = Settings {
             size_max: log.size_max.min(SIZE_MAX),

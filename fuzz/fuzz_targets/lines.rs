@@ -6,7 +6,8 @@
 
 use input::{parse_reads, parse_script};
 use libfuzzer_sys::fuzz_target;
-use script::lines::{HANDED_MAX, Lines, Sinks};
+use script::buffers::Buffers;
+use script::lines::{Lines, Sinks};
 use script::stamper::{NoStamps, Stamper};
 use script::{Action, Script, StampFormat};
 

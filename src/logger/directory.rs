@@ -2,10 +2,14 @@
 //! below a limit become the limit.
 
 use ::logdir::settings::{self, NUMBER_MIN, PAUSE_MIN, QUEUE_MIN, SIZE_MIN};
+use script::buffers::Buffers;
 use script::settings::{Overflow, RotateAfter, Settings};
 
+/// Lines that cannot be written under a limit of memory, in bytes per directory.
+const QUEUE_SMALL: usize = 24 * 1024;
+
 /// Settings for opening a directory.
-pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
+pub fn settings(set: &Settings, is_stamped: bool, buffers: Buffers) -> settings::Settings {
     // Exhaustive, so the compiler reports a forgotten setting.
     let Settings {
         size,
@@ -25,7 +29,10 @@ pub fn settings(set: &Settings, is_stamped: bool) -> settings::Settings {
     } = set.clone();
     let usual = settings::Settings::default();
     let (queue_max, overflow) = match queue {
-        None => (usual.queue_max, usual.overflow),
+        None => match buffers {
+            Buffers::Usual => (usual.queue_max, usual.overflow),
+            Buffers::Small => (QUEUE_SMALL, usual.overflow),
+        },
         Some((size, Overflow::HoldBack)) => (size.max(QUEUE_MIN), settings::Overflow::HoldBack),
         Some((size, Overflow::Drop)) => (size.max(QUEUE_MIN), settings::Overflow::Drop),
     };
@@ -69,7 +76,7 @@ mod tests {
         };
         let mut expected = settings::Settings::default();
         change(&mut expected);
-        assert_eq!(settings(set, false), expected, "{arguments:?}");
+        assert_eq!(settings(set, false, Buffers::Usual), expected, "{arguments:?}");
     }
 
     #[test]

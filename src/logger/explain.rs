@@ -10,6 +10,7 @@ use ::logdir::clock;
 use ::logdir::escape;
 use ::logdir::settings::{Hold, MARGIN_DEFAULT, Overflow, QUEUE_MIN, RotateAfter, Settings};
 use script::action::AppliesTo;
+use script::buffers::Buffers;
 use script::parse::Ignored;
 use script::pattern::Pattern;
 use script::presentation::{Presentation, StatusSize};
@@ -62,7 +63,8 @@ fn actions(script: &Script) -> String {
                 status_words(file, *size) + &presentation_words(presentation)
             }
             Action::Log { dir, settings, presentation } => {
-                let settings = directory::settings(settings, script.stamp.is_some());
+                let settings =
+                    directory::settings(settings, script.stamp.is_some(), Buffers::Usual);
                 log_words(dir, &settings) + &presentation_words(presentation)
             }
         };

@@ -7,14 +7,10 @@ use crate::sys::startup;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::read;
-use script::buffers;
+use script::buffers::{self, Buffers};
 use script::head::LONG_HEAD_MAX;
-use script::lines::BLOCK_MAX;
 use std::io::{Stdin, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// Maximum read size: default pipe capacity in bytes.
-const READ_MAX: usize = 64 * 1024;
 
 /// Read result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +30,8 @@ pub enum Got {
 pub struct Input {
     stdin: Stdin,
     buffer: Box<[u8]>,
+    /// Longest read, in bytes.
+    read_max: usize,
     /// Page-aligned read position. The previous block's remainder is stored before this position.
     read_pos: usize,
     /// `buffer[start..end]`: bytes read but not yet consumed; `start <= end <= buffer.len()`.
@@ -45,11 +43,12 @@ pub struct Input {
 
 impl Input {
     /// Opens standard input, unread.
-    pub fn new() -> Input {
-        let buffer = buffers::buffer(BLOCK_MAX);
+    pub fn new(buffers: Buffers) -> Input {
+        let buffer = buffers.allocate(buffers.block_max());
         let read_pos = buffers::page_start(&buffer, LONG_HEAD_MAX);
         let (start, end) = (read_pos, read_pos);
-        Input { stdin: stdin(), buffer, read_pos, start, end, is_mid_line: false }
+        let read_max = buffers.read_max();
+        Input { stdin: stdin(), buffer, read_max, read_pos, start, end, is_mid_line: false }
     }
 
     /// Detects unreadable input that poll(2) does not report: closed at start (the descriptor is
@@ -79,7 +78,7 @@ impl Input {
     /// Reads once after the current block, which must be shorter than a head. Waits without input,
     /// so call poll(2) first.
     pub fn read(&mut self) -> Got {
-        self.read_at_most(READ_MAX)
+        self.read_at_most(self.read_max)
     }
 
     /// Reads one byte, so bytes after a newline stay for the next reader.
@@ -102,12 +101,6 @@ impl Input {
             Err(Errno::EINTR | Errno::EAGAIN) => Got::Nothing,
             Err(errno) => Got::Failed(errno),
         }
-    }
-}
-
-impl Default for Input {
-    fn default() -> Self {
-        Input::new()
     }
 }
 

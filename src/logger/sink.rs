@@ -14,7 +14,8 @@ use ::logdir::write::{Closed, LogDir};
 use alert::Alerts;
 use nix::sys::signal::Signal;
 use output::Output;
-use script::lines::{HANDED_MAX, Sinks};
+use script::buffers::Buffers;
+use script::lines::Sinks;
 use script::presentation::{Presenter, StatusSize, append_alert};
 use script::{Action, Script};
 use status::StatusFile;
@@ -32,6 +33,8 @@ pub struct OpenSinks {
     output: Output,
     statuses: Vec<StatusFile>,
     logs: Vec<LogDir>,
+    /// Most bytes of one line engine call.
+    handed_max: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,12 +64,24 @@ struct Shown {
     held: Vec<u8>,
 }
 
+/// Most bytes that stand for a single byte: an escape.
+const ESCAPED_LEN: usize = 4;
+
+/// Empty buffer. With little memory it gets its capacity now, so that the start fails if there is none.
+fn reserved(buffers: Buffers, capacity: usize) -> Vec<u8> {
+    match buffers {
+        Buffers::Usual => Vec::new(),
+        Buffers::Small => Vec::with_capacity(capacity),
+    }
+}
+
 impl OpenSinks {
     /// Opens status files first, then log directories, each in script order, as 0.76 does. If a
     /// directory fails, previously opened directories are left unchanged.
     pub fn open(
         start: &Dir,
         script: &Script,
+        buffers: Buffers,
         wake: &Wake,
         reporter: &Reporter,
     ) -> Result<OpenSinks, Failure> {
@@ -77,14 +92,15 @@ impl OpenSinks {
         let mut sinks = OpenSinks {
             targets,
             shown: Vec::new(),
-            alerts: Alerts::new(alert_count),
-            output: Output::new(is_stdout_used, reporter),
+            alerts: Alerts::new(alert_count, buffers),
+            output: Output::new(is_stdout_used, buffers, reporter),
             statuses,
             logs: Vec::new(),
+            handed_max: buffers.handed_max(),
         };
         for action in &script.actions {
             let Action::Log { dir, settings, presentation: _ } = action else { continue };
-            let mut settings = directory::settings(settings, script.stamp.is_some());
+            let mut settings = directory::settings(settings, script.stamp.is_some(), buffers);
             settings.program = concat!("multilog ", env!("CARGO_PKG_VERSION")).to_owned();
             match LogDir::open(start, dir, &settings, wake, reporter) {
                 Ok(log) => sinks.logs.push(log),
@@ -94,7 +110,7 @@ impl OpenSinks {
                 }
             }
         }
-        sinks.add_presenters(script);
+        sinks.add_presenters(script, buffers);
         Ok(sinks)
     }
 
@@ -103,22 +119,24 @@ impl OpenSinks {
         OpenSinks {
             targets: Vec::new(),
             shown: Vec::new(),
-            alerts: Alerts::new(0),
-            output: Output::new(false, reporter),
+            alerts: Alerts::new(0, Buffers::Usual),
+            output: Output::new(false, Buffers::Usual, reporter),
             statuses: Vec::new(),
             logs: Vec::new(),
+            handed_max: Buffers::Usual.handed_max(),
         }
     }
 
     /// Adds presenters to sinks that alter lines.
-    fn add_presenters(&mut self, script: &Script) {
+    fn add_presenters(&mut self, script: &Script, buffers: Buffers) {
         let presentations = script.actions.iter().filter_map(Action::presentation);
         for (target, presentation) in self.targets.iter_mut().zip(presentations) {
             if !presentation.is_plain() {
                 let presenter = Presenter::new(presentation.clone(), script.stamp.is_some());
                 let shown = Target::Shown(self.shown.len());
                 let target = std::mem::replace(target, shown);
-                self.shown.push(Shown { presenter, target, held: Vec::new() });
+                let held = reserved(buffers, ESCAPED_LEN * buffers.handed_max());
+                self.shown.push(Shown { presenter, target, held });
             }
         }
     }
@@ -138,7 +156,7 @@ impl OpenSinks {
             && self.shown.iter().all(|shown| shown.held.is_empty());
         // No short circuit: every directory makes room.
         for log in &mut self.logs {
-            have_room &= log.have_room(HANDED_MAX);
+            have_room &= log.have_room(self.handed_max);
         }
         have_room
     }
@@ -152,7 +170,7 @@ impl OpenSinks {
             let mut done = 0;
             while done < shown.held.len() {
                 if log.room() == 0 {
-                    log.have_room(HANDED_MAX);
+                    log.have_room(self.handed_max);
                 }
                 let end = shown.held.len().min(done.saturating_add(log.room()));
                 let piece = &shown.held[done..end];

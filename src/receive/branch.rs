@@ -9,6 +9,7 @@ use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use nix::sys::signal::Signal;
 use script::Script;
+use script::buffers::Buffers;
 use script::lines::{BLOCK_MAX, Lines};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -58,7 +59,8 @@ impl Branch {
     /// A text that says what could not be done: the script is wrong, or a file or a directory cannot be opened.
     pub fn open(start: &Dir, arguments: Vec<OsString>, wake: &Wake) -> Result<Branch, String> {
         let script = parse(&arguments)?;
-        let opened = OpenSinks::open(start, &script, wake, &crate::message::reporter());
+        let opened =
+            OpenSinks::open(start, &script, Buffers::Usual, wake, &crate::message::reporter());
         let sinks =
             opened.map_err(|failure| String::from_utf8_lossy(&failure.text("")).into_owned())?;
         Ok(Branch {

@@ -2,7 +2,7 @@
 //! may be asked: patterns.
 
 use crate::peers::peer;
-use crate::support::{Home, Logger, is_original, numbers, program, wait_until};
+use crate::support::{Home, Logger, is_original, numbers, program, unstamped, wait_until};
 use nix::unistd::geteuid;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -80,7 +80,7 @@ fn a_little_memory_is_enough() {
     let long = [vec![b'x'; 200_000], b"\n".to_vec(), numbers(1, 5000)].concat();
     let ended = home.run_of(&prlimit, &arguments, &long);
     assert_eq!(ended.status.code(), Some(0));
-    assert!(crate::support::unstamped(&home.contents("d")) == long, "lines are missing");
+    assert!(unstamped(&home.contents("d")) == long, "lines are missing");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn ten_thousand_patterns_decide_as_the_last_that_matches() {
     let input: String = (9_900..10_100).map(|number| other(number) + &line(number)).collect();
     let expected: String = (9_900..10_000).filter(|number| number % 3 == 0).map(other).collect();
     home.run(&script, input.as_bytes()).check(0, "");
-    let logged = crate::support::unstamped(&home.contents("d"));
+    let logged = unstamped(&home.contents("d"));
     assert_eq!(String::from_utf8_lossy(&logged), expected);
 }
 
@@ -126,11 +126,26 @@ const SOFT_LIMITS: [(&str, &[u64]); 4] = [
     ("-o", &[6, 7, 8, 9, 10, 12]),
     (
         "-a",
-        &[3_000_000, 4_000_000, 4_300_000, 4_500_000, 4_700_000, 5_000_000, 6_000_000, 16_000_000],
+        &[
+            3_000_000, 3_500_000, 3_700_000, 4_000_000, 4_300_000, 4_500_000, 4_700_000, 5_000_000,
+            6_000_000, 16_000_000,
+        ],
     ),
     ("-d", &[150_000, 200_000, 240_000, 250_000, 400_000, 500_000, 600_000, 700_000, 1_000_000]),
-    ("-s", &[40_000, 60_000, 100_000, 1_000_000]),
+    ("-s", &[20_000, 25_000, 30_000, 40_000, 60_000, 100_000, 1_000_000]),
 ];
+
+/// Scripts that need memory of different kinds, before a directory. A processor needs more than 0.76 itself
+/// and inherits the limit; it has a sample of its own.
+const LIMITED_SCRIPTS: [&[&str]; 3] = [&[], &["t", "e", "c", "1"], &["t", "X", "-b(a|c)+b"]];
+const PROCESSOR_LIMITS: [(&str, &[u64]); 3] = [
+    ("-a", &[3_000_000, 4_000_000, 4_300_000, 4_700_000, 5_500_000]),
+    ("-d", &[300_000, 400_000, 600_000, 1_500_000]),
+    ("-s", &[30_000, 40_000, 100_000]),
+];
+
+/// Search path of a limited logger and its processor.
+const PATH: &str = "/usr/bin:/bin";
 
 /// Exit codes of a refusal, by multilog and by the loader before it.
 const REFUSALS: [i32; 2] = [111, 127];
@@ -174,7 +189,7 @@ fn as_few_open_files_are_enough_as_for_the_original() {
 /// the kernel kill it.
 fn can_be_loaded(softlimit: &Path, option: &str, value: &str) -> bool {
     let mut command = Command::new(softlimit);
-    command.args([option, value]).arg(program()).arg("--version");
+    command.args([option, value]).arg(program()).arg("--version").env_clear().env("PATH", PATH);
     let ended = command.output().expect("it starts");
     ended.status.code().is_some()
 }
@@ -188,8 +203,16 @@ fn a_limit_lets_it_work_or_refuses_it_at_the_start() {
         return;
     }
     let Some(softlimit) = peer("softlimit") else { return };
+    for script in LIMITED_SCRIPTS {
+        check_limits(&softlimit, script, &SOFT_LIMITS);
+    }
+    check_limits(&softlimit, &["!cat"], &PROCESSOR_LIMITS);
+}
+
+/// Runs a script whose last action is a directory under each of these limits.
+fn check_limits(softlimit: &Path, before: &[&str], limits: &[(&str, &[u64])]) {
     let lines = numbers(1, 20_000);
-    for (option, values) in SOFT_LIMITS {
+    for &(option, values) in limits {
         for value in soft_limits(values) {
             let home = Home::in_memory();
             fs::write(home.path("input"), &lines).expect("an input");
@@ -197,18 +220,24 @@ fn a_limit_lets_it_work_or_refuses_it_at_the_start() {
             let program = program();
             let value = value.to_string();
             let arguments = [option, &value].map(OsStr::new).into_iter();
-            let script = ["s4096", "n1000", "./d"].map(OsStr::new);
+            let log = ["s4096", "n1000", "./d"];
+            let script = before.iter().chain(&log).map(OsStr::new);
             let arguments: Vec<_> = arguments.chain([program.as_os_str()]).chain(script).collect();
-            let mut command = home.command_of(&softlimit, &arguments);
+            let mut command = home.command_of(softlimit, &arguments);
             command.stdin(input.try_clone().expect("a copy"));
+            // The environment takes stack.
+            command.env_clear().env("PATH", PATH);
             let ended = home.start(command).wait();
-            let about = format!("{option} {value}: {ended:?}");
+            let about = format!("{before:?} {option} {value}: {:?}", ended.status);
             let read = (&input).stream_position().expect("a position");
             if ended.status.code() == Some(0) {
-                assert!(home.contents("d") == lines, "lines are missing: {about}");
+                let logged = home.contents("d");
+                let is_stamped = before.first() == Some(&"t");
+                let logged = if is_stamped { unstamped(&logged) } else { logged };
+                assert!(logged == lines, "lines are missing: {about}");
             } else {
                 assert_eq!(read, 0, "it read and gave up: {about}");
-                if !can_be_loaded(&softlimit, option, &value) {
+                if !can_be_loaded(softlimit, option, &value) {
                     continue;
                 }
                 let is_refused = ended.status.code().is_some_and(|code| REFUSALS.contains(&code));

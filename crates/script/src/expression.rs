@@ -30,7 +30,7 @@ use std::fmt::Write;
 /// Memory limit of one automaton before its first line, in bytes. Larger patterns are refused.
 const AUTOMATON_MAX: usize = 1024 * 1024;
 /// Bytes of cached states per automaton; a full cache starts over.
-const CACHE_MAX: usize = 512 * 1024;
+pub const CACHE_MAX: usize = 512 * 1024;
 
 /// Compiled pattern.
 #[derive(Clone, Debug)]

@@ -9,20 +9,21 @@
 mod pending_ranges;
 
 use crate::action::{Script, StampFormat};
-use crate::head::{HEAD_MAX, LONG_HEAD_MAX};
-use crate::newlines::Newlines;
+use crate::buffers::Buffers;
+use crate::head::HEAD_MAX;
+use crate::newlines::{self, Newlines};
 use crate::select::{Route, Selector};
-use crate::stamped_buffer::{STAMPED_MAX, StampedBuffer};
+use crate::stamped_buffer::StampedBuffer;
 use crate::stamper::Stamper;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 use pending_ranges::PendingRanges;
 use std::ops::Range;
 
 /// Longest block for [`Lines::take`], in bytes.
-pub const BLOCK_MAX: usize = 64 * 1024 + LONG_HEAD_MAX;
+pub const BLOCK_MAX: usize = Buffers::Usual.block_max();
 
 /// Most bytes per sink from one [`Lines::take`] call.
-pub const HANDED_MAX: usize = if STAMPED_MAX > BLOCK_MAX { STAMPED_MAX } else { BLOCK_MAX };
+pub const HANDED_MAX: usize = Buffers::Usual.handed_max();
 
 /// Receiver of selected lines. Sinks are numbered in script order.
 pub trait Sinks {
@@ -72,8 +73,14 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Engine for a script.
+    /// Engine for a script, with the usual buffers.
     pub fn new(script: &Script) -> Lines {
+        Lines::with_buffers(script, Buffers::Usual)
+    }
+
+    /// Engine for a script. If no block exceeds [`Buffers::block_max`], a sink receives at most
+    /// [`Buffers::handed_max`] bytes per call.
+    pub fn with_buffers(script: &Script, buffers: Buffers) -> Lines {
         let (mut selector, judged_by) = selector(script);
         let sink_count = selector.sink_count();
         let route = selector.judge(b"", 0);
@@ -90,7 +97,7 @@ impl Lines {
             },
             selector,
             position: Position::Head,
-            buffer: StampedBuffer::new(script.stamp.is_some()),
+            buffer: StampedBuffer::new(script.stamp.is_some(), buffers),
             pending,
         }
     }
@@ -161,7 +168,7 @@ impl Lines {
         // Lines are counted at their start.
         let begun_before = u64::from(self.position == Position::Tail);
         let is_begun = block.len() - whole >= self.head_max;
-        let newlines = memchr_iter(b'\n', &block[..whole]).count() as u64;
+        let newlines = newlines::count(&block[..whole]) as u64;
         self.pending.count_lines(newlines - begun_before + u64::from(is_begun));
         self.position = if is_begun { Position::Tail } else { Position::Head };
         let end = if is_begun { block.len() } else { whole };

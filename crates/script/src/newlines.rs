@@ -41,6 +41,26 @@ impl Iterator for Newlines<'_> {
     }
 }
 
+/// Lanes of a count, and additions before a lane of 8 bits could overflow.
+const LANES: usize = 16;
+const ADDED_MAX: usize = 255;
+
+/// Number of newlines. Adds comparisons lane by lane, which takes a third of the instructions of a count
+/// by bit masks.
+pub fn count(block: &[u8]) -> usize {
+    let (sixteens, rest) = block.as_chunks::<LANES>();
+    let whole: usize = sixteens.chunks(ADDED_MAX).map(count_in).sum();
+    whole + rest.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+fn count_in(sixteens: &[[u8; LANES]]) -> usize {
+    let newline = u8x16::splat(b'\n');
+    // A lane that is equal has all bits set: -1.
+    let add = |sum: u8x16, sixteen: &[u8; LANES]| sum - u8x16::new(*sixteen).simd_eq(newline);
+    let lanes = sixteens.iter().fold(u8x16::splat(0), add).to_array();
+    lanes.into_iter().map(usize::from).sum()
+}
+
 /// The newlines among the first [`STRETCH_LEN`] bytes, one bit each.
 fn newlines_at_start(bytes: &[u8]) -> u64 {
     match bytes.first_chunk() {
@@ -70,6 +90,7 @@ mod tests {
     fn check(block: &[u8]) {
         let slow: Vec<usize> = (0..block.len()).filter(|&pos| block[pos] == b'\n').collect();
         assert_eq!(Newlines::new(block).collect::<Vec<_>>(), slow, "{block:?}");
+        assert_eq!(count(block), slow.len(), "{block:?}");
     }
 
     #[test]
@@ -82,6 +103,13 @@ mod tests {
                 block[pos] = b'\n';
                 check(&block);
             }
+        }
+    }
+
+    #[test]
+    fn a_lane_of_a_count_does_not_overflow() {
+        for len in [LANES * ADDED_MAX, LANES * (ADDED_MAX + 1), 3 * LANES * ADDED_MAX + 7] {
+            assert_eq!(count(&vec![b'\n'; len]), len);
         }
     }
 

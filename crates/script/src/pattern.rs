@@ -1,6 +1,6 @@
 //! One pattern in any of three languages, and the star matching of 0.76.
 
-use crate::expression::{BadExpression, Expression};
+use crate::expression::{BadExpression, CACHE_MAX, Expression};
 use crate::head::seen_by_patterns;
 use memchr::memchr;
 
@@ -28,6 +28,16 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// Most memory that matching allocates after the start, in bytes.
+    pub fn growth_max(&self) -> usize {
+        match self {
+            Pattern::Stars(_) => 0,
+            Pattern::Fnmatch(_) => CACHE_MAX,
+            // One automaton for text, and one for bytes.
+            Pattern::Regex(_) => 2 * CACHE_MAX,
+        }
+    }
+
     /// Compiles a pattern.
     pub fn new(language: Language, text: &[u8]) -> Result<Pattern, BadExpression> {
         match language {

@@ -1,26 +1,25 @@
 //! Buffer that joins lines with stamps: each byte is copied once.
 
-use crate::buffers;
+use crate::buffers::Buffers;
 use crate::stamper::Stamper;
 use std::ops::Range;
 
-/// Capacity of the stamped-line buffer, in bytes.
-pub const STAMPED_MAX: usize = 64 * 1024;
-
-/// Pending stamped lines, at most [`STAMPED_MAX`] bytes.
+/// Pending stamped lines, at most `len_max` bytes.
 #[derive(Debug)]
 pub struct StampedBuffer {
     /// Stamped lines, then free space.
     bytes: Box<[u8]>,
-    /// Used bytes; at most [`STAMPED_MAX`].
+    /// Used bytes; at most `len_max`.
     len: usize,
+    len_max: usize,
 }
 
 impl StampedBuffer {
     /// Empty buffer; without capacity if lines get no stamp.
-    pub fn new(is_used: bool) -> StampedBuffer {
-        let bytes = if is_used { buffers::buffer(STAMPED_MAX) } else { Box::default() };
-        StampedBuffer { bytes, len: 0 }
+    pub fn new(is_used: bool, buffers: Buffers) -> StampedBuffer {
+        let len_max = buffers.stamped_max();
+        let bytes = if is_used { buffers.allocate(len_max) } else { Box::default() };
+        StampedBuffer { bytes, len: 0, len_max }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -33,7 +32,7 @@ impl StampedBuffer {
 
     /// True if `len` more bytes fit.
     pub fn fits(&self, len: usize) -> bool {
-        self.len + len <= STAMPED_MAX
+        self.len + len <= self.len_max
     }
 
     pub fn clear(&mut self) {
@@ -44,7 +43,7 @@ impl StampedBuffer {
     #[inline]
     pub fn put_next_stamp(&mut self, stamps: &mut impl Stamper) {
         let end = self.len + stamps.stamp_len();
-        assert!(end <= STAMPED_MAX);
+        assert!(end <= self.len_max);
         stamps.put_next(&mut self.bytes[self.len..end]);
         self.len = end;
     }
@@ -69,7 +68,7 @@ impl StampedBuffer {
     #[inline(always)]
     pub fn put(&mut self, block: &[u8], part: Range<usize>) {
         let end = self.len + part.len();
-        assert!(end <= STAMPED_MAX);
+        assert!(end <= self.len_max);
         self.bytes[self.len..end].copy_from_slice(&block[part]);
         self.len = end;
     }
@@ -100,7 +99,7 @@ mod tests {
         let block: Vec<u8> = (0..200).collect();
         let lens = [0, 1, 31, 32, 33, 64, 200];
         for start in [0, 1, 167, 168, 169, 199] {
-            let mut buffer = StampedBuffer::new(true);
+            let mut buffer = StampedBuffer::new(true, Buffers::Small);
             let mut expected = Vec::new();
             for len in lens.iter().filter(|&len| start + len <= block.len()) {
                 buffer.put(&block, start..start + len);
@@ -112,16 +111,19 @@ mod tests {
 
     #[test]
     fn it_can_be_filled_to_the_last_byte() {
-        let mut buffer = StampedBuffer::new(true);
-        let mut stamps = Zeros;
-        let block = [b'x'; STAMPED_MAX - STAMP_LEN];
-        assert!(buffer.fits(STAMPED_MAX) && !buffer.fits(STAMPED_MAX + 1));
-        buffer.put_next_stamp(&mut stamps);
-        buffer.put(&block, 0..block.len() - 1);
-        buffer.put(b"\n", 0..1);
-        assert_eq!(buffer.len(), STAMPED_MAX);
-        assert!(buffer.bytes().ends_with(b"xx\n"));
-        buffer.clear();
-        assert!(buffer.bytes().is_empty() && buffer.fits(STAMPED_MAX));
+        for buffers in [Buffers::Usual, Buffers::Small] {
+            let len_max = buffers.stamped_max();
+            let mut buffer = StampedBuffer::new(true, buffers);
+            let mut stamps = Zeros;
+            let block = vec![b'x'; len_max - STAMP_LEN];
+            assert!(buffer.fits(len_max) && !buffer.fits(len_max + 1));
+            buffer.put_next_stamp(&mut stamps);
+            buffer.put(&block, 0..block.len() - 1);
+            buffer.put(b"\n", 0..1);
+            assert_eq!(buffer.len(), len_max);
+            assert!(buffer.bytes().ends_with(b"xx\n"));
+            buffer.clear();
+            assert!(buffer.bytes().is_empty() && buffer.fits(len_max));
+        }
     }
 }

@@ -3,11 +3,12 @@
 //! The inherited stderr may be a full pipe. Alerts are written only if poll(2) reports room;
 //! otherwise a bounded buffer holds them.
 
+use super::reserved;
 use crate::poll;
 use crate::stdout::PIPE_PIECE_MAX;
 use nix::errno::Errno;
 use nix::unistd::write;
-use script::lines::HANDED_MAX;
+use script::buffers::Buffers;
 use script::presentation::append_alert;
 use std::io::{Stderr, stderr};
 
@@ -18,7 +19,8 @@ pub struct Alerts {
     /// Whole alerts, each with exactly one newline, at its end; at most `batch_max` bytes plus one
     /// line engine call's output.
     held: Vec<u8>,
-    /// Largest output of one line engine call, in bytes, for sinks without a presenter.
+    /// Held bytes before input is delayed: the largest output of one line engine call for sinks without a
+    /// presenter, or none.
     batch_max: usize,
     is_stuck: bool,
     are_lost: bool,
@@ -26,11 +28,16 @@ pub struct Alerts {
 
 impl Alerts {
     /// Creates an empty buffer for `count` alert actions.
-    pub fn new(count: usize) -> Alerts {
+    pub fn new(count: usize, buffers: Buffers) -> Alerts {
         // An alert exceeds its line by at most three bytes; such lines have at least two bytes,
         // newline included.
-        let batch_max = count * HANDED_MAX * 5 / 2;
-        Alerts { stderr: stderr(), held: Vec::new(), batch_max, is_stuck: false, are_lost: false }
+        let call_max = count * buffers.handed_max() * 5 / 2;
+        let batch_max = match buffers {
+            Buffers::Usual => call_max,
+            Buffers::Small => 0,
+        };
+        let held = reserved(buffers, call_max);
+        Alerts { stderr: stderr(), held, batch_max, is_stuck: false, are_lost: false }
     }
 
     /// Adds the first `len_max` bytes of a head.

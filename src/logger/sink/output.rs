@@ -5,6 +5,7 @@
 //! input briefly; after [`PATIENCE`] its lines are dropped and counted until the reader catches up.
 //! A full disk under a stdout file has this effect too. A vanished reader is reported once.
 
+use super::reserved;
 use crate::message;
 use crate::poll;
 use crate::stdout;
@@ -15,16 +16,13 @@ use ::logdir::failure::{Failure, What};
 use ::logdir::pause::{PAUSE, Pause};
 use nix::errno::Errno;
 use nix::unistd::write;
-use script::lines::HANDED_MAX;
+use script::buffers::Buffers;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// Maximum input delay for a slow reader.
 pub const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Held bytes before input is delayed.
-const HELD_MAX: usize = HANDED_MAX;
 
 const STDOUT: &[u8] = stdout::NAME.as_bytes();
 
@@ -34,8 +32,10 @@ pub struct Output {
     stdout: io::Stdout,
     /// Largest write that never blocks after poll(2) reports room, in bytes.
     piece_max: usize,
-    /// Unwritten bytes; at most [`HELD_MAX`] plus one line engine call's output.
+    /// Unwritten bytes; at most `held_max` plus one line engine call's output.
     held: Vec<u8>,
+    /// Held bytes before input is delayed.
+    held_max: usize,
     /// Action of the last bytes.
     last_action: usize,
     /// True if the last bytes ended inside a line.
@@ -81,13 +81,15 @@ impl Dropped {
 
 impl Output {
     /// Inherited stdout. `is_used` is true if the script contains `1`.
-    pub fn new(is_used: bool, reporter: &Reporter) -> Output {
+    pub fn new(is_used: bool, buffers: Buffers, reporter: &Reporter) -> Output {
         let stdout = io::stdout();
-        let piece_max = stdout::piece_max(&stdout, HELD_MAX);
+        let held_max = buffers.handed_max();
+        let piece_max = stdout::piece_max(&stdout, held_max);
         let mut output = Output {
             stdout,
             piece_max,
-            held: Vec::new(),
+            held: reserved(buffers, if is_used { 2 * held_max } else { 0 }),
+            held_max,
             last_action: 0,
             is_mid_line: false,
             state: State::Taking,
@@ -126,7 +128,7 @@ impl Output {
     pub fn has_room(&mut self) -> bool {
         match self.state {
             State::Dropping(_) | State::Gone => return true,
-            State::Taking | State::Full(_) if self.held.len() <= HELD_MAX => {
+            State::Taking | State::Full(_) if self.held.len() <= self.held_max => {
                 self.state = State::Taking;
                 return true;
             }

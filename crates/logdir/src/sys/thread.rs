@@ -65,6 +65,30 @@ pub fn find_memory(len: usize) -> io::Result<()> {
     Ok(())
 }
 
+/// Memory for a rotation, in bytes: for many files, or, under a limit of memory, as much as a listing
+/// of the usual number needs. Below the size that the allocator returns to the kernel.
+const ROTATION_RESERVES: [usize; 2] = [96 * 1024, 48 * 1024];
+
+/// Allocates and frees the memory that a rotation needs for listings and names: the allocator keeps this
+/// small block for its next caller. Otherwise a thread's stack, or a buffer, could take the last of it
+/// (`softlimit`).
+///
+/// # Errors
+/// There is no such memory: ENOMEM.
+pub fn reserve_for_rotation() -> io::Result<()> {
+    let has_reserve = |len: usize| {
+        let mut reserve = Vec::<u8>::new();
+        let is_found = reserve.try_reserve_exact(len).is_ok();
+        // Keeps the compiler from removing the allocation.
+        drop(std::hint::black_box(reserve));
+        is_found
+    };
+    match ROTATION_RESERVES.into_iter().any(has_reserve) {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::ENOMEM)),
+    }
+}
+
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: `spawn` made this pointer of a box and gave it away.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };

@@ -4,12 +4,13 @@ use super::recover::{self, Found, Step};
 use super::{End, LogDir, Overflowing, Rotation};
 use crate::disk::{Dir, File, For, Stat};
 use crate::event::Reporter;
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, What, errno_of};
 use crate::format::{
     CURRENT, MODE_PARTIAL, MODE_PRIVATE, NEWSTATE, PREVIOUS, PROCESSED, STATE, is_complete,
 };
 use crate::pause::Pause;
 use crate::settings::Settings;
+use crate::sys::thread::reserve_for_rotation;
 use crate::wake::Wake;
 use crate::write::archives::{self, Excess};
 use crate::write::current::{Current, Extents};
@@ -21,13 +22,8 @@ use crate::write::replaced::Watch;
 use crate::write::timers::Timers;
 use crate::write::waiting::Waiting;
 use crate::write::worker::Worker;
-use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::sync::Arc;
-
-/// Most memory a rotation needs with the usual number of files, in bytes; below the size that the
-/// allocator returns to the kernel.
-const MEMORY_RESERVE: usize = 96 * 1024;
 
 impl LogDir {
     /// Opens a directory by a path relative to `start`, creating it if missing. Files left by a
@@ -77,7 +73,7 @@ impl LogDir {
         }
         let no_memory = |errno| place.failure_here(What::OpenDirectory, errno);
         let queue = Queue::reserved(spec.queue_max).map_err(no_memory)?;
-        reserve_memory().map_err(no_memory)?;
+        reserve_for_rotation().map_err(|error| no_memory(errno_of(&error)))?;
         let stat = current.stat().map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
         let named =
             place.dir.stat(CURRENT).map_err(|errno| place.failure(What::Stat, CURRENT, errno))?;
@@ -113,17 +109,6 @@ impl LogDir {
             end: End::Open,
         })
     }
-}
-
-/// Allocates and frees the memory a rotation needs for listings and names: the allocator keeps this
-/// small block for its next caller. Otherwise a thread's stack could take the last of it
-/// (`softlimit`).
-fn reserve_memory() -> Result<(), Errno> {
-    let mut reserve = Vec::<u8>::new();
-    reserve.try_reserve_exact(MEMORY_RESERVE).map_err(|_| Errno::ENOMEM)?;
-    // Keeps the compiler from removing the allocation.
-    drop(std::hint::black_box(reserve));
-    Ok(())
 }
 
 /// Opens `current` for appending and sets the mode of a file being written. Until then a new file

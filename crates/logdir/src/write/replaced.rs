@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use std::sync::Arc;
 
 /// Bytes per copy step.
-const BLOCK: usize = 16 * 1024;
+const BLOCK: usize = 4 * 1024;
 
 /// The file with the name `current`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

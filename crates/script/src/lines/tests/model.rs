@@ -5,7 +5,7 @@
 //! through the parent module.
 
 use super::stamps::{Label, Stamping, stamp_len, stamp_text};
-use super::{Action, HANDED_MAX, Lines, Script, Sinks, StampFormat};
+use super::{Action, Buffers, Lines, Script, Sinks, StampFormat};
 
 /// Input piece with its read time. Times never decrease and have ten-digit seconds.
 #[derive(Clone, Debug)]
@@ -52,26 +52,35 @@ pub fn expected(script: &Script, reads: &[Read]) -> Vec<Given> {
     given
 }
 
-/// Actual engine output of every sink.
+/// Actual engine output of every sink, which does not depend on the size of the buffers.
+pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
+    let given = given_by(script, reads, Buffers::Usual);
+    assert_eq!(given, given_by(script, reads, Buffers::Small));
+    given
+}
+
+/// Reads longer than these buffers' are split.
 ///
 /// The engine may retain only an unfinished line, and only until its head is complete.
-pub fn given(script: &Script, reads: &[Read]) -> Vec<Given> {
+fn given_by(script: &Script, reads: &[Read], buffers: Buffers) -> Vec<Given> {
     let text_max = script.head_max() - stamp_len(script.stamp);
-    let mut lines = Lines::new(script);
+    let mut lines = Lines::with_buffers(script, buffers);
     let mut stamping = Stamping::new(script.stamp);
-    let mut sinks = Recorder::new(sink_count(script), script.head_max());
+    let mut sinks = Recorder::new(sink_count(script), script.head_max(), buffers.handed_max());
     let mut block = Vec::new();
     let mut begun_len = 0;
     for read in reads {
         stamping.set_clock(read.now);
-        block.extend_from_slice(&read.bytes);
-        while !block.is_empty() {
-            let taken = stamping.take(&mut lines, &block, &mut sinks);
-            sinks.check_call();
-            if taken == 0 {
-                break;
+        for piece in read.bytes.chunks(buffers.read_max()) {
+            block.extend_from_slice(piece);
+            while !block.is_empty() {
+                let taken = stamping.take(&mut lines, &block, &mut sinks);
+                sinks.check_call();
+                if taken == 0 {
+                    break;
+                }
+                block.drain(..taken);
             }
-            block.drain(..taken);
         }
         begun_len = match read.bytes.iter().rev().position(|&byte| byte == b'\n') {
             Some(behind_newline) => behind_newline,
@@ -123,20 +132,22 @@ struct Recorder {
     /// Bytes per sink in this call.
     handed: Vec<usize>,
     head_max: usize,
+    handed_max: usize,
 }
 
 impl Recorder {
-    fn new(sink_count: usize, head_max: usize) -> Recorder {
+    fn new(sink_count: usize, head_max: usize, handed_max: usize) -> Recorder {
         Recorder {
             given: vec![Given::default(); sink_count],
             handed: vec![0; sink_count],
             head_max,
+            handed_max,
         }
     }
 
     /// Checks that one call stays within each sink's room.
     fn check_call(&mut self) {
-        assert!(self.handed.iter().all(|&len| len <= HANDED_MAX), "{:?}", self.handed);
+        assert!(self.handed.iter().all(|&len| len <= self.handed_max), "{:?}", self.handed);
         self.handed.fill(0);
     }
 }
