@@ -20,6 +20,7 @@ pub mod ship;
 #[cfg(feature = "nats")]
 mod beside;
 mod exit_code;
+mod kafka;
 mod message;
 mod nats;
 mod options;

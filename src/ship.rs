@@ -53,6 +53,9 @@ const WINDOW_COUNT_MAX: usize = 100_000;
 /// Records of OTLP that are held at most: what is in a request, and those for the next.
 const RECORDS_MAX: usize = 2 * transport::BATCH_MAX;
 
+/// Messages of Kafka that are held at most: what its client has, and those for it to take next.
+const KEYED_MAX: usize = 40_000;
+
 /// Exit code of `--once` where there was nothing to send.
 const EXIT_NOTHING: u8 = 1;
 /// Exit code of `--once` where lines were missing, refused, or not sent before a signal asked to end.
@@ -103,6 +106,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let state = options.state.as_deref().ok_or("--state is missing")?;
     let start = start(&options.from)?;
     let tls = options.tls(&targets)?;
+    targets.iter().try_for_each(transport::check)?;
     // A receiver that goes away is an error of write(2), not the end of the program.
     ::logdir::sys::signal::ignore(Signal::SIGPIPE);
     startup::set_default(Signal::SIGCHLD);
@@ -117,6 +121,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let window = options.window(form);
     let count_max = match form {
         Form::Record => RECORDS_MAX,
+        Form::Keyed if targets.iter().any(Target::is_batched) => KEYED_MAX,
         Form::Syslog | Form::Keyed if is_acknowledged => window * 2,
         Form::Syslog | Form::Keyed => WINDOW_COUNT_MAX,
     };

@@ -253,7 +253,7 @@ impl Engine {
         let change = self.link.advance(&mut outcomes);
         for outcome in outcomes {
             match outcome {
-                Outcome::Opened => {}
+                Outcome::Opened | Outcome::Stalled(_) => {}
                 Outcome::Delivered(id) => {
                     self.window.delivered(id);
                     self.status.silent_since = None;
@@ -319,6 +319,13 @@ impl Engine {
             Change::Opened { target } => {
                 message::info(&format!("connected to {target}"));
                 self.status.failure = None;
+            }
+            Change::Stalled { target, why } => {
+                let waiting = self.window.count();
+                let text =
+                    format!("lost {target}: {why}; its client tries on, {waiting} messages wait");
+                message::warn(text.as_bytes());
+                self.status.failure = Some(why);
             }
             Change::Renewed => self.window.rewind(),
             Change::Lost { target, why, was_open, wait } => {

@@ -26,7 +26,7 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
     match target::form(targets) {
-        Form::Syslog | Form::Keyed => {
+        Form::Syslog | Form::Keyed if !targets.iter().any(Target::is_batched) => {
             say(format_args!(
                 "messages: at most {} bytes, longer lines in parts",
                 options.max_message
@@ -36,6 +36,10 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
                 options.window(target::form(targets))
             ));
         }
+        Form::Syslog | Form::Keyed => say(format_args!(
+            "messages: at most {} bytes, longer lines in parts; batches of up to 10000 lines or 5 ms",
+            options.max_message
+        )),
         Form::Record => say(format_args!(
             "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
         )),

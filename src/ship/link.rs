@@ -32,6 +32,13 @@ pub enum Change {
         /// The receiver.
         target: String,
     },
+    /// The receiver cannot be reached for now, and the connection is kept.
+    Stalled {
+        /// The receiver.
+        target: String,
+        /// Why, in words.
+        why: String,
+    },
     /// An idle connection has ended; the next one is made, and messages on their way are sent again.
     Renewed,
     /// The connection could not be made, or is over.
@@ -58,6 +65,8 @@ pub struct Link {
     backoff: Backoff,
     state: State,
     is_open: bool,
+    /// Whether the open connection reaches no receiver for now.
+    is_stalled: bool,
     /// Whether the connection at hand took a message.
     has_delivered: bool,
     /// Whether the next connection only replaces an idle one.
@@ -84,6 +93,7 @@ impl Link {
             backoff: Backoff::new(retry),
             state: State::Waiting { until: Instant::now() },
             is_open: false,
+            is_stalled: false,
             has_delivered: false,
             is_renewal: false,
             tls,
@@ -98,7 +108,7 @@ impl Link {
 
     /// Whether the receiver takes messages.
     pub fn is_open(&self) -> bool {
-        self.is_open
+        self.is_open && !self.is_stalled
     }
 
     /// When the next try is due, while there is no connection and none is being made.
@@ -168,7 +178,7 @@ impl Link {
                 let went_on = transport.advance(outcomes);
                 self.look_for_delivery(outcomes);
                 match went_on {
-                    Ok(()) => self.look_for_opening(outcomes),
+                    Ok(()) => self.look_for_change(outcomes),
                     Err(broken) => Some(self.fail(broken)),
                 }
             }
@@ -232,14 +242,22 @@ impl Link {
         }
     }
 
-    fn look_for_opening(&mut self, outcomes: &mut Vec<Outcome>) -> Option<Change> {
-        let opened = outcomes.iter().position(|outcome| *outcome == Outcome::Opened)?;
-        outcomes.remove(opened);
+    /// What the transport says of its receiver; the last word counts.
+    fn look_for_change(&mut self, outcomes: &mut Vec<Outcome>) -> Option<Change> {
+        let is_change =
+            |outcome: &mut Outcome| matches!(outcome, Outcome::Opened | Outcome::Stalled(_));
+        let last = outcomes.extract_if(.., is_change).last()?;
+        let target = self.target().to_string();
         self.is_open = true;
-        if std::mem::take(&mut self.is_renewal) {
-            return None;
+        self.is_stalled = false;
+        match last {
+            Outcome::Stalled(why) => {
+                self.is_stalled = true;
+                Some(Change::Stalled { target, why })
+            }
+            _ if std::mem::take(&mut self.is_renewal) => None,
+            _ => Some(Change::Opened { target }),
         }
-        Some(Change::Opened { target: self.target().to_string() })
     }
 
     /// A receiver that took a message is one that works. To open a session is not enough: one that opens and
@@ -261,6 +279,7 @@ impl Link {
             self.state = State::Waiting { until: Instant::now() };
             return Change::Renewed;
         }
+        self.is_stalled = false;
         let target = self.target().to_string();
         let was_open = std::mem::take(&mut self.is_open);
         self.failures += 1;

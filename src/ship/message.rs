@@ -29,7 +29,10 @@ pub struct Keyed<'a> {
 
 impl<'a> Keyed<'a> {
     /// Separates what [`Writer::messages`] has put together.
-    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only libraries need the key"))]
+    #[cfg_attr(
+        not(any(feature = "kafka", feature = "nats")),
+        allow(dead_code, reason = "only libraries need the key")
+    )]
     pub fn parse(bytes: &'a [u8]) -> Keyed<'a> {
         let mut fields = bytes.splitn(3, |&byte| byte == b'\t');
         let mut next = || fields.next().unwrap_or_default();

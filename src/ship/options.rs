@@ -104,6 +104,7 @@ const AFTER_HELP: &str = "\
 URLs: relp://HOST:PORT, relps://HOST:PORT, tcp://HOST[:514][?framing=lf][&rewind=1s],
 tls://HOST[:6514], otlp://HOST[:4318][/PATH], otlps://HOST[:4318][/PATH],
 nats://HOST[:4222][,HOST...]/SUBJECT[?ordered=1], natss://...,
+kafka://HOST[:9092],HOST2/TOPIC[?config=FILE], kafkas://HOST/TOPIC,
 udp://HOST[:514], unix:/PATH, exec:COMMAND. Several are tried in order.
 Signals: TERM sends the window and exits, ALRM tries now, HUP reads certificates
 and connects again, USR1 prints the status.";
@@ -131,9 +132,9 @@ impl Options {
         if targets.is_empty() {
             return Err("no receiver is named; a URL such as relp://HOST:PORT is needed".to_owned());
         }
-        if targets.iter().any(|target| target.form() != targets[0].form()) {
+        if targets.iter().any(|target| !target.takes_what_is_for(&targets[0])) {
             return Err(
-                "URLs of syslog, OTLP and NATS cannot be mixed: a line is made for one of them"
+                "URLs of syslog, OTLP, NATS and Kafka cannot be mixed: a line is made for one of them"
                     .to_owned(),
             );
         }

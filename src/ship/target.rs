@@ -1,5 +1,6 @@
 //! Where lines are sent: a URL of the command line, read once and purely.
 
+use crate::kafka::Place;
 use crate::nats::url::{self as nats, Servers};
 use std::fmt;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub enum Target {
     Otlp(Address, Security, String),
     /// NATS JetStream: the stream answers for each line.
     Nats(Servers, Subject),
+    /// A topic of Kafka: all replicas in sync answer for each message.
+    Kafka(Place),
     /// Syslog over UDP.
     Udp(Address),
     /// Syslog to a local datagram socket.
@@ -154,6 +157,10 @@ impl Target {
                  when the stream has answered, which means that a majority of its replicas has it, in memory \
                  until the servers sync (sync_interval, 2 min unless set)"
             }
+            Target::Kafka(_) => {
+                "at least once: a line counts as delivered when all replicas in sync have it, which is the \
+                 memory of these brokers, not their disks"
+            }
             Target::Udp(_) => "none: UDP drops datagrams and says nothing",
             Target::Unix(_) => "none beyond the socket: the receiver answers for nothing",
             Target::Exec(_) => {
@@ -162,11 +169,21 @@ impl Target {
         }
     }
 
+    /// Whether a line that was made for another target can be sent to this one.
+    pub fn takes_what_is_for(&self, other: &Target) -> bool {
+        self.form() == other.form() && self.is_batched() == other.is_batched()
+    }
+
+    /// Whether its client makes large batches of what it is handed.
+    pub fn is_batched(&self) -> bool {
+        matches!(self, Target::Kafka(_))
+    }
+
     /// What lines become for it.
     pub fn form(&self) -> Form {
         match self {
             Target::Otlp(..) => Form::Record,
-            Target::Nats(..) => Form::Keyed,
+            Target::Nats(..) | Target::Kafka(_) => Form::Keyed,
             Target::Relp(..)
             | Target::Tcp(..)
             | Target::Udp(_)
@@ -182,14 +199,18 @@ impl Target {
             | Target::Tcp(_, security, _)
             | Target::Otlp(_, security, _) => *security == Security::Tls,
             Target::Nats(servers, _) => servers.is_encrypted,
-            Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
+            Target::Kafka(_) | Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
         }
     }
 
     /// Whether a line counts as delivered only when the receiver has answered for it.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            Target::Relp(..) | Target::Otlp(..) | Target::Nats(..) | Target::Exec(_) => true,
+            Target::Relp(..)
+            | Target::Otlp(..)
+            | Target::Nats(..)
+            | Target::Kafka(_)
+            | Target::Exec(_) => true,
             Target::Tcp(..) | Target::Udp(_) | Target::Unix(_) => false,
         }
     }
@@ -205,6 +226,7 @@ impl fmt::Display for Target {
             Target::Otlp(address, Security::Plain, path) => write!(f, "otlp://{address}{path}"),
             Target::Otlp(address, Security::Tls, path) => write!(f, "otlps://{address}{path}"),
             Target::Nats(servers, subject) => write!(f, "{servers}/{}", subject.name),
+            Target::Kafka(place) => write!(f, "{place}"),
             Target::Udp(address) => write!(f, "udp://{address}"),
             Target::Unix(path) => write!(f, "unix:{path}"),
             Target::Exec(command) => write!(f, "exec:{command}"),
@@ -239,6 +261,9 @@ fn parse(url: &str) -> Result<Target, String> {
     if nats::is_scheme(scheme) {
         return self::nats(url);
     }
+    if matches!(scheme, "kafka" | "kafkas") {
+        return kafka(rest, scheme == "kafkas");
+    }
     let (place, query) = match rest.split_once('?') {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
@@ -261,9 +286,16 @@ fn parse(url: &str) -> Result<Target, String> {
         }
         "udp" => options.none("udp").and(Ok(Target::Udp(address(place, Some(SYSLOG_PORT))?))),
         other => Err(format!(
-            "scheme {other} is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, unix: \
+            "scheme {other} is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, kafka, kafkas, unix: \
              and exec: are"
         )),
+    }
+}
+
+fn kafka(rest: &str, is_encrypted: bool) -> Result<Target, String> {
+    match Place::parse(rest, is_encrypted)? {
+        Place { group: Some(_), .. } => Err("a group is for logreceive".to_owned()),
+        place => Ok(Target::Kafka(place)),
     }
 }
 
@@ -490,7 +522,7 @@ mod tests {
         check("tcp://h?rewind=5m", Err("rewind is at most 60s"));
         check("tcp://h?rewind=x", Err("x is not a time; 500ms, 2s, 5m, 1h are"));
         check("tcp://h?a=1", Err("option a is not known; framing and rewind are"));
-        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, unix: and exec: are";
+        let schemes = "scheme gopher is not known; relp, relps, tcp, tls, udp, otlp, otlps, nats, natss, kafka, kafkas, unix: and exec: are";
         check("gopher://h", Err(schemes));
         check("unix:dev/log", Err("the path of a socket begins with /"));
         check("exec: ", Err("exec: needs a command"));

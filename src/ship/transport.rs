@@ -9,6 +9,8 @@ mod datagram;
 mod exec;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "http")]
@@ -45,6 +47,10 @@ pub enum Outcome {
     Refused(u64, String),
     /// No connection can carry this message, and why.
     Unsendable(u64, String),
+    /// No receiver can be reached for now. The transport tries on by itself, keeps what it was handed, and
+    /// reports [`Outcome::Opened`] again.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only Kafka does so"))]
+    Stalled(String),
     /// The receiver has thrown away so many of the messages it answered for, and does not say which.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only OTLP does so"))]
     Rejected(u64, String),
@@ -86,6 +92,22 @@ pub trait Transport {
     fn close(&mut self);
 }
 
+/// Reads what a target needs beside its URL, so that a mistake is found at the start.
+///
+/// # Errors
+/// A text: a file cannot be used.
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(clippy::unnecessary_wraps, reason = "only Kafka has files")
+)]
+pub fn check(target: &Target) -> Result<(), String> {
+    match target {
+        #[cfg(feature = "kafka")]
+        Target::Kafka(place) => kafka::check(place),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the transport of a target over a connection to it. `window` bounds unanswered messages. `tls` is there
 /// if the target needs it. `wake` is called by a library in a thread.
 pub fn over(
@@ -111,6 +133,8 @@ pub fn over(
             let channel = Channel::new(socket, address, tls)?;
             Ok(Box::new(otlp::Otlp::new(channel, address, path)))
         }
+        #[cfg(feature = "kafka")]
+        (Target::Kafka(_), Connection::Kafka(opened)) => Ok(Box::new(kafka::Kafka::new(*opened))),
         (Target::Udp(_), Connection::Udp(socket)) => Ok(Box::new(datagram::Datagram::udp(socket)?)),
         (Target::Unix(_), Connection::Unix(socket)) => {
             Ok(Box::new(datagram::Datagram::unix(socket)?))

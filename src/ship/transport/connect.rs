@@ -30,6 +30,9 @@ pub enum Connection {
     Udp(UdpSocket),
     /// Datagrams on this machine.
     Unix(UnixDatagram),
+    /// A client of Kafka that knows the topic.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<super::kafka::Opened>),
     /// A program with pipes.
     Child(Child),
     /// None: a library connects by itself.
@@ -47,7 +50,7 @@ impl Attempt {
         let (target, wake) = (target.clone(), wake.clone());
         let work = move || {
             // The loop may have ended meanwhile.
-            let _ = sender.send(connect(&target));
+            let _ = sender.send(connect(&target, &wake));
             wake.wake();
         };
         match thread::spawn(STACK_BYTES, work) {
@@ -68,13 +71,23 @@ impl Attempt {
     }
 }
 
-fn connect(target: &Target) -> Result<Connection, String> {
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(unused_variables, reason = "only Kafka reports by itself")
+)]
+fn connect(target: &Target, wake: &Wake) -> Result<Connection, String> {
     let words = |error: io::Error| reason(&error);
     match target {
         Target::Relp(address, _) | Target::Tcp(address, ..) | Target::Otlp(address, ..) => {
             first(address, |at| TcpStream::connect_timeout(&at, CONNECT_TIMEOUT))
                 .map(Connection::Tcp)
         }
+        #[cfg(feature = "kafka")]
+        Target::Kafka(place) => {
+            super::kafka::open(place, wake).map(Box::new).map(Connection::Kafka)
+        }
+        #[cfg(not(feature = "kafka"))]
+        Target::Kafka(place) => unreachable!("no URL is {place}"),
         Target::Udp(address) => first(address, connect_udp).map(Connection::Udp),
         Target::Unix(path) => {
             let socket = UnixDatagram::unbound().map_err(words)?;
