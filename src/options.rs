@@ -1,8 +1,9 @@
-//! Command lines and help texts of the filters `tai64n` and `tai64nlocal`. `logdir` defines its
-//! own; `multilog` has no options.
+//! Command lines and help texts of the filters `tai64n` and `tai64nlocal`, and completions of programs that describe
+//! their options themselves; `multilog` has no options.
 
 use crate::message;
 use crate::sys::startup;
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -60,6 +61,26 @@ fn refuse(program: &str, why: &str, usage_code: u8) -> ExitCode {
     let why: String = rest.next().into_iter().flat_map(char::to_lowercase).chain(rest).collect();
     message::fatal_text(&format!("{why}; {program} --help lists the options"));
     ExitCode::from(usage_code)
+}
+
+/// Shells with completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Prints a shell's completion script for a program.
+pub fn print_completions(shell: ShellName, command: &mut clap::Command, program: &str) -> ExitCode {
+    let shell = match shell {
+        ShellName::Bash => Shell::Bash,
+        ShellName::Zsh => Shell::Zsh,
+        ShellName::Fish => Shell::Fish,
+    };
+    let mut text = Vec::new();
+    clap_complete::generate(shell, command, program, &mut text);
+    show(&String::from_utf8_lossy(&text))
 }
 
 #[cfg(test)]

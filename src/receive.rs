@@ -19,15 +19,17 @@ mod peer;
 mod queue;
 mod session;
 mod socket;
+pub mod status;
 mod store;
 mod user;
 
 use crate::message as messages;
+use crate::options::print_completions;
 use crate::signals::Signals;
 use crate::sys::startup;
 use crate::tls;
 use ::logdir::wake::Wake;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use engine::{Bounds, Engine, Parts};
 use format::Writer;
 use listen::Listen;
@@ -46,6 +48,9 @@ pub fn run() -> ExitCode {
         Ok(options) => options,
         Err(error) => return messages::refuse_usage(&error),
     };
+    if let Some(shell) = options.completions {
+        return print_completions(shell, &mut Options::command(), "logreceive");
+    }
     match open(&options) {
         Ok(engine) => ExitCode::from(if engine.run() { 0 } else { messages::EXIT_FATAL }),
         Err(Refusal::Usage(why)) => {
@@ -98,15 +103,18 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
             (sockets, Store::open(options, &wake).map_err(Refusal::Start)?)
         }
     };
-    for (socket, asked) in sockets.iter().zip(&options.listen) {
-        announce(socket, asked, options.client_ca.is_some());
-    }
+    let both = sockets.iter().zip(&options.listen);
+    let listens: Vec<Listen> = both.map(|(socket, asked)| socket.listen(asked)).collect();
+    listens.iter().for_each(|listen| announce(listen, options.client_ca.is_some()));
+    let names = listens.iter().map(Listen::to_string).collect();
+    let status_file = options.status.clone();
     let writer = Writer { format: options.format, trusts_host: options.trust_host };
     let hostname = nix::unistd::gethostname().map_or_else(
         |_| b"localhost".to_vec(),
         |name| name.to_string_lossy().into_owned().into_bytes(),
     );
-    let parts = Parts { sockets, link, store, writer, tls, signals, wake, hostname };
+    let parts =
+        Parts { sockets, names, status_file, link, store, writer, tls, signals, wake, hostname };
     Ok(Engine::new(parts, bounds(options)))
 }
 
@@ -133,8 +141,7 @@ fn open_sockets(
 }
 
 /// Prints what a socket listens on, what its senders may rely on, and who may write.
-fn announce(socket: &Socket, asked: &Listen, asks_for_certificates: bool) {
-    let listen = socket.listen(asked);
+fn announce(listen: &Listen, asks_for_certificates: bool) {
     let guarantee = match listen {
         Listen::Relp(_) | Listen::Relps(_) => "a message is answered when it is on disk",
         Listen::Unix(_)

@@ -6,9 +6,8 @@ mod refusal;
 mod synopsis;
 
 use crate::message;
-use crate::options::show;
+use crate::options::ShellName;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -155,6 +154,10 @@ pub struct Status {
     /// With --check, a log without a line for so long is a warning: 1h
     #[arg(long, value_name = "SPAN", allow_hyphen_values = true, requires = "check")]
     pub max_silence: Option<String>,
+    /// Also the sockets of the logreceive that keeps this file with --status
+    #[arg(long = "receiver", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["check", "metrics"])]
+    pub receivers: Vec<PathBuf>,
     #[command(flatten)]
     pub labels: Labels,
 }
@@ -365,14 +368,6 @@ pub enum LabelCount {
     Leap,
 }
 
-/// Shells with completions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ShellName {
-    Bash,
-    Zsh,
-    Fish,
-}
-
 impl Places {
     pub fn operands(&self) -> Vec<OsString> {
         self.dirs.iter().chain(&self.unit).cloned().collect()
@@ -389,14 +384,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Command, ExitCode> {
 
 /// Prints a shell's completion script.
 pub fn print_completions(shell: ShellName) -> ExitCode {
-    let shell = match shell {
-        ShellName::Bash => Shell::Bash,
-        ShellName::Zsh => Shell::Zsh,
-        ShellName::Fish => Shell::Fish,
-    };
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), "logdir", &mut text);
-    show(&String::from_utf8_lossy(&text))
+    crate::options::print_completions(shell, &mut CommandLine::command(), "logdir")
 }
 
 /// Reports contradictory options.

@@ -4,6 +4,7 @@
 
 mod check;
 mod metrics;
+mod receivers;
 
 use crate::logdir::options::{self, Status};
 use crate::logdir::trouble::Outcome;
@@ -44,7 +45,10 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
         ExitCode::from(check::State::Unknown as u8)
     })?;
     let mut outcome = Outcome { has_found: true, ..Outcome::default() };
-    let (found, failures) = find::find(&options.places.operands());
+    let operands = options.places.operands();
+    // Who asks for a receiver only does not mean the usual directories of services too.
+    let has_logs = options.receivers.is_empty() || !operands.is_empty();
+    let (found, failures) = if has_logs { find::find(&operands) } else { Default::default() };
     outcome.fail(&failures);
     let now = choices::now();
     let mut reports = Vec::new();
@@ -65,11 +69,14 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     let text = match (options.json, options.metrics) {
         (true, _) => json(&reports),
         (false, true) => metrics::write(&reports, now),
+        (false, false) if !has_logs => String::new(),
         (false, false) => in_a_table(&reports, now, table::width()),
     };
     if !message::print(&text) {
         outcome.has_trouble = true;
     }
+    let now_secs = u64::try_from(now.unix_secs).unwrap_or_default();
+    receivers::print(&options.receivers, options.json, now_secs, &mut outcome);
     for report in &reports {
         outcome.trouble(&report.name, &report.troubles);
         if let Some(failed) = report.state().and_then(|state| state.failed.as_ref()) {

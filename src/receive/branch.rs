@@ -12,10 +12,13 @@ use script::Script;
 use script::buffers::Buffers;
 use script::lines::{BLOCK_MAX, Lines};
 use std::ffi::OsString;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// After directories could not be opened again, the next try waits this long.
 const REOPEN_EVERY: Duration = Duration::from_secs(5);
+
+/// Time between two looks if directories are closed.
+const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Parses the arguments of a script.
 ///
@@ -31,6 +34,7 @@ pub struct Branch {
     arguments: Vec<OsString>,
     /// A failed fsync: it hands on no line until its directories are closed and open again.
     is_reopening: bool,
+    rest: Rest,
     /// The next try to open them.
     reopen_due: Option<Instant>,
     lines: Lines,
@@ -48,8 +52,28 @@ pub struct Branch {
     required: u64,
     /// Sync under way: the position that each log directory must reach, and the ticket that this covers.
     syncing: Option<(Vec<u64>, u64)>,
+    /// When the sync under way began.
+    sync_began: Instant,
+    last_sync: Option<Sync>,
     /// Since when a sink fails or is stuck.
     trouble_since: Option<Instant>,
+}
+
+/// A sync of lines that somebody waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sync {
+    /// When it was over.
+    pub at: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Directories of a quiet branch are closed while others need the open files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Open,
+    Closing,
+    Closed,
 }
 
 impl Branch {
@@ -66,6 +90,7 @@ impl Branch {
         Ok(Branch {
             arguments,
             is_reopening: false,
+            rest: Rest::Open,
             reopen_due: None,
             lines: Lines::new(&script),
             stamps: Stamps::new(script.stamp),
@@ -76,8 +101,64 @@ impl Branch {
             durable: 0,
             required: 0,
             syncing: None,
+            sync_began: Instant::now(),
+            last_sync: None,
             trouble_since: None,
         })
+    }
+
+    /// True if its directories are open.
+    pub fn is_open(&self) -> bool {
+        self.rest != Rest::Closed
+    }
+
+    /// True if nothing is to be done with its directories.
+    pub fn is_idle(&self) -> bool {
+        self.rest == Rest::Open
+            && !self.is_reopening
+            && self.queue.is_empty()
+            && self.syncing.is_none()
+            && self.required <= self.durable
+    }
+
+    /// Closes the directories of an idle branch until its next line.
+    pub fn rest(&mut self) {
+        self.rest = Rest::Closing;
+    }
+
+    /// Opens the directories again if they were closed and a line waits for them.
+    pub fn end_rest(&mut self, start: &Dir, wake: &Wake, now: Instant) {
+        let is_due = self.reopen_due.is_none_or(|due| now >= due);
+        if self.rest != Rest::Closed || self.queue.is_empty() || !is_due {
+            return;
+        }
+        match Branch::open(start, self.arguments.clone(), wake) {
+            Ok(opened) => {
+                self.sinks = opened.sinks;
+                self.rest = Rest::Open;
+                self.reopen_due = None;
+            }
+            Err(why) => {
+                self.reopen_due = Some(now + REOPEN_EVERY);
+                self.trouble_since = self.trouble_since.or(Some(now));
+                crate::message::warn(format!("{why}; trying again").as_bytes());
+            }
+        }
+    }
+
+    fn continue_closing(&mut self) {
+        if let Some(closed) = self.sinks.close() {
+            self.rest = Rest::Closed;
+            self.sinks = OpenSinks::none(&crate::message::reporter());
+            if closed == Closed::Clean {
+                self.durable = self.handed_on;
+            }
+        }
+    }
+
+    /// The last sync that somebody waited for.
+    pub fn last_sync(&self) -> Option<Sync> {
+        self.last_sync
     }
 
     /// Lines that wait.
@@ -135,6 +216,11 @@ impl Branch {
 
     /// Hands lines to the sinks as far as they have room, and continues their work.
     pub fn advance(&mut self, now: Instant) {
+        match self.rest {
+            Rest::Open => {}
+            Rest::Closing => return self.continue_closing(),
+            Rest::Closed => return,
+        }
         if !self.is_reopening {
             self.hand_on(usize::MAX);
             self.sinks.flush();
@@ -171,6 +257,7 @@ impl Branch {
         let may_begin = self.syncing.is_none() && self.sinks.hold_nothing();
         if may_begin && self.required > self.durable && self.handed_on > self.durable {
             self.syncing = Some((self.sinks.request_sync(), self.handed_on));
+            self.sync_began = Instant::now();
             self.sinks.flush();
         }
         if let Some((positions, ticket)) = &self.syncing
@@ -178,12 +265,13 @@ impl Branch {
         {
             self.durable = *ticket;
             self.syncing = None;
+            self.last_sync = Some(Sync { at: SystemTime::now(), took: self.sync_began.elapsed() });
         }
     }
 
     /// True from a failed fsync, which keeps lines from ever being known to be on disk, until all is open again.
     pub fn has_lost(&self) -> bool {
-        self.is_reopening || self.sinks.have_lost()
+        self.is_reopening || self.is_open() && self.sinks.have_lost()
     }
 
     /// Since when a sink fails or is stuck.
@@ -193,27 +281,48 @@ impl Branch {
 
     /// Time of the next retry or timer.
     pub fn deadline(&self) -> Option<Instant> {
-        self.sinks.deadline().into_iter().chain(self.reopen_due).min()
+        let sinks = match self.rest {
+            Rest::Open => self.sinks.deadline(),
+            Rest::Closing => Some(Instant::now() + CLOSE_LOOK_EVERY),
+            Rest::Closed => None,
+        };
+        sinks.into_iter().chain(self.reopen_due).min()
     }
 
     /// Ends every current.
     pub fn rotate(&mut self) {
-        self.sinks.rotate();
+        if self.rest == Rest::Open {
+            self.sinks.rotate();
+        }
     }
 
     /// Signals running processors and starts no others.
     pub fn stop_processors(&self, signal: Signal) {
-        self.sinks.stop_processors(signal);
+        if self.is_open() {
+            self.sinks.stop_processors(signal);
+        }
     }
 
     /// Prints the state of its directories.
     pub fn report(&mut self) {
+        if !self.is_open() {
+            return;
+        }
         let counts = self.lines.counts().to_vec();
         self.sinks.report(&counts);
     }
 
     /// Continues closing. The result after everything is closed.
     pub fn close(&mut self) -> Option<Closed> {
+        match self.rest {
+            Rest::Closed => return self.queue.is_empty().then_some(Closed::Clean),
+            // Lines that have arrived meanwhile need open directories again.
+            Rest::Closing => {
+                self.continue_closing();
+                return None;
+            }
+            Rest::Open => {}
+        }
         if !self.is_reopening {
             self.hand_on(usize::MAX);
         }
@@ -225,6 +334,8 @@ impl Branch {
         if !self.queue.is_empty() {
             crate::message::give_up(b"received lines", &self.queue.to_bytes());
         }
-        self.sinks.give_up();
+        if self.is_open() {
+            self.sinks.give_up();
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::line::Origin;
 use super::peer::Peer;
 use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
 use super::socket::{Inbox, Link, Socket, credentials_of};
+use super::status::{Listener, Status};
 use super::store::{Place, Store, Ticket};
 use crate::logger::grace::Grace;
 use crate::message;
@@ -13,13 +14,15 @@ use crate::poll::{self, Interest, ManyWait};
 use crate::signals::Signals;
 use crate::tls;
 use ::logdir::clock;
+use ::logdir::failure::reason;
 use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Longest datagram: what UDP can carry; a unix socket may carry more, and the rest is cut and told.
 const DATAGRAM_MAX: usize = 256 * 1024;
@@ -35,6 +38,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// At the end, time between two looks if all is taken and closed.
 const END_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The file of --status is replaced this often.
+const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// At least so long between two messages of one kind.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -57,6 +62,11 @@ pub struct Engine {
     inbox: Inbox,
     /// Who sent the last datagram.
     sender: Peer,
+    /// File with the status.
+    status_file: Option<PathBuf>,
+    status_due: Instant,
+    /// The file could not be written, and this was reported.
+    is_status_failing: bool,
     tidy_due: Instant,
     /// Messages taken until then.
     tidied_messages: u64,
@@ -86,8 +96,8 @@ struct Intake {
     /// Datagrams dropped in front of each place since it last took one.
     gaps: HashMap<Place, u64>,
     messages: u64,
-    bytes: u64,
-    dropped: u64,
+    /// Counts of each socket.
+    counts: Vec<Listener>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +142,10 @@ pub struct Bounds {
 pub struct Parts {
     /// Open sockets.
     pub sockets: Vec<Socket>,
+    /// What they listen on.
+    pub names: Vec<String>,
+    /// File with the status.
+    pub status_file: Option<PathBuf>,
     /// A symbolic link to one of them.
     pub link: Option<Link>,
     /// Places for lines.
@@ -184,7 +198,7 @@ impl Intake {
         let place = self.place(peer, message);
         let is_ring_full = self.waiting_len + message.len() > self.ring_len_max;
         if is_ring_full && !self.store.has_room(place) {
-            self.dropped += 1;
+            self.counts[peer.listener].dropped += 1;
             *self.gaps.entry(place).or_default() += 1;
             return;
         }
@@ -196,7 +210,10 @@ impl Intake {
             self.tell_gap(place);
         }
         self.messages += 1;
-        self.bytes += message.len() as u64;
+        let counts = &mut self.counts[peer.listener];
+        counts.messages += u64::from(!is_piece);
+        counts.too_long += u64::from(is_piece);
+        counts.bytes += message.len() as u64;
         self.append(place, peer, message, is_piece)
     }
 
@@ -241,7 +258,20 @@ impl Intake {
 impl Engine {
     /// Everything is open, and nothing was read.
     pub fn new(parts: Parts, bounds: Bounds) -> Engine {
-        let Parts { sockets, link, store, writer, tls, signals, wake, hostname } = parts;
+        let Parts {
+            sockets,
+            names,
+            status_file,
+            link,
+            store,
+            writer,
+            tls,
+            signals,
+            wake,
+            hostname,
+        } = parts;
+        let counts =
+            names.into_iter().map(|listen| Listener { listen, ..Listener::default() }).collect();
         let drops_of = |(number, socket): (usize, &Socket)| match socket {
             Socket::Udp(socket) => Some((number, KernelDrops::new(socket))),
             Socket::Unix(..) | Socket::UnixStream(..) | Socket::Tcp { .. } => None,
@@ -263,14 +293,16 @@ impl Engine {
                 ring_len_max: bounds.ring_len_max,
                 gaps: HashMap::new(),
                 messages: 0,
-                bytes: 0,
-                dropped: 0,
+                counts,
             },
             tls,
             signals,
             wake,
             inbox: Inbox::new(DATAGRAM_MAX),
             sender: Peer::default(),
+            status_file,
+            status_due: Instant::now(),
+            is_status_failing: false,
             tidy_due: Instant::now() + TIDY_EVERY,
             tidied_messages: 0,
             told_limit_at: None,
@@ -301,6 +333,7 @@ impl Engine {
             self.answer();
             self.watch_trouble();
             self.tidy();
+            self.save_status();
             self.watch_grace();
             if let Some(is_clean) = self.end() {
                 return is_clean;
@@ -344,6 +377,7 @@ impl Engine {
         wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
         let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
         wait.until(is_untidy.then_some(self.tidy_due));
+        wait.until(self.status_file.is_some().then_some(self.status_due));
         wait.until(self.grace.as_ref().and_then(Grace::deadline));
         if self.phase != Phase::Running {
             wait.until(Some(Instant::now() + END_LOOK_EVERY));
@@ -359,7 +393,10 @@ impl Engine {
             self.intake.store.rotate();
         }
         if asked.to_report {
-            message::info(&self.status());
+            self.look_for_kernel_drops();
+            self.status_due = Instant::now();
+            let status = self.status();
+            status.lines(status.at).iter().for_each(|line| message::info(line));
             self.intake.store.report();
         }
         if asked.to_reload
@@ -405,19 +442,43 @@ impl Engine {
         }
     }
 
-    fn status(&mut self) -> String {
+    fn status(&self) -> Status {
+        let mut listeners = self.intake.counts.clone();
+        for session in self.sessions.iter().flatten() {
+            listeners[session.peer().listener].clients += 1;
+        }
+        for (number, drops) in &self.kernel_drops {
+            listeners[*number].dropped_by_kernel = drops.count();
+        }
+        let sync = self.intake.store.last_sync();
+        Status {
+            pid: std::process::id(),
+            at: unix_secs(SystemTime::now()),
+            listeners,
+            directories: self.intake.store.directory_count(),
+            waiting_bytes: self.intake.waiting_len,
+            last_sync: sync.map(|sync| unix_secs(sync.at)),
+            last_sync_ms: sync.map(|sync| sync.took.as_secs_f64() * 1000.0),
+        }
+    }
+
+    /// Replaces the file with the status, if it is time.
+    fn save_status(&mut self) {
+        let now = Instant::now();
+        if now < self.status_due {
+            return;
+        }
+        self.status_due = now + STATUS_EVERY;
+        let Some(file) = self.status_file.clone() else { return };
         self.look_for_kernel_drops();
-        format!(
-            "{} messages, {} bytes, {} clients, {} directories, {} bytes waiting, {} dropped, \
-             {} dropped by the kernel",
-            self.intake.messages,
-            self.intake.bytes,
-            self.session_count,
-            self.intake.store.directory_count(),
-            self.intake.waiting_len,
-            self.intake.dropped,
-            self.kernel_drops.iter().map(|(_, drops)| drops.count()).sum::<u64>(),
-        )
+        let saved = self.status().save(&file);
+        let was_failing = std::mem::replace(&mut self.is_status_failing, saved.is_err());
+        if let Err(error) = saved
+            && !was_failing
+        {
+            let text = format!("unable to write {}: {}", file.display(), reason(&error));
+            message::warn(text.as_bytes());
+        }
     }
 
     fn look_for_kernel_drops(&mut self) {
@@ -474,6 +535,7 @@ impl Engine {
             }
             self.intake.take_datagram(&self.sender, bytes);
             if datagram.is_cut {
+                self.intake.counts[number].too_long += 1;
                 self.tell_limit(&format!(
                     "a datagram is longer than {DATAGRAM_MAX} bytes: its end is cut off"
                 ));
@@ -725,6 +787,10 @@ impl Engine {
             self.go_on(number, next);
         }
     }
+}
+
+fn unix_secs(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn origin<'a>(peer: &'a Peer, hostname: &'a [u8]) -> Origin<'a> {

@@ -80,6 +80,9 @@ pub fn directory(
     trusts_host: bool,
     mappings: &Mappings,
 ) -> String {
+    if by == By::One {
+        return "main".to_owned();
+    }
     let parsed = origin.parse(message);
     let claimed = parsed.host.filter(|_| trusts_host);
     let host = || name(claimed.or(origin.address).unwrap_or(origin.hostname));

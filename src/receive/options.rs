@@ -5,6 +5,7 @@ use super::line::By;
 use super::listen::Listen;
 use super::names::Mapping;
 use super::user::Account;
+use crate::options::ShellName;
 use crate::tls::Pin;
 use clap::Parser;
 use std::ffi::OsString;
@@ -23,6 +24,9 @@ pub struct Options {
     /// Log directories at most; further messages go into the directory other
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "into")]
     pub max_dirs: u32,
+    /// Log directories open at a time; the least used one is closed first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "into")]
+    pub max_open: u32,
     /// Believes the host that a message names, instead of the address it came from
     #[arg(long)]
     pub trust_host: bool,
@@ -62,6 +66,9 @@ pub struct Options {
     /// Symbolic link to the first unix socket, such as /dev/log
     #[arg(long, value_name = "PATH")]
     pub symlink: Option<PathBuf>,
+    /// File that is replaced with the status every 10 seconds
+    #[arg(long, value_name = "FILE")]
+    pub status: Option<PathBuf>,
     /// Account to run as after the sockets are open
     #[arg(long, value_name = "USER[:GROUP]", value_parser = Account::parse)]
     pub user: Option<Account>,
@@ -80,8 +87,11 @@ pub struct Options {
     /// SHA-256 fingerprint that a client's certificate must have; may be repeated
     #[arg(long, value_name = "SHA256", requires = "client_ca")]
     pub client_pin: Vec<Pin>,
+    /// Prints completions for a shell
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<ShellName>,
     /// Sockets
-    #[arg(value_name = "LISTEN", required = true, value_parser = Listen::parse)]
+    #[arg(value_name = "LISTEN", required_unless_present = "completions", value_parser = Listen::parse)]
     pub listen: Vec<Listen>,
     /// A script of multilog; with --into only its settings and patterns
     #[arg(last = true, value_name = "SCRIPT")]
@@ -111,5 +121,20 @@ mod tests {
     #[test]
     fn the_description_is_sound() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_has_every_option() {
+        let manual = include_str!("../../docs/logreceive.8");
+        let command = Options::command();
+        let names: Vec<&str> = command.get_arguments().filter_map(|arg| arg.get_long()).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            let mut items = manual.lines().filter(|line| line.starts_with(".It Fl Fl "));
+            let item = format!("Fl Fl {name}");
+            let is_there =
+                items.any(|line| line.contains(&format!("{item} ")) || line.ends_with(&item));
+            assert!(is_there, "the manual lacks --{name}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where lines go: standard output, the log directories of a script, or directories made as they are needed.
 
-use super::branch::{self, Branch};
+use super::branch::{self, Branch, Sync};
 use super::line::{self, By, OTHER, Origin};
 use super::names::Mappings;
 use super::options::Options;
@@ -67,7 +67,11 @@ pub struct Directories {
     mappings: Mappings,
     script: Vec<OsString>,
     count_max: usize,
+    open_max: usize,
     branches: Vec<Branch>,
+    /// For each branch the number of the last message for it, of all messages.
+    last_used: Vec<u64>,
+    used_count: u64,
     /// Branch of each directory.
     numbers: HashMap<String, usize>,
     /// Directories that cannot be opened, and when to try again. At most `count_max`.
@@ -108,7 +112,7 @@ impl Store {
                     directories.trusts_host,
                     &directories.mappings,
                 );
-                Place(directories.number_of(name))
+                Place(directories.use_one(name))
             }
         }
     }
@@ -167,10 +171,14 @@ impl Store {
     pub fn advance(&mut self, now: Instant) {
         match self {
             Store::Stdout(outlet) => outlet.advance(),
-            Store::Script(..) | Store::Into(_) => {
-                self.branches_mut().iter_mut().for_each(|branch| branch.advance(now));
-            }
+            Store::Script(branch, _) => branch.advance(now),
+            Store::Into(directories) => directories.advance(now),
         }
+    }
+
+    /// The last sync that somebody waited for.
+    pub fn last_sync(&self) -> Option<Sync> {
+        self.branches().iter().filter_map(Branch::last_sync).max_by_key(|sync| sync.at)
     }
 
     /// True if a failed fsync keeps some lines of a place from ever being known to be on disk.
@@ -249,15 +257,19 @@ impl Store {
 
     /// Number of open directories.
     pub fn directory_count(&self) -> usize {
-        self.branches().len()
+        self.branches().iter().filter(|branch| branch.is_open()).count()
     }
 
     /// Continues closing. The result after everything is closed.
     pub fn close(&mut self) -> Option<Closed> {
-        if let Store::Stdout(outlet) = self {
-            outlet.advance();
-            let is_over = outlet.queue().is_empty() || outlet.is_broken();
-            return is_over.then_some(Closed::Clean);
+        match self {
+            Store::Stdout(outlet) => {
+                outlet.advance();
+                let is_over = outlet.queue().is_empty() || outlet.is_broken();
+                return is_over.then_some(Closed::Clean);
+            }
+            Store::Into(directories) => directories.end_rests(Instant::now()),
+            Store::Script(..) => {}
         }
         let closed: Vec<Option<Closed>> =
             self.branches_mut().iter_mut().map(Branch::close).collect();
@@ -310,7 +322,10 @@ impl Directories {
             mappings: Mappings::new(&options.map)?,
             script,
             count_max: options.max_dirs as usize,
+            open_max: options.max_open as usize,
             branches: Vec::new(),
+            last_used: Vec::new(),
+            used_count: 0,
             numbers: HashMap::new(),
             refused: HashMap::new(),
             has_told_limit: false,
@@ -344,6 +359,32 @@ impl Directories {
         }
         script.push(path);
         script
+    }
+
+    /// Number of the branch for a message.
+    fn use_one(&mut self, name: String) -> usize {
+        let number = self.number_of(name);
+        self.used_count += 1;
+        self.last_used[number] = self.used_count;
+        number
+    }
+
+    /// Continues all branches. If too many are open, the least used of the idle ones are closed.
+    fn advance(&mut self, now: Instant) {
+        self.end_rests(now);
+        self.branches.iter_mut().for_each(|branch| branch.advance(now));
+        let open_count = self.branches.iter().filter(|branch| branch.is_open()).count();
+        for _ in self.open_max..open_count {
+            let idle = (0..self.branches.len()).filter(|&number| self.branches[number].is_idle());
+            let Some(number) = idle.min_by_key(|&number| self.last_used[number]) else { return };
+            self.branches[number].rest();
+        }
+    }
+
+    fn end_rests(&mut self, now: Instant) {
+        for branch in &mut self.branches {
+            branch.end_rest(&self.start, &self.wake, now);
+        }
     }
 
     /// Number of the branch with this name; that of the directory `other` if there is no such branch and none can be opened.
@@ -392,6 +433,7 @@ impl Directories {
     fn open_one(&mut self, name: &str) -> Result<usize, String> {
         let branch = Branch::open(&self.start, self.script_of(name), &self.wake)?;
         self.branches.push(branch);
+        self.last_used.push(self.used_count);
         self.numbers.insert(name.to_owned(), self.branches.len() - 1);
         Ok(self.branches.len() - 1)
     }

@@ -313,6 +313,154 @@ fn messages_beyond_the_bytes_in_flight_wait_and_are_answered() {
     receiver.end();
 }
 
+/// What `logdir status` prints about a receiver.
+fn receiver_status(home: &Home, arguments: &[&str]) -> std::process::Output {
+    let mut logdir = std::process::Command::new(crate::show::LOGDIR);
+    logdir.args(["status", "--receiver", "state"]).args(arguments);
+    logdir.current_dir(home.path("")).output().expect("logdir runs")
+}
+
+#[test]
+fn the_status_counts_each_socket() {
+    let home = Home::new();
+    let arguments = ["unix:log", "tcp://127.0.0.1:0", "relp://127.0.0.1:0"];
+    let options = ["--max-message", "480", "--status", "state", "--into", "root", "--by", "one"];
+    let receiver = Receiver::start(&home, &[&arguments[..], &options].concat());
+    send(&home, "log", "<13>a: 1");
+    send(&home, "log", "<13>a: 2");
+    let mut client = TcpStream::connect(receiver.address("tcp")).expect("it listens");
+    let long = format!("<13>a: {}\n", "x".repeat(1000));
+    client.write_all(long.as_bytes()).expect("a reader");
+    wait_for_lines(&home, "root/main", 5);
+    let mut relp = TcpStream::connect(receiver.address("relp")).expect("it listens");
+    relp.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    let open = "relp_version=0\nrelp_software=test\ncommands=syslog";
+    let session = format!("1 open {} {open}\n2 syslog 8 <13>a: 3\n3 close 0\n", open.len());
+    relp.write_all(session.as_bytes()).expect("a reader");
+    let mut answer = Vec::new();
+    relp.read_to_end(&mut answer).expect("an orderly end");
+    receiver.signal(nix::sys::signal::Signal::SIGUSR1);
+    let unix = "unix:log: 0 clients, 2 messages, 16 bytes, dropped by the kernel 0, dropped here 0, too long 0";
+    wait_until("the status", || receiver.stderr().contains(unix));
+    let tcp = format!("tcp://{}: 1 clients, 1 messages, 1007 bytes,", receiver.address("tcp"));
+    wait_until("all of it", || receiver.stderr().contains("log directories"));
+    let stderr = receiver.stderr();
+    assert!(stderr.contains(&tcp) && stderr.contains("too long 2"), "{stderr}");
+    assert!(stderr.contains("last sync ") && stderr.contains(" ms"), "{stderr}");
+    wait_until("the file", || text(&receiver_status(&home, &[]).stdout).contains(unix));
+    let shown = receiver_status(&home, &["--json"]);
+    let object: Value = serde_json::from_slice(&shown.stdout).expect("an object");
+    assert_eq!(object["receiver"], "state");
+    assert_eq!(object["listeners"][0]["messages"], 2);
+    assert_eq!(object["trouble"].as_array().map(Vec::len), Some(0), "{object}");
+    assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
+    receiver.end();
+    let missing = fs::remove_file(home.path("state")).map(|()| receiver_status(&home, &[]));
+    let missing = missing.expect("a file");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("unable to read the status of a receiver"));
+}
+
+#[test]
+fn datagrams_that_the_kernel_drops_are_counted_exactly() {
+    const COUNT: usize = 2000;
+    let home = Home::new();
+    let options = ["--rcvbuf", "8192", "--status", "state", "--into", "root", "--by", "one"];
+    let receiver = Receiver::start(&home, &[&["udp://127.0.0.1:0"], &options[..]].concat());
+    receiver.signal(nix::sys::signal::Signal::SIGSTOP);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let address = receiver.address("udp");
+    for number in 0..COUNT {
+        socket.send_to(format!("<13>a: {number}").as_bytes(), &address).expect("loopback");
+    }
+    receiver.signal(nix::sys::signal::Signal::SIGCONT);
+    receiver.signal(nix::sys::signal::Signal::SIGUSR1);
+    wait_until("the loss", || receiver.stderr().contains("the kernel dropped"));
+    receiver.signal(nix::sys::signal::Signal::SIGUSR1);
+    let counts = || {
+        let shown = receiver_status(&home, &["--json"]);
+        let object: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+        let listener = object["listeners"][0].clone();
+        let count = |name: &str| listener[name].as_u64().unwrap_or(0);
+        (count("messages"), count("dropped_by_kernel"))
+    };
+    wait_until("the counts", || {
+        let (messages, dropped) = counts();
+        dropped > 0 && messages + dropped == COUNT as u64
+    });
+    let (messages, _) = counts();
+    assert_eq!(receiver_status(&home, &[]).status.code(), Some(2), "a loss is trouble");
+    let stderr = receiver.end();
+    let reports = stderr.matches("the kernel dropped").count();
+    let found = lines(&home, "root/main");
+    assert_eq!(found.len(), messages as usize + reports, "the messages, and the reports");
+    assert!(found.iter().any(|line| line.contains("the kernel dropped")), "it is in the log");
+}
+
+#[test]
+fn the_least_used_directories_are_closed_and_nothing_is_lost() {
+    const PROGRAMS: usize = 12;
+    const ROUNDS: usize = 5;
+    let home = Home::new();
+    let receiver = Receiver::start(
+        &home,
+        &["relp://127.0.0.1:0", "unix:log", "--max-open", "3", "--into", "root"],
+    );
+    let mut client = TcpStream::connect(receiver.address("relp")).expect("it listens");
+    client.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    let open = "relp_version=0\nrelp_software=test\ncommands=syslog";
+    let mut session = format!("1 open {} {open}\n", open.len());
+    let mut txnr = 1;
+    for round in 0..ROUNDS {
+        for program in 0..PROGRAMS {
+            txnr += 1;
+            let message = format!("<13>p{program}: round {round}");
+            session += &format!("{txnr} syslog {} {message}\n", message.len());
+        }
+    }
+    session += &format!("{} close 0\n", txnr + 1);
+    client.write_all(session.as_bytes()).expect("a reader");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an orderly end");
+    assert_eq!(text(&answer).matches("rsp 6 200 OK").count(), PROGRAMS * ROUNDS);
+    let open_count = || {
+        let fds = fs::read_dir(format!("/proc/{}/fd", receiver.child.id())).expect("it runs");
+        let targets = fds.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        targets.filter(|target| target.ends_with("current")).count()
+    };
+    wait_until("the limit", || open_count() <= 3);
+    // A closed one opens for its next line.
+    for round in ROUNDS..ROUNDS + 2 {
+        for program in 0..PROGRAMS {
+            send(&home, "log", &format!("<13>p{program}: round {round}"));
+        }
+    }
+    for program in 0..PROGRAMS {
+        wait_for_lines(&home, &format!("root/p{program}"), ROUNDS + 2);
+    }
+    wait_until("the limit again", || open_count() <= 3);
+    receiver.end();
+    for program in 0..PROGRAMS {
+        let found = lines(&home, &format!("root/p{program}"));
+        let rounds: Vec<&str> = found.iter().filter_map(|line| line.rsplit(' ').next()).collect();
+        assert_eq!(rounds, ["0", "1", "2", "3", "4", "5", "6"], "{found:?}");
+    }
+}
+
+#[test]
+fn completions_come_from_the_same_description() {
+    let home = Home::new();
+    for (shell, expected) in [
+        ("bash", "complete -F _logreceive"),
+        ("zsh", "#compdef logreceive"),
+        ("fish", "-l max-open"),
+    ] {
+        let output = command(&home, &["--completions", shell]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains(expected), "{}", text(&output.stdout));
+    }
+}
+
 /// A client that never begins its handshake holds the only place, and loses it in time.
 #[cfg(feature = "tls")]
 #[test]

@@ -74,7 +74,7 @@ fn what_the_kernel_drops_is_counted_exactly() {
     let first = dropped(&receiver.stderr());
     let stored = lines(&home, "root/a").len() as u32;
     assert_eq!(stored + first, COUNT, "{}", receiver.stderr());
-    let status = format!(" {first} dropped by the kernel");
+    let status = format!("dropped by the kernel {first},");
     receiver.signal(Signal::SIGUSR1);
     receiver.wait_for(&status);
     // Another loss, and its count arrives with the next datagram.
