@@ -140,6 +140,7 @@ Written by
     cargo bench --bench compare -- --rounds {} --megabytes {} --write
 
 which runs everything below on your machine, beside whichever of the other programs are installed.
+Receivers of syslog messages are measured by `benches/receive`, see [receiving](receiving.md#speed).
 
 ![Throughput as a multiple of each peer's](performance.svg)
 
