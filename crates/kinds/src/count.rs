@@ -8,6 +8,7 @@
 use crate::hash::KindHash;
 use crate::mask::{Masked, mask};
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Kinds of a log that are all kept.
 pub const KINDS_MAX: usize = 8192;
@@ -38,12 +39,30 @@ pub struct Kind<M> {
 /// The kinds of a log.
 #[derive(Clone, Debug)]
 pub struct Kinds<M> {
-    kinds: HashMap<KindHash, Kind<M>>,
+    kinds: HashMap<KindHash, Kind<M>, BuildHasherDefault<AsItIs>>,
     /// Hashes by share, after more than [`KINDS_MAX`] kinds.
     shares: Option<Vec<BTreeSet<KindHash>>>,
     /// Lines of kinds that are not kept.
     other_count: u64,
     masked: Masked,
+}
+
+/// A hash of kinds is a hash already.
+#[derive(Clone, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = (self.0 << 8) | u64::from(byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl<M: Copy + Ord> Default for Kinds<M> {
@@ -56,7 +75,7 @@ impl<M: Copy + Ord> Kinds<M> {
     /// No lines.
     pub fn new() -> Kinds<M> {
         let masked = Masked::default();
-        Kinds { kinds: HashMap::new(), shares: None, other_count: 0, masked }
+        Kinds { kinds: HashMap::default(), shares: None, other_count: 0, masked }
     }
 
     /// Counts a line without its stamp. Returns its kind's hash, and its addresses.

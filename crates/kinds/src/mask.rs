@@ -5,7 +5,7 @@
 
 mod rules;
 
-use rules::{RULES, Rule};
+use rules::{RULES, Rule, starts};
 use std::ops::Range;
 
 /// Bytes of a line that decide about its kind.
@@ -30,7 +30,9 @@ impl Masked {
 
     /// Appends what the first matching rule makes of `pos`; the position after it.
     fn step(&mut self, line: &[u8], pos: usize) -> usize {
-        let found = RULES.iter().find_map(|rule| Some((rule, (rule.find)(line, pos)?)));
+        let class = starts::OF[usize::from(line[pos])];
+        let mut rules = RULES.iter().filter(|rule| rule.starts & class != 0);
+        let found = rules.find_map(|rule| Some((rule, (rule.find)(line, pos)?)));
         let Some((rule, range)) = found else {
             self.text.push(line[pos]);
             return pos + 1;
@@ -106,10 +108,24 @@ fn plain_len(line: &[u8], pos: usize) -> usize {
         WORD if !rules::is_after_key(line, pos) => {
             let len = line[pos..].iter().position(|&byte| CLASSES[usize::from(byte)] != WORD);
             let len = len.unwrap_or(line.len() - pos);
-            if class(pos + len) == SPECIAL { 0 } else { len }
+            if class(pos + len) == SPECIAL { 0 } else { letters_len(line, pos..pos + len) }
         }
         _ => 0,
     }
+}
+
+/// Bytes of a run of words before the first word that matches without digits.
+fn letters_len(line: &[u8], run: Range<usize>) -> usize {
+    let mut pos = run.start;
+    while pos < run.end {
+        let len = line[pos..run.end].iter().position(|byte| !byte.is_ascii_alphabetic());
+        let len = len.unwrap_or(run.end - pos);
+        if rules::is_varying_word(line, pos..pos + len) {
+            break;
+        }
+        pos += len + 1;
+    }
+    pos.min(run.end) - run.start
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::ops::Range;
 /// A rule: what it matches, and what the kind has there.
 #[derive(Debug)]
 pub struct Rule {
+    /// Classes of the bytes at which it may match, by [`starts`].
+    pub starts: u8,
     /// The bytes replaced, if the rule matches at a position. Bytes from the position to the start of
     /// the range are copied.
     pub find: fn(&[u8], usize) -> Option<Range<usize>>,
@@ -15,51 +17,124 @@ pub struct Rule {
     pub is_address: bool,
 }
 
-const fn rule(find: fn(&[u8], usize) -> Option<Range<usize>>, becomes: &'static [u8]) -> Rule {
-    Rule { find, becomes, is_address: false }
+/// Bytes at which rules match, in classes.
+pub mod starts {
+    pub const QUOTE: u8 = 1;
+    pub const LESS: u8 = 2;
+    pub const COLON: u8 = 4;
+    pub const SLASH: u8 = 8;
+    pub const DIGIT: u8 = 16;
+    pub const LETTER: u8 = 32;
+    /// Of the local part of a mail address.
+    pub const MARK: u8 = 64;
+    pub const WORD: u8 = DIGIT | LETTER;
+
+    /// The class of each byte; 0 where no rule matches.
+    pub const OF: [u8; 256] = {
+        let mut classes = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            classes[byte] = match byte as u8 {
+                b'"' => QUOTE,
+                b'<' => LESS,
+                b':' => COLON,
+                b'/' => SLASH,
+                b'0'..=b'9' => DIGIT,
+                b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+                b'.' | b'_' | b'+' | b'-' => MARK,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        classes
+    };
 }
 
-const fn address(find: fn(&[u8], usize) -> Option<Range<usize>>, becomes: &'static [u8]) -> Rule {
-    Rule { find, becomes, is_address: true }
+const fn rule(
+    starts: u8,
+    find: fn(&[u8], usize) -> Option<Range<usize>>,
+    becomes: &'static [u8],
+) -> Rule {
+    Rule { starts, find, becomes, is_address: false }
+}
+
+const fn address(
+    starts: u8,
+    find: fn(&[u8], usize) -> Option<Range<usize>>,
+    becomes: &'static [u8],
+) -> Rule {
+    Rule { starts, find, becomes, is_address: true }
 }
 
 /// All rules; the first that matches counts.
-pub const RULES: [Rule; 12] = [
-    rule(quoted, b"\"*\""),
-    address(bracketed_mail, b"{mail}"),
-    rule(url, b"{url}"),
-    rule(path, b"{path}"),
-    address(mail, b"{mail}"),
-    rule(name, b"{name}"),
-    address(ip_v6, b"{ip}"),
-    address(ip_v4, b"{ip}"),
-    rule(host, b"{host}"),
-    rule(uuid, b"#"),
-    rule(id, b"#"),
-    rule(number, b"#"),
+pub const RULES: [Rule; 15] = [
+    rule(starts::QUOTE, quoted, b"\"*\""),
+    address(starts::LESS, bracketed_mail, b"{mail}"),
+    rule(starts::LESS, bracketed, b"*"),
+    rule(starts::COLON, url, b"{url}"),
+    rule(starts::SLASH, path, b"{path}"),
+    address(starts::WORD | starts::MARK, mail, b"{mail}"),
+    rule(starts::WORD | starts::MARK, name, b"{name}"),
+    address(starts::WORD | starts::COLON, ip_v6, b"{ip}"),
+    address(starts::DIGIT, ip_v4, b"{ip}"),
+    rule(starts::WORD, host, b"{host}"),
+    rule(starts::LETTER, date, b"#"),
+    rule(starts::WORD, uuid, b"#"),
+    rule(starts::WORD | starts::SLASH | starts::MARK, base64, b"#"),
+    rule(starts::WORD, id, b"#"),
+    rule(starts::DIGIT, number, b"#"),
 ];
 
 /// Folders whose contents vary.
-const VARYING: [&[u8]; 9] = [
+const VARYING: [&[u8]; 10] = [
     b"/home/",
     b"/tmp/",
     b"/var/tmp/",
     b"/var/spool/",
     b"/var/lib/",
+    b"/var/www/",
     b"/run/",
     b"/srv/",
     b"/mnt/",
     b"/proc/",
 ];
-/// What a name of a user follows after.
-const KEYS: [&[u8]; 5] =
-    [b"for user ", b"nvalid user ", b"authenticating user ", b" user=", b"from user "];
+/// What a name of a user or client follows after. [`is_after_key`] knows their last bytes.
+const KEYS: [&[u8]; 12] = [
+    b"for user ",
+    b"nvalid user ",
+    b"authenticating user ",
+    b"from user ",
+    b"assword for ",
+    b"ublickey for ",
+    b" user=",
+    b"ruser=",
+    b"username=",
+    b"]: User ",
+    b"HELO ",
+    b"EHLO ",
+];
+/// Letters of a month or day in a date.
+const DATE_WORD_LEN: usize = 3;
 /// Digits and letters of an identifier, at least.
 const HEX_LEN_MIN: usize = 6;
+/// The least length without digits: shorter ones are words such as `facade` and `defaced`.
+const HEX_LETTERS_LEN_MIN: usize = 8;
+/// The least length of an identifier without vowels.
+const CONSONANTS_LEN_MIN: usize = 10;
+/// The least length of text in Base64.
+const BASE64_LEN_MIN: usize = 16;
+/// A fingerprint of a key in Base64 follows after this, as OpenSSH writes it.
+const FINGERPRINT: &[u8] = b"SHA256:";
+/// Network interfaces of containers begin so.
+const VETH: &[u8] = b"veth";
 /// Least length of an identifier of any letters and digits; shorter ones may be words such as `ext4`.
 const MIXED_LEN_MIN: usize = 8;
+/// Hexadecimal digits of a value after `=`, at least.
+const VALUE_LEN_MIN: usize = 4;
 /// Length of a UUID's text.
 const UUID_LEN: usize = 36;
+/// Six pairs of digits with colons.
+const MAC_LEN_MIN: usize = 17;
 /// Longest text of an IPv6 address.
 const IP_V6_LEN_MAX: usize = 45;
 
@@ -102,9 +177,25 @@ fn bracketed_mail(line: &[u8], pos: usize) -> Option<Range<usize>> {
     (has_at && line.get(end) == Some(&b'>')).then(|| pos + 1..end)
 }
 
+/// A value in brackets without spaces: after `=`, `)` or a number in brackets, as in `helo=<x>` and
+/// `imap(user)<1234><session>`.
+fn bracketed(line: &[u8], pos: usize) -> Option<Range<usize>> {
+    let is_value = match line[..pos] {
+        [.., b'=' | b')'] => true,
+        [.., before, b'>'] => before.is_ascii_digit(),
+        _ => false,
+    };
+    if line[pos] != b'<' || !is_value {
+        return None;
+    }
+    let end = end_of(line, pos + 1, |byte| byte.is_ascii_graphic() && byte != b'<' && byte != b'>');
+    (end > pos + 1 && line.get(end) == Some(&b'>')).then_some(pos + 1..end)
+}
+
 /// What follows after `://`.
 fn url(line: &[u8], pos: usize) -> Option<Range<usize>> {
-    if pos == 0 || !is_alnum(line, pos - 1) || !line[pos..].starts_with(b"://") {
+    let is_fingerprint = line[..pos].ends_with(&FINGERPRINT[..FINGERPRINT.len() - 1]);
+    if pos == 0 || !is_alnum(line, pos - 1) || !line[pos..].starts_with(b"://") || is_fingerprint {
         return None;
     }
     let start = pos + 3;
@@ -146,26 +237,136 @@ fn mail(line: &[u8], pos: usize) -> Option<Range<usize>> {
 
 /// True directly after a key of names.
 pub fn is_after_key(line: &[u8], pos: usize) -> bool {
-    let is_possible = pos > 0 && (line[pos - 1] == b' ' || line[pos - 1] == b'=');
-    is_possible && KEYS.iter().any(|key| line[..pos].ends_with(key))
+    let [.., before, last] = line[..pos] else { return false };
+    match (before, last) {
+        (b'r' | b'O', b' ') | (_, b'=') => KEYS.iter().any(|key| line[..pos].ends_with(key)),
+        // A user by HTTP authentication.
+        (b'-', b' ') => line[..pos].ends_with(b" - "),
+        (b'6', b':') => line[..pos].ends_with(FINGERPRINT),
+        (b' ' | b':', b' ') => line[..pos].trim_ascii_end().ends_with(b"sudo:"),
+        _ => false,
+    }
 }
 
-/// The name of a user.
+/// The name of a user, or what a client calls itself.
 fn name(line: &[u8], pos: usize) -> Option<Range<usize>> {
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !is_of_name(line[pos]) || !is_after_key(line, pos) {
         return None;
     }
-    Some(pos..end_of(line, pos, is_of_name))
+    let end = end_of(line, pos, is_of_name);
+    let goes_on = match &line[..pos] {
+        [.., b' ', b'-', b' '] => line[pos] != b'-' && line[end..].starts_with(b" ["),
+        [.., b':'] => false,
+        before if before.ends_with(b"]: User ") => line[end..].starts_with(b" from "),
+        before if before.trim_ascii_end().ends_with(b"sudo:") => line[end..].starts_with(b" : "),
+        // `for invalid user x` has its name later.
+        _ => !line[pos..].starts_with(b"invalid user "),
+    };
+    goes_on.then_some(pos..end)
+}
+
+/// A month or a day of the week.
+fn is_date_word(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"Jan"
+            | b"Feb"
+            | b"Mar"
+            | b"Apr"
+            | b"May"
+            | b"Jun"
+            | b"Jul"
+            | b"Aug"
+            | b"Sep"
+            | b"Oct"
+            | b"Nov"
+            | b"Dec"
+            | b"Mon"
+            | b"Tue"
+            | b"Wed"
+            | b"Thu"
+            | b"Fri"
+            | b"Sat"
+            | b"Sun"
+    )
+}
+
+/// True if a whole word of letters is a date's or an identifier.
+pub fn is_varying_word(line: &[u8], word: Range<usize>) -> bool {
+    match word.len() {
+        DATE_WORD_LEN => date(line, word.start).is_some(),
+        len => len >= HEX_LEN_MIN && id(line, word.start).is_some(),
+    }
+}
+
+/// A month or a day of the week in a date.
+fn date(line: &[u8], pos: usize) -> Option<Range<usize>> {
+    let end = pos + DATE_WORD_LEN;
+    let is_word = is_start(line, pos) && !is_alnum(line, end);
+    if !is_word || !is_date_word(line.get(pos..end)?) {
+        return None;
+    }
+    let rest = &line[end..];
+    let rest = rest.strip_prefix(b",").unwrap_or(rest);
+    let after = rest
+        .iter()
+        .position(|byte| !b" /-".contains(byte))
+        .filter(|&len| (1..=2).contains(&len))?;
+    let is_date =
+        rest[after].is_ascii_digit() || is_date_word(rest.get(after..after + DATE_WORD_LEN)?);
+    is_date.then_some(pos..end)
+}
+
+/// Text in Base64: upper and lower case and digits in turn.
+fn base64(line: &[u8], pos: usize) -> Option<Range<usize>> {
+    let is_of_text = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    if !line.get(pos + BASE64_LEN_MIN - 1).is_some_and(|&byte| is_of_text(byte)) {
+        return None;
+    }
+    if !is_of_text(line[pos]) || (pos > 0 && is_of_text(line[pos - 1])) {
+        return None;
+    }
+    let end = end_of(line, pos, is_of_text);
+    let text = &line[pos..end];
+    if text.len() < BASE64_LEN_MIN {
+        return None;
+    }
+    if line[..pos].ends_with(FINGERPRINT) {
+        return Some(pos..end);
+    }
+    if !text.iter().any(u8::is_ascii_digit) {
+        return None;
+    }
+    let class = |byte: u8| match byte {
+        b'0'..=b'9' => 1,
+        b'a'..=b'z' => 2,
+        b'A'..=b'Z' => 3,
+        _ => 0,
+    };
+    let turns = text.windows(2).filter(|two| {
+        let [one, other] = [class(two[0]), class(two[1])];
+        one != 0 && other != 0 && one != other
+    });
+    (turns.count() * 4 >= text.len()).then(|| pos..end_of(line, end, |byte| byte == b'='))
 }
 
 /// An IPv6 or MAC address.
 fn ip_v6(line: &[u8], pos: usize) -> Option<Range<usize>> {
+    // At most four digits are before the first colon.
+    if !line[pos..].iter().take(5).any(|&byte| byte == b':') {
+        return None;
+    }
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
     if !is_part(line[pos]) || line[pos] == b'.' || !is_start(line, pos) {
         return None;
     }
-    if pos > 0 && is_part(line[pos - 1]) {
+    // After a colon too, if a word is before it, as in `smtp:2001:db8::1`.
+    let is_after_word = pos > 1
+        && line[pos - 1] == b':'
+        && line[pos - 2].is_ascii_alphabetic()
+        && !line[pos - 2].is_ascii_hexdigit();
+    if pos > 0 && is_part(line[pos - 1]) && !is_after_word {
         return None;
     }
     let mut end = end_of(line, pos, is_part);
@@ -174,19 +375,29 @@ fn ip_v6(line: &[u8], pos: usize) -> Option<Range<usize>> {
     {
         end -= 1;
     }
-    let text = &line[pos..end];
-    let colon_count = memchr::memchr_iter(b':', text).count();
-    if colon_count < 2 || text.len() > IP_V6_LEN_MAX || is_alnum(line, end) {
+    if is_alnum(line, end) || memchr::memchr_iter(b':', &line[pos..end]).nth(1).is_none() {
         return None;
     }
-    let is_mac = text.len() == 17
+    if is_colon_address(&line[pos..end]) {
+        return Some(pos..end);
+    }
+    // With a port after it.
+    let port = memchr::memrchr(b':', &line[pos..end])?;
+    let is_port = line[pos + port + 1..end].iter().all(u8::is_ascii_digit);
+    (is_port && is_colon_address(&line[pos..pos + port])).then_some(pos..pos + port)
+}
+
+/// An IPv6 address, or six or more pairs of hexadecimal digits.
+fn is_colon_address(text: &[u8]) -> bool {
+    let is_mac = text.len() >= MAC_LEN_MIN
+        && text.len() % 3 == 2
         && text.chunks(3).all(|part| {
             part[..2].iter().all(u8::is_ascii_hexdigit)
                 && part.get(2).is_none_or(|&byte| byte == b':')
         });
-    let is_address =
-        text.len() > 2 && str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
-    (is_mac || is_address).then_some(pos..end)
+    let may_be_ip = (3..=IP_V6_LEN_MAX).contains(&text.len());
+    let is_ip = || str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    is_mac || may_be_ip && is_ip()
 }
 
 /// Four numbers of at most three digits.
@@ -213,29 +424,77 @@ fn ip_v4(line: &[u8], pos: usize) -> Option<Range<usize>> {
     (!is_alnum(line, end) && !goes_on).then_some(pos..end)
 }
 
-/// A name of a host: at least three labels, the last of letters.
+/// A last label of hosts with two labels; other words after a dot may be of names of files.
+fn is_top_label(label: &[u8]) -> bool {
+    matches!(
+        label,
+        b"com"
+            | b"org"
+            | b"net"
+            | b"edu"
+            | b"gov"
+            | b"info"
+            | b"biz"
+            | b"io"
+            | b"de"
+            | b"uk"
+            | b"fr"
+            | b"nl"
+            | b"eu"
+            | b"us"
+            | b"ca"
+            | b"ru"
+            | b"cn"
+            | b"jp"
+            | b"au"
+            | b"br"
+            | b"it"
+            | b"es"
+            | b"pl"
+            | b"ch"
+            | b"at"
+            | b"se"
+            | b"dk"
+            | b"be"
+    )
+}
+
+/// A name of a host: three labels, the last of letters, or two with a well-known last one.
 fn host(line: &[u8], pos: usize) -> Option<Range<usize>> {
     let is_inside = pos > 0 && b".-".contains(&line[pos - 1]);
     if !is_alnum(line, pos) || !is_start(line, pos) || is_inside {
         return None;
     }
-    let mut end = end_of(line, pos, |byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    let dot = end_of(line, pos, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if line.get(dot) != Some(&b'.') {
+        return None;
+    }
+    let mut end =
+        end_of(line, dot, |byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
     while end > pos && !is_alnum(line, end - 1) {
         end -= 1;
     }
     let mut labels = line[pos..end].rsplit(|&byte| byte == b'.');
     let last = labels.next()?;
-    let count = 1 + labels.clone().count();
-    let is_host = count >= 3
-        && last.len() >= 2
-        && last.iter().all(u8::is_ascii_alphabetic)
-        && labels.all(|label| !label.is_empty());
-    is_host.then_some(pos..end)
+    let is_last = match labels.clone().count() {
+        0 => false,
+        1 => is_top_label(last),
+        // Classes of Java end in a word with a capital.
+        _ => {
+            last.len() >= 2
+                && (last.iter().all(u8::is_ascii_lowercase)
+                    || last.iter().all(u8::is_ascii_uppercase))
+        }
+    };
+    (is_last && labels.all(|label| !label.is_empty())).then_some(pos..end)
 }
 
 /// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
 fn uuid(line: &[u8], pos: usize) -> Option<Range<usize>> {
     let text = line.get(pos..pos + UUID_LEN)?;
+    if text[8] != b'-' {
+        return None;
+    }
     let is_uuid = text.iter().enumerate().all(|(number, byte)| match number {
         8 | 13 | 18 | 23 => *byte == b'-',
         _ => byte.is_ascii_hexdigit(),
@@ -245,26 +504,53 @@ fn uuid(line: &[u8], pos: usize) -> Option<Range<usize>> {
     (is_uuid && has_digit && is_apart).then_some(pos..pos + UUID_LEN)
 }
 
-/// An identifier: hexadecimal digits, or letters and digits in turn.
+/// An identifier: hexadecimal digits, letters and digits in turn, or letters without a vowel.
 fn id(line: &[u8], pos: usize) -> Option<Range<usize>> {
     if !is_alnum(line, pos) || !is_start(line, pos) {
         return None;
     }
     let end = end_of(line, pos, |byte| byte.is_ascii_alphanumeric());
     let word = &line[pos..end];
-    if !word.iter().any(u8::is_ascii_digit) {
+    // Digits alone are a number, maybe with decimals.
+    if word.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let digits = word.strip_prefix(b"0x").unwrap_or(word);
-    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    let is_long = digits.len() >= HEX_LEN_MIN || digits.len() < word.len();
-    let turns = word.windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit());
-    let is_mixed = word.len() >= MIXED_LEN_MIN && turns.count() >= 2;
-    (is_hex && is_long || is_mixed).then_some(pos..end)
+    let is_id = match word.iter().any(u8::is_ascii_digit) {
+        true => has_digits_of_id(word, line[..pos].ends_with(b"=")),
+        false => {
+            let digits = word.strip_prefix(VETH).unwrap_or(word);
+            let is_offset = line[..pos].ends_with(b"+");
+            let len_min = if is_offset { HEX_LEN_MIN } else { HEX_LETTERS_LEN_MIN };
+            word.len() >= len_min && digits.iter().all(u8::is_ascii_hexdigit)
+        }
+    };
+    (is_id || is_without_vowels(word)).then_some(pos..end)
 }
 
-/// Digits, also within a word.
+/// A word with a digit that is an identifier.
+fn has_digits_of_id(word: &[u8], is_value: bool) -> bool {
+    let digits = word.strip_prefix(b"0x").or_else(|| word.strip_prefix(VETH)).unwrap_or(word);
+    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    let len_min = if is_value { VALUE_LEN_MIN } else { HEX_LEN_MIN };
+    let is_long = digits.len() >= len_min || digits.len() < word.len();
+    let turns = word.windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit());
+    is_hex && is_long || word.len() >= MIXED_LEN_MIN && turns.count() >= 2
+}
+
+fn is_without_vowels(word: &[u8]) -> bool {
+    let is_vowel = |byte: &u8| b"aeiou".contains(&byte.to_ascii_lowercase());
+    word.len() >= CONSONANTS_LEN_MIN && !word.iter().any(is_vowel)
+}
+
+/// Digits, also within a word, with decimals and further parts.
 fn number(line: &[u8], pos: usize) -> Option<Range<usize>> {
-    let end = end_of(line, pos, |byte| byte.is_ascii_digit());
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let mut end = end_of(line, pos, is_digit);
+    while end > pos
+        && line.get(end) == Some(&b'.')
+        && line.get(end + 1).is_some_and(u8::is_ascii_digit)
+    {
+        end = end_of(line, end + 1, is_digit);
+    }
     (end > pos).then_some(pos..end)
 }
