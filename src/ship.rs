@@ -10,6 +10,7 @@ mod backoff;
 mod dead;
 mod engine;
 mod explain;
+mod flush;
 mod link;
 mod message;
 mod options;
@@ -32,6 +33,7 @@ use ::logdir::wake::Wake;
 use clap::Parser;
 use dead::DeadLetters;
 use engine::{Engine, Progress};
+use flush::Flush;
 use link::Link;
 use nix::sys::signal::Signal;
 use options::Options;
@@ -42,7 +44,7 @@ use status::Status;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use target::{Form, Target};
 use window::{Bounds, Window};
 
@@ -95,7 +97,7 @@ fn exit(status: Status, once: bool) -> ExitCode {
     let is_incomplete = status.dead > 0 || status.gaps > 0 || status.is_incomplete;
     ExitCode::from(match once {
         true if is_incomplete => EXIT_INCOMPLETE,
-        true if status.acknowledged == 0 => EXIT_NOTHING,
+        true if status.acknowledged == 0 && status.unfinished == 0 => EXIT_NOTHING,
         true | false => 0,
     })
 }
@@ -140,6 +142,10 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         signals,
         wake,
         status,
+        // Without further lines to wait for, an unfinished line is sent at once.
+        flush: options
+            .flush
+            .map(|quiet| Flush::new(if options.once { Duration::ZERO } else { quiet })),
         once: options.once,
         progress: Progress::default(),
         metrics: options.metrics.clone(),

@@ -5,8 +5,9 @@
 //! to the receiver, the loop goes on.
 
 use super::dead::{DeadLetters, Letter};
+use super::flush::{Flush, Half};
 use super::link::{Change, Link};
-use super::message::{Line, Writer};
+use super::message::{Ending, Line, Writer};
 use super::pace::{OLD_AFTER, Pace};
 use super::sources::Sources;
 use super::state::State;
@@ -41,7 +42,8 @@ const SOURCES_MAX: usize = 3 + FDS_MAX;
 /// A line on its way.
 #[derive(Debug)]
 pub struct Shipped {
-    ticket: Ticket,
+    /// `None` for an unfinished line, which moves no cursor.
+    ticket: Option<Ticket>,
     moment: Option<Moment>,
 }
 
@@ -65,6 +67,8 @@ pub struct Engine {
     pub wake: Wake,
     /// How things stand.
     pub status: Status,
+    /// When unfinished last lines are sent, if they are.
+    pub flush: Option<Flush>,
     /// Whether the loop ends when everything that is there was delivered.
     pub once: bool,
     /// What the loop remembers between two rounds.
@@ -112,6 +116,7 @@ impl Engine {
     pub fn run(mut self) -> Status {
         while self.progress.phase != Phase::Over {
             self.take_lines();
+            self.take_half_lines();
             self.hand_over();
             self.talk();
             self.store_given_up();
@@ -166,7 +171,10 @@ impl Engine {
     fn advance_phase(&mut self) {
         let now = Instant::now();
         let is_finished = match self.progress.phase {
-            Phase::Running => self.once && self.window.is_empty() && self.has_read_all(),
+            Phase::Running => {
+                let has_half = self.flush.as_ref().is_some_and(|flush| flush.next().is_some());
+                self.once && self.window.is_empty() && self.has_read_all() && !has_half
+            }
             Phase::Finishing { by } => self.window.is_empty() || now >= by || !self.link.is_open(),
             Phase::Closing { by } => {
                 if self.link.is_closed() || now >= by {
@@ -221,8 +229,9 @@ impl Engine {
             label,
             id: id.as_bytes(),
             text: &text,
+            ending: Ending::Whole,
         };
-        let shipped = Shipped { ticket, moment };
+        let shipped = Shipped { ticket: Some(ticket), moment };
         match self.writer.messages(&line) {
             Ok(messages) => self.window.push(shipped, messages),
             Err(no_room) => {
@@ -231,6 +240,55 @@ impl Engine {
             }
         }
         true
+    }
+
+    /// Takes unfinished last lines that have been quiet for long enough. While there is no connection none is
+    /// taken: it may be finished before there is one.
+    fn take_half_lines(&mut self) {
+        let Some(flush) = self.flush.as_mut().filter(|_| self.progress.is_drained) else { return };
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for number in 0..self.sources.count() {
+            let half = self.sources.half_line(number);
+            let half = half.map(|half| Half {
+                inode: half.start.file.inode,
+                offset: half.start.offset,
+                len: half.bytes.len(),
+            });
+            if flush.note(number, half, now) {
+                due.push(number);
+            }
+        }
+        for number in due {
+            if self.link.is_open() && self.window.has_room() {
+                self.take_half_line(number);
+            }
+        }
+    }
+
+    /// Takes an unfinished line without a ticket: the cursor stays before it. Its id has the length besides: a
+    /// receiver that drops what it has must not drop the whole line.
+    fn take_half_line(&mut self, number: usize) {
+        let Some(half) = self.sources.half_line(number) else { return };
+        let id = format!("{}.{:x}", half.id(), half.bytes.len());
+        let moment = half.stamp.map(|stamp| stamp.moment);
+        let source = self.sources.source(number);
+        let line = Line {
+            source: &source.shown,
+            service: &source.service,
+            label: moment
+                .map_or_else(clock::now, |moment| Label::from_unix(moment.unix_secs, moment.nanos)),
+            id: id.as_bytes(),
+            text: &half.bytes[half.stamp.map_or(0, |stamp| stamp.end)..],
+            ending: Ending::Unfinished,
+        };
+        // A header that leaves no room for text is reported when the line is finished.
+        if let Ok(messages) = self.writer.messages(&line) {
+            self.window.push(Shipped { ticket: None, moment: None }, messages);
+        }
+        if let Some(flush) = &mut self.flush {
+            flush.sent(number);
+        }
     }
 
     fn hand_over(&mut self) {
@@ -359,6 +417,10 @@ impl Engine {
     /// Acknowledges the lines that were delivered.
     fn collect(&mut self) {
         while let Some(Shipped { ticket, moment }) = self.window.pop_delivered() {
+            let Some(ticket) = ticket else {
+                self.status.unfinished += 1;
+                continue;
+            };
             self.sources.ack(ticket);
             self.status.acknowledged += 1;
             let delivered = moment.and_then(|moment| u64::try_from(moment.unix_secs).ok());
@@ -436,7 +498,12 @@ impl Engine {
         let may_send = self.link.room() > 0 && self.window.has_unsent();
         let next_line = match (takes_lines, self.progress.is_drained) {
             (false, _) => None,
-            (true, true) => Some(self.sources.deadline()),
+            (true, true) => {
+                let half =
+                    self.flush.as_ref().filter(|_| self.link.is_open()).and_then(Flush::next);
+                let deadline = self.sources.deadline();
+                Some(half.map_or(deadline, |half| half.min(deadline)))
+            }
             (true, false) => Some(self.pace.next(self.progress.is_old).unwrap_or(now)),
         };
         let dues = [

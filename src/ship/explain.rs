@@ -1,6 +1,6 @@
 //! What a command line will do, in words, without sending anything.
 
-use super::message::{Line, Writer};
+use super::message::{Ending, Line, Writer};
 use super::options::Options;
 use super::target::{self, Form, Target};
 use ::logdir::clock;
@@ -44,6 +44,12 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
             "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
         )),
     }
+    if let Some(quiet) = options.flush {
+        let quiet = quiet.as_secs_f32();
+        say(format_args!(
+            "an unfinished last line is sent after {quiet} s without new bytes, marked"
+        ));
+    }
     if targets.iter().any(Target::needs_tls) {
         for line in certificates(options) {
             say(format_args!("{line}"));
@@ -64,6 +70,7 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         label: clock::now(),
         id: b"the-id-of-the-line",
         text: b"a line of the log",
+        ending: Ending::Whole,
     };
     let writer =
         Writer::new(options, target::form(targets), host.to_vec()).map_err(|bad| bad.to_string());

@@ -69,6 +69,24 @@ pub struct Line<'a> {
     pub id: &'a [u8],
     /// The line without its stamp and newline.
     pub text: &'a [u8],
+    /// Whether it is finished.
+    pub ending: Ending,
+}
+
+/// Whether a line is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is.
+    Whole,
+    /// It is what was written so far; the whole line is sent when it is finished.
+    Unfinished,
+}
+
+impl Line<'_> {
+    /// What the line is marked with if it is unfinished: the bytes of its text so far.
+    fn mark(&self) -> Option<String> {
+        (self.ending == Ending::Unfinished).then(|| self.text.len().to_string())
+    }
 }
 
 /// Settings shared by all messages.
@@ -130,11 +148,15 @@ impl Writer {
             ("service.name", Value::from_bytes(service)),
         ];
         let label = line.label.format();
-        let attributes = [
+        let mark = line.mark();
+        let mut attributes = vec![
             ("multilog.dir", Value::from_bytes(line.source)),
             ("multilog.label", Value::from_bytes(&label)),
             ("multilog.cursor", Value::from_bytes(line.id)),
         ];
+        if let Some(mark) = &mark {
+            attributes.push(("multilog.unfinished", Value::from_bytes(mark.as_bytes())));
+        }
         let has_attributes = self.sd_id.is_some();
         let unix_time = |label: Label| {
             let (secs, nanos) = label.to_unix();
@@ -157,8 +179,16 @@ impl Writer {
     fn syslog(&self, line: &Line<'_>) -> Result<Vec<Vec<u8>>, NoRoom> {
         let (severity, text) = self.severity(line.text);
         let label = line.label.format();
-        let params = [("dir", line.source), ("label", &label[..]), ("cursor", line.id)];
-        let elements = self.sd_id.as_deref().map(|id| Element { id, params: &params });
+        let mark = line.mark();
+        let mark = mark.as_deref().unwrap_or_default();
+        let params = [
+            ("dir", line.source),
+            ("label", &label[..]),
+            ("cursor", line.id),
+            ("unfinished", mark.as_bytes()),
+        ];
+        let params = &params[..if mark.is_empty() { 3 } else { 4 }];
+        let elements = self.sd_id.as_deref().map(|id| Element { id, params });
         let (unix_secs, nanos) = line.label.to_unix();
         let message = Message {
             header: Header {

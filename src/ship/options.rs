@@ -83,6 +83,10 @@ pub struct Options {
     /// Sends what there is, then exits: 0 all sent, 1 nothing to send, 2 gaps or dead letters
     #[arg(long)]
     pub once: bool,
+    /// Sends an unfinished last line once no byte was added for this time (5s), marked
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    #[arg(value_parser = target::duration, conflicts_with = "no_sd")]
+    pub flush: Option<Duration>,
     /// Id of the structured data in messages
     #[arg(long, value_name = "ID", default_value = "multilog@32473")]
     pub sd_id: String,

@@ -3,7 +3,7 @@
 use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
-use ::logdir::read::delivery::{Delivery, Follow, Order, Start, Ticket, Window};
+use ::logdir::read::delivery::{Delivery, Follow, HalfLine, Order, Start, Ticket, Window};
 use ::logdir::read::find::{Found, Location, find};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -70,6 +70,16 @@ impl Sources {
     /// The source of a line.
     pub fn source(&self, number: usize) -> &Source {
         &self.sources[number]
+    }
+
+    /// How many sources there are; they are numbered from 0.
+    pub fn count(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// The unfinished last line of a source, when there was no further line.
+    pub fn half_line(&self, number: usize) -> Option<HalfLine<'_>> {
+        self.follow.half_line(number)
     }
 
     /// A line is delivered.

@@ -33,6 +33,9 @@ pub struct Status {
     pub sent: u64,
     /// Lines the receiver has answered for.
     pub acknowledged: u64,
+    /// Unfinished last lines the receiver has answered for. Each is sent whole later.
+    #[serde(default)]
+    pub unfinished: u64,
     /// Messages that were sent again after a connection broke.
     pub sent_again: u64,
     /// Messages that the receiver refused for good.

@@ -5,6 +5,7 @@
 pub mod certificates;
 mod faults;
 mod files;
+mod flush;
 mod hold;
 #[cfg(feature = "http")]
 mod http_server;

@@ -171,6 +171,20 @@ impl Chain {
         self.lines.as_ref().map(BlockLines::rest_place)
     }
 
+    /// Bytes of the unfinished last line, as far as they were read. Empty without such a line, and while
+    /// another file waits that may finish it.
+    pub fn half_line(&self) -> &[u8] {
+        let lines = self.lines.as_ref().filter(|_| self.queue.is_empty());
+        lines.map_or(&[], BlockLines::rest_text)
+    }
+
+    /// Stamp of that line.
+    pub fn half_stamp(&self) -> Option<Stamp> {
+        let continues = self.lines.as_ref()?.line().ending == Ending::Cut;
+        let stamp = self.stamps.clone().parse(self.half_line()).filter(|_| !continues)?;
+        Some(stamp.after(self.before))
+    }
+
     /// Open file of that place, while the chain reads it.
     pub fn rest_handle(&self) -> Option<Arc<File>> {
         let (place, reading) = (self.rest_place()?, self.reading.as_ref()?);

@@ -8,6 +8,7 @@
 mod start;
 mod unacked;
 
+pub use crate::read::follow::HalfLine;
 pub use crate::read::follow_several::Order;
 pub use start::{Start, StartedDirectory, first_place, place_since};
 pub use unacked::{Ticket, Window};
@@ -216,6 +217,18 @@ impl Follow {
         })
     }
 
+    /// Unfinished last line of a directory, after [`Follow::next`] returned `None`. It has no ticket:
+    /// the cursor stays before it, and [`Follow::next`] delivers the whole line once it is finished.
+    pub fn half_line(&self, directory: usize) -> Option<HalfLine<'_>> {
+        if self.given == Some(directory) { None } else { self.several.half_line(directory) }
+    }
+
+    /// Delivered position of a directory.
+    pub fn position(&mut self, directory: usize) -> &Position {
+        self.take_reached();
+        &self.positions[directory]
+    }
+
     /// True if the next line must wait for an acknowledgement.
     pub fn is_full(&self) -> bool {
         self.unacked.is_full(self.window)
@@ -246,9 +259,7 @@ impl Follow {
     /// unacknowledged line. Call at the end, too.
     pub fn save(&mut self) -> Result<(), Failure> {
         self.unsaved = Unsaved::default();
-        for (number, delivered) in self.unacked.take_reached() {
-            self.positions[number] = delivered.position();
-        }
+        self.take_reached();
         let Some(cursor_file) = &mut self.cursor_file else { return Ok(()) };
         for (path, position) in self.paths.iter().zip(&self.positions) {
             cursor_file.set(path, position.clone());
@@ -258,9 +269,7 @@ impl Follow {
 
     /// Delivered positions of all directories, for a consumer that stores its own cursor.
     pub fn cursor(&mut self) -> Cursor {
-        for (number, delivered) in self.unacked.take_reached() {
-            self.positions[number] = delivered.position();
-        }
+        self.take_reached();
         let paths = self.paths.iter().map(PathBuf::as_path);
         Cursor::of(paths.zip(&self.positions))
     }
@@ -314,6 +323,12 @@ impl Follow {
     /// True while lines are missing because a file could not be read. It is tried again.
     pub fn is_failing(&self) -> bool {
         self.several.failing().any(|is_failing| is_failing)
+    }
+
+    fn take_reached(&mut self) {
+        for (number, delivered) in self.unacked.take_reached() {
+            self.positions[number] = delivered.position();
+        }
     }
 
     fn checkpoint_due(&self) -> Option<Instant> {

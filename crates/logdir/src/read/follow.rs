@@ -98,6 +98,36 @@ impl Delivered {
     }
 }
 
+/// An unfinished last line.
+pub struct HalfLine<'a> {
+    /// Its bytes so far.
+    pub bytes: &'a [u8],
+    /// Its stamp, if any.
+    pub stamp: Option<Stamp>,
+    /// Its start.
+    pub start: LineStart,
+    follower: &'a Follower,
+}
+
+impl HalfLine<'_> {
+    /// Id that the line has once it is finished, unless it is the first of its file.
+    pub fn id(&self) -> LineId {
+        let file = self.follower.read_file(&self.start.file);
+        let moment = self.stamp.map(|stamp| stamp.moment);
+        line_id(file.as_deref(), self.start.offset, moment, self.bytes)
+    }
+}
+
+fn line_id(file: Option<&ReadFile>, offset: u64, moment: Option<Moment>, text: &[u8]) -> LineId {
+    match (moment, file) {
+        (Some(moment), file) => {
+            LineId::stamped(file.map_or(0, |file| file.first_line_hash), offset, moment)
+        }
+        (None, Some(file)) => LineId::unstamped(file.first_line_hash, &file.identity, offset),
+        (None, None) => LineId::of_text(text, offset),
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Reached {
     place: LineStart,
@@ -200,17 +230,17 @@ impl Follower {
 
     /// Id of the last delivered line. A receiver uses it to detect duplicates.
     pub fn line_id(&self) -> LineId {
-        let offset = self.chain.place().offset;
         let moment = self.chain.stamp().map(|stamp| stamp.moment);
-        let file = self.line_file.as_deref();
-        match (moment, file) {
-            (Some(moment), file) => {
-                let hash = file.map_or(0, |file| file.first_line_hash);
-                LineId::stamped(hash, offset, moment)
-            }
-            (None, Some(file)) => LineId::unstamped(file.first_line_hash, &file.identity, offset),
-            (None, None) => LineId::of_text(self.chain.line().bytes, offset),
-        }
+        let text = self.chain.line().bytes;
+        line_id(self.line_file.as_deref(), self.chain.place().offset, moment, text)
+    }
+
+    /// The unfinished last line, if the look that found no complete line found one. It is not
+    /// delivered: it stays before the delivered position, and is part of a later line.
+    pub fn half_line(&self) -> Option<HalfLine<'_>> {
+        let bytes = Some(self.chain.half_line()).filter(|bytes| !bytes.is_empty())?;
+        let (stamp, start) = (self.chain.half_stamp(), self.chain.rest_place()?);
+        Some(HalfLine { bytes, stamp, start, follower: self })
     }
 
     /// Identity of a line's file. Read from the file system once per file, but again while the file

@@ -3,7 +3,7 @@
 //! By time, a line waits briefly for earlier lines still on their way into another directory. A
 //! single directory never waits.
 
-use crate::read::follow::Follower;
+use crate::read::follow::{Follower, HalfLine};
 use crate::read::stamp::Moment;
 use std::time::Duration;
 
@@ -98,6 +98,11 @@ impl FollowSeveral {
     /// Follower of this directory.
     pub fn follower(&self, number: usize) -> &Follower {
         &self.followers[number]
+    }
+
+    /// Unfinished last line of this directory, if all its lines were delivered.
+    pub fn half_line(&self, number: usize) -> Option<HalfLine<'_>> {
+        if self.has_line[number] { None } else { self.followers[number].half_line() }
     }
 
     /// Unread bytes of known files.

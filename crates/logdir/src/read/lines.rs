@@ -182,6 +182,12 @@ impl BlockLines {
         &self.bytes[self.start..self.end]
     }
 
+    /// Undelivered data, without the zeros that a power cut leaves.
+    pub fn rest_text(&self) -> &[u8] {
+        let rest = self.rest();
+        &rest[..text_len(rest, ZEROS_LEN)]
+    }
+
     /// Undelivered data of the last file, if data of an earlier file precedes it.
     pub fn rest_of_last_file(&self) -> Option<&[u8]> {
         let last = self.origins.back()?;
