@@ -8,7 +8,7 @@ mod check;
 mod choices;
 mod doubles;
 mod failing;
-mod figures;
+pub(crate) mod figures;
 mod filter;
 mod kinds;
 mod options;

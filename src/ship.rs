@@ -11,13 +11,14 @@ mod dead;
 mod engine;
 mod explain;
 mod flush;
+mod lag;
 mod link;
 mod message;
 mod options;
 mod pace;
 mod sources;
 mod state;
-mod status;
+pub(crate) mod status;
 mod target;
 mod transport;
 mod window;
@@ -34,6 +35,7 @@ use clap::Parser;
 use dead::DeadLetters;
 use engine::{Engine, Progress};
 use flush::Flush;
+use lag::Lags;
 use link::Link;
 use nix::sys::signal::Signal;
 use options::Options;
@@ -142,6 +144,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         signals,
         wake,
         status,
+        lags: Lags::new(Instant::now()),
         // Without further lines to wait for, an unfinished line is sent at once.
         flush: options
             .flush
@@ -183,7 +186,7 @@ fn host(options: &Options) -> Vec<u8> {
 
 /// Answers a monitor.
 fn check(dir: &Path) -> ExitCode {
-    let (code, text) = match Status::load(&state::status_of(dir)) {
+    let (code, text) = match Status::load(&status::of_state(dir)) {
         Ok(status) => status.check(status::seconds(SystemTime::now())),
         Err(error) => {
             (3, format!("UNKNOWN: unable to read the status in {}: {error}", dir.display()))

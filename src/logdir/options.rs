@@ -158,6 +158,9 @@ pub struct Status {
     #[arg(long = "receiver", value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(conflicts_with_all = ["check", "metrics"])]
     pub receivers: Vec<PathBuf>,
+    /// Also the logship with this state directory, if it does not run or cannot be seen
+    #[arg(long = "ship", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub ships: Vec<PathBuf>,
     #[command(flatten)]
     pub labels: Labels,
 }

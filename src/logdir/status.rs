@@ -5,6 +5,7 @@
 mod check;
 mod metrics;
 mod receivers;
+mod ships;
 
 use crate::logdir::options::{self, Status};
 use crate::logdir::trouble::Outcome;
@@ -23,6 +24,7 @@ use ::logdir::read::vitals::{self, Convention, Vitals};
 use ::logdir::read::writer::{self, Writer};
 use ::logdir::writer_state::{Failed, WriterState};
 use serde::Serialize;
+use ships::{Reading, Ship};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -50,11 +52,14 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
     let has_logs = options.receivers.is_empty() || !operands.is_empty();
     let (found, failures) = if has_logs { find::find(&operands) } else { Default::default() };
     outcome.fail(&failures);
+    let (ships, failures) = ships::find(&options.ships);
+    outcome.fail(&failures);
     let now = choices::now();
     let mut reports = Vec::new();
     for found in &found {
         match Report::of(found, counting, now) {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.add_readings(found, &ships, now);
                 outcome.fail(&report.failures);
                 reports.push(report);
             }
@@ -70,7 +75,7 @@ pub fn run(options: &Status) -> Result<ExitCode, ExitCode> {
         (true, _) => json(&reports),
         (false, true) => metrics::write(&reports, now),
         (false, false) if !has_logs => String::new(),
-        (false, false) => in_a_table(&reports, now, table::width()),
+        (false, false) => in_a_table(&reports, now, table::width()) + &of_ships(&reports, now),
     };
     if !message::print(&text) {
         outcome.has_trouble = true;
@@ -106,6 +111,8 @@ pub(in crate::logdir) struct Report {
     /// Time of the last rotation.
     rotated: Option<Moment>,
     vitals: Vitals,
+    /// Logships that read it.
+    readings: Vec<Reading>,
     troubles: Vec<String>,
     /// Failures to open the oldest or newest file.
     failures: Vec<Failure>,
@@ -136,10 +143,22 @@ impl Report {
                 .find_map(|file| file.label())
                 .map(|label| stamps.moment_of(label)),
             vitals,
+            readings: Vec::new(),
             troubles: troubles(&snapshot, writer, reported.state.as_ref(), now),
             failures: unreadable(&snapshot).into_iter().chain(unseen).collect(),
             reported,
         })
+    }
+
+    /// Adds how far logships are in it.
+    fn add_readings(&mut self, found: &Found, ships: &[Ship], now: Moment) {
+        for ship in ships {
+            match ship.reading(&found.place, now) {
+                Ok(reading) => self.readings.extend(reading),
+                Err(failure) => self.failures.push(failure),
+            }
+        }
+        self.troubles.extend(self.readings.iter().filter_map(Reading::trouble));
     }
 
     /// Failures, one sentence each.
@@ -202,6 +221,13 @@ fn in_a_table(reports: &[Report], now: Moment, width: usize) -> String {
     }
     let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report, now)).collect();
     table::lay_out(&HEAD, &rows, &LEFT, width)
+}
+
+fn of_ships(reports: &[Report], now: Moment) -> String {
+    let readings = reports
+        .iter()
+        .flat_map(|report| report.readings.iter().map(|reading| (report.name.as_str(), reading)));
+    ships::in_a_table(readings, now, table::width())
 }
 
 fn row(report: &Report, now: Moment) -> Vec<String> {
@@ -270,6 +296,9 @@ struct Object<'a> {
     rotated: Option<String>,
     torn: usize,
     kept_hours: Option<f64>,
+    hold_bytes: Option<u64>,
+    hold_cursor: Option<&'a str>,
+    ships: Vec<ships::Object<'a>>,
     trouble: &'a [String],
 }
 
@@ -280,6 +309,7 @@ fn json(reports: &[Report]) -> String {
 fn object(report: &Report) -> Object<'_> {
     let vitals = &report.vitals;
     let state = report.state();
+    let held_for = state.and_then(|state| state.held_for.as_ref());
     let (writer, pid) = match report.writer {
         Some(Writer::Running(pid)) => (Some("running"), pid),
         Some(Writer::Clean) => (Some("clean"), None),
@@ -315,6 +345,9 @@ fn object(report: &Report) -> Object<'_> {
         rotated: report.rotated.and_then(figures::rfc3339),
         torn: report.torn_count,
         kept_hours: vitals.kept_secs.map(|secs| secs / 3600.0),
+        hold_bytes: held_for.map(|held| held.len_max),
+        hold_cursor: held_for.map(|held| held.cursor.as_str()),
+        ships: report.readings.iter().map(Reading::object).collect(),
         trouble: &report.troubles,
     }
 }
@@ -342,6 +375,7 @@ mod tests {
             torn_count: 0,
             rotated: before(5000),
             vitals,
+            readings: Vec::new(),
             troubles: Vec::new(),
             failures: Vec::new(),
         }

@@ -6,6 +6,7 @@
 
 use super::dead::{DeadLetters, Letter};
 use super::flush::{Flush, Half};
+use super::lag::{self, Lags};
 use super::link::{Change, Link};
 use super::message::{Ending, Line, Writer};
 use super::pace::{OLD_AFTER, Pace};
@@ -20,6 +21,7 @@ use crate::poll::{Interest, Wait};
 use crate::signals::Signals;
 use ::logdir::clock;
 use ::logdir::label::Label;
+use ::logdir::read::Notice;
 use ::logdir::read::delivery::Ticket;
 use ::logdir::read::stamp::Moment;
 use ::logdir::stamp::format_utc;
@@ -67,6 +69,8 @@ pub struct Engine {
     pub wake: Wake,
     /// How things stand.
     pub status: Status,
+    /// When it is measured how far sources are behind.
+    pub lags: Lags,
     /// When unfinished last lines are sent, if they are.
     pub flush: Option<Flush>,
     /// Whether the loop ends when everything that is there was delivered.
@@ -142,6 +146,8 @@ impl Engine {
         if asked.to_report {
             self.refresh_status();
             message::info(&self.status.text());
+            let behind = self.status.sources.iter().filter(|lag| lag.bytes > 0);
+            behind.for_each(|lag| message::info(&lag.text(self.status.at)));
         }
         if asked.to_reload {
             self.reload();
@@ -301,7 +307,6 @@ impl Engine {
             self.link.send(id, message);
             self.status.sent += 1;
             self.status.sent_again += u64::from(is_again);
-            self.status.silent_since.get_or_insert_with(|| seconds(SystemTime::now()));
         }
     }
 
@@ -325,8 +330,12 @@ impl Engine {
                 }
             }
         }
-        if !self.window.is_empty() && self.status.silent_since.is_none() && self.link.is_open() {
-            self.status.silent_since = Some(seconds(SystemTime::now()));
+        match self.window.is_empty() {
+            true => self.status.silent_since = None,
+            // Without a connection there is no answer either.
+            false => {
+                self.status.silent_since.get_or_insert_with(|| seconds(SystemTime::now()));
+            }
         }
         if let Some(change) = change {
             self.take_change(change);
@@ -429,7 +438,14 @@ impl Engine {
     }
 
     fn report(&mut self) {
+        lag::name_sources(&self.sources, &mut self.status.sources);
         for (number, notice) in self.sources.take_notices() {
+            if let Notice::MissingLines(from, to) = &notice
+                && let Some(lag) = self.status.sources.get_mut(number)
+            {
+                lag.gaps += 1;
+                lag.last_gap = Some((from.map(written), to.map(written)));
+            }
             let said = trouble::say(notice, written);
             let name = String::from_utf8_lossy(&self.sources.source(number).shown).into_owned();
             match said.text {
@@ -443,13 +459,15 @@ impl Engine {
     }
 
     fn refresh_status(&mut self) {
+        let is_drained = self.progress.is_drained;
+        self.lags.measure(&mut self.sources, &mut self.status.sources, is_drained);
         let status = &mut self.status;
         status.at = seconds(SystemTime::now());
         status.target = self.link.target().to_string();
         status.connected = self.link.is_open();
         status.next_try = self.link.next_try().map(seconds);
         status.waiting = self.window.count() as u64;
-        status.behind_bytes = self.sources.left_len();
+        status.behind_bytes = status.sources.iter().map(|lag| lag.bytes).sum();
     }
 
     fn write_status(&mut self) {
@@ -525,6 +543,7 @@ impl Engine {
         if let Err(failure) = self.sources.save() {
             message::failed(&failure);
         }
+        self.lags = Lags::new(Instant::now());
         self.refresh_status();
         self.status.connected = false;
         self.status.is_incomplete = !(self.window.is_empty() && self.has_read_all());

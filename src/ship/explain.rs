@@ -44,25 +44,16 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
             "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
         )),
     }
-    if let Some(quiet) = options.flush {
-        let quiet = quiet.as_secs_f32();
-        say(format_args!(
-            "an unfinished last line is sent after {quiet} s without new bytes, marked"
-        ));
+    if let Some(line) = flush(options) {
+        say(format_args!("{line}"));
     }
     if targets.iter().any(Target::needs_tls) {
         for line in certificates(options) {
             say(format_args!("{line}"));
         }
     }
-    let (min, max) = (options.retry.min.as_secs_f32(), options.retry.max.as_secs_f32());
-    say(format_args!("tries again after {min} s, doubled up to {max} s, at random below that"));
-    match options.rate {
-        Some(rate) => say(format_args!("at most {rate} lines a second")),
-        None => say(format_args!("as many lines a second as the receiver takes")),
-    }
-    if let Some(rate) = options.catch_up {
-        say(format_args!("at most {rate} lines a second while the oldest is over 60 s old"));
+    for line in pace(options) {
+        say(format_args!("{line}"));
     }
     let sample = Line {
         source: sources.first().map_or(b"./log/main", |source| source.as_bytes()),
@@ -85,6 +76,25 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         Err(why) => say(format_args!("no message can be sent: {why}")),
     }
     text
+}
+
+/// When it tries again, and how many lines it sends.
+fn pace(options: &Options) -> Vec<String> {
+    let (min, max) = (options.retry.min.as_secs_f32(), options.retry.max.as_secs_f32());
+    let tries = format!("tries again after {min} s, doubled up to {max} s, at random below that");
+    let rate = match options.rate {
+        Some(rate) => format!("at most {rate} lines a second"),
+        None => "as many lines a second as the receiver takes".to_owned(),
+    };
+    let catch_up = options
+        .catch_up
+        .map(|rate| format!("at most {rate} lines a second while the oldest is over 60 s old"));
+    [tries, rate].into_iter().chain(catch_up).collect()
+}
+
+fn flush(options: &Options) -> Option<String> {
+    let quiet = options.flush?.as_secs_f32();
+    Some(format!("an unfinished last line is sent after {quiet} s without new bytes, marked"))
 }
 
 /// Whom TLS trusts, and how this machine shows itself.

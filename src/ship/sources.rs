@@ -3,8 +3,10 @@
 use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
+use ::logdir::read::backlog::{Backlog, backlog};
 use ::logdir::read::delivery::{Delivery, Follow, HalfLine, Order, Start, Ticket, Window};
 use ::logdir::read::find::{Found, Location, find};
+use ::logdir::read::stamp::Moment;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
@@ -24,11 +26,15 @@ pub struct Source {
     pub shown: Vec<u8>,
     /// The service, for the program's name in messages.
     pub service: Vec<u8>,
+    /// Where it is.
+    place: Location,
 }
 
 /// All sources.
 pub struct Sources {
     operands: Vec<OsString>,
+    /// The cursor file.
+    cursor: PathBuf,
     follow: Follow,
     sources: Vec<Source>,
     known: HashSet<PathBuf>,
@@ -47,7 +53,15 @@ impl Sources {
         let follow = Follow::open(Vec::<PathBuf>::new(), start, Some(cursor))?;
         let (sources, known, reported) = (Vec::new(), HashSet::new(), HashSet::new());
         let looked = Instant::now();
-        let mut all = Sources { operands, follow, sources, known, reported, looked };
+        let mut all = Sources {
+            operands,
+            cursor: cursor.to_owned(),
+            follow,
+            sources,
+            known,
+            reported,
+            looked,
+        };
         all.follow.set_window(WINDOW);
         all.follow.set_order(Order::InTurn);
         let (found, mut failures) = find(&all.operands);
@@ -126,9 +140,20 @@ impl Sources {
         self.follow.is_failing()
     }
 
-    /// Bytes in files that are still to be read.
-    pub fn left_len(&self) -> u64 {
-        self.follow.left_len()
+    /// Absolute path of a source.
+    pub fn path(&self, number: usize) -> &Path {
+        self.follow.path(number)
+    }
+
+    /// Whether each line that was taken of a source is delivered.
+    pub fn is_delivered(&self, number: usize) -> bool {
+        self.follow.is_delivered(number)
+    }
+
+    /// How much of a source was not delivered.
+    pub fn backlog(&mut self, number: usize, now: Moment) -> Result<Backlog, Failure> {
+        let place = &self.sources[number].place;
+        backlog(place, self.follow.position(number), &self.cursor, now)
     }
 
     /// Takes what the operands name by now and did not before, from its first line on.
@@ -164,6 +189,7 @@ impl Sources {
         self.sources.push(Source {
             shown: path.as_os_str().as_bytes().to_vec(),
             service: service.as_bytes().to_vec(),
+            place: found.place.clone(),
         });
         Ok(true)
     }

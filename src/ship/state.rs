@@ -1,6 +1,7 @@
 //! The state directory: made if need be, locked by one `logship`, with the cursor, the status and the refused
 //! lines in it.
 
+use super::status;
 use ::logdir::failure::{Failure, What};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -54,18 +55,13 @@ impl State {
 
     /// The file that says how things stand.
     pub fn status(&self) -> PathBuf {
-        status_of(&self.dir)
+        status::of_state(&self.dir)
     }
 
     /// The log directory of lines that the receiver refused.
     pub fn dead(&self) -> PathBuf {
         self.dir.join("dead")
     }
-}
-
-/// The status file of a state directory.
-pub fn status_of(dir: &Path) -> PathBuf {
-    dir.join("status")
 }
 
 /// The lock is bound to the open file, so it is gone with the process, however that ends.

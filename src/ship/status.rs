@@ -1,10 +1,11 @@
 //! How things stand, in a file for people, programs and monitors: one JSON object, replaced as a whole.
 
+use crate::logdir::figures;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A receiver that answers nothing for so long is a failure, in seconds.
@@ -44,13 +45,90 @@ pub struct Status {
     pub gaps: u64,
     /// Messages on their way.
     pub waiting: u64,
-    /// Bytes in files that are still to be read.
+    /// Bytes of all sources that were not delivered.
     pub behind_bytes: u64,
+    /// How far each source is behind.
+    #[serde(default)]
+    pub sources: Vec<Lag>,
     /// The time of the last line that was delivered, in seconds since 1970.
     pub last_delivered: Option<u64>,
     /// Whether the loop ended while lines were still to be sent.
     #[serde(skip)]
     pub is_incomplete: bool,
+}
+
+/// How the connection to the receiver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It takes messages.
+    Connected,
+    /// There is none.
+    Away,
+    /// Messages have waited for an answer for [`SILENCE_MAX_SECS`].
+    Silent,
+    /// No logship renews the status.
+    Stopped,
+}
+
+impl Condition {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Condition::Connected => "connected",
+            Condition::Away => "away",
+            Condition::Silent => "silent",
+            Condition::Stopped => "stopped",
+        }
+    }
+}
+
+/// How far a source is behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lag {
+    /// Absolute path of the log directory or file.
+    pub source: String,
+    /// Lines that were not delivered.
+    pub lines: u64,
+    /// Whether their number is an estimate.
+    pub is_estimate: bool,
+    /// Their bytes as stored.
+    pub bytes: u64,
+    /// The time of the first of them, in seconds since 1970.
+    pub oldest: Option<u64>,
+    /// Seconds until retention removes that line at the present pace of the log.
+    pub kept_secs: Option<u64>,
+    /// Whether that is soon.
+    pub is_at_risk: bool,
+    /// Whether retention has removed lines that were not delivered, and the source was not read since.
+    pub is_overtaken: bool,
+    /// Times that lines were gone before they could be sent.
+    pub gaps: u64,
+    /// Between which lines the last time: RFC 3339 in UTC.
+    pub last_gap: Option<(Option<String>, Option<String>)>,
+}
+
+impl Lag {
+    /// Seconds that the first line has waited.
+    pub fn behind_secs(&self, now: u64) -> u64 {
+        self.oldest.map_or(0, |oldest| now.saturating_sub(oldest))
+    }
+
+    /// One line for people.
+    pub fn text(&self, now: u64) -> String {
+        let about = if self.is_estimate { "~" } else { "" };
+        let lines = figures::count(self.lines as f64);
+        let mut text =
+            format!("{}: {about}{lines} lines, {} behind", self.source, figures::bytes(self.bytes));
+        // Writing to a string cannot fail.
+        if self.oldest.is_some() {
+            let _ = write!(text, ", the first for {}", figures::span(self.behind_secs(now) as f64));
+        }
+        if let Some(secs) = self.kept_secs {
+            let _ = write!(text, ", retention keeps it for {}", figures::span(secs as f64));
+        }
+        text
+    }
 }
 
 impl Status {
@@ -109,9 +187,9 @@ impl Status {
             ),
             ("unanswered_messages", "gauge", "Messages without an answer.", Some(self.waiting)),
             (
-                "unread_bytes",
+                "undelivered_bytes",
                 "gauge",
-                "Bytes in files that are still to be read.",
+                "Bytes of all sources that were not delivered.",
                 Some(self.behind_bytes),
             ),
             (
@@ -135,7 +213,52 @@ impl Status {
                 "# HELP logship_{name} {help}\n# TYPE logship_{name} {kind}\nlogship_{name} {value}\n"
             );
         }
+        self.source_metrics(&mut text);
         text
+    }
+
+    /// Rows for each source.
+    fn source_metrics(&self, text: &mut String) {
+        type Value<'a> = &'a dyn Fn(&Lag) -> Option<u64>;
+        let rows: [(&str, &str, &str, Value<'_>); 5] = [
+            ("undelivered_lines", "gauge", "Lines that were not delivered.", &|lag| {
+                Some(lag.lines)
+            }),
+            ("undelivered_bytes", "gauge", "Bytes of these lines as stored.", &|lag| {
+                Some(lag.bytes)
+            }),
+            (
+                "behind_seconds",
+                "gauge",
+                "Time for which the first of these lines has waited.",
+                &|lag| Some(lag.behind_secs(self.at)),
+            ),
+            (
+                "retention_seconds",
+                "gauge",
+                "Time until retention removes the first of these lines.",
+                &|lag| lag.kept_secs,
+            ),
+            (
+                "gaps_total",
+                "counter",
+                "Times that lines were gone before they could be sent.",
+                &|lag| Some(lag.gaps),
+            ),
+        ];
+        for (name, kind, help, value) in rows {
+            let known = self.sources.iter().filter_map(|lag| Some((&lag.source, value(lag)?)));
+            for (number, (source, value)) in known.enumerate() {
+                if number == 0 {
+                    let _ = write!(
+                        text,
+                        "# HELP logship_source_{name} {help}\n# TYPE logship_source_{name} {kind}\n"
+                    );
+                }
+                let source = escape_label(source);
+                let _ = writeln!(text, "logship_source_{name}{{source=\"{source}\"}} {value}");
+            }
+        }
     }
 
     /// Reads the file.
@@ -162,24 +285,52 @@ impl Status {
         )
     }
 
+    /// How the connection is.
+    pub fn condition(&self, now: u64) -> Condition {
+        match (now.saturating_sub(self.at), self.silence_secs(now)) {
+            (age, _) if age > STALE_SECS => Condition::Stopped,
+            (_, silence) if silence >= SILENCE_MAX_SECS => Condition::Silent,
+            (..) if self.connected => Condition::Connected,
+            (..) => Condition::Away,
+        }
+    }
+
+    fn silence_secs(&self, now: u64) -> u64 {
+        self.silent_since.map_or(0, |since| now.saturating_sub(since))
+    }
+
     /// What a monitor has to know: the exit code of a Nagios plugin, and a line.
     pub fn check(&self, now: u64) -> (u8, String) {
-        let age = now.saturating_sub(self.at);
-        let silence = self.silent_since.map(|since| now.saturating_sub(since));
-        if age > STALE_SECS {
-            return (2, format!("CRITICAL: no logship has written this status for {age} s"));
+        let condition = self.condition(now);
+        match condition {
+            Condition::Stopped => {
+                let age = now.saturating_sub(self.at);
+                return (2, format!("CRITICAL: no logship has written this status for {age} s"));
+            }
+            Condition::Silent => {
+                let secs = self.silence_secs(now);
+                return (2, format!("CRITICAL: no acknowledgement for {secs} s; {}", self.text()));
+            }
+            Condition::Connected | Condition::Away => {}
         }
-        if let Some(secs) = silence.filter(|&secs| secs >= SILENCE_MAX_SECS) {
-            return (2, format!("CRITICAL: no acknowledgement for {secs} s; {}", self.text()));
+        if let Some(lag) = self.sources.iter().find(|lag| lag.is_overtaken) {
+            let what = "retention has removed lines that were not delivered";
+            return (2, format!("CRITICAL: {what}: {}; {}", lag.text(now), self.text()));
         }
-        if !self.connected {
-            return (1, format!("WARNING: {}", self.text()));
+        if let Some(lag) = self.sources.iter().find(|lag| lag.is_at_risk) {
+            let what = "retention soon removes lines that were not delivered";
+            return (1, format!("WARNING: {what}: {}; {}", lag.text(now), self.text()));
         }
-        if self.dead > 0 || self.gaps > 0 {
+        if condition == Condition::Away || self.dead > 0 || self.gaps > 0 {
             return (1, format!("WARNING: {}", self.text()));
         }
         (0, format!("OK: {}", self.text()))
     }
+}
+
+/// A value of a label in Prometheus text.
+fn escape_label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// Readers find the old or the new text, never a mixture.
@@ -188,6 +339,11 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     new.push(".new");
     File::create(&new)?.write_all(text)?;
     fs::rename(&new, path)
+}
+
+/// The status file of a state directory.
+pub fn of_state(dir: &Path) -> PathBuf {
+    dir.join("status")
 }
 
 /// A moment as seconds since 1970.
@@ -209,6 +365,12 @@ mod tests {
         assert_eq!(check(&Status { silent_since: Some(40), ..good.clone() }, 100), 2);
         assert_eq!(check(&Status { silent_since: Some(41), ..good.clone() }, 100), 0);
         assert_eq!(check(&Status { connected: false, ..good.clone() }, 100), 1);
+        let lag = |is_at_risk, is_overtaken| {
+            vec![Lag::default(), Lag { is_at_risk, is_overtaken, ..Lag::default() }]
+        };
+        assert_eq!(check(&Status { sources: lag(false, false), ..good.clone() }, 100), 0);
+        assert_eq!(check(&Status { sources: lag(true, false), ..good.clone() }, 100), 1);
+        assert_eq!(check(&Status { sources: lag(true, true), ..good.clone() }, 100), 2);
         assert_eq!(check(&Status { gaps: 1, ..good.clone() }, 100), 1);
         assert_eq!(check(&Status { dead: 1, ..good }, 100), 1);
     }
@@ -217,9 +379,53 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("status");
-        let status = Status { sent: 3, failure: Some("no \"route\"".into()), ..Status::default() };
+        let gap = Some((None, Some("2026-11-26T00:00:00Z".into())));
+        let sources = vec![Lag { source: "/log".into(), last_gap: gap, ..Lag::default() }];
+        let failure = Some("no \"route\"".into());
+        let status = Status { sent: 3, failure, sources, ..Status::default() };
         status.save(&path).unwrap();
         assert_eq!(Status::load(&path).unwrap(), status);
+    }
+
+    #[test]
+    fn sources_have_a_row_each_of_the_metrics() {
+        let source = |source: &str, oldest| Lag {
+            source: source.into(),
+            lines: 7,
+            oldest,
+            kept_secs: oldest.map(|_| 60),
+            ..Lag::default()
+        };
+        let sources = vec![source("/log/a", Some(90)), source("/log/\"b\\", None)];
+        let text = Status { at: 100, sources, ..Status::default() }.metrics();
+        for expected in [
+            "# TYPE logship_source_undelivered_lines gauge\nlogship_source_undelivered_lines{source=\"/log/a\"} 7\n",
+            "\nlogship_source_behind_seconds{source=\"/log/a\"} 10\n",
+            "\nlogship_source_behind_seconds{source=\"/log/\\\"b\\\\\"} 0\n",
+            "logship_source_retention_seconds{source=\"/log/a\"} 60\n# HELP logship_source_gaps_total ",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_source_in_a_line_for_people() {
+        let lag = Lag {
+            source: "/log".into(),
+            lines: 1200,
+            is_estimate: true,
+            bytes: 10_240,
+            oldest: Some(40),
+            kept_secs: Some(3600),
+            ..Lag::default()
+        };
+        let expected =
+            "/log: ~1200 lines, 10K behind, the first for 1m00s, retention keeps it for 1h00m";
+        assert_eq!(lag.text(100), expected);
+        assert_eq!(
+            Lag { source: "/log".into(), ..Lag::default() }.text(100),
+            "/log: 0 lines, 0B behind"
+        );
     }
 
     #[test]
@@ -230,6 +436,6 @@ mod tests {
         assert!(text.contains("\n# TYPE logship_gaps_total counter\nlogship_gaps_total 2\n"));
         assert!(!text.contains("last_delivered"), "{text}");
         let known = Status { last_delivered: Some(7), ..status };
-        assert!(known.metrics().ends_with("logship_last_delivered_timestamp_seconds 7\n"));
+        assert!(known.metrics().contains("\nlogship_last_delivered_timestamp_seconds 7\n"));
     }
 }

@@ -9,8 +9,10 @@ mod flush;
 mod hold;
 #[cfg(feature = "http")]
 mod http_server;
+mod lag;
 #[cfg(feature = "http")]
 mod otlp;
+mod outage;
 mod receivers;
 mod refusals;
 mod relp_server;

@@ -8,6 +8,7 @@
 //! for each problem to report. Supported directories: multilog, daemontools-encore, s6-log, svlogd,
 //! cyclog.
 
+pub mod backlog;
 pub mod backward;
 pub mod chain;
 pub mod cursor;

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub const STATE_LEN: usize = 2048;
 /// Longest failure text in bytes: paths may have 4096.
 const REASON_LEN_MAX: usize = 400;
+/// Longest path of a hold's cursor in bytes. A hold with a longer path is not reported.
+const CURSOR_LEN_MAX: usize = 200;
 /// Replaces the middle of a long text.
 const CUT: &str = "...";
 /// Maximum simultaneous failures: writing, and completing files.
@@ -61,6 +63,15 @@ pub struct Limits {
     pub age: Option<Duration>,
 }
 
+/// Archives held for a reader beyond the limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Bytes of all archives up to which they are held.
+    pub len_max: u64,
+    /// Absolute path of the reader's cursor, control bytes escaped.
+    pub cursor: String,
+}
+
 /// State of a writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterState {
@@ -84,6 +95,8 @@ pub struct WriterState {
     pub synced: Option<Label>,
     /// Retention limits.
     pub limits: Limits,
+    /// Archives held beyond them.
+    pub held_for: Option<Held>,
 }
 
 impl WriterState {
@@ -117,6 +130,11 @@ impl WriterState {
         let limits =
             limits.map(|limit| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string()));
         add("limits", &limits.join(" "));
+        if let Some(Held { len_max, cursor }) = &self.held_for
+            && cursor.len() <= CURSOR_LEN_MAX
+        {
+            add("hold", &format!("{len_max} {}", line(cursor)));
+        }
         let end = format!("end {now}\n");
         lines += &"\n".repeat(STATE_LEN.saturating_sub(lines.len() + end.len()));
         (lines + &end).into_bytes()
@@ -138,6 +156,7 @@ impl WriterState {
             dropped: Amount::default(),
             synced: None,
             limits: Limits::default(),
+            held_for: None,
         };
         let (mut written, mut end) = (None, None);
         for line in lines {
@@ -157,6 +176,11 @@ impl WriterState {
                 "dropped" => state.dropped = amount(values)?,
                 "synced" => state.synced = Some(label(values)?),
                 "limits" => state.limits = limits(values),
+                "hold" => {
+                    let (len_max, cursor) = values.split_once(' ')?;
+                    let len_max = len_max.parse().ok()?;
+                    state.held_for = Some(Held { len_max, cursor: cursor.to_owned() });
+                }
                 "end" => end = Some(label(values)?),
                 _ => {}
             }
@@ -225,6 +249,7 @@ mod tests {
             dropped: Amount { lines: 1, bytes: 2 },
             synced: Some(label(4)),
             limits: Limits { size: Some(99_999), number: Some(10), total: None, age: None },
+            held_for: Some(Held { len_max: 50_000_000, cursor: "/s/a cursor".to_owned() }),
         }
     }
 
@@ -258,13 +283,17 @@ mod tests {
         let failing = Failing { since: state().opened, reason };
         let failing = vec![failing.clone(), failing];
         let failed = state().failed.map(|failed| Failed { reason: "x".repeat(5000), ..failed });
-        let state = WriterState { failing, failed, ..state() };
+        let held_for = Some(Held { len_max: u64::MAX, cursor: "/".repeat(CURSOR_LEN_MAX) });
+        let state = WriterState { failing, failed, held_for, ..state() };
         let contents = state.format(state.opened);
         assert_eq!(contents.len(), STATE_LEN);
         let read = WriterState::parse(&contents).unwrap();
         assert!(read.failing[1].reason.starts_with("unable to write to \\x1b[2J\\x0a/ä/ä"));
         assert!(read.failing[1].reason.ends_with("/ä: why"));
         assert!(read.failing[1].reason.len() <= REASON_LEN_MAX);
-        assert_eq!(read.held, state.held);
+        assert_eq!((read.held, &read.held_for), (state.held, &state.held_for));
+        let held_for = state.held_for.map(|held| Held { cursor: held.cursor + "/", ..held });
+        let longer = WriterState { held_for, ..read }.format(state.opened);
+        assert_eq!(WriterState::parse(&longer).unwrap().held_for, None);
     }
 }

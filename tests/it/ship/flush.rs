@@ -70,7 +70,7 @@ fn the_cursor_stays_before_an_unfinished_line() {
     assert_eq!(last.status().expect("logship starts").code(), Some(0));
     let (texts, ids) = stored(&server);
     assert_eq!(texts.last().map(String::as_str), Some("- two"));
-    assert_eq!(ids[half[0]], format!("{}.1d", ids[ids.len() - 1]), "29 bytes with the label");
+    assert_eq!(ids[half[0]], format!("{}.1c", ids[ids.len() - 1]), "28 bytes with the label");
     let mut nothing = command(&home, &["--flush", "--once", &server.url(), "./log"]);
     assert_eq!(nothing.status().expect("logship starts").code(), Some(1));
     assert_eq!(server.count(), texts.len());

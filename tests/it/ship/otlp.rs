@@ -220,5 +220,5 @@ fn receivers_of_both_kinds_are_a_usage_error() {
         .expect("logship starts");
     assert_eq!(ended.status.code(), Some(100));
     let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(stderr.contains("OTLP and syslog URLs cannot be mixed"), "{stderr}");
+    assert!(stderr.contains("URLs of syslog, OTLP and NATS cannot be mixed"), "{stderr}");
 }

@@ -110,13 +110,7 @@ impl CursorFile {
             TryLockError::WouldBlock => Failure::cursor_in_use(path_bytes(path)),
             TryLockError::Error(error) => failure(What::LockCursor, path, &error),
         })?;
-        let no_cursor = || Failure::no_cursor(path_bytes(path));
-        let positions = match fs::read_to_string(path) {
-            Ok(text) => parse(&text).ok_or_else(no_cursor)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(no_cursor()),
-            Err(error) => return Err(failure(What::Read, path, &error)),
-        };
+        let positions = load(path)?;
         let saved = positions.clone();
         Ok(CursorFile { path: path.to_owned(), positions, saved, _lock: lock })
     }
@@ -150,6 +144,18 @@ impl CursorFile {
         new.sync_all()?;
         fs::rename(&new_path, &self.path)?;
         File::open(directory_of(&self.path))?.sync_all()
+    }
+}
+
+/// Delivered positions in a cursor file, which another program may be replacing. A missing file means an
+/// empty cursor.
+pub fn load(path: &Path) -> Result<BTreeMap<PathBuf, Position>, Failure> {
+    let no_cursor = || Failure::no_cursor(path_bytes(path));
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&text).ok_or_else(no_cursor),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(no_cursor()),
+        Err(error) => Err(Failure::of_io(What::Read, path_bytes(path), &error)),
     }
 }
 

@@ -43,6 +43,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Lines between two looks at the directories, even if more lines are ready. A directory's backlog
 /// must not delay others until retention removes their files.
 const LOOK_INTERVAL_LINES: u32 = 1000;
+/// Time between two looks while lines are ready. A consumer that takes few lines a second must not
+/// delay other directories' new lines either.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Default window.
 const WINDOW: Window = Window { lines_max: 1000, len_max: 1024 * 1024 };
 
@@ -65,6 +68,8 @@ pub struct Follow {
     unsaved: Unsaved,
     /// Lines delivered since the last look.
     unlooked_count: u32,
+    /// Time of that look.
+    looked: Instant,
     /// Time when a ready line may be delivered.
     hold_until: Option<Instant>,
 }
@@ -143,6 +148,7 @@ impl Follow {
             cursor_file,
             unsaved: Unsaved::default(),
             unlooked_count: 0,
+            looked: clock::instant(),
             hold_until: None,
         };
         directories.into_iter().for_each(|directory| follow.add_started(directory));
@@ -221,6 +227,11 @@ impl Follow {
     /// the cursor stays before it, and [`Follow::next`] delivers the whole line once it is finished.
     pub fn half_line(&self, directory: usize) -> Option<HalfLine<'_>> {
         if self.given == Some(directory) { None } else { self.several.half_line(directory) }
+    }
+
+    /// True if every line delivered from a directory was acknowledged.
+    pub fn is_delivered(&self, directory: usize) -> bool {
+        self.unacked.is_delivered(directory)
     }
 
     /// Delivered position of a directory.
@@ -339,7 +350,8 @@ impl Follow {
     /// Directory of the next line: first among data already read, then in directories with events.
     fn find_line(&mut self) -> Option<usize> {
         self.unlooked_count += 1;
-        if self.unlooked_count >= LOOK_INTERVAL_LINES {
+        let is_due = || clock::instant().duration_since(self.looked) >= LOOK_INTERVAL;
+        if self.unlooked_count >= LOOK_INTERVAL_LINES || is_due() {
             self.look();
         }
         self.choose().or_else(|| {
@@ -363,6 +375,7 @@ impl Follow {
     /// Looks at marked directories, and again at each replaced directory.
     fn look(&mut self) {
         self.unlooked_count = 0;
+        self.looked = clock::instant();
         self.mark();
         loop {
             self.several.look(&mut self.marks);

@@ -24,6 +24,7 @@ use crate::read::list::{Directory, LogFile, Role};
 use crate::read::snapshot::{ListedFile, Snapshot};
 use crate::read::stamp::{Moment, Stamp, StampParser};
 use generations::Generations;
+pub use resume::{begins_any, find_file};
 use seen_files::SeenFiles;
 use std::collections::VecDeque;
 use std::sync::Arc;

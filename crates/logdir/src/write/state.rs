@@ -10,12 +10,15 @@
 
 use crate::clock;
 use crate::disk::{Dir, For};
+use crate::escape;
 use crate::event::Event;
 use crate::format::{MODE_PARTIAL, WRITER};
 use crate::label::Label;
-use crate::settings::Settings;
+use crate::settings::{Hold, Settings};
 use crate::write::figures::Count;
-use crate::writer_state::{Amount, FAILING_MAX, Failed, Failing, Limits, WriterState};
+use crate::writer_state::{Amount, FAILING_MAX, Failed, Failing, Held, Limits, WriterState};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -40,6 +43,13 @@ struct Shared {
     written_at: Option<Instant>,
 }
 
+fn held(hold: &Hold) -> Held {
+    let cursor = Path::new(&hold.cursor);
+    let cursor = absolute(cursor).unwrap_or_else(|_| cursor.to_owned());
+    let cursor = escape::shown(cursor.as_os_str().as_bytes());
+    Held { len_max: hold.len_max, cursor }
+}
+
 impl State {
     /// State of a writer opening a directory.
     pub fn new(settings: &Settings) -> State {
@@ -59,6 +69,7 @@ impl State {
                 total: settings.total_max,
                 age: settings.age_max,
             },
+            held_for: settings.hold.as_ref().map(held),
         };
         let shared = Shared { state, failing: Vec::new(), written_at: None };
         State { is_failing: AtomicBool::new(false), shared: Mutex::new(shared) }

@@ -92,6 +92,11 @@ impl<T> Unacked<T> {
         self.count
     }
 
+    /// True if a directory has no delivered, unacknowledged line.
+    pub fn is_delivered(&self, directory: usize) -> bool {
+        self.directories[directory].lines.is_empty()
+    }
+
     /// Takes each directory's acknowledged position if it advanced since the last call.
     pub fn take_reached(&mut self) -> impl Iterator<Item = (usize, T)> {
         let directories = self.directories.iter_mut().enumerate();

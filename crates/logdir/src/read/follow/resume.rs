@@ -25,7 +25,7 @@ impl Follower {
         self.last_line = position.last_line;
         self.moment = self.last_line.moment;
         if let Some(file) = &position.file
-            && let Some(number) = self.find_file(files, file)
+            && let Some(number) = find_file(&self.directory, files, file)
         {
             let link = files[number].clone();
             let place = LineStart { file: link.file.clone(), offset: file.offset };
@@ -74,30 +74,6 @@ impl Follower {
                 None
             }
         }
-    }
-
-    /// Finds a position's file by inode or, if compressed since, by label.
-    fn find_file(&self, files: &[ListedFile], wanted: &FilePosition) -> Option<usize> {
-        let by_inode = |link: &ListedFile| {
-            let handle = link.open(&self.directory).ok().flatten()?;
-            let is_it = link.file.inode == wanted.identity.inode
-                && wanted.identity.is_that_of(&handle).ok()?
-                && reaches(&handle, wanted.offset);
-            is_it.then_some(())
-        };
-        let label = crate::format::parse_any_archive_name(&wanted.name).map(|(label, _)| label);
-        let by_label = |link: &ListedFile| {
-            let handle = link.open(&self.directory).ok().flatten()?;
-            let is_it = label.is_some()
-                && link.file.label() == label
-                && wanted.identity.is_head_of(&handle).ok()?
-                && reaches(&handle, wanted.offset);
-            is_it.then_some(())
-        };
-        let find = |is_it: &dyn Fn(&ListedFile) -> Option<()>| {
-            files.iter().position(|link| is_it(link).is_some())
-        };
-        find(&by_inode).or_else(|| find(&by_label))
     }
 
     /// Finds the position after the last delivered line, whose file is gone. False if the search
@@ -197,8 +173,36 @@ impl Follower {
     }
 }
 
+/// Index of a position's file, found by inode or, if compressed since, by label.
+pub fn find_file(
+    directory: &Directory,
+    files: &[ListedFile],
+    wanted: &FilePosition,
+) -> Option<usize> {
+    let by_inode = |link: &ListedFile| {
+        let handle = link.open(directory).ok().flatten()?;
+        let is_it = link.file.inode == wanted.identity.inode
+            && wanted.identity.is_that_of(&handle).ok()?
+            && reaches(&handle, wanted.offset);
+        is_it.then_some(())
+    };
+    let label = crate::format::parse_any_archive_name(&wanted.name).map(|(label, _)| label);
+    let by_label = |link: &ListedFile| {
+        let handle = link.open(directory).ok().flatten()?;
+        let is_it = label.is_some()
+            && link.file.label() == label
+            && wanted.identity.is_head_of(&handle).ok()?
+            && reaches(&handle, wanted.offset);
+        is_it.then_some(())
+    };
+    let find = |is_it: &dyn Fn(&ListedFile) -> Option<()>| {
+        files.iter().position(|link| is_it(link).is_some())
+    };
+    find(&by_inode).or_else(|| find(&by_label))
+}
+
 /// True if a file begins like this position's file.
-fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory) -> bool {
+pub fn begins_any(wanted: &FilePosition, files: &[ListedFile], directory: &Directory) -> bool {
     let begins_so = |link: &ListedFile| {
         let handle = link.open(directory).ok().flatten()?;
         wanted.identity.is_head_of(&handle).ok()
