@@ -1,5 +1,6 @@
 //! Opens listening sockets, and receives datagrams. A unix socket that somebody answers on is never taken away.
 
+mod holder;
 mod name;
 
 use super::listen::{At, Listen};

@@ -257,7 +257,7 @@ fn the_holder_of_the_lock_is_named() {
         wait_until("the first", || home.read("d/current") == b"a\n");
         let dir = home.path("d");
         let ended = Home::new().run(&[dir.as_os_str()], b"");
-        let reason = format!("already in use by process {}\n", first.pid());
+        let reason = format!("already in use by process {} (multilog)\n", first.pid());
         assert!(String::from_utf8_lossy(&ended.stderr).ends_with(&reason));
     });
 }
@@ -271,7 +271,7 @@ fn a_directory_in_use_by_s6_log_is_refused() {
         s6.write(b"a\n");
         wait_until("s6-log", || home.read("d/current") == b"a\n");
         let ended = home.run(&["./d"], b"b\n");
-        let reason = format!("already in use by process {}\n", s6.pid());
+        let reason = format!("already in use by process {} (s6-log)\n", s6.pid());
         ended.check(111, &format!("multilog: fatal: unable to lock directory ./d: {reason}"));
         assert_eq!(home.read("d/current"), b"a\n");
     });
@@ -368,7 +368,7 @@ fn the_holder_on_another_file_system_is_not_named() {
     for (logger, home) in loggers.iter().zip(&homes) {
         let dir = home.path("disk/d");
         let ended = Home::new().run(&[dir.as_os_str()], b"");
-        let reason = format!("already in use by process {}\n", logger.pid());
+        let reason = format!("already in use by process {} (multilog)\n", logger.pid());
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert!(is_original() || stderr.ends_with(&reason), "{stderr}");
     }

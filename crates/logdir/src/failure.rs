@@ -116,8 +116,8 @@ impl What {
 enum Cause {
     /// System error.
     System(Errno),
-    /// Lock held by another process; process ID if known.
-    InUse(Option<i32>),
+    /// Lock held by another process; what is known of it.
+    InUse(String),
     /// Processor killed by a signal.
     Killed(&'static str),
     /// Expected cursor file holds other data.
@@ -142,8 +142,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::System(errno) => f.write_str(&system_reason(*errno)),
-            Cause::InUse(Some(pid)) => write!(f, "already in use by process {pid}"),
-            Cause::InUse(None) => f.write_str("already in use by another process"),
+            Cause::InUse(holder) => write!(f, "already in use by {holder}"),
             Cause::Killed(signal) => write!(f, "killed by {signal}"),
             Cause::NoCursor => f.write_str("not written by logdir show --cursor"),
             Cause::InLogDirectory => f.write_str("readers do not write into log directories"),
@@ -256,12 +255,17 @@ impl Failure {
 
     /// Lock of directory `place` held by another process.
     pub fn in_use(place: impl Into<Vec<u8>>, pid: Option<i32>) -> Failure {
-        Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(pid) }
+        let holder = process_text(pid);
+        Failure { what: What::Lock, place: place.into(), cause: Cause::InUse(holder) }
     }
 
     /// Cursor in use by another reader.
     pub fn cursor_in_use(place: impl Into<Vec<u8>>) -> Failure {
-        Failure { what: What::LockCursor, place: place.into(), cause: Cause::InUse(None) }
+        Failure {
+            what: What::LockCursor,
+            place: place.into(),
+            cause: Cause::InUse(process_text(None)),
+        }
     }
 
     /// File without a cursor.
@@ -382,6 +386,18 @@ fn library_reason(errno: Errno) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
+/// A process with the name of its program, as `ps` has it: `process 4711 (multilog)`.
+pub fn process_text(pid: Option<i32>) -> String {
+    let Some(pid) = pid else { return "another process".to_owned() };
+    match std::fs::read(format!("/proc/{pid}/comm")) {
+        Ok(program) => {
+            let program = program.strip_suffix(b"\n").unwrap_or(&program);
+            format!("process {pid} ({})", program.escape_ascii())
+        }
+        Err(_) => format!("process {pid}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,8 +418,8 @@ mod tests {
             "unable to write ./log/current to disk: out of disk space",
         );
         check(
-            &Failure::in_use("./log", Some(4711)),
-            "unable to lock directory ./log: already in use by process 4711",
+            &Failure::in_use("./log", Some(i32::MAX)),
+            "unable to lock directory ./log: already in use by process 2147483647",
         );
         check(
             &Failure::new(What::StartDirectory, "", Errno::EACCES),

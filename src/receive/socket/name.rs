@@ -1,7 +1,8 @@
 //! Names of unix sockets, and links to them: nothing that answers is replaced, and at the end only what is ours is
 //! removed.
 
-use ::logdir::failure::reason;
+use super::holder;
+use ::logdir::failure::{process_text, reason};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -53,7 +54,10 @@ pub fn refuse_taken(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> R
     match connect(path) {
         // Nobody has it open: its program was killed.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Ok(()) => Err(format!("{shown} is in use: another program listens there")),
+        Ok(()) => {
+            let pid = holder::of_socket(found.ino(), found.dev());
+            Err(format!("{shown} is in use: {} listens there", process_text(pid)))
+        }
         // A socket of the other type also has an owner.
         Err(error) => Err(format!("{shown} is in use: {}", reason(&error))),
     }
