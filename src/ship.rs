@@ -7,6 +7,7 @@
 //! ```
 
 mod backoff;
+mod credentials;
 mod dead;
 mod engine;
 mod explain;
@@ -109,7 +110,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
     let words = |failure: Failure| String::from_utf8_lossy(&failure.text("")).into_owned();
     let state = options.state.as_deref().ok_or("--state is missing")?;
     let start = start(&options.from)?;
-    let tls = options.tls(&targets)?;
+    let credentials = options.credentials(&targets)?;
     targets.iter().try_for_each(transport::check)?;
     // A receiver that goes away is an error of write(2), not the end of the program.
     ::logdir::sys::signal::ignore(Signal::SIGPIPE);
@@ -138,7 +139,7 @@ fn open(options: &Options, targets: Vec<Target>, sources: Vec<String>) -> Result
         writer: message::Writer::new(options, form, host(options))
             .map_err(|bad| bad.to_string())?,
         window: Window::new(Bounds { count_max, len_max: WINDOW_LEN_MAX }),
-        link: Link::new(targets, window, options.retry, tls, &wake),
+        link: Link::new(targets, window, options.retry, credentials, &wake),
         dead: DeadLetters::new(&state.dead(), &wake),
         pace: Pace::new(options.rate, options.catch_up, Instant::now()),
         signals,

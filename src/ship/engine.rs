@@ -41,6 +41,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Signals, wake-ups, sources, and the descriptors of a connection.
 const SOURCES_MAX: usize = 3 + FDS_MAX;
 
+/// What the loop waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Signals,
+    Wake,
+    Others,
+}
+
 /// A line on its way.
 #[derive(Debug)]
 pub struct Shipped {
@@ -129,10 +137,9 @@ impl Engine {
             self.sources.checkpoint();
             self.write_status();
             self.advance_phase();
-            if self.progress.phase != Phase::Over {
-                self.wait();
+            if self.progress.phase != Phase::Over && self.wait() {
+                self.answer_signals();
             }
-            self.answer_signals();
             self.sources.look_again();
         }
         self.end()
@@ -487,24 +494,27 @@ impl Engine {
         }
     }
 
-    /// Waits for the first thing to do.
-    fn wait(&self) {
+    /// Waits for the first thing to do. True if it is a signal.
+    fn wait(&self) -> bool {
         let takes_lines = self.takes_lines();
-        let mut wait: Wait<'_, (), SOURCES_MAX> =
-            Wait::on((), self.signals.as_fd(), Interest::Readable);
+        let mut wait: Wait<'_, Waits, SOURCES_MAX> =
+            Wait::on(Waits::Signals, self.signals.as_fd(), Interest::Readable);
         if let Some(wake) = self.wake.fd() {
-            wait.add((), wake, Interest::Readable);
+            wait.add(Waits::Wake, wake, Interest::Readable);
         }
         if takes_lines {
-            self.sources.fds().for_each(|fd| wait.add((), fd, Interest::Readable));
+            self.sources.fds().for_each(|fd| wait.add(Waits::Others, fd, Interest::Readable));
         }
         for (fd, interest) in self.link.fds().into_iter().flatten() {
-            wait.add((), fd, interest);
+            wait.add(Waits::Others, fd, interest);
         }
         wait.until(Some(self.deadline(takes_lines)));
-        // Each part of the loop finds by itself what it has to do.
-        let _ = wait.wait();
-        self.wake.clear();
+        // All other parts of the loop find by themselves what they have to do.
+        let ready = wait.wait();
+        if ready.has(Waits::Wake) {
+            self.wake.clear();
+        }
+        ready.has(Waits::Signals)
     }
 
     fn takes_lines(&self) -> bool {

@@ -52,6 +52,9 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
             say(format_args!("{line}"));
         }
     }
+    if let Some(file) = &options.headers {
+        say(format_args!("header fields of each request: those in {}", file.display()));
+    }
     for line in pace(options) {
         say(format_args!("{line}"));
     }

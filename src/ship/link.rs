@@ -1,11 +1,11 @@
 //! Connection to a receiver: chooses the receiver, schedules tries, reports results.
 
 use super::backoff::{Backoff, Retry};
+use super::credentials::Credentials;
 use super::target::Target;
 use super::transport::connect::Attempt;
 use super::transport::{self, Broken, FDS_MAX, Outcome, Transport};
 use crate::poll::Interest;
-use crate::tls;
 use ::logdir::wake::Wake;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
@@ -71,8 +71,7 @@ pub struct Link {
     has_delivered: bool,
     /// Whether the next connection only replaces an idle one.
     is_renewal: bool,
-    /// Certificates, if a target needs them.
-    tls: Option<tls::Client>,
+    credentials: Credentials,
     wake: Wake,
 }
 
@@ -82,7 +81,7 @@ impl Link {
         targets: Vec<Target>,
         window: usize,
         retry: Retry,
-        tls: Option<tls::Client>,
+        credentials: Credentials,
         wake: &Wake,
     ) -> Link {
         Link {
@@ -96,7 +95,7 @@ impl Link {
             is_stalled: false,
             has_delivered: false,
             is_renewal: false,
-            tls,
+            credentials,
             wake: wake.clone(),
         }
     }
@@ -129,9 +128,9 @@ impl Link {
         self.backoff.reset();
     }
 
-    /// Reads the files of TLS again, for later connections. If a file is bad, all stay as they were.
+    /// Reads certificates and header fields again, for later connections. If a file is bad, all stay as they were.
     pub fn reload(&mut self) -> Result<(), String> {
-        self.tls.as_mut().map_or(Ok(()), tls::Client::reload)
+        self.credentials.reload()
     }
 
     /// Messages that may be handed over now.
@@ -162,7 +161,7 @@ impl Link {
                         target,
                         connection,
                         self.window,
-                        self.tls.as_ref(),
+                        &self.credentials,
                         &self.wake,
                     ) {
                         Ok(transport) => {

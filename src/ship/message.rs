@@ -5,12 +5,15 @@ use super::options::{Options, SeverityRule};
 use super::target::Form;
 use ::logdir::label::Label;
 use script::expression::{BadExpression, Expression};
-use wire::parts::{Message, NoRoom, Parts};
+use wire::parts::{Message, NoRoom, Parts, append_whole};
 use wire::syslog::structured_data::Element;
 use wire::syslog::{Header, Pri, Severity, UnixTime};
 
 /// The element that the parts of a long line have besides.
 const PART_SD_ID: &str = "part@32473";
+
+/// Bytes before the text of a message, usually.
+const HEADER_LEN_USUAL: usize = 256;
 
 /// Messages that a killed program may have sent after it last saved its cursor, at most.
 #[cfg(feature = "nats")]
@@ -204,6 +207,11 @@ impl Writer {
             id: line.id,
             text,
         };
+        // Few messages are too long for a part, and few have a longer header.
+        let mut whole = Vec::with_capacity(text.len().min(self.len_max) + HEADER_LEN_USUAL);
+        if text.len() <= self.len_max && append_whole(&message, self.len_max, &mut whole) {
+            return Ok(vec![whole]);
+        }
         let mut parts = Parts::new(message, self.len_max)?;
         let mut messages = Vec::with_capacity(parts.count() as usize);
         let mut text = Vec::new();

@@ -1,6 +1,7 @@
 //! The command line of `logship`: one description for parsing, help and errors.
 
 use super::backoff::Retry;
+use super::credentials::Credentials;
 use super::target::{self, Form, Target};
 use crate::tls::{self, ClientFiles, Pin};
 use clap::Parser;
@@ -77,6 +78,9 @@ pub struct Options {
     /// SHA-256 that the server's certificate must have; without --ca it alone decides
     #[arg(long, value_name = "SHA256")]
     pub pin: Vec<Pin>,
+    /// File with header fields for each request of OTLP, such as a key, one a line
+    #[arg(long, value_name = "FILE")]
+    pub headers: Option<PathBuf>,
     /// File that is replaced with the status as Prometheus text
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -158,11 +162,24 @@ impl Options {
         })
     }
 
+    /// What shows these receivers who sends.
+    ///
+    /// # Errors
+    /// A file cannot be read or used, or no receiver needs it.
+    pub fn credentials(&self, targets: &[Target]) -> Result<Credentials, String> {
+        if self.headers.is_some() && target::form(targets) != Form::Record {
+            return Err(
+                "header fields are named, but no URL uses them; otlp:// and otlps:// do".to_owned()
+            );
+        }
+        Credentials::open(self.tls(targets)?, self.headers.clone())
+    }
+
     /// Certificates, if one of these receivers needs them.
     ///
     /// # Errors
     /// A file cannot be read or used, or this program was built without TLS.
-    pub fn tls(&self, targets: &[Target]) -> Result<Option<tls::Client>, String> {
+    fn tls(&self, targets: &[Target]) -> Result<Option<tls::Client>, String> {
         let files = ClientFiles {
             ca: self.ca.clone(),
             cert: self.cert.clone(),

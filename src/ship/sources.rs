@@ -4,7 +4,9 @@ use crate::message;
 use ::logdir::failure::Failure;
 use ::logdir::read::Notice;
 use ::logdir::read::backlog::{Backlog, backlog};
-use ::logdir::read::delivery::{Delivery, Follow, HalfLine, Order, Start, Ticket, Window};
+use ::logdir::read::delivery::{
+    Checkpoint, Delivery, Follow, HalfLine, Order, Start, Ticket, Window,
+};
 use ::logdir::read::find::{Found, Location, find};
 use ::logdir::read::stamp::Moment;
 use std::collections::HashSet;
@@ -18,6 +20,9 @@ use std::time::{Duration, Instant};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The most lines and bytes that are taken and not delivered.
 const WINDOW: Window = Window { lines_max: 200_000, len_max: 16 * 1024 * 1024 };
+
+/// Each save is two fsyncs: at full speed there are a few in a second.
+const CHECKPOINT: Checkpoint = Checkpoint { lines: 10_000, len: 4 * 1024 * 1024 };
 
 /// A log directory or a file.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ impl Sources {
             looked,
         };
         all.follow.set_window(WINDOW);
+        all.follow.set_checkpoint(CHECKPOINT);
         all.follow.set_order(Order::InTurn);
         let (found, mut failures) = find(&all.operands);
         failures.extend(found.into_iter().filter_map(|found| all.add(found, start).err()));

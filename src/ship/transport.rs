@@ -20,9 +20,9 @@ mod stream;
 #[cfg(feature = "nats")]
 mod thread;
 
+use super::credentials::Credentials;
 use super::target::{Framing, Target};
 use crate::poll::Interest;
-use crate::tls;
 use ::logdir::wake::Wake;
 use channel::Channel;
 use connect::Connection;
@@ -108,17 +108,17 @@ pub fn check(target: &Target) -> Result<(), String> {
     }
 }
 
-/// Makes the transport of a target over a connection to it. `window` bounds unanswered messages. `tls` is there
-/// if the target needs it. `wake` is called by a library in a thread.
+/// Makes the transport of a target over a connection to it. `window` bounds unanswered messages. Certificates
+/// are there if the target needs them. `wake` is called by a library in a thread.
 pub fn over(
     target: &Target,
     connection: Connection,
     window: usize,
-    tls: Option<&tls::Client>,
+    credentials: &Credentials,
     #[cfg_attr(not(feature = "nats"), expect(unused_variables, reason = "for libraries"))]
     wake: &Wake,
 ) -> Result<Box<dyn Transport>, Broken> {
-    let tls = tls.filter(|_| target.needs_tls());
+    let tls = credentials.tls().filter(|_| target.needs_tls());
     match (target, connection) {
         (Target::Relp(address, _), Connection::Tcp(socket)) => {
             let channel = Channel::new(socket, address, tls)?;
@@ -131,7 +131,7 @@ pub fn over(
         #[cfg(feature = "http")]
         (Target::Otlp(address, _, path), Connection::Tcp(socket)) => {
             let channel = Channel::new(socket, address, tls)?;
-            Ok(Box::new(otlp::Otlp::new(channel, address, path)))
+            Ok(Box::new(otlp::Otlp::new(channel, address, path, credentials.fields())))
         }
         #[cfg(feature = "kafka")]
         (Target::Kafka(_), Connection::Kafka(opened)) => Ok(Box::new(kafka::Kafka::new(*opened))),

@@ -328,7 +328,7 @@ fn shellcheck(scripts: &[PathBuf]) {
 #[test]
 fn every_script_is_an_executable_portable_shell_script() {
     let scripts = all_scripts();
-    assert_eq!(scripts.len(), 42);
+    assert_eq!(scripts.len(), 48);
     for script in &scripts {
         let text = fs::read_to_string(script).expect("read");
         assert!(text.starts_with("#!/bin/sh\n# "), "{}", script.display());

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tls")]
 pub mod certificates;
+mod every_kind;
 mod faults;
 mod files;
 mod flush;
@@ -21,6 +22,7 @@ mod rotated_files;
 mod rotel;
 mod rsyslog;
 mod running;
+mod syslog_ng;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -44,6 +44,18 @@ impl fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
+/// Appends a message that fits into `len_max` bytes. If it does not, returns false and appends nothing: it needs
+/// [`Parts`].
+pub fn append_whole(message: &Message<'_>, len_max: usize, output: &mut Vec<u8>) -> bool {
+    let start = output.len();
+    append_message(message, None, message.text, output);
+    let fits = output.len() - start <= len_max;
+    if !fits {
+        output.truncate(start);
+    }
+    fits
+}
+
 /// Messages to send for one input: itself, or its parts.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {

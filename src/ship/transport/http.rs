@@ -1,5 +1,6 @@
 //! One request and its answer in HTTP/1.1, as bytes out and bytes in. The protocol is `ureq-proto`.
 
+use super::super::credentials::Fields;
 use std::time::{Duration, SystemTime};
 use ureq_proto::BodyMode;
 use ureq_proto::client::{
@@ -55,18 +56,20 @@ impl std::fmt::Debug for Phase {
 }
 
 impl Exchange {
-    /// Begins a POST of a gzipped JSON body to a URL. Returns the head of the request too; the body follows it.
+    /// Begins a POST of a gzipped JSON body to a URL, with these header fields besides. Returns the head of the request too; the body follows it.
     ///
     /// # Errors
-    /// The URL cannot stand in a request, in words.
-    pub fn begin(url: &str, body: &[u8]) -> Result<(Exchange, Vec<u8>), String> {
-        let request = Request::post(url)
+    /// The URL or a field cannot stand in a request, in words.
+    pub fn begin(url: &str, fields: &Fields, body: &[u8]) -> Result<(Exchange, Vec<u8>), String> {
+        let mut request = Request::post(url)
             .header("user-agent", concat!("logship/", env!("CARGO_PKG_VERSION")))
             .header("content-type", "application/json")
             .header("content-encoding", "gzip")
-            .header("content-length", body.len())
-            .body(())
-            .map_err(|error| error.to_string())?;
+            .header("content-length", body.len());
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).map_err(|error| error.to_string())?;
         let mut call = Call::new(request).map_err(|error| error.to_string())?.proceed();
         let mut head = vec![0; REQUEST_HEAD_MAX];
         let len = call.write(&mut head).map_err(|error| error.to_string())?;
@@ -195,7 +198,8 @@ mod tests {
     use super::*;
 
     fn begin() -> Exchange {
-        let (exchange, head) = Exchange::begin("http://h:4318/v1/logs", b"body").unwrap();
+        let (exchange, head) =
+            Exchange::begin("http://h:4318/v1/logs", &Fields::new(), b"body").unwrap();
         let head = String::from_utf8(head).unwrap();
         assert!(head.starts_with("POST /v1/logs HTTP/1.1\r\n"), "{head}");
         assert!(head.to_lowercase().contains("\r\nhost: h:4318\r\n"), "{head}");

@@ -2,6 +2,7 @@
 //!
 //! A request whose content the server refuses is halved until the record is found that it does not take.
 
+use super::super::credentials::Fields;
 use super::super::target::Address;
 use super::channel::Channel;
 use super::http::{Answer, Exchange};
@@ -29,6 +30,8 @@ pub struct Otlp {
     /// None after the server has ended an idle connection.
     channel: Option<Channel>,
     url: String,
+    /// Header fields that the user wants in each request.
+    fields: Fields,
     /// Records without an answer; the first `asked` of them are in the request under way.
     held: VecDeque<(u64, Vec<u8>)>,
     held_len: usize,
@@ -48,10 +51,11 @@ pub struct Otlp {
 
 impl Otlp {
     /// Requests to this path over a fresh connection.
-    pub fn new(channel: Channel, address: &Address, path: &str) -> Otlp {
+    pub fn new(channel: Channel, address: &Address, path: &str, fields: &Fields) -> Otlp {
         Otlp {
             channel: Some(channel),
             url: format!("http://{address}{path}"),
+            fields: fields.clone(),
             held: VecDeque::new(),
             held_len: 0,
             asked: 0,
@@ -84,7 +88,8 @@ impl Otlp {
         }
         self.asked = request.record_count();
         let body = compress(&request.finish()).map_err(|error| Broken::new(reason(&error)))?;
-        let (exchange, head) = Exchange::begin(&self.url, &body).map_err(Broken::new)?;
+        let (exchange, head) =
+            Exchange::begin(&self.url, &self.fields, &body).map_err(Broken::new)?;
         self.output = head;
         self.output.extend_from_slice(&body);
         (self.written, self.exchange, self.began) = (0, Some(exchange), Instant::now());

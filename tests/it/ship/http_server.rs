@@ -1,5 +1,8 @@
 //! An HTTP server that takes OTLP and answers as the test wants.
 
+use super::relp_server::Stream;
+#[cfg(feature = "tls")]
+use super::relp_server::TlsStream;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -33,6 +36,10 @@ struct Shared {
     /// When each request came, and how many records it had.
     requests: Mutex<Vec<(Instant, usize)>>,
     connections: AtomicUsize,
+    /// The lines of the head of the last request.
+    head: Mutex<Vec<String>>,
+    #[cfg(feature = "tls")]
+    tls: Mutex<Option<multilog::tls::Server>>,
     is_over: AtomicBool,
 }
 
@@ -52,6 +59,9 @@ impl HttpServer {
             stored: Mutex::new(Vec::new()),
             requests: Mutex::new(Vec::new()),
             connections: AtomicUsize::new(0),
+            head: Mutex::new(Vec::new()),
+            #[cfg(feature = "tls")]
+            tls: Mutex::new(None),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -63,7 +73,7 @@ impl HttpServer {
                 accepting.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = Arc::clone(&accepting);
                 // A client that goes away is not the server's business.
-                thread::spawn(move || serve(&stream, &shared));
+                thread::spawn(move || serve(stream, &shared));
             }
         });
         HttpServer { shared, port }
@@ -71,6 +81,24 @@ impl HttpServer {
 
     pub fn url(&self) -> String {
         format!("otlp://127.0.0.1:{}", self.port)
+    }
+
+    /// As [`start`](HttpServer::start), through TLS.
+    #[cfg(feature = "tls")]
+    pub fn start_tls(replies: &[Reply], tls: multilog::tls::Server) -> HttpServer {
+        let server = HttpServer::start(replies);
+        *server.shared.tls.lock().expect("no panic") = Some(tls);
+        server
+    }
+
+    #[cfg(feature = "tls")]
+    pub fn tls_url(&self) -> String {
+        format!("otlps://127.0.0.1:{}", self.port)
+    }
+
+    /// The lines of the head of the last request.
+    pub fn head(&self) -> Vec<String> {
+        self.shared.head.lock().expect("no panic").clone()
     }
 
     /// All records that were stored, doubles too.
@@ -104,10 +132,19 @@ impl Drop for HttpServer {
     }
 }
 
-fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
+fn encrypted(socket: TcpStream, shared: &Shared) -> Box<dyn Stream> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &*shared.tls.lock().expect("no panic") {
+        return Box::new(TlsStream { socket, session: tls.session().expect("a session") });
+    }
+    let _ = shared;
+    Box::new(socket)
+}
+
+fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let mut reader = BufReader::new(stream);
-    while let Some(records) = read_request(&mut reader)? {
+    let mut reader = BufReader::new(encrypted(stream, shared));
+    while let Some(records) = read_request(&mut reader, shared)? {
         shared.requests.lock().expect("no panic").push((Instant::now(), records.len()));
         let reply = {
             let mut replies = shared.replies.lock().expect("no panic");
@@ -119,8 +156,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         if is_stored {
             shared.stored.lock().expect("no panic").extend(records);
         }
-        let mut stream = stream;
-        stream.write_all(answer.as_bytes())?;
+        reader.get_mut().write_all(answer.as_bytes())?;
+        reader.get_mut().flush()?;
         match reply {
             Reply::Ends => return Ok(()),
             Reply::Closes => {
@@ -147,8 +184,11 @@ fn answer(reply: Reply, records: &[Value]) -> String {
 }
 
 /// The records of the next request, each with the attributes of its resource; none at the end.
-fn read_request(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Vec<Value>>> {
-    let mut head = Vec::new();
+fn read_request(
+    reader: &mut BufReader<Box<dyn Stream>>,
+    shared: &Shared,
+) -> std::io::Result<Option<Vec<Value>>> {
+    let mut whole_head = Vec::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -157,8 +197,10 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Ve
         if line == "\r\n" {
             break;
         }
-        head.push(line.trim_end().to_lowercase());
+        whole_head.push(line.trim_end().to_owned());
     }
+    let head: Vec<String> = whole_head.iter().map(|line| line.to_lowercase()).collect();
+    *shared.head.lock().expect("no panic") = whole_head;
     assert_eq!(head[0], "post /v1/logs http/1.1");
     let field = |name: &str| head.iter().find_map(|line| line.strip_prefix(name)).expect(name);
     assert_eq!(field("content-type: "), "application/json");

@@ -222,3 +222,75 @@ fn receivers_of_both_kinds_are_a_usage_error() {
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(stderr.contains("URLs of syslog, OTLP and NATS cannot be mixed"), "{stderr}");
 }
+
+/// The value of a field in the last request.
+fn field(server: &HttpServer, name: &str) -> Option<String> {
+    let head = server.head();
+    let mut fields = head.iter().filter_map(|line| line.split_once(": "));
+    fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+}
+
+#[test]
+fn header_fields_come_from_a_file_that_hup_reads_again() {
+    let home = Home::new();
+    log(&home, 1, 10);
+    home.write("headers", "# of web7\nAuthorization: Bearer first\nX-Scope-OrgID: main\n", 0o600);
+    let server = HttpServer::start(&[Reply::Good]);
+    let ship = Ship::start(&home, &["--headers", "headers", &server.url(), "./log"]);
+    wait_until("ten lines", || server.count() >= 10);
+    assert_eq!(field(&server, "authorization").as_deref(), Some("Bearer first"));
+    assert_eq!(field(&server, "x-scope-orgid").as_deref(), Some("main"));
+    home.write("headers", "no field\n", 0o600);
+    ship.signal(Signal::SIGHUP);
+    ship.wait_for_stderr("unable to use headers: line 1 has no colon after a name");
+    home.write("headers", "Authorization: Bearer second\n", 0o600);
+    ship.signal(Signal::SIGHUP);
+    wait_until("another connection", || {
+        log(&home, 11, 11);
+        field(&server, "authorization").as_deref() == Some("Bearer second")
+    });
+    assert!(!ship.stderr().contains("Bearer"), "{}", ship.stderr());
+    ship.end();
+}
+
+#[test]
+fn a_file_of_header_fields_that_cannot_be_used_is_an_error_at_the_start() {
+    let home = Home::new();
+    log(&home, 1, 1);
+    home.write("headers", "Host: secret\n", 0o600);
+    for (url, expected) in [
+        (
+            "otlp://127.0.0.1:1",
+            "unable to use headers: line 1 sets Host, which logship sets itself",
+        ),
+        ("relp://127.0.0.1:1", "header fields are named, but no URL uses them"),
+    ] {
+        let mut ship = Ship::start(&home, &["--headers", "headers", url, "./log"]);
+        assert_eq!(ship.wait().code(), Some(111));
+        ship.wait_for_stderr(expected);
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn records_arrive_through_tls_and_a_wrong_name_gets_nothing() {
+    use super::certificates::{Authority, Validity};
+    use multilog::tls::{Server, ServerFiles};
+    let (home, authority) = (Home::new(), Authority::new("ours"));
+    authority.write(&home, "ca.pem");
+    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    log(&home, 1, 3000);
+    let (cert, key) = (home.path("server.pem"), Some(home.path("server.key")));
+    let files = ServerFiles { cert, key, ..ServerFiles::default() };
+    let server = HttpServer::start_tls(&[Reply::Good], Server::open(files).expect("good files"));
+    let url = server.tls_url();
+    let ship = Ship::start(&home, &["--ca", "ca.pem", "--name", "web.example.org", &url, "./log"]);
+    ship.wait_for_stderr("its names are log.example.org, expected is web.example.org");
+    assert_eq!(server.count(), 0);
+    ship.end();
+    let options = ["--once", "--ca", "ca.pem", "--name", "log.example.org", &url, "./log"];
+    let mut ship = Ship::start(&home, &options);
+    assert_eq!(ship.wait().code(), Some(0), "{}", ship.stderr());
+    check_texts(&server, 1, 3000);
+    assert_eq!(server.texts().len(), 3000, "none comes twice");
+}

@@ -36,13 +36,13 @@ pub enum Behaviour {
 const OPENED: &str = "1 rsp 37 200 OK\nrelp_version=0\ncommands=syslog\n";
 
 /// A connection, plain or through TLS.
-trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 #[cfg(feature = "tls")]
-struct TlsStream {
-    socket: TcpStream,
-    session: multilog::tls::Session,
+pub struct TlsStream {
+    pub socket: TcpStream,
+    pub session: multilog::tls::Session,
 }
 
 #[cfg(feature = "tls")]

@@ -2,7 +2,7 @@
 //!
 //! Its main queue is `direct`: the usual one is in memory and acknowledges lines that a kill then loses.
 
-use super::{Ship, check_numbers, param, text_of};
+use super::{Ship, check_numbers};
 use crate::peers::peer;
 use crate::support::{Home, Logger, wait_until};
 use nix::sys::signal::{Signal, kill};
@@ -43,6 +43,18 @@ struct Rsyslog<'a> {
     tcp: u16,
 }
 
+/// Settings besides the usual ones.
+#[derive(Default)]
+struct Settings {
+    global: String,
+    /// Of the module for TCP.
+    of_tcp: String,
+    /// Of the input for RELP.
+    of_relp: String,
+    /// At the end.
+    further: String,
+}
+
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -50,17 +62,11 @@ fn free_port() -> u16 {
 
 impl<'a> Rsyslog<'a> {
     fn start(home: &'a Home, program: PathBuf) -> Rsyslog<'a> {
-        Rsyslog::start_with(home, program, "", "", "")
+        Rsyslog::start_with(home, program, Settings::default())
     }
 
-    /// Starts it with further settings: global ones, of the module for TCP, and of the input for RELP.
-    fn start_with(
-        home: &'a Home,
-        program: PathBuf,
-        global: &str,
-        of_tcp: &str,
-        of_relp: &str,
-    ) -> Rsyslog<'a> {
+    fn start_with(home: &'a Home, program: PathBuf, settings: Settings) -> Rsyslog<'a> {
+        let Settings { global, of_tcp, of_relp, further } = settings;
         let (relp, tcp) = (free_port(), free_port());
         let dir = home.path("");
         let config = format!(
@@ -72,6 +78,7 @@ template(name="raw" type="string" string="%rawmsg%\n")
 input(type="imrelp" port="{relp}" address="127.0.0.1" {of_relp})
 input(type="imtcp" port="{tcp}" address="127.0.0.1")
 action(type="omfile" file="{dir}/out" template="raw")
+{further}
 "#,
             dir = dir.display()
         );
@@ -219,40 +226,31 @@ fn over_tcp_with_rewind_a_killed_receiver_that_kept_up_gets_every_line() {
     }
 }
 
-#[test]
-fn lines_of_every_kind_arrive_whole() {
+/// Writes each message with its fields apart.
+const FIELDS: &str = r#"template(name="fields" type="string" string="%syslogfacility-text%|%syslogseverity-text%|%timereported:::date-rfc3339%|%hostname%|%app-name%|%structured-data%|%msg%\n")"#;
+
+#[track_caller]
+fn check_every_kind(url: impl Fn(&Rsyslog<'_>) -> String) {
     let Some(program) = rsyslogd() else { return };
     let home = Home::new();
-    let server = Rsyslog::start(&home, program);
-    let mut lines: Vec<Vec<u8>> = vec![
-        b"latin \xe9".to_vec(),
-        b"escape \x1b[31m".to_vec(),
-        b"12 digits first".to_vec(),
-        b"".to_vec(),
-        b"tab\tin it".to_vec(),
-        (0..10_000).map(|n: u32| b'a' + (n % 26) as u8).collect(),
-        (0..131_000).map(|n: u32| b'0' + (n % 10) as u8).collect(),
-    ];
-    lines.push(b"end".to_vec());
-    let text: Vec<u8> = lines.iter().flat_map(|line| [&line[..], b"\n"].concat()).collect();
-    let ended = home.run(&["t", "s16777215", "l0", "./log"], &text);
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    let mut ship =
-        Ship::start(&home, &["--once", &format!("relp://127.0.0.1:{}", server.relp), "./log"]);
-    assert_eq!(ship.wait().code(), Some(0), "{}", ship.stderr());
-    server.wait_for_line("end");
-    let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
-    for message in server.messages() {
-        let id = param(&String::from_utf8_lossy(&message), "cursor").to_owned();
-        match joined.last_mut() {
-            Some((last, text)) if *last == id => text.extend(text_of(&message)),
-            _ => joined.push((id, text_of(&message))),
-        }
-    }
-    assert_eq!(joined.len(), lines.len());
-    for ((_, text), line) in joined.iter().zip(&lines) {
-        assert!(text == line, "{} bytes instead of {}", text.len(), line.len());
-    }
+    let file = home.path("fields");
+    let further = format!(
+        "{FIELDS}\naction(type=\"omfile\" file=\"{}\" template=\"fields\")",
+        file.display()
+    );
+    let server = Rsyslog::start_with(&home, program, Settings { further, ..Settings::default() });
+    super::every_kind::send(&home, &url(&server));
+    super::every_kind::check(&home, "fields");
+}
+
+#[test]
+fn lines_of_every_kind_arrive_whole_over_relp() {
+    check_every_kind(|server| format!("relp://127.0.0.1:{}", server.relp));
+}
+
+#[test]
+fn lines_of_every_kind_arrive_whole_over_tcp() {
+    check_every_kind(|server| format!("tcp://127.0.0.1:{}", server.tcp));
 }
 
 /// Both inputs with certificates on both sides.
@@ -276,7 +274,9 @@ fn start_tls<'a>(home: &'a Home, program: PathBuf) -> Rsyslog<'a> {
         r#"tls="on" tls.caCert="{dir}/ca.pem" tls.myCert="{dir}/server.pem" tls.myPrivKey="{dir}/server.key"
  tls.authMode="name" tls.permittedPeer=["web7.example.org"]"#
     );
-    Rsyslog::start_with(home, program, &global, of_tcp, &of_relp)
+    let of_tcp = of_tcp.to_owned();
+    let settings = Settings { global, of_tcp, of_relp, ..Settings::default() };
+    Rsyslog::start_with(home, program, settings)
 }
 
 /// A client with a wrong certificate is told; with the right one every line arrives, those from before too.

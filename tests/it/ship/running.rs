@@ -26,7 +26,7 @@ fn kills_lose_nothing_and_double_a_window_and_a_checkpoint_at_most() {
         wait_for_count("some lines", goal, || server.count());
         ship.kill();
         first = last + 1;
-        // A window of 128 and twice a checkpoint of 1000: one may be under way.
+        // A window of 128, and what was answered since the cursor was saved: it is saved each second.
         doubled_max += 128 + 2 * 1000;
     }
     logger.end();
@@ -250,17 +250,17 @@ fn the_run_scripts_give_arguments_that_are_understood() {
         home.write(format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"), 0o755);
     }
     let path = format!("{}:/usr/bin:/bin", home.path("bin").display());
-    for service in ["logship", "runit-logship", "s6-logship"] {
+    let plain = ["logship", "runit-logship", "s6-logship"].map(|service| (service, "to relp://"));
+    let tls = ["logship-tls", "runit-logship-tls", "s6-logship-tls"];
+    for (service, expected) in plain.into_iter().chain(tls.map(|service| (service, "to relps://")))
+    {
         let run =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("run-scripts").join(service);
         let mut shell = std::process::Command::new("/bin/sh");
         let output = shell.arg(run.join("run")).env("PATH", &path).output().expect("a shell");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{service}: {text}");
-        assert!(
-            text.contains("state: /var/lib/logship\n") && text.contains("to relp://"),
-            "{text}"
-        );
+        assert!(text.contains("state: /var/lib/logship\n") && text.contains(expected), "{text}");
     }
 }
 

@@ -32,10 +32,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use unacked::Unacked;
 
-/// Acknowledged lines after which the cursor file is saved.
-const CHECKPOINT_LINES: u64 = 1000;
-/// Acknowledged bytes after which the cursor file is saved.
-const CHECKPOINT_LEN: u64 = 1024 * 1024;
+/// When the cursor file is saved by default.
+const CHECKPOINT: Checkpoint = Checkpoint { lines: 1000, len: 1024 * 1024 };
 /// Time after an acknowledgement until the cursor file is saved.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two tries to read a file that could not be read.
@@ -48,6 +46,16 @@ const LOOK_INTERVAL_LINES: u32 = 1000;
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Default window.
 const WINDOW: Window = Window { lines_max: 1000, len_max: 1024 * 1024 };
+
+/// How much is acknowledged before the cursor file is saved. More costs less, and a killed consumer receives more
+/// lines again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Lines.
+    pub lines: u64,
+    /// Bytes.
+    pub len: u64,
+}
 
 /// Follows directories for one consumer.
 pub struct Follow {
@@ -66,6 +74,7 @@ pub struct Follow {
     positions: Vec<Position>,
     cursor_file: Option<CursorFile>,
     unsaved: Unsaved,
+    checkpoint: Checkpoint,
     /// Lines delivered since the last look.
     unlooked_count: u32,
     /// Time of that look.
@@ -147,6 +156,7 @@ impl Follow {
             positions: Vec::new(),
             cursor_file,
             unsaved: Unsaved::default(),
+            checkpoint: CHECKPOINT,
             unlooked_count: 0,
             looked: clock::instant(),
             hold_until: None,
@@ -188,6 +198,11 @@ impl Follow {
     /// Limits delivered but unacknowledged lines.
     pub fn set_window(&mut self, window: Window) {
         self.window = window;
+    }
+
+    /// Sets how much is acknowledged before the cursor file is saved.
+    pub fn set_checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.checkpoint = checkpoint;
     }
 
     /// Sets the order across directories; by time unless set.
@@ -260,7 +275,7 @@ impl Follow {
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         let Unsaved { count, len, .. } = self.unsaved;
         let is_late = self.checkpoint_due().is_some_and(|due| due <= clock::instant());
-        if count >= CHECKPOINT_LINES || len >= CHECKPOINT_LEN || is_late {
+        if count >= self.checkpoint.lines || len >= self.checkpoint.len || is_late {
             self.save()?;
         }
         Ok(())
