@@ -59,6 +59,7 @@ impl Credentials {
     }
 
     /// For each request.
+    #[cfg(feature = "http")]
     pub fn fields(&self) -> &Fields {
         &self.fields
     }

@@ -220,7 +220,7 @@ fn receivers_of_both_kinds_are_a_usage_error() {
         .expect("logship starts");
     assert_eq!(ended.status.code(), Some(100));
     let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(stderr.contains("URLs of syslog, OTLP and NATS cannot be mixed"), "{stderr}");
+    assert!(stderr.contains("cannot be mixed: a line is made for one of them"), "{stderr}");
 }
 
 /// The value of a field in the last request.
