@@ -8,11 +8,17 @@
 
 mod branch;
 mod engine;
+#[cfg(feature = "nats")]
+mod feed;
 mod format;
+#[cfg(feature = "nats")]
+mod journal;
 mod kernel_drops;
 mod line;
 mod listen;
 mod names;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 mod outlet;
 mod peer;
@@ -31,7 +37,11 @@ use crate::tls;
 use ::logdir::wake::Wake;
 use clap::{CommandFactory, Parser};
 use engine::{Bounds, Engine, Parts};
+#[cfg(feature = "nats")]
+use feed::Feed;
 use format::Writer;
+#[cfg(feature = "nats")]
+use journal::Journal;
 use listen::Listen;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
@@ -76,9 +86,10 @@ enum Refusal {
 /// because they may need root.
 fn open(options: &Options) -> Result<Engine, Refusal> {
     let mut inherited = socket::take_inherited(&options.listen).map_err(Refusal::Start)?;
-    let is_relp = options.listen.iter().any(Listen::is_relp);
-    if is_relp && options.into.is_none() && options.script.is_empty() {
-        let why = "relp:// needs --into or a script: nobody knows what a program after standard \
+    let is_answered = |listen: &Listen| listen.is_relp() || listen.is_engine();
+    let is_answered = options.listen.iter().any(is_answered);
+    if is_answered && options.into.is_none() && options.script.is_empty() {
+        let why = "relp:// and nats:// need --into or a script: nobody knows what a program after standard \
                    output does with a line, so it could not be answered for";
         return Err(Refusal::Usage(why.to_owned()));
     }
@@ -103,18 +114,34 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
             (sockets, Store::open(options, &wake).map_err(Refusal::Start)?)
         }
     };
-    let both = sockets.iter().zip(&options.listen);
+    let asked = options.listen.iter().filter(|listen| !listen.is_engine());
+    let both = sockets.iter().zip(asked);
     let listens: Vec<Listen> = both.map(|(socket, asked)| socket.listen(asked)).collect();
     listens.iter().for_each(|listen| announce(listen, options.client_ca.is_some()));
-    let names = listens.iter().map(Listen::to_string).collect();
+    let engines = options.listen.iter().filter(|listen| listen.is_engine());
+    let names = listens.iter().chain(engines).map(Listen::to_string).collect();
+    #[cfg(feature = "nats")]
+    let feeds = open_feeds(options, sockets.len(), &wake).map_err(Refusal::Start)?;
     let status_file = options.status.clone();
     let writer = Writer { format: options.format, trusts_host: options.trust_host };
     let hostname = nix::unistd::gethostname().map_or_else(
         |_| b"localhost".to_vec(),
         |name| name.to_string_lossy().into_owned().into_bytes(),
     );
-    let parts =
-        Parts { sockets, names, status_file, link, store, writer, tls, signals, wake, hostname };
+    let parts = Parts {
+        sockets,
+        names,
+        status_file,
+        link,
+        #[cfg(feature = "nats")]
+        feeds,
+        store,
+        writer,
+        tls,
+        signals,
+        wake,
+        hostname,
+    };
     Ok(Engine::new(parts, bounds(options)))
 }
 
@@ -134,7 +161,8 @@ fn open_sockets(
         return Err(Refusal::Usage(why.to_owned()));
     }
     let mut open = |listen: &Listen| Socket::open(listen, setup, inherited);
-    let sockets: Result<Vec<Socket>, String> = options.listen.iter().map(&mut open).collect();
+    let asked = options.listen.iter().filter(|listen| !listen.is_engine());
+    let sockets: Result<Vec<Socket>, String> = asked.map(&mut open).collect();
     let sockets = sockets.map_err(Refusal::Start)?;
     let link = options.symlink.as_deref().zip(target).map(|(path, to)| socket::link(path, to));
     Ok((sockets, link.transpose().map_err(Refusal::Start)?))
@@ -149,12 +177,49 @@ fn announce(listen: &Listen, asks_for_certificates: bool) {
         | Listen::Udp(_)
         | Listen::Tcp(_)
         | Listen::Tls(_)
-        | Listen::Inherited(_) => "without answers",
+        | Listen::Inherited(_)
+        | Listen::Nats(..) => "without answers",
     };
     messages::info(&format!("listening on {listen}; {guarantee}"));
     if listen.is_open_to_others() && !(asks_for_certificates && listen.is_encrypted()) {
         messages::info(&format!("anybody who reaches {listen} may write to these logs"));
     }
+}
+
+/// Prepares to take messages from engines.
+#[cfg(feature = "nats")]
+fn open_feeds(options: &Options, socket_count: usize, wake: &Wake) -> Result<Vec<Feed>, String> {
+    let mut feeds = Vec::new();
+    for listen in &options.listen {
+        let Listen::Nats(servers, consumer) = listen else { continue };
+        let tls = servers.is_encrypted.then(|| tls::Client::open(options.client_files()));
+        let tls = tls.transpose()?.map(|client| client.config());
+        let journal = options.into.as_ref().map(|root| {
+            Journal::open(root, &format!(".unanswered.{}.{}", consumer.stream, consumer.name))
+        });
+        let (journal, found) = journal.transpose()?.unzip();
+        let found = found.unwrap_or_default();
+        messages::info(&format!("{listen}; a message is acknowledged when it is on disk"));
+        let (servers, consumer) = (servers.clone(), consumer.clone());
+        let start = move |wake: &Wake| {
+            nats::start(
+                servers.clone(),
+                consumer.stream.clone(),
+                consumer.name.clone(),
+                tls.clone(),
+                wake,
+            )
+        };
+        feeds.push(Feed::new(
+            listen.to_string(),
+            socket_count + feeds.len(),
+            Box::new(start),
+            journal,
+            found,
+            wake,
+        ));
+    }
+    Ok(feeds)
 }
 
 fn bounds(options: &Options) -> Bounds {

@@ -1,5 +1,7 @@
 //! The loop: wait, take messages, write lines, answer what is on disk.
 
+#[cfg(feature = "nats")]
+use super::feed::{Feed, Lines};
 use super::format::Writer;
 use super::kernel_drops::KernelDrops;
 use super::line::Origin;
@@ -55,6 +57,9 @@ pub struct Engine {
     session_count: usize,
     bounds: Bounds,
     intake: Intake,
+    /// Engines that bring messages.
+    #[cfg(feature = "nats")]
+    feeds: Vec<Feed>,
     /// Certificates, for encrypted connections.
     tls: Option<tls::Server>,
     signals: Signals,
@@ -148,6 +153,9 @@ pub struct Parts {
     pub status_file: Option<PathBuf>,
     /// A symbolic link to one of them.
     pub link: Option<Link>,
+    /// Engines that bring messages.
+    #[cfg(feature = "nats")]
+    pub feeds: Vec<Feed>,
     /// Places for lines.
     pub store: Store,
     /// How messages become lines.
@@ -185,6 +193,13 @@ impl Messages for Intake {
 
     fn require(&mut self, ticket: Ticket) {
         self.store.require(ticket);
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Lines for Intake {
+    fn line(&self) -> &[u8] {
+        &self.line
     }
 }
 
@@ -269,6 +284,7 @@ impl Engine {
             signals,
             wake,
             hostname,
+            ..
         } = parts;
         let counts =
             names.into_iter().map(|listen| Listener { listen, ..Listener::default() }).collect();
@@ -277,6 +293,8 @@ impl Engine {
             Socket::Unix(..) | Socket::UnixStream(..) | Socket::Tcp { .. } => None,
         };
         Engine {
+            #[cfg(feature = "nats")]
+            feeds: parts.feeds,
             kernel_drops: sockets.iter().enumerate().filter_map(drops_of).collect(),
             sockets,
             link,
@@ -329,6 +347,8 @@ impl Engine {
             }
             self.serve_decrypted();
             self.tell_kernel_drops(false);
+            #[cfg(feature = "nats")]
+            self.feeds.iter_mut().for_each(|feed| feed.take(&mut self.intake));
             self.intake.advance();
             self.answer();
             self.watch_trouble();
@@ -375,6 +395,8 @@ impl Engine {
         }
         wait.until(self.intake.store.deadline());
         wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
+        #[cfg(feature = "nats")]
+        self.feeds.iter().for_each(|feed| wait.until(feed.deadline()));
         let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
         wait.until(is_untidy.then_some(self.tidy_due));
         wait.until(self.status_file.is_some().then_some(self.status_due));
@@ -660,6 +682,10 @@ impl Engine {
 
     /// Answers messages that are on disk.
     fn answer(&mut self) {
+        #[cfg(feature = "nats")]
+        for feed in &mut self.feeds {
+            feed.answer(|ticket| self.intake.store.is_durable(ticket));
+        }
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
             let mut next = Next::Goes;
@@ -702,6 +728,8 @@ impl Engine {
                 sent_away = Some(session.name());
             }
         }
+        #[cfg(feature = "nats")]
+        self.feeds.iter_mut().for_each(|feed| feed.give_back_lost(|place| store.has_lost(place)));
         store.reopen_lost(&self.wake, now);
         if let Some(name) = sent_away {
             self.tell_limit(&format!("{name} is sent away: its lines cannot be written to disk"));
@@ -765,6 +793,10 @@ impl Engine {
             // The kernel has told the client that these bytes have arrived.
             false => session.waits_for().is_some() || poll::is_readable(session),
         };
+        #[cfg(feature = "nats")]
+        for feed in &mut self.feeds {
+            is_empty &= feed.finish();
+        }
         is_empty && self.intake.waiting_len == 0 && !self.sessions.iter().flatten().any(waits)
     }
 

@@ -1,5 +1,6 @@
 //! The sockets that a user asks for: `udp://127.0.0.1:514`, `unix:/dev/log`, `relp://*:2514`.
 
+use crate::nats::url::{self as nats, Servers};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::RawFd;
@@ -49,6 +50,17 @@ pub enum Listen {
     Relps(At),
     /// A socket that is open already: the kernel knows its kind.
     Inherited(RawFd),
+    /// No socket: a consumer of a stream of NATS JetStream.
+    Nats(Servers, Consumer),
+}
+
+/// A consumer of a stream, which several receivers may share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The stream.
+    pub stream: String,
+    /// The consumer, made if it is missing.
+    pub name: String,
 }
 
 impl Listen {
@@ -76,6 +88,9 @@ impl Listen {
             ));
         };
         match scheme {
+            scheme if nats::is_scheme(scheme) => {
+                parse_nats(text).map_err(|why| format!("{text}: {why}"))
+            }
             "udp" => address(text, rest, SYSLOG_PORT).map(Listen::Udp),
             "tcp" => address(text, rest, SYSLOG_PORT).map(Listen::Tcp),
             "relp" => address(text, rest, RELP_PORT).map(Listen::Relp),
@@ -88,7 +103,9 @@ impl Listen {
     /// True if the network can reach this socket from other machines.
     pub fn is_open_to_others(&self) -> bool {
         match self {
-            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) => false,
+            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) | Listen::Nats(..) => {
+                false
+            }
             Listen::Udp(at)
             | Listen::Tcp(at)
             | Listen::Relp(at)
@@ -108,7 +125,8 @@ impl Listen {
             | Listen::Relp(_)
             | Listen::Tls(_)
             | Listen::Relps(_)
-            | Listen::Inherited(_) => None,
+            | Listen::Inherited(_)
+            | Listen::Nats(..) => None,
         }
     }
 
@@ -127,8 +145,14 @@ impl Listen {
             | Listen::Tcp(At::Address(_))
             | Listen::Relp(At::Address(_))
             | Listen::Tls(At::Address(_))
-            | Listen::Relps(At::Address(_)) => None,
+            | Listen::Relps(At::Address(_))
+            | Listen::Nats(..) => None,
         }
+    }
+
+    /// True if an engine brings messages, and nothing listens.
+    pub fn is_engine(&self) -> bool {
+        matches!(self, Listen::Nats(..))
     }
 
     /// True if messages are answered.
@@ -153,6 +177,34 @@ impl fmt::Display for Listen {
             Listen::Tls(at) => write!(f, "tls://{at}"),
             Listen::Relps(at) => write!(f, "relps://{at}"),
             Listen::Inherited(fd) => write!(f, "fd:{fd}"),
+            Listen::Nats(servers, Consumer { stream, name }) => {
+                write!(f, "{servers}/{stream}/{name}")
+            }
+        }
+    }
+}
+
+fn parse_nats(text: &str) -> Result<Listen, String> {
+    if !cfg!(feature = "nats") {
+        return Err(
+            "this program was built without NATS (the feature nats of the package)".to_owned()
+        );
+    }
+    let url = nats::Url::parse(text)?;
+    if let Some((name, _)) = url.options.first() {
+        return Err(format!("option {name} is not known; creds, nkey, token and password are"));
+    }
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_graphic() && !b".*>/\\".contains(&byte))
+    };
+    match url.path.split_once('/') {
+        Some((stream, name)) if is_name(stream) && is_name(name) => {
+            let consumer = Consumer { stream: stream.to_owned(), name: name.to_owned() };
+            Ok(Listen::Nats(url.servers, consumer))
+        }
+        Some(_) | None => {
+            Err("a stream and a consumer are needed: nats://HOST/STREAM/CONSUMER".to_owned())
         }
     }
 }
@@ -224,6 +276,23 @@ mod tests {
             ("http://*", "no protocol"),
             ("fd:2", "is no number of an inherited socket"),
             ("tcp://fd:x", "is no number of an inherited socket"),
+        ] {
+            let found = Listen::parse(text).expect_err(text);
+            assert!(found.contains(why), "{found}");
+        }
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn an_engine_has_servers_a_stream_and_a_consumer() {
+        let parsed =
+            Listen::parse("nats://a,b:4333/LOG/disk?token=/t").map(|listen| listen.to_string());
+        assert_eq!(parsed, Ok("nats://a:4222,b:4333/LOG/disk".to_owned()));
+        for (text, why) in [
+            ("nats://a/LOG", "a stream and a consumer are needed"),
+            ("nats://a/LOG/a.b", "a stream and a consumer are needed"),
+            ("nats://a/LOG/c?ordered=1", "option ordered is not known"),
+            ("natss:///LOG/c", "the host is missing"),
         ] {
             let found = Listen::parse(text).expect_err(text);
             assert!(found.contains(why), "{found}");

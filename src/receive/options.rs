@@ -87,10 +87,13 @@ pub struct Options {
     /// SHA-256 fingerprint that a client's certificate must have; may be repeated
     #[arg(long, value_name = "SHA256", requires = "client_ca")]
     pub client_pin: Vec<Pin>,
+    /// Issuers of the certificates of engines, for natss://; this machine's unless named
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Prints completions for a shell
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<ShellName>,
-    /// Sockets
+    /// Sockets, or consumers of NATS
     #[arg(value_name = "LISTEN", required_unless_present = "completions", value_parser = Listen::parse)]
     pub listen: Vec<Listen>,
     /// A script of multilog; with --into only its settings and patterns
@@ -102,11 +105,25 @@ const AFTER_HELP: &str = "\
 LISTEN: unix:PATH (datagrams, as /dev/log), unix-stream:PATH, udp://[ADDRESS][:514],
 tcp://[ADDRESS][:514], relp://[ADDRESS][:2514]; encrypted tls://[ADDRESS][:6514]
 and relps://[ADDRESS][:2514]. No address is loopback, * is all.
+nats://HOST[:4222][,HOST...]/STREAM/CONSUMER and natss:// take messages from NATS.
 fd:N is an inherited socket of any of these kinds; relp://fd:N and tls://fd:N say
 what is spoken there.
 Without --into and without a script, lines go to standard output.
 Signals: TERM takes what has arrived and exits, ALRM ends every current,
 HUP reads certificates again, USR1 prints the status.";
+
+impl Options {
+    /// Certificates for connections to engines: whom they trust, and how this receiver shows itself.
+    #[cfg(feature = "nats")]
+    pub fn client_files(&self) -> crate::tls::ClientFiles {
+        crate::tls::ClientFiles {
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            ..crate::tls::ClientFiles::default()
+        }
+    }
+}
 
 fn parse_mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);

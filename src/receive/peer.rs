@@ -15,7 +15,7 @@ pub struct Credentials {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     ip: Option<IpAddr>,
-    /// Address in text; `None` for a unix socket.
+    /// Address or name in text; `None` for a unix socket.
     address: Option<Vec<u8>>,
     /// The process, where it was asked for.
     pub credentials: Option<Credentials>,
@@ -34,6 +34,12 @@ impl Peer {
         let mut peer = Peer { listener, ..Peer::default() };
         peer.set_ip(ip);
         peer
+    }
+
+    /// A machine that somebody trusted names.
+    #[cfg(feature = "nats")]
+    pub fn named(host: &[u8], listener: usize) -> Peer {
+        Peer { listener, address: Some(host.to_vec()), ..Peer::default() }
     }
 
     /// The sender of the next datagram from the network.

@@ -108,6 +108,7 @@ impl Socket {
         let failure =
             |error: io::Error| format!("unable to listen on {listen}: {}", reason(&error));
         let socket = match listen {
+            Listen::Nats(..) => return Err(format!("{listen} is no socket")),
             Listen::Unix(path) => {
                 name::refuse_taken(path, |path| UnixDatagram::unbound()?.connect(path))?;
                 let bound = name::bind(path, setup.mode, |path| UnixDatagram::bind(path));
@@ -179,6 +180,7 @@ impl Socket {
                 is_stream && !is_unix
             }
             Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) => true,
+            Listen::Nats(..) => false,
         };
         if !is_meant {
             return Err("it is of another kind; fd:N alone finds out which".to_owned());

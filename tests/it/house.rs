@@ -109,6 +109,7 @@ fn dependencies_go_one_way() {
     check_dependencies("script", &["nix", "libc", "logdir", "wire", "multilog"]);
     check_dependencies("wire", &["nix", "libc", "logdir", "script", "multilog"]);
     check_dependencies("logdir", &["kinds", "script", "wire", "multilog"]);
+    check_dependencies("multilog", &["async-nats", "rdkafka", "rskafka", "tokio"]);
     check_dependencies("kinds", &["nix", "libc", "logdir", "script", "wire", "multilog"]);
 }
 

@@ -1,4 +1,4 @@
-//! NATS JetStream beside a real nats-server: out by `logship`, in by `logreceive`.
+//! NATS JetStream beside a real nats-server: what a stream refuses. `tests/nats-cluster` has the rest.
 
 use crate::ship::{Ship, command, log, log_text, text_of};
 use crate::support::{Home, numbers, wait_until};
@@ -8,7 +8,6 @@ use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// A server with one node. Killed when dropped.
 pub struct Server {
@@ -127,41 +126,6 @@ fn ship_once(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn nats_each_line_is_stored_once_under_its_id_however_often_it_is_sent() {
-    let home = Home::new();
-    let Some(server) = Server::start(&home, "") else { return };
-    server.create(stream());
-    log(&home, 1, 5000);
-    let url = server.url("logs.web");
-    let (code, said) = ship_once(&home, &[&url, "log"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("until the servers sync"), "{said}");
-    // Without its cursor it sends everything again.
-    fs::remove_dir_all(home.path("state")).expect("the state");
-    let (code, said) = ship_once(&home, &[&url, "log"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(server.texts(), numbers(1, 5000));
-}
-
-#[test]
-fn nats_an_ordered_stream_takes_nothing_twice_even_without_a_window_of_duplicates() {
-    let home = Home::new();
-    let Some(server) = Server::start(&home, "") else { return };
-    server.create(Config { duplicate_window: Duration::from_millis(100), ..stream() });
-    let url = server.url("logs.web?ordered=1");
-    for last in [3000, 6000] {
-        log(&home, last - 2999, last);
-        let (code, said) = ship_once(&home, &[&url, "log"]);
-        assert_eq!(code, Some(0), "{said}");
-        fs::remove_dir_all(home.path("state")).expect("the state");
-    }
-    std::thread::sleep(Duration::from_millis(200));
-    let (code, said) = ship_once(&home, &[&url, "log"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(server.texts(), numbers(1, 6000));
-}
-
-#[test]
 fn nats_a_missing_stream_is_reported_and_gets_every_line_later() {
     let home = Home::new();
     let Some(server) = Server::start(&home, "") else { return };
@@ -217,68 +181,4 @@ fn nats_a_full_stream_is_reported_and_takes_the_rest_when_it_has_room() {
     let mut texts: Vec<Vec<u8>> = server.messages().into_iter().map(|(_, text)| text).collect();
     texts.sort_by_key(|text| String::from_utf8_lossy(text).parse::<u64>().expect("a number"));
     assert_eq!(texts.join(&b'\n'), numbers(1, 200).trim_ascii_end());
-}
-
-#[test]
-fn nats_logins_and_rights_are_reported_and_the_lines_wait() {
-    let home = Home::new();
-    let users = "authorization { users: [ \
-        { user: ship, password: secret, permissions: { publish: [\"logs.>\", \"$JS.API.>\"] } } \
-        { user: other, password: secret, permissions: { publish: [\"x\"] } } \
-        { user: boss, password: boss } ] }";
-    let Some(server) = Server::start(&home, users) else { return };
-    home.write("password", "secret\n", 0o600);
-    home.write("wrong", "wrong\n", 0o600);
-    log(&home, 1, 100);
-    let url = |user: &str, file: &str| {
-        format!("nats://{user}@127.0.0.1:{}/logs.web?password={file}", server.port)
-    };
-    for (url, said) in [
-        (url("ship", "wrong"), "the server refuses this login"),
-        (url("other", "password"), "Permissions Violation for Publish"),
-        (url("ship", "missing"), "unable to read missing: No such file or directory"),
-    ] {
-        let ship = Ship::start(&home, &[&url, "log"]);
-        wait_until(said, || ship.stderr().to_lowercase().contains(&said.to_lowercase()));
-        ship.kill();
-    }
-    server.runtime.block_on(async {
-        let options =
-            async_nats::ConnectOptions::with_user_and_password("boss".into(), "boss".into());
-        let client = options.connect(format!("127.0.0.1:{}", server.port)).await;
-        let context = jetstream::new(client.expect("a connection"));
-        context.create_stream(stream()).await.expect("a stream");
-    });
-    let (code, said) = ship_once(&home, &[&url("ship", "password"), "log"]);
-    assert_eq!(code, Some(0), "{said}");
-}
-
-#[test]
-fn nats_a_server_that_dies_and_returns_gets_every_line_once() {
-    let home = Home::new();
-    let Some(server) = Server::start(&home, "") else { return };
-    server.create(stream());
-    let url = server.url("logs.web?ordered=1");
-    let ship = Ship::start(&home, &[&url, "log"]);
-    let mut server = server;
-    for round in 0..3 {
-        log(&home, round * 1000 + 1, round * 1000 + 1000);
-        wait_until("some lines", || server.count() > round * 1000 + 10);
-        let port = server.port;
-        drop(server);
-        log(&home, 10_000 + round, 10_000 + round);
-        server = Server::start_at(&home, port, "");
-    }
-    wait_until("every line", || server.count() == 3003);
-    ship.end();
-    let expected: Vec<u8> = (0..3)
-        .flat_map(|round| {
-            [
-                numbers(round * 1000 + 1, round * 1000 + 1000),
-                numbers(10_000 + round, 10_000 + round),
-            ]
-        })
-        .flatten()
-        .collect();
-    assert_eq!(server.texts(), expected);
 }

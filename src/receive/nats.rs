@@ -1,0 +1,184 @@
+//! A durable pull consumer of NATS JetStream as a source of messages. Several programs may share it.
+
+use super::feed::{Arrived, Down, IN_FLIGHT_MAX, Port, Up};
+use crate::beside::{self, Beside};
+use crate::nats::client::{ANSWER_TIMEOUT, Connection, Trouble, cause};
+use crate::nats::url::Servers;
+use ::logdir::failure::reason;
+use ::logdir::wake::Wake;
+use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::{self, AckKind, Context};
+use async_nats::rustls::ClientConfig;
+use futures_util::StreamExt;
+use std::future::pending;
+use std::time::Duration;
+
+/// Messages asked for at a time.
+const BATCH: usize = 1024;
+/// How long a request for messages waits for them at the server.
+const REQUEST_TIME: Duration = Duration::from_secs(5);
+/// Without an answer for so long a message is delivered again, to any receiver: long enough for one that was
+/// killed to start again and answer for what it has on disk.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// Messages of all receivers of a consumer without an answer.
+const ACK_PENDING_MAX: i64 = 64 * 1024;
+
+/// Starts a thread that takes messages from a consumer, which is made if it is missing.
+pub fn start(
+    servers: Servers,
+    stream: String,
+    consumer: String,
+    tls: Option<ClientConfig>,
+    wake: &Wake,
+) -> Result<Beside<Down, Up, String>, String> {
+    beside::start("nats", wake, move |port: &mut Port| {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return format!("unable to start: {}", reason(&error)),
+        };
+        let end = runtime.block_on(take_all(port, &servers, &stream, &consumer, tls));
+        // A lookup of a name may still be under way; nobody waits for it.
+        runtime.shutdown_background();
+        end.err().unwrap_or_else(|| "the connection is closed".to_owned())
+    })
+}
+
+async fn take_all(
+    port: &Port,
+    servers: &Servers,
+    stream: &str,
+    consumer: &str,
+    tls: Option<ClientConfig>,
+) -> Result<(), String> {
+    let mut connection = Connection::open(servers, "logreceive", tls).await?;
+    let context = jetstream::new(connection.client.clone());
+    let consumer = open_consumer(&context, stream, consumer).await?;
+    port.tell([Up::Opened]);
+    let mut answers = Answers { client: connection.client.clone(), in_flight: 0, is_paused: false };
+    let mut batch = None;
+    loop {
+        let room = answers.room();
+        if batch.is_none() && room > 0 {
+            batch = Some(ask(&consumer, room).await?);
+        }
+        tokio::select! {
+            biased;
+            trouble = connection.trouble() => return Err(words(trouble)),
+            downs = port.next() => match downs {
+                Some(downs) => answers.publish(downs).await?,
+                None if port.is_dropped() => return Ok(()),
+                None => return answers.flush().await,
+            },
+            message = next_of(&mut batch) => match message {
+                Some(message) => {
+                    let message = message.map_err(|error| format!("the server: {error}"))?;
+                    port.tell([Up::Arrived(arrived(message)?)]);
+                    answers.in_flight += 1;
+                }
+                None => batch = None,
+            },
+        }
+    }
+}
+
+fn words(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Ended => "the server ended the connection".to_owned(),
+        Trouble::Refused(why) => format!("the server refuses: {why}"),
+    }
+}
+
+/// Opens the consumer; makes it if it is missing.
+async fn open_consumer(
+    context: &Context,
+    stream: &str,
+    name: &str,
+) -> Result<PullConsumer, String> {
+    let found = context.get_stream(stream).await;
+    let found = found.map_err(|error| format!("stream {stream}: {}", cause(&error)))?;
+    let config = pull::Config {
+        durable_name: Some(name.to_owned()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_ack_pending: ACK_PENDING_MAX,
+        ..pull::Config::default()
+    };
+    let consumer: PullConsumer = found
+        .get_or_create_consumer(name, config)
+        .await
+        .map_err(|error| format!("consumer {name} of stream {stream}: {}", cause(&error)))?;
+    match consumer.cached_info().config.ack_policy {
+        AckPolicy::Explicit => Ok(consumer),
+        AckPolicy::All | AckPolicy::None => {
+            Err(format!("consumer {name} of stream {stream} has another ack policy than explicit"))
+        }
+    }
+}
+
+async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String> {
+    let batch = consumer.batch().max_messages(room.min(BATCH)).expires(REQUEST_TIME);
+    let asked = tokio::time::timeout(ANSWER_TIMEOUT, batch.messages()).await;
+    match asked {
+        Ok(batch) => batch.map_err(|error| cause(&error)),
+        Err(_) => Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())),
+    }
+}
+
+type Delivered = Result<jetstream::Message, async_nats::Error>;
+
+async fn next_of(batch: &mut Option<pull::Batch>) -> Option<Delivered> {
+    match batch {
+        Some(batch) => batch.next().await,
+        None => pending().await,
+    }
+}
+
+fn arrived(message: jetstream::Message) -> Result<Arrived, String> {
+    let info = message.info().map_err(|error| format!("the server: {error}"))?;
+    let nanos = info.published.unix_timestamp_nanos();
+    let key = (info.stream_sequence, u64::try_from(nanos).unwrap_or_default());
+    let reply = message.reply.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(Arrived { key, reply, message: message.payload.to_vec() })
+}
+
+/// Answers on their way to the server.
+struct Answers {
+    client: Client,
+    /// Messages told to the loop and not answered.
+    in_flight: usize,
+    is_paused: bool,
+}
+
+impl Answers {
+    /// Messages that may be asked for.
+    fn room(&self) -> usize {
+        if self.is_paused { 0 } else { IN_FLIGHT_MAX.saturating_sub(self.in_flight) }
+    }
+
+    async fn publish(&mut self, downs: Vec<Down>) -> Result<(), String> {
+        for down in downs {
+            let (reply, answer, is_last) = match down {
+                Down::Stored(reply) => (reply, AckKind::Ack, true),
+                Down::GiveBack(reply) => (reply, AckKind::Nak(None), true),
+                Down::Longer(reply) => (reply, AckKind::Progress, false),
+                Down::Twice => {
+                    self.in_flight = self.in_flight.saturating_sub(1);
+                    continue;
+                }
+                Down::Pause => {
+                    self.is_paused = true;
+                    continue;
+                }
+            };
+            self.in_flight = self.in_flight.saturating_sub(usize::from(is_last));
+            let published = self.client.publish(reply, answer.into()).await;
+            published.map_err(|error| cause(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), String> {
+        self.client.flush().await.map_err(|error| cause(&error))
+    }
+}
