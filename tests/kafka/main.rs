@@ -2,4 +2,5 @@
 //! named. Run with the feature `kafka`; `.ci/run` does.
 
 mod cluster;
+mod receive;
 mod ship;
