@@ -7,6 +7,7 @@ pub mod tai64n;
 pub mod tai64nlocal;
 
 use crate::message;
+use crate::options;
 use crate::poll::Interest;
 use crate::stdout::{retry, write_out};
 use crate::sys::startup;
@@ -42,6 +43,36 @@ pub trait Filter {
     fn push(&mut self, piece: &[u8], output: &mut Vec<u8>);
     /// Appends pending output at end of input.
     fn finish(&mut self, output: &mut Vec<u8>);
+}
+
+/// Name and texts of a filter program.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Program name.
+    pub program: &'static str,
+    /// Text of `--help`.
+    pub help: &'static str,
+    /// Text of `--version`.
+    pub version: &'static str,
+}
+
+/// Options of a filter program.
+pub trait Options: argh::TopLevelCommand {
+    /// True for `--version`.
+    fn asks_for_version(&self) -> bool;
+}
+
+/// Starts a filter program: returns its options and operands, or the exit code if nothing is to be filtered.
+pub fn start<O: Options>(about: About) -> Result<(O, Vec<OsString>), ExitCode> {
+    message::set_program(about.program);
+    startup::restore_pipe_signal();
+    let arguments = options::split(std::env::args_os().skip(1));
+    let options: O =
+        options::parse(about.program, about.help, &arguments.options, message::EXIT_USAGE)?;
+    if options.asks_for_version() {
+        return Err(options::show(about.version));
+    }
+    Ok((options, arguments.operands))
 }
 
 /// Copies all operands as one concatenated file, or standard input without operands. If a file

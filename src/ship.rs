@@ -55,7 +55,7 @@ use window::{Bounds, Window};
 const WINDOW_LEN_MAX: usize = 8 * 1024 * 1024;
 /// Messages of a transport without answers that are held at most.
 const WINDOW_COUNT_MAX: usize = 100_000;
-/// Records of OTLP that are held at most: what is in a request, and those for the next.
+/// Most OTLP records held: those of a request in flight, and of the next request.
 const RECORDS_MAX: usize = 2 * transport::BATCH_MAX;
 
 /// Messages of Kafka that are held at most: what its client has, and those for it to take next.

@@ -1,9 +1,6 @@
 //! Program `tai64n`: stamps each line.
 
-use crate::filter::{self, Filter};
-use crate::message;
-use crate::options;
-use crate::sys::startup;
+use crate::filter::{self, About, Filter};
 use ::logdir::clock;
 use ::logdir::label::{Label, Stamps};
 use ::logdir::stamp::Stamper as _;
@@ -11,8 +8,6 @@ use argh::FromArgs;
 use script::newlines::Newlines;
 use std::process::ExitCode;
 
-const PROGRAM: &str = "tai64n";
-const VERSION: &str = concat!("tai64n ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
 Usage: tai64n [-h] [-V] [--] [file...]
 
@@ -22,6 +17,11 @@ a space before each line. The file - is standard input.
   -h, --help     print this text
   -V, --version  print the version
 ";
+const ABOUT: About = About {
+    program: "tai64n",
+    help: HELP,
+    version: concat!("tai64n ", env!("CARGO_PKG_VERSION"), "\n"),
+};
 
 /// Puts a label before each line.
 #[derive(FromArgs)]
@@ -31,20 +31,19 @@ struct Options {
     version: bool,
 }
 
+impl filter::Options for Options {
+    fn asks_for_version(&self) -> bool {
+        self.version
+    }
+}
+
 /// Runs the program with the process's arguments and descriptors.
 pub fn run() -> ExitCode {
-    message::set_program(PROGRAM);
-    startup::restore_pipe_signal();
-    let arguments = options::split(std::env::args_os().skip(1));
-    let options: Options =
-        match options::parse(PROGRAM, HELP, &arguments.options, message::EXIT_USAGE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
-    if options.version {
-        return options::show(VERSION);
-    }
-    filter::exit_code(filter::copy(&arguments.operands, &mut Stamper::new()))
+    let (_options, operands): (Options, _) = match filter::start(ABOUT) {
+        Ok(started) => started,
+        Err(code) => return code,
+    };
+    filter::exit_code(filter::copy(&operands, &mut Stamper::new()))
 }
 
 /// Puts a stamp before each line.

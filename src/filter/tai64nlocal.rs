@@ -6,10 +6,8 @@
 //! stamp unchanged. Dates from `Tutc` and `Tlocal` are stamps too. The user states the label
 //! counting; the program never guesses, because a stream has no file time to compare with.
 
-use crate::filter::{self, Filter};
+use crate::filter::{self, About, Filter};
 use crate::message;
-use crate::options;
-use crate::sys::startup;
 use ::logdir::label::{self, Counting, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
 use ::logdir::stamp;
 use ::logdir::sys::local_time::{self, LocalTime};
@@ -28,8 +26,6 @@ pub const STAMP_LEN_MAX: usize = 4096;
 /// Label digits; longer stamps use their last digits.
 const DIGITS_LEN: usize = SECONDS_LEN + NANOS_LEN;
 
-const PROGRAM: &str = "tai64nlocal";
-const VERSION: &str = concat!("tai64nlocal ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
 Usage: tai64nlocal [-z | -u] [-l] [-h] [-V] [--] [file...]
 
@@ -43,6 +39,11 @@ input.
   -h, --help     print this text
   -V, --version  print the version
 ";
+const ABOUT: About = About {
+    program: "tai64nlocal",
+    help: HELP,
+    version: concat!("tai64nlocal ", env!("CARGO_PKG_VERSION"), "\n"),
+};
 
 /// Turns labels into dates.
 #[derive(FromArgs)]
@@ -61,19 +62,18 @@ struct Options {
     version: bool,
 }
 
+impl filter::Options for Options {
+    fn asks_for_version(&self) -> bool {
+        self.version
+    }
+}
+
 /// Runs the program with the process's arguments and descriptors.
 pub fn run() -> ExitCode {
-    message::set_program(PROGRAM);
-    startup::restore_pipe_signal();
-    let arguments = options::split(std::env::args_os().skip(1));
-    let options: Options =
-        match options::parse(PROGRAM, HELP, &arguments.options, message::EXIT_USAGE) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
-    if options.version {
-        return options::show(VERSION);
-    }
+    let (options, operands): (Options, _) = match filter::start(ABOUT) {
+        Ok(started) => started,
+        Err(code) => return code,
+    };
     let counting = if options.leap { Counting::Leap } else { Counting::Ten };
     let mut converter = match (options.unix, options.utc) {
         (false, false) => Converter::local(counting),
@@ -86,7 +86,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(message::EXIT_USAGE);
         }
     };
-    filter::exit_code(filter::copy(&arguments.operands, &mut converter))
+    filter::exit_code(filter::copy(&operands, &mut converter))
 }
 
 /// Converts stamps to dates in a stream.

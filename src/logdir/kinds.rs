@@ -97,7 +97,7 @@ pub struct KindObject {
     example: String,
 }
 
-/// A kind with its count before, if there is one.
+/// A kind, and its earlier count if known.
 pub fn object(hash: KindHash, kind: &Kind<Moment>, before: Option<u64>) -> KindObject {
     KindObject {
         hash: hash.to_string(),

@@ -54,7 +54,7 @@ pub struct Url {
     pub options: Vec<(String, String)>,
 }
 
-/// Whether a scheme is one of NATS.
+/// True for the URL schemes of NATS.
 pub fn is_scheme(scheme: &str) -> bool {
     matches!(scheme, "nats" | "natss")
 }

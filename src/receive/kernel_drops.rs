@@ -72,7 +72,7 @@ impl KernelDrops {
         self.count
     }
 
-    /// When there is something to be told.
+    /// Time of the next report.
     pub fn due(&self) -> Option<Instant> {
         (self.untold > 0).then_some(self.due)
     }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use std::io::{Stdout, stdout};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Bytes of one write at most.
+/// Longest write, in bytes.
 const WRITE_MAX: usize = 256 * 1024;
 
 /// Lines on their way to standard output.

@@ -63,7 +63,7 @@ struct Held {
     of: Part,
 }
 
-/// What a message is in its session.
+/// Role of a message in its session.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     /// A RELP message with its transaction.

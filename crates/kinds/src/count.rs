@@ -154,7 +154,7 @@ impl<M: Copy + Ord> Kinds<M> {
         self.kinds.is_empty()
     }
 
-    /// Lines of kinds that are not kept; 0 if all are.
+    /// Lines of forgotten kinds; 0 if every kind is kept.
     pub fn other_count(&self) -> u64 {
         self.other_count
     }

@@ -14,6 +14,7 @@ pub use finder::Finder;
 
 mod fold;
 mod perl;
+mod walk;
 
 use crate::presentation::{Presentation, Presenter};
 use regex_automata::Input;

@@ -12,7 +12,7 @@ const DAY_SECS: i64 = 86_400;
 /// Longest and shortest day when clocks change differ this much from others.
 const CHANGE_SECS_MAX: i64 = 7200;
 
-/// The period of a report, and the period that it is compared with.
+/// Period of a report, and the earlier period for comparison.
 pub struct Periods {
     pub now: (Moment, Moment),
     pub before: (Moment, Moment),

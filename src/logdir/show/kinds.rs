@@ -28,7 +28,7 @@ enum Wanted {
     New(NewKinds),
 }
 
-/// Kinds that are not in a state.
+/// Kinds missing in a state file.
 struct NewKinds {
     path: PathBuf,
     state: State,

@@ -137,7 +137,7 @@ fn answers(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What is at a path; `None` if nothing is.
+/// Kind of the file at a path; `None` without a file.
 fn look_at(path: &Path) -> Result<Option<Metadata>, String> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -14,7 +14,7 @@ use std::time::Instant;
 pub struct Record {
     /// What outcomes name.
     pub id: u64,
-    /// The message, with its key if its form has one.
+    /// Message, with its key in forms that have a key.
     pub message: Vec<u8>,
 }
 

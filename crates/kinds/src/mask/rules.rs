@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-/// A rule: what it matches, and what the kind has there.
+/// A rule: bytes to match, and their replacement in the kind.
 #[derive(Debug)]
 pub struct Rule {
     /// Classes of the bytes at which it may match, by [`starts`].

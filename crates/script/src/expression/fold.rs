@@ -4,9 +4,10 @@
 //! pointers into every `multilog`, also without any expression. The standard library knows the same mappings
 //! without pointers; a test compares all characters.
 
+use super::walk::{Change, walk};
 use regex_syntax::ast::{
     Ast, ClassAsciiKind, ClassBracketed, ClassSet, ClassSetItem, ClassSetRange, ClassSetUnion,
-    Flag, Flags, FlagsItemKind, GroupKind, Literal, LiteralKind, Span,
+    Flag, Flags, FlagsItemKind, Literal, LiteralKind, Span,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,76 +72,46 @@ pub fn is_wanted(expression: &str) -> bool {
 
 /// Rewrites the expression in place. `is_on` says if folding is on, and afterwards if it still is.
 pub fn fold(ast: &mut Ast, cases: &Cases, is_on: &mut bool) {
-    match ast {
-        Ast::Flags(set) => take_flag(&mut set.flags, is_on),
-        Ast::Group(group) => {
-            let before = *is_on;
-            if let GroupKind::NonCapturing(flags) = &mut group.kind {
-                take_flag(flags, is_on);
-            }
-            fold(&mut group.ast, cases, is_on);
-            *is_on = before;
-        }
-        Ast::Repetition(repetition) => fold(&mut repetition.ast, cases, is_on),
-        Ast::Alternation(parts) => parts.asts.iter_mut().for_each(|part| fold(part, cases, is_on)),
-        Ast::Concat(parts) => parts.asts.iter_mut().for_each(|part| fold(part, cases, is_on)),
-        Ast::Literal(literal) if *is_on => {
-            let (span, all) = (literal.span, cases.of(literal.c));
-            if all.len() > 1 {
-                *ast = Ast::class_bracketed(bracketed(span, all));
-            }
-        }
-        Ast::ClassBracketed(class) if *is_on => fold_set(&mut class.kind, cases),
-        Ast::Empty(_)
-        | Ast::Literal(_)
-        | Ast::Dot(_)
-        | Ast::Assertion(_)
-        | Ast::ClassUnicode(_)
-        | Ast::ClassPerl(_)
-        | Ast::ClassBracketed(_) => {}
+    walk(ast, cases, is_on);
+}
+
+impl Change for Cases {
+    /// Takes `i` out of the group: regex-syntax has no table for it.
+    fn take_flag(&self, flags: &mut Flags, is_on: &mut bool) {
+        *is_on = flags.flag_state(Flag::CaseInsensitive).unwrap_or(*is_on);
+        flags.items.retain(|item| item.kind != FlagsItemKind::Flag(Flag::CaseInsensitive));
     }
-}
 
-/// Takes the flag `i` out of a group of flags, and what it says.
-fn take_flag(flags: &mut Flags, is_on: &mut bool) {
-    *is_on = flags.flag_state(Flag::CaseInsensitive).unwrap_or(*is_on);
-    flags.items.retain(|item| item.kind != FlagsItemKind::Flag(Flag::CaseInsensitive));
-}
-
-fn fold_set(set: &mut ClassSet, cases: &Cases) {
-    match set {
-        ClassSet::Item(item) => fold_item(item, cases),
-        ClassSet::BinaryOp(operation) => {
-            fold_set(&mut operation.lhs, cases);
-            fold_set(&mut operation.rhs, cases);
+    fn change(&self, part: &mut Ast) {
+        let Ast::Literal(literal) = part else { return };
+        let (span, all) = (literal.span, self.of(literal.c));
+        if all.len() > 1 {
+            *part = Ast::class_bracketed(bracketed(span, all));
         }
     }
-}
 
-fn fold_item(item: &mut ClassSetItem, cases: &Cases) {
-    match item {
-        ClassSetItem::Literal(literal) => {
-            let (span, all) = (literal.span, cases.of(literal.c));
-            *item = ClassSetItem::Union(union(span, all));
-        }
-        ClassSetItem::Range(range) => {
-            let all: BTreeSet<char> =
-                (range.start.c..=range.end.c).flat_map(|character| cases.of(character)).collect();
-            *item = ClassSetItem::Union(union(range.span, all));
-        }
-        ClassSetItem::Ascii(class) => {
-            if matches!(class.kind, ClassAsciiKind::Lower | ClassAsciiKind::Upper) {
-                let all: Vec<char> = ('a'..='z').flat_map(|letter| cases.of(letter)).collect();
+    fn change_item(&self, item: &mut ClassSetItem) {
+        match item {
+            ClassSetItem::Literal(literal) => {
+                let (span, all) = (literal.span, self.of(literal.c));
+                *item = ClassSetItem::Union(union(span, all));
+            }
+            ClassSetItem::Range(range) => {
+                let all: BTreeSet<char> = (range.start.c..=range.end.c)
+                    .flat_map(|character| self.of(character))
+                    .collect();
+                *item = ClassSetItem::Union(union(range.span, all));
+            }
+            ClassSetItem::Ascii(class)
+                if matches!(class.kind, ClassAsciiKind::Lower | ClassAsciiKind::Upper) =>
+            {
+                let all: Vec<char> = ('a'..='z').flat_map(|letter| self.of(letter)).collect();
                 let letters = bracketed(class.span, all);
                 let negated = class.negated;
                 *item = ClassSetItem::Bracketed(Box::new(ClassBracketed { negated, ..letters }));
             }
+            _ => {}
         }
-        ClassSetItem::Bracketed(class) => fold_set(&mut class.kind, cases),
-        ClassSetItem::Union(union) => {
-            union.items.iter_mut().for_each(|item| fold_item(item, cases));
-        }
-        ClassSetItem::Empty(_) | ClassSetItem::Unicode(_) | ClassSetItem::Perl(_) => {}
     }
 }
 

@@ -4,9 +4,10 @@
 //! every `multilog`, a fourth of it pointers that the loader writes at each start. The standard library
 //! knows letters and spaces; the rest is Unicode's data. A test compares all characters.
 
+use super::walk::{Change, walk};
 use regex_syntax::ast::{
     Ast, ClassBracketed, ClassPerl, ClassPerlKind, ClassSet, ClassSetItem, ClassSetRange,
-    ClassSetUnion, Flag, Flags, GroupKind, Literal, LiteralKind, Span,
+    ClassSetUnion, Flag, Flags, Literal, LiteralKind, Span,
 };
 
 /// Characters of words that are no letters: marks, digits, connecting punctuation, joiners (Unicode 16).
@@ -100,55 +101,26 @@ pub fn is_wanted(expression: &str) -> bool {
 /// Rewrites the expression in place. `is_text` says if classes mean Unicode, and afterwards if they
 /// still do: `(?-u)` changes it.
 pub fn spell_out(ast: &mut Ast, is_text: &mut bool) {
-    match ast {
-        Ast::Flags(set) => take_flag(&set.flags, is_text),
-        Ast::Group(group) => {
-            let before = *is_text;
-            if let GroupKind::NonCapturing(flags) = &group.kind {
-                take_flag(flags, is_text);
-            }
-            spell_out(&mut group.ast, is_text);
-            *is_text = before;
-        }
-        Ast::Repetition(repetition) => spell_out(&mut repetition.ast, is_text),
-        Ast::Alternation(parts) => parts.asts.iter_mut().for_each(|part| spell_out(part, is_text)),
-        Ast::Concat(parts) => parts.asts.iter_mut().for_each(|part| spell_out(part, is_text)),
-        Ast::ClassPerl(class) if *is_text => *ast = Ast::class_bracketed(bracketed(class)),
-        Ast::ClassBracketed(class) if *is_text => spell_out_set(&mut class.kind),
-        Ast::Empty(_)
-        | Ast::Literal(_)
-        | Ast::Dot(_)
-        | Ast::Assertion(_)
-        | Ast::ClassUnicode(_)
-        | Ast::ClassPerl(_)
-        | Ast::ClassBracketed(_) => {}
+    walk(ast, &SpellOut, is_text);
+}
+
+struct SpellOut;
+
+impl Change for SpellOut {
+    fn take_flag(&self, flags: &mut Flags, is_text: &mut bool) {
+        *is_text = flags.flag_state(Flag::Unicode).unwrap_or(*is_text);
     }
-}
 
-fn take_flag(flags: &Flags, is_text: &mut bool) {
-    *is_text = flags.flag_state(Flag::Unicode).unwrap_or(*is_text);
-}
-
-fn spell_out_set(set: &mut ClassSet) {
-    match set {
-        ClassSet::Item(item) => spell_out_item(item),
-        ClassSet::BinaryOp(operation) => {
-            spell_out_set(&mut operation.lhs);
-            spell_out_set(&mut operation.rhs);
+    fn change(&self, part: &mut Ast) {
+        if let Ast::ClassPerl(class) = part {
+            *part = Ast::class_bracketed(bracketed(class));
         }
     }
-}
 
-fn spell_out_item(item: &mut ClassSetItem) {
-    match item {
-        ClassSetItem::Perl(class) => *item = ClassSetItem::Bracketed(Box::new(bracketed(class))),
-        ClassSetItem::Bracketed(class) => spell_out_set(&mut class.kind),
-        ClassSetItem::Union(union) => union.items.iter_mut().for_each(spell_out_item),
-        ClassSetItem::Empty(_)
-        | ClassSetItem::Literal(_)
-        | ClassSetItem::Range(_)
-        | ClassSetItem::Ascii(_)
-        | ClassSetItem::Unicode(_) => {}
+    fn change_item(&self, item: &mut ClassSetItem) {
+        if let ClassSetItem::Perl(class) = item {
+            *item = ClassSetItem::Bracketed(Box::new(bracketed(class)));
+        }
     }
 }
 
