@@ -171,7 +171,7 @@ impl<Down, Up, End> Port<Down, Up, End> {
         }
     }
 
-    /// Waits so long for what the loop hands over; it may be nothing. `None` when nothing more will come.
+    /// Waits up to `timeout` for messages of the loop. `None` after the last one.
     #[cfg_attr(not(test), expect(dead_code, reason = "only libraries without async need it"))]
     pub fn wait(&self, timeout: Duration) -> Option<Vec<Down>> {
         let queue = lock(&self.shared.down);

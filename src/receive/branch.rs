@@ -44,7 +44,7 @@ pub struct Branch {
     queue: Queue,
     /// Lines taken so far: the ticket of the last one.
     taken: u64,
-    /// Tickets up to this one are with the sinks.
+    /// Last ticket whose line the sinks have.
     handed_on: u64,
     /// Tickets up to this one are on disk, contents and names.
     durable: u64,

@@ -156,7 +156,7 @@ pub struct Bounds {
     pub asks_for_peers: bool,
 }
 
-/// What a receiver is made of.
+/// Open resources for a new receiver.
 #[derive(Debug)]
 pub struct Parts {
     /// Open sockets.
@@ -165,7 +165,7 @@ pub struct Parts {
     pub names: Vec<String>,
     /// File with the status.
     pub status_file: Option<PathBuf>,
-    /// A symbolic link to one of them.
+    /// Symbolic link to a unix socket (`--symlink`).
     pub link: Option<Link>,
     /// Consumer groups that messages are taken from.
     #[cfg(feature = "kafka")]
@@ -612,7 +612,7 @@ impl Engine {
             self.sender = Peer::local(None, number);
         }
         for _ in 0..DATAGRAMS_MAX {
-            // Nothing is left; or an ICMP answer to nobody, or a signal.
+            // Empty queue, an ICMP error without a receiver, or a signal.
             let Ok(datagram) = socket.receive(&mut self.inbox, &mut self.sender) else {
                 return true;
             };

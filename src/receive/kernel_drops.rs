@@ -16,7 +16,7 @@ const TABLES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
 const INODE: usize = 9;
 const DROPS: usize = 12;
 
-/// What is known of one socket.
+/// Counted drops of one socket.
 #[derive(Debug)]
 pub struct KernelDrops {
     inode: u64,
@@ -77,7 +77,7 @@ impl KernelDrops {
         (self.untold > 0).then_some(self.due)
     }
 
-    /// What is to be told.
+    /// Text of the report.
     pub fn take_text(&mut self, now: Instant) -> String {
         self.due = now + TELL_EVERY;
         let count = std::mem::take(&mut self.untold);

@@ -68,7 +68,7 @@ struct Held {
 enum Part {
     /// A RELP message with its transaction.
     Transaction(u32),
-    /// A message of syslog, or a piece of it.
+    /// Syslog message, or one piece of a long one.
     Piece {
         /// The piece before.
         continued: Option<Ticket>,
@@ -238,7 +238,7 @@ impl Session {
         }
     }
 
-    /// True if it may be read.
+    /// True while the session reads its socket.
     pub fn wants_input(&self) -> bool {
         if self.held.is_some() {
             return false;
@@ -348,7 +348,7 @@ impl Session {
     /// Takes the messages that are whole, until one has no room.
     pub fn take_messages(&mut self, to: &mut impl Messages) -> Next {
         if !self.put_held(to) {
-            // It is we who do not read the rest.
+            // The client is not late: this receiver stopped reading.
             self.unfinished_since = None;
             return Next::Goes;
         }

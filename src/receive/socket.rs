@@ -44,7 +44,7 @@ pub struct Setup {
     pub asks_for_peers: bool,
 }
 
-/// Memory for a datagram, and for what the kernel adds to it.
+/// Memory for a datagram and its ancillary data.
 #[derive(Debug)]
 pub struct Inbox {
     bytes: Box<[u8]>,
@@ -68,7 +68,7 @@ impl Inbox {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram {
     len: usize,
-    /// It was longer than the inbox.
+    /// True if the datagram was longer than the inbox.
     pub is_cut: bool,
     /// Datagrams that the kernel has ever dropped at this socket, if it says so.
     pub dropped: Option<u32>,
@@ -297,7 +297,7 @@ impl AsFd for Socket {
     }
 }
 
-/// The process at the other end of a connection of this machine.
+/// Process that opened the other end of a unix connection.
 pub fn credentials_of(stream: &UnixStream) -> Option<Credentials> {
     let peer = getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials).ok()?;
     Some(Credentials { pid: peer.pid(), uid: peer.uid() })

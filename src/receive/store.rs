@@ -407,7 +407,7 @@ impl Directories {
         }
     }
 
-    /// Number of the branch with this name; that of the directory `other` if there is no such branch and none can be opened.
+    /// Number of the branch with this name. Without such a branch, and room for a new one, number of `other`.
     fn number_of(&mut self, name: String) -> usize {
         if let Some(&number) = self.numbers.get(&name) {
             return number;

@@ -349,7 +349,7 @@ impl Engine {
         }
     }
 
-    /// The receiver does not say which ones, so none can be kept.
+    /// Counts rejected messages. The receiver names none of them, so the dead letters stay empty.
     fn note_rejected(&mut self, count: u64, why: &str) {
         self.status.dead += count;
         let text = format!(
@@ -405,7 +405,7 @@ impl Engine {
             Change::Lost { target, why, was_open, wait } => {
                 self.begin_anew();
                 let waiting = self.window.count();
-                // The first failure of an outage is reported, and what it means; the others are in the status.
+                // Only the first failure of an outage is reported, with its consequence; the status file has later ones.
                 if self.status.failure.as_ref() != Some(&why) {
                     let what = if was_open { "lost" } else { "unable to reach" };
                     let wait = wait.as_secs_f32();

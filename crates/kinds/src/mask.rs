@@ -89,7 +89,7 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
-/// Bytes from `pos` on at which no rule matches; 0 if there may be one.
+/// Length of plain bytes after `pos`, where no rule can match; may be 0.
 fn plain_len(line: &[u8], pos: usize) -> usize {
     let class = |pos: usize| line.get(pos).map_or(OTHER, |&byte| CLASSES[usize::from(byte)]);
     match class(pos) {

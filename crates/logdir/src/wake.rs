@@ -49,7 +49,7 @@ impl Wake {
         Ok(())
     }
 
-    /// The eventfd; `None` if it was not opened.
+    /// Descriptor to poll; `None` without an eventfd.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.fd.get().map(AsFd::as_fd)
     }

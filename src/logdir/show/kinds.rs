@@ -1,4 +1,4 @@
-//! Which kinds of lines are shown: all, one, or those that no report has seen.
+//! Filters lines by kind: all, one kind, or kinds unknown to every report.
 
 use crate::logdir::options::Show;
 use crate::logdir::report::state::{Service, State};

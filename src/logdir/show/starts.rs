@@ -81,7 +81,7 @@ impl Last {
         self.left_count == 0 && self.context_count == 0
     }
 
-    /// Takes a line, with true if it is wanted and where it starts, from each directory that has it.
+    /// Takes copies of a line from all directories, each with its position and true if selected.
     fn take(&mut self, copies: Copies<(bool, First)>) {
         let is_wanted = copies[0].1.0;
         if self.left_count > 0 {

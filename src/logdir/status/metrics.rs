@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 struct Metric {
     name: &'static str,
     help: &'static str,
-    /// `None` if it is not known.
+    /// Measured value; `None` if unknown.
     value: fn(&Report, Moment) -> Option<f64>,
 }
 

@@ -207,7 +207,7 @@ mod tests {
         exchange
     }
 
-    /// The answer does not depend on how it is cut.
+    /// Feeds the text in pieces of every size: the parsed answer stays equal.
     #[track_caller]
     fn check(text: &str, expected: &Answer) {
         let mut whole = begin();
