@@ -1,7 +1,7 @@
 //! The part of a directory that a reader with a saved position has not delivered: how much it is, how
 //! old, and how long retention keeps it.
 //!
-//! Cost: one listing, the directory's vitals, and the first [`LINES_MAX`] undelivered lines,
+//! Cost: one listing, the directory's vitals, and the first `LINES_MAX` undelivered lines,
 //! regardless of how much is undelivered. Archives compressed since are decoded up to the position.
 
 use crate::failure::Failure;
