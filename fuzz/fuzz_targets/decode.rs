@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use logdir::read::decode::{Decoded, Storage, storage};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::rc::Rc;
+use std::sync::Arc;
 
 #[path = "../real_dir.rs"]
 #[allow(dead_code, reason = "other targets write logs there")]
@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     let home = real_dir::Home::new();
     let path = home.path("file");
     File::create(&path).and_then(|mut file| file.write_all(input)).expect("a file");
-    let file = Rc::new(File::open(&path).expect("a file"));
+    let file = Arc::new(File::open(&path).expect("a file"));
     let storage = storage(&file).expect("it is told");
     let Ok(Some(decoded)) = Decoded::new(file.clone(), 0) else {
         return assert!(storage != Storage::Plain);

@@ -17,7 +17,7 @@ use logdir::write::LogDir;
 use multilog::logger::directory;
 use real_dir::Home;
 use script::buffers::Buffers;
-use script::lines::{HANDED_MAX, Lines, Sinks};
+use script::lines::{Lines, Sinks};
 use script::stamper::{NoStamps, Stamper};
 use script::{Action, Script, StampFormat};
 use stamps::Stamping;

@@ -319,7 +319,7 @@ fn another_program_s_socket_stays_at_the_end() {
 fn wrong_arguments_are_refused_with_the_reason() {
     let home = Home::new();
     for (arguments, code, why) in [
-        (&["relp://127.0.0.1:0"][..], 100, "needs --into or a script"),
+        (&["relp://127.0.0.1:0"][..], 100, "need --into or a script"),
         (&["514"], 100, "is no socket"),
         (&[], 100, "LISTEN"),
         (&["unix:log", "--into", "root", "--", "+a", "./x"], 111, "settings and patterns only"),
