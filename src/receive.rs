@@ -11,8 +11,6 @@ mod engine;
 #[cfg(feature = "nats")]
 mod feed;
 mod format;
-#[cfg(feature = "kafka")]
-mod group;
 #[cfg(feature = "nats")]
 mod journal;
 mod kernel_drops;
@@ -25,8 +23,6 @@ mod options;
 mod outlet;
 mod peer;
 mod queue;
-#[cfg(feature = "kafka")]
-mod seen;
 mod session;
 mod socket;
 pub mod status;
@@ -44,8 +40,6 @@ use engine::{Bounds, Engine, Parts};
 #[cfg(feature = "nats")]
 use feed::Feed;
 use format::Writer;
-#[cfg(feature = "kafka")]
-use group::Group;
 #[cfg(feature = "nats")]
 use journal::Journal;
 use listen::Listen;
@@ -95,7 +89,7 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
     let is_answered = |listen: &Listen| listen.is_relp() || listen.is_engine();
     let is_answered = options.listen.iter().any(is_answered);
     if is_answered && options.into.is_none() && options.script.is_empty() {
-        let why = "relp://, nats:// and kafka:// need --into or a script: nobody knows what a program after standard \
+        let why = "relp:// and nats:// need --into or a script: nobody knows what a program after standard \
                    output does with a line, so it could not be answered for";
         return Err(Refusal::Usage(why.to_owned()));
     }
@@ -120,8 +114,6 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
             (sockets, Store::open(options, &wake).map_err(Refusal::Start)?)
         }
     };
-    #[cfg(feature = "kafka")]
-    let groups = open_groups(options, &wake)?;
     let asked = options.listen.iter().filter(|listen| !listen.is_engine());
     let both = sockets.iter().zip(asked);
     let listens: Vec<Listen> = both.map(|(socket, asked)| socket.listen(asked)).collect();
@@ -141,8 +133,6 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
         names,
         status_file,
         link,
-        #[cfg(feature = "kafka")]
-        groups,
         #[cfg(feature = "nats")]
         feeds,
         store,
@@ -188,25 +178,12 @@ fn announce(listen: &Listen, asks_for_certificates: bool) {
         | Listen::Tcp(_)
         | Listen::Tls(_)
         | Listen::Inherited(_)
-        | Listen::Kafka(_)
         | Listen::Nats(..) => "without answers",
     };
     messages::info(&format!("listening on {listen}; {guarantee}"));
     if listen.is_open_to_others() && !(asks_for_certificates && listen.is_encrypted()) {
         messages::info(&format!("anybody who reaches {listen} may write to these logs"));
     }
-}
-
-/// Joins the groups that messages are taken from.
-#[cfg(feature = "kafka")]
-fn open_groups(options: &Options, wake: &Wake) -> Result<Vec<Group>, Refusal> {
-    let mut groups = Vec::new();
-    for listen in &options.listen {
-        let Listen::Kafka(place) = listen else { continue };
-        groups.push(Group::open(place, wake).map_err(Refusal::Start)?);
-        messages::info(&format!("{listen}; an offset is committed when its lines are on disk"));
-    }
-    Ok(groups)
 }
 
 /// Prepares to take messages from engines.

@@ -3,13 +3,9 @@
 #[cfg(feature = "nats")]
 use super::feed::{Feed, Lines};
 use super::format::Writer;
-#[cfg(feature = "kafka")]
-use super::group::{Group, TakesOnce};
 use super::kernel_drops::KernelDrops;
 use super::line::Origin;
 use super::peer::Peer;
-#[cfg(feature = "kafka")]
-use super::seen::Seen;
 use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
 use super::socket::{Inbox, Link, Socket, credentials_of};
 use super::status::{Listener, Status};
@@ -29,8 +25,6 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-#[cfg(feature = "kafka")]
-use wire::syslog::{Sender, parse};
 
 /// Longest datagram: what UDP can carry; a unix socket may carry more, and the rest is cut and told.
 const DATAGRAM_MAX: usize = 256 * 1024;
@@ -63,9 +57,6 @@ pub struct Engine {
     session_count: usize,
     bounds: Bounds,
     intake: Intake,
-    /// Consumer groups that messages are taken from.
-    #[cfg(feature = "kafka")]
-    groups: Vec<Group>,
     /// Engines that bring messages.
     #[cfg(feature = "nats")]
     feeds: Vec<Feed>,
@@ -101,11 +92,6 @@ struct Intake {
     writer: Writer,
     hostname: Vec<u8>,
     line: Vec<u8>,
-    #[cfg(feature = "kafka")]
-    seen: Seen,
-    /// Number of the group at hand among listeners: groups follow the sockets.
-    #[cfg(feature = "kafka")]
-    group_number: usize,
     /// When the messages of this round arrived.
     received: Label,
     /// Memory of all lines that wait.
@@ -167,9 +153,6 @@ pub struct Parts {
     pub status_file: Option<PathBuf>,
     /// Symbolic link to a unix socket (`--symlink`).
     pub link: Option<Link>,
-    /// Consumer groups that messages are taken from.
-    #[cfg(feature = "kafka")]
-    pub groups: Vec<Group>,
     /// Engines that bring messages.
     #[cfg(feature = "nats")]
     pub feeds: Vec<Feed>,
@@ -210,28 +193,6 @@ impl Messages for Intake {
 
     fn require(&mut self, ticket: Ticket) {
         self.store.require(ticket);
-    }
-}
-
-#[cfg(feature = "kafka")]
-impl TakesOnce for Intake {
-    fn take_once(&mut self, message: &[u8]) -> Result<Ticket, Full> {
-        let parsed = parse(message, Sender::Remote);
-        // Who may write to the topic is trusted with the host.
-        let peer = Peer::named(parsed.host.unwrap_or(b"unknown"), self.group_number);
-        let place = self.place(&peer, message);
-        for dir in self.store.take_opened() {
-            self.seen.read_back(&dir);
-        }
-        if !self.store.has_room(place) {
-            return Err(Full(place));
-        }
-        let ticket = match self.seen.is_new(&parsed) {
-            true => self.put(place, &peer, message, false),
-            false => self.store.last(place),
-        };
-        self.store.require(ticket);
-        Ok(ticket)
     }
 }
 
@@ -335,8 +296,6 @@ impl Engine {
             #[cfg(feature = "nats")]
             feeds: parts.feeds,
             kernel_drops: sockets.iter().enumerate().filter_map(drops_of).collect(),
-            #[cfg(feature = "kafka")]
-            groups: parts.groups,
             sockets,
             link,
             sessions: Vec::new(),
@@ -347,10 +306,6 @@ impl Engine {
                 writer,
                 hostname,
                 line: Vec::new(),
-                #[cfg(feature = "kafka")]
-                seen: Seen::default(),
-                #[cfg(feature = "kafka")]
-                group_number: 0,
                 received: clock::now(),
                 waiting_len: 0,
                 ring_len_max: bounds.ring_len_max,
@@ -392,8 +347,6 @@ impl Engine {
             }
             self.serve_decrypted();
             self.tell_kernel_drops(false);
-            #[cfg(feature = "kafka")]
-            self.take_from_groups();
             #[cfg(feature = "nats")]
             self.feeds.iter_mut().for_each(|feed| feed.take(&mut self.intake));
             self.intake.advance();
@@ -442,10 +395,6 @@ impl Engine {
         }
         wait.until(self.intake.store.deadline());
         wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
-        #[cfg(feature = "kafka")]
-        if self.waits_for_room_no_more() {
-            wait.until(Some(Instant::now()));
-        }
         #[cfg(feature = "nats")]
         self.feeds.iter().for_each(|feed| wait.until(feed.deadline()));
         let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
@@ -567,24 +516,6 @@ impl Engine {
                 self.intake.tell(&drops.take_text(now));
             }
         }
-    }
-
-    #[cfg(feature = "kafka")]
-    fn take_from_groups(&mut self) {
-        if self.phase == Phase::Running {
-            let first = self.intake.counts.len() - self.groups.len();
-            for (number, group) in self.groups.iter_mut().enumerate() {
-                self.intake.group_number = first + number;
-                group.take(&mut self.intake);
-            }
-        }
-    }
-
-    /// True if the place that a group waits for has room.
-    #[cfg(feature = "kafka")]
-    fn waits_for_room_no_more(&self) -> bool {
-        let mut places = self.groups.iter().filter_map(Group::waits_for);
-        self.phase == Phase::Running && places.any(|place| self.intake.has_room(place))
     }
 
     fn take_from_socket(&mut self, number: usize) {
@@ -751,10 +682,6 @@ impl Engine {
 
     /// Answers messages that are on disk.
     fn answer(&mut self) {
-        #[cfg(feature = "kafka")]
-        for group in &mut self.groups {
-            group.answer(|ticket| self.intake.store.is_durable(ticket));
-        }
         #[cfg(feature = "nats")]
         for feed in &mut self.feeds {
             feed.answer(|ticket| self.intake.store.is_durable(ticket));
@@ -801,12 +728,6 @@ impl Engine {
                 sent_away = Some(session.name());
             }
         }
-        #[cfg(feature = "kafka")]
-        for group in &mut self.groups {
-            if group.owes().any(|place| store.has_lost(place)) {
-                group.join_again();
-            }
-        }
         #[cfg(feature = "nats")]
         self.feeds.iter_mut().for_each(|feed| feed.give_back_lost(|place| store.has_lost(place)));
         store.reopen_lost(&self.wake, now);
@@ -849,10 +770,6 @@ impl Engine {
             }
         };
         let now = Instant::now();
-        #[cfg(feature = "kafka")]
-        if now < by && !self.groups.iter().all(Group::is_over) {
-            return None;
-        }
         if let Some(closed) = self.intake.store.close() {
             return Some(closed == Closed::Clean && !self.has_given_up);
         }
@@ -876,10 +793,6 @@ impl Engine {
             // The kernel has told the client that these bytes have arrived.
             false => session.waits_for().is_some() || poll::is_readable(session),
         };
-        #[cfg(feature = "kafka")]
-        for group in &self.groups {
-            is_empty &= group.owes().next().is_none();
-        }
         #[cfg(feature = "nats")]
         for feed in &mut self.feeds {
             is_empty &= feed.finish();
@@ -892,8 +805,6 @@ impl Engine {
         self.phase = Phase::Closing { by };
         self.link = None;
         self.sockets.clear();
-        #[cfg(feature = "kafka")]
-        self.groups.iter_mut().for_each(Group::stop);
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
             if let Some(lost) = session.lost_message() {

@@ -17,7 +17,7 @@ pub struct Peer {
     ip: Option<IpAddr>,
     /// Address or name in text; `None` for a unix socket.
     address: Option<Vec<u8>>,
-    /// Process of the sender, if requested.
+    /// The process, where it was asked for.
     pub credentials: Option<Credentials>,
     /// Number of the listening socket.
     pub listener: usize,
@@ -37,7 +37,7 @@ impl Peer {
     }
 
     /// A machine that somebody trusted names.
-    #[cfg(any(feature = "kafka", feature = "nats"))]
+    #[cfg(feature = "nats")]
     pub fn named(host: &[u8], listener: usize) -> Peer {
         Peer { listener, address: Some(host.to_vec()), ..Peer::default() }
     }

@@ -77,9 +77,6 @@ pub struct Directories {
     /// Directories that cannot be opened, and when to try again. At most `count_max`.
     refused: HashMap<String, Instant>,
     has_told_limit: bool,
-    /// Opened, and not asked for yet: at most `count_max`.
-    #[cfg(feature = "kafka")]
-    opened: Vec<PathBuf>,
     wake: Wake,
 }
 
@@ -134,21 +131,6 @@ impl Store {
         }
         let number = self.branches_mut()[place.0].put(line, received);
         Ticket { place, number }
-    }
-
-    /// The last line of a place.
-    #[cfg(feature = "kafka")]
-    pub fn last(&self, place: Place) -> Ticket {
-        Ticket { place, number: self.branches().get(place.0).map_or(0, Branch::last) }
-    }
-
-    /// Directories that were opened since the last call.
-    #[cfg(feature = "kafka")]
-    pub fn take_opened(&mut self) -> Vec<PathBuf> {
-        match self {
-            Store::Into(directories) => std::mem::take(&mut directories.opened),
-            Store::Stdout(_) | Store::Script(..) => Vec::new(),
-        }
     }
 
     /// Memory of all lines that wait.
@@ -347,8 +329,6 @@ impl Directories {
             numbers: HashMap::new(),
             refused: HashMap::new(),
             has_told_limit: false,
-            #[cfg(feature = "kafka")]
-            opened: Vec::new(),
             wake: wake.clone(),
         };
         directories.check_script()?;
@@ -454,10 +434,6 @@ impl Directories {
         let branch = Branch::open(&self.start, self.script_of(name), &self.wake)?;
         self.branches.push(branch);
         self.last_used.push(self.used_count);
-        #[cfg(feature = "kafka")]
-        if self.opened.len() < self.count_max {
-            self.opened.push(self.root.join(name));
-        }
         self.numbers.insert(name.to_owned(), self.branches.len() - 1);
         Ok(self.branches.len() - 1)
     }

@@ -1,7 +1,5 @@
 //! Brokers, a fresh directory, running programs, and what is in a topic.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -163,21 +161,6 @@ impl Running {
             assert!(Instant::now() < by, "the program does not end");
             thread::sleep(LOOK);
         }
-    }
-
-    /// Asks it to end.
-    pub fn end(&self) {
-        self.signal(Signal::SIGTERM);
-    }
-
-    /// Asks for its status.
-    pub fn report(&self) {
-        self.signal(Signal::SIGUSR1);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.0.id()).expect("a pid");
-        kill(Pid::from_raw(pid), signal).expect("a child");
     }
 
     pub fn kill(&mut self) {

@@ -2,5 +2,4 @@
 //! named. Run with the feature `kafka`; `.ci/run` does.
 
 mod cluster;
-mod receive;
 mod ship;
