@@ -39,6 +39,8 @@ const SPARE_FDS: usize = 3;
 /// Memory for the usual buffers and for threads, in bytes: at the start, and more for each directory.
 const MEMORY_USUAL: usize = 1024 * 1024;
 const MEMORY_PER_LOG: usize = 512 * 1024;
+/// Memory to start a process after many rotations, in bytes. Measured: with 64 KiB a start can fail for ever.
+const PROCESSOR_START: usize = 160 * 1024;
 
 const VERSION: &str = concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -165,10 +167,11 @@ fn buffers(script: &Script) -> Buffers {
     }
 }
 
-/// Most memory that the script's patterns allocate after the start, in bytes.
+/// Most memory that patterns and the start of processors take later, in bytes.
 fn growth_max(script: &Script) -> usize {
     let growths = script.actions.iter().map(|action| match action {
         Action::Select(pattern) | Action::Deselect(pattern) => pattern.growth_max(),
+        Action::Log { settings, .. } if settings.processor.is_some() => PROCESSOR_START,
         Action::SelectRest
         | Action::Alert { .. }
         | Action::Stdout { .. }

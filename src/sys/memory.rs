@@ -42,12 +42,14 @@ pub fn check_before_main() {
 }
 
 /// Lets the allocator take memory from the kernel in small pieces: under a limit, a large piece could fail
-/// when a small allocation would fit.
+/// when a small allocation would fit. Threads share this heap: the C library wants 64 MiB of address space
+/// for a heap of their own, and without it maps a page for each of their allocations.
 fn take_little_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: the call takes numbers, and no other thread exists.
+    // SAFETY: the calls take numbers, and no other thread exists.
     unsafe {
         libc::mallopt(libc::M_TOP_PAD, HEAP_STEP);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 
