@@ -175,7 +175,7 @@ fn lines(server: &RelpServer) -> Lines {
 
 fn missing(server: &RelpServer) -> usize {
     let lines = lines(server);
-    lines.required.len() - lines.found.len()
+    lines.required.iter().filter(|number| !lines.found.contains(number)).count()
 }
 
 /// A process ends when it is asked to, and then everything was sent, or before it has sent anything.
