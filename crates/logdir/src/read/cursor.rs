@@ -90,8 +90,16 @@ pub struct CursorFile {
     path: PathBuf,
     positions: BTreeMap<PathBuf, Position>,
     saved: BTreeMap<PathBuf, Position>,
-    /// Locked as long as it is open.
-    _lock: File,
+    /// Held for the lifetime of `CursorFile`.
+    lock: File,
+}
+
+impl Drop for CursorFile {
+    /// Closing would unlock too, but not while a child that another thread has just forked has the descriptor.
+    fn drop(&mut self) {
+        // It fails only where closing unlocks as well.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl CursorFile {
@@ -112,7 +120,7 @@ impl CursorFile {
         })?;
         let positions = load(path)?;
         let saved = positions.clone();
-        Ok(CursorFile { path: path.to_owned(), positions, saved, _lock: lock })
+        Ok(CursorFile { path: path.to_owned(), positions, saved, lock })
     }
 
     /// Delivered position of a directory.
