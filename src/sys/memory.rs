@@ -53,8 +53,14 @@ fn take_little_memory() {
     }
 }
 
+/// The C libraries number limits with types of their own.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// `None` without a limit.
-fn soft_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+fn soft_limit(resource: Resource) -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the call writes the structure, which lives until it returns.
     let answer = unsafe { libc::getrlimit(resource, &raw mut limit) };
