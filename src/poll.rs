@@ -1,4 +1,4 @@
-//! The only place that waits: poll(2) on descriptors, signals, wake-ups and deadlines.
+//! The only place that waits: ppoll(2) on descriptors, signals, wake-ups and deadlines.
 //!
 //! Each loop iteration builds a new wait: sources are added under names, then queried by these
 //! names. A wait allocates nothing and holds at most `MAX` sources, chosen by the loop's owner.
@@ -7,13 +7,17 @@
 //! An error or hang-up makes a source ready: the following system call reports the cause.
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use std::array::from_fn;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// Pause after poll(2) itself fails, so the calling loop does not spin.
+/// Pause after ppoll(2) itself fails, so the calling loop does not spin.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
+
+/// Timeout of a wait that only looks.
+const AT_ONCE: TimeSpec = TimeSpec::from_duration(Duration::ZERO);
 
 /// Requested readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
         self.deadline = self.deadline.into_iter().chain(deadline).min();
     }
 
-    /// Waits. If poll(2) fails, pauses and returns no ready source.
+    /// Waits. If ppoll(2) fails, pauses and returns no ready source.
     pub fn wait(mut self) -> Ready<S, MAX> {
         let timeout = timeout(self.deadline);
         self.poll(timeout)
@@ -87,13 +91,13 @@ impl<'fd, S: Copy + PartialEq, const MAX: usize> Wait<'fd, S, MAX> {
 
     /// Checks readiness without waiting.
     pub fn look(mut self) -> Ready<S, MAX> {
-        self.poll(PollTimeout::ZERO)
+        self.poll(Some(AT_ONCE))
     }
 
-    fn poll(&mut self, timeout: PollTimeout) -> Ready<S, MAX> {
-        let answer = poll(&mut self.fds[..self.len], timeout);
+    fn poll(&mut self, timeout: Option<TimeSpec>) -> Ready<S, MAX> {
+        let answer = ppoll(&mut self.fds[..self.len], timeout, None);
         let failure = answer.err().filter(|&errno| errno != Errno::EINTR);
-        if failure.is_some() && timeout != PollTimeout::ZERO {
+        if failure.is_some() && timeout != Some(AT_ONCE) {
             std::thread::sleep(FAILED_PAUSE);
         }
         let flags = from_fn(|number| match answer {
@@ -117,7 +121,7 @@ impl<S: Copy + PartialEq, const MAX: usize> Ready<S, MAX> {
         entries.filter_map(|(&name, &flags)| Some((name, readiness(flags)?)))
     }
 
-    /// Error of a failed poll(2).
+    /// Error of a failed ppoll(2).
     pub fn failure(&self) -> Option<Errno> {
         self.failure
     }
@@ -152,9 +156,9 @@ impl<'fd, S: Copy> ManyWait<'fd, S> {
         self.deadline = self.deadline.into_iter().chain(deadline).min();
     }
 
-    /// Waits. Returns the ready sources in insertion order; none after a pause if poll(2) itself fails.
+    /// Waits. Returns the ready sources in insertion order; none after a pause if ppoll(2) itself fails.
     pub fn wait(mut self) -> Vec<(S, Interest)> {
-        match poll(&mut self.fds, timeout(self.deadline)) {
+        match ppoll(&mut self.fds, timeout(self.deadline), None) {
             Ok(_) => {}
             Err(Errno::EINTR) => return Vec::new(),
             Err(_) => {
@@ -180,11 +184,10 @@ fn readiness(flags: PollFlags) -> Option<Interest> {
     }
 }
 
-fn timeout(deadline: Option<Instant>) -> PollTimeout {
-    let Some(deadline) = deadline else { return PollTimeout::NONE };
-    // Rounded up by a millisecond, to never wake early.
-    let millis = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
-    PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+/// Time until the deadline; the kernel never wakes before it.
+fn timeout(deadline: Option<Instant>) -> Option<TimeSpec> {
+    let rest = deadline?.saturating_duration_since(Instant::now());
+    Some(TimeSpec::from_duration(rest))
 }
 
 /// True if a write succeeds or fails without waiting.

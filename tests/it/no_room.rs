@@ -100,16 +100,16 @@ fn readiness_does_not_wait_for_its_reader() {
     assert_eq!(home.read("d/current"), b"a\n");
 }
 
-/// Runs the logger with a poll(2) that fails, as often as this says, and returns what it was traced to call.
+/// Runs the logger with a ppoll(2) that fails, as often as this says, and returns what it was traced to call.
 fn with_failing_poll(home: &Home, when: &str) -> Option<Logger> {
     let is_there = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
     if !is_there || is_original() {
         return None;
     }
     let program = program();
-    let inject = format!("inject=poll:error=ENOMEM:when={when}");
+    let inject = format!("inject=ppoll:error=ENOMEM:when={when}");
     let program = program.to_str().expect("a path");
-    let arguments = ["-o", "trace", "-e", "trace=poll", "-e", &inject, program, "./d"];
+    let arguments = ["-o", "trace", "-e", "trace=ppoll", "-e", &inject, program, "./d"];
     Some(home.start(home.command_of("strace".as_ref(), &arguments)))
 }
 

@@ -249,8 +249,8 @@ fn a_stdout_that_has_room_a_moment_too_late_is_not_waited_for() {
     let program = program();
     let program = program.to_str().expect("a path");
     // Between being told that stdout has no room and waiting for some, a tenth of a second passes.
-    let inject = "inject=poll:delay_exit=100000";
-    let traced = ["-o", "trace", "-e", "trace=read,poll", "-e", inject, program, "1", "./d"];
+    let inject = "inject=ppoll:delay_exit=100000";
+    let traced = ["-o", "trace", "-e", "trace=read,ppoll", "-e", inject, program, "1", "./d"];
     let (mut reader, writer) = pipe().expect("a pipe");
     let mut command = home.command_of(&strace, &traced);
     command.stdout(writer);

@@ -57,7 +57,7 @@ pub const REASONS: &[Reasons] = &[
     // them fail as a kernel does. It skips a failed futex, and the thread to wake would sleep forever. It counts
     // calls per process, so dup2, setpgid and fchdir would fail in every child again, and no processor would ever
     // start. It skips a failed close, although the kernel frees the descriptor even then.
-    ("poll", &["EINTR", "ENOMEM"]),
+    ("ppoll", &["EINTR", "ENOMEM"]),
     ("eventfd2", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("signalfd4", &["EMFILE", "ENFILE", "ENOMEM"]),
     ("waitid", &["EINTR"]),

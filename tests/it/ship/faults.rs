@@ -48,7 +48,7 @@ const REASONS: &[(&str, &[&str])] = &[
     ("flock", &["EINTR", "ENOLCK"]),
     ("?readlink", &["EIO"]),
     ("getcwd", &["ENOENT"]),
-    ("poll", &["EINTR", "ENOMEM"]),
+    ("ppoll", &["EINTR", "ENOMEM"]),
     ("eventfd2", OF_OPENING),
     ("signalfd4", OF_OPENING),
     ("inotify_init1", OF_OPENING),
