@@ -14,6 +14,9 @@
 //! without a stamp has `- -` for its moment.
 
 use std::fmt::Write as _;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::UNIX_EPOCH;
 
 /// First line of the file.
 const HEADER: &str = "logdir cursor 1";
@@ -53,6 +56,12 @@ pub struct Identity {
     pub head_len: usize,
     /// Hash of these bytes.
     pub head_hash: u64,
+}
+
+/// Inode and birth of a file; nanoseconds since 1970, or 0 where the file system has no birth.
+pub fn inode_and_birth(metadata: &Metadata) -> (u64, u128) {
+    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    (metadata.ino(), born.map_or(0, |born| born.as_nanos()))
 }
 
 /// The last delivered line, by its moment and contents.

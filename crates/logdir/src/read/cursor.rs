@@ -78,11 +78,7 @@ impl Identity {
 }
 
 fn inode_and_birth(handle: &File) -> io::Result<(u64, u128)> {
-    let metadata = handle.metadata()?;
-    let born =
-        metadata.created().ok().and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-    Ok((inode, born.map_or(0, |born| born.as_nanos())))
+    Ok(cursor_text::inode_and_birth(&handle.metadata()?))
 }
 
 /// Locked cursor file.

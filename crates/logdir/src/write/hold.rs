@@ -14,7 +14,6 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 /// Longest cursor file: some four thousand directories.
 const CURSOR_LEN_MAX: u64 = 1024 * 1024;
@@ -58,12 +57,11 @@ fn text_of(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Inode and birth of a directory's file; nanoseconds since 1970, or 0 where the file system has no birth.
+/// Inode and birth of a directory's file.
 pub fn identity_in(directory: &[u8], name: &[u8]) -> Option<(u64, u128)> {
     let directory = Path::new(OsStr::from_bytes(directory));
     let metadata = fs::symlink_metadata(directory.join(OsStr::from_bytes(name))).ok()?;
-    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-    Some((metadata.ino(), born.map_or(0, |born| born.as_nanos())))
+    Some(cursor_text::inode_and_birth(&metadata))
 }
 
 fn identity_of(directory: &[u8]) -> Option<(u64, u64)> {
