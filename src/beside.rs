@@ -1,15 +1,14 @@
 //! A client library that waits by itself, in a thread beside the loop: two queues and a wake-up join them.
 //!
 //! The loop never waits for the thread, and the thread for the loop only when it asks for work, as an async
-//! task or blocking. Neither queue bounds itself: the loop hands over no more than it has answers for, and the
+//! task. Neither queue bounds itself: the loop hands over no more than it has answers for, and the
 //! thread brings no more than it got answers for.
 
 use ::logdir::failure::reason;
 use ::logdir::wake::Wake;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
 /// Libraries resolve names and encrypt on this stack.
 const STACK_BYTES: usize = 1024 * 1024;
@@ -32,8 +31,6 @@ pub struct Port<Down, Up, End> {
 #[derive(Debug)]
 struct Shared<Down, Up, End> {
     down: Mutex<Queue<Down>>,
-    /// Wakes a blocking [`Port::wait`].
-    arrived: Condvar,
     up: Mutex<Told<Up, End>>,
 }
 
@@ -78,7 +75,6 @@ where
 {
     let shared = Arc::new(Shared {
         down: Mutex::new(Queue { waiting: Vec::new(), waker: None, stage: Stage::Open }),
-        arrived: Condvar::new(),
         up: Mutex::new(Told { waiting: Vec::new(), end: None }),
     });
     let mut port = Port { shared: Arc::clone(&shared), wake: wake.clone() };
@@ -147,7 +143,6 @@ impl<Down, Up, End> Shared<Down, Up, End> {
     fn call(&self, mut queue: MutexGuard<'_, Queue<Down>>) {
         let waker = queue.waker.take();
         drop(queue);
-        self.arrived.notify_one();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -169,17 +164,6 @@ impl<Down, Up, End> Port<Down, Up, End> {
                 Poll::Pending
             }
         }
-    }
-
-    /// Waits up to `timeout` for messages of the loop. `None` after the last one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only libraries without async need it"))]
-    pub fn wait(&self, timeout: Duration) -> Option<Vec<Down>> {
-        let queue = lock(&self.shared.down);
-        let is_empty =
-            |queue: &mut Queue<Down>| queue.waiting.is_empty() && queue.stage == Stage::Open;
-        let waited = self.shared.arrived.wait_timeout_while(queue, timeout, is_empty);
-        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        queue.next().unwrap_or_else(|| Some(Vec::new()))
     }
 
     /// Tells the loop, which is woken if it has taken everything told before.
@@ -215,45 +199,39 @@ impl<Down> Queue<Down> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::poll::{Interest, Wait};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     type Doubler = Beside<u64, u64, &'static str>;
 
-    /// Waits in the thread, and answers each number with its double.
-    fn blocking(wake: &Wake) -> Doubler {
-        let run = |port: &mut Port<u64, u64, _>| {
-            while let Some(numbers) = port.wait(Duration::from_millis(50)) {
-                port.tell(numbers.into_iter().map(|number| 2 * number));
-            }
-            if port.is_dropped() { "dropped" } else { "closed" }
-        };
-        start("blocking", wake, run).expect("a thread")
-    }
-
     /// The least that an async runtime does: it polls when it is woken.
-    fn asynchronous(wake: &Wake) -> Doubler {
+    pub(crate) fn wait<Down, Up, End>(port: &Port<Down, Up, End>) -> Option<Vec<Down>> {
         struct Unpark(thread::Thread);
         impl std::task::Wake for Unpark {
             fn wake(self: Arc<Self>) {
                 self.0.unpark();
             }
         }
-        let run = |port: &mut Port<u64, u64, _>| {
-            let waker = Waker::from(Arc::new(Unpark(thread::current())));
-            loop {
-                match port.poll_next(&mut Context::from_waker(&waker)) {
-                    Poll::Pending => thread::park(),
-                    Poll::Ready(None) => return "closed",
-                    Poll::Ready(Some(numbers)) => {
-                        port.tell(numbers.into_iter().map(|number| 2 * number));
-                    }
-                }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            match port.poll_next(&mut Context::from_waker(&waker)) {
+                Poll::Pending => thread::park(),
+                Poll::Ready(next) => return next,
             }
+        }
+    }
+
+    /// Answers each number with its double.
+    fn doubler(wake: &Wake) -> Doubler {
+        let run = |port: &mut Port<u64, u64, _>| {
+            while let Some(numbers) = wait(port) {
+                port.tell(numbers.into_iter().map(|number| 2 * number));
+            }
+            if port.is_dropped() { "dropped" } else { "closed" }
         };
-        start("async", wake, run).expect("a thread")
+        start("doubler", wake, run).expect("a thread")
     }
 
     /// Waits as the loop does, until this many answers and the end have come.
@@ -277,19 +255,17 @@ mod tests {
 
     #[test]
     fn everything_handed_over_is_answered_in_order_before_the_end() {
-        for begin in [blocking, asynchronous] {
-            let wake = Wake::new().expect("a descriptor");
-            let mut beside = begin(&wake);
-            for number in 0..1000 {
-                beside.push(number);
-                if number % 7 == 0 {
-                    beside.flush();
-                }
+        let wake = Wake::new().expect("a descriptor");
+        let mut beside = doubler(&wake);
+        for number in 0..1000 {
+            beside.push(number);
+            if number % 7 == 0 {
+                beside.flush();
             }
-            beside.close();
-            let expected: Vec<u64> = (0..1000).map(|number| 2 * number).collect();
-            assert_eq!(take(&mut beside, &wake, 1000, Some("closed")), expected);
         }
+        beside.close();
+        let expected: Vec<u64> = (0..1000).map(|number| 2 * number).collect();
+        assert_eq!(take(&mut beside, &wake, 1000, Some("closed")), expected);
     }
 
     #[test]
@@ -297,11 +273,11 @@ mod tests {
         let wake = Wake::new().expect("a descriptor");
         let (sender, receiver) = std::sync::mpsc::channel();
         let run = move |port: &mut Port<u64, u64, ()>| {
-            let first = port.wait(Duration::from_secs(20));
+            let first = wait(port);
             while !port.is_dropped() {
                 thread::yield_now();
             }
-            let _ = sender.send((first, port.wait(Duration::from_secs(20))));
+            let _ = sender.send((first, wait(port)));
         };
         let mut beside = start("gone", &wake, run).expect("a thread");
         beside.push(1);
@@ -313,19 +289,5 @@ mod tests {
         beside.flush();
         drop(beside);
         assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok((Some(vec![1]), None)));
-    }
-
-    #[test]
-    fn a_wait_ends_without_work() {
-        let wake = Wake::new().expect("a descriptor");
-        let run = |port: &mut Port<u64, u64, usize>| {
-            port.wait(Duration::from_millis(1)).map_or(99, |none| none.len())
-        };
-        let beside: Beside<u64, u64, usize> = start("idle", &wake, run).expect("a thread");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while lock(&beside.shared.up).end != Some(0) {
-            assert!(Instant::now() < deadline);
-            thread::yield_now();
-        }
     }
 }

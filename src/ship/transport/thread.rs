@@ -101,7 +101,7 @@ mod tests {
         let wake = Wake::new().expect("a descriptor");
         let run = |port: &mut Port| {
             port.tell([Outcome::Opened]);
-            while let Some(records) = port.wait(Duration::from_secs(20)) {
+            while let Some(records) = crate::beside::tests::wait(port) {
                 let answer = |record: Record| match &record.message[..] {
                     b"bad" => Outcome::Unsendable(record.id, "too long".to_owned()),
                     _ => Outcome::Delivered(record.id),
