@@ -1,6 +1,7 @@
 //! What both programs need to reach Kafka: the URL, and the settings of the client. Without the feature
 //! `kafka` only the URL is known, so that the refusal can name the feature.
 
+use crate::address::{Address, BadAddress};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 pub mod client;
 
 /// The port of Kafka.
-const PORT: &str = "9092";
+const PORT: u16 = 9092;
 /// Bytes of a topic's name, at most (a rule of Kafka).
 const TOPIC_LEN_MAX: usize = 249;
 
@@ -71,22 +72,11 @@ impl fmt::Display for Place {
 
 /// A broker with its port.
 fn broker(text: &str) -> Result<String, String> {
-    // The colons of an IPv6 address stand in brackets.
-    let after_address = text.rfind(']').map_or(0, |pos| pos + 1);
-    let (host, port) = match text[after_address..].rsplit_once(':') {
-        Some((_, port)) => (&text[..text.len() - port.len() - 1], port),
-        None => (text, PORT),
-    };
-    if host.is_empty() {
-        return Err("the host of a broker is missing".to_owned());
-    }
-    if after_address == 0 && host.contains(':') {
-        return Err("an IPv6 address stands in brackets, such as [::1]:9092".to_owned());
-    }
-    match port.parse::<u16>() {
-        Ok(1..) => Ok(format!("{host}:{port}")),
-        Ok(0) | Err(_) => Err("the port is a number from 1 to 65535".to_owned()),
-    }
+    let broker = Address::parse(text, Some(PORT)).map_err(|bad| match bad {
+        BadAddress::Host => "the host of a broker is missing".to_owned(),
+        bad => bad.words(PORT),
+    });
+    broker.map(|broker| broker.to_string())
 }
 
 fn checked_topic(topic: &str) -> Result<&str, String> {

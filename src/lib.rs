@@ -17,6 +17,7 @@ pub mod receive;
 pub mod ship;
 
 // Shared modules.
+mod address;
 #[cfg(feature = "nats")]
 mod beside;
 mod exit_code;
@@ -25,7 +26,9 @@ mod message;
 mod nats;
 mod options;
 mod poll;
+mod prometheus;
 mod signals;
+mod status_file;
 mod stdout;
 pub mod sys;
 #[cfg(feature = "tls")]

@@ -27,6 +27,7 @@ mod window;
 use crate::logdir::when::{self, DayOfClock, Now};
 use crate::message as messages;
 use crate::signals::Signals;
+use crate::status_file::unix_secs;
 use crate::sys::startup;
 use ::logdir::failure::{Failure, What};
 use ::logdir::label::Counting;
@@ -188,7 +189,7 @@ fn host(options: &Options) -> Vec<u8> {
 /// Answers a monitor.
 fn check(dir: &Path) -> ExitCode {
     let (code, text) = match Status::load(&status::of_state(dir)) {
-        Ok(status) => status.check(status::seconds(SystemTime::now())),
+        Ok(status) => status.check(unix_secs(SystemTime::now())),
         Err(error) => {
             (3, format!("UNKNOWN: unable to read the status in {}: {error}", dir.display()))
         }

@@ -2,6 +2,7 @@
 //!
 //! Secrets are in files that options name: a command line is visible to everybody on the machine.
 
+use crate::address::Address;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,20 +13,11 @@ const PORT: u16 = 4222;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Servers {
     /// Hosts and ports; at least one.
-    pub places: Vec<Place>,
+    pub places: Vec<Address>,
     /// Whether the connection has to be encrypted (`natss://`).
     pub is_encrypted: bool,
     /// How this program shows itself.
     pub login: Login,
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// A name or an IP address, without the brackets of IPv6.
-    pub host: String,
-    /// The port.
-    pub port: u16,
 }
 
 /// How this program shows itself to the servers.
@@ -73,7 +65,7 @@ impl Url {
             None => (None, servers),
         };
         let (login, options) = login(user, query)?;
-        let places: Result<Vec<Place>, String> = servers.split(',').map(parse_place).collect();
+        let places: Result<Vec<Address>, String> = servers.split(',').map(parse_place).collect();
         let servers = Servers { places: places?, is_encrypted: scheme == "natss", login };
         Ok(Url { servers, path: path.to_owned(), options })
     }
@@ -89,15 +81,6 @@ impl fmt::Display for Servers {
             place.fmt(f)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
     }
 }
 
@@ -137,30 +120,8 @@ fn login(user: Option<&str>, query: &str) -> Result<(Login, Options), String> {
     }
 }
 
-fn parse_place(text: &str) -> Result<Place, String> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or("the ] after an IPv6 address is missing")?;
-            (host, after.strip_prefix(':'))
-        }
-        None => match text.rsplit_once(':') {
-            Some((host, _)) if host.contains(':') => {
-                return Err("an IPv6 address stands in brackets, such as [::1]:4222".to_owned());
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if host.is_empty() {
-        return Err("the host is missing".to_owned());
-    }
-    let port = match port {
-        Some(port) => port.parse().ok().filter(|&port| port > 0),
-        None => Some(PORT),
-    };
-    let port = port.ok_or("the port is a number from 1 to 65535")?;
-    Ok(Place { host: host.to_owned(), port })
+fn parse_place(text: &str) -> Result<Address, String> {
+    Address::parse(text, Some(PORT)).map_err(|bad| bad.words(PORT))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::logger::grace::Grace;
 use crate::message;
 use crate::poll::{self, Interest, ManyWait};
 use crate::signals::Signals;
+use crate::status_file::unix_secs;
 use crate::tls;
 use ::logdir::clock;
 use ::logdir::failure::reason;
@@ -24,7 +25,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Longest datagram: what UDP can carry; a unix socket may carry more, and the rest is cut and told.
 const DATAGRAM_MAX: usize = 256 * 1024;
@@ -819,10 +820,6 @@ impl Engine {
             self.go_on(number, next);
         }
     }
-}
-
-fn unix_secs(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn origin<'a>(peer: &'a Peer, hostname: &'a [u8]) -> Origin<'a> {

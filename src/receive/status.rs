@@ -1,13 +1,10 @@
 //! How a receiver is: counts of each socket, and the last sync. Printed for USR1, and kept in a file for monitors and
 //! `logdir status`: one JSON object, replaced as a whole.
 
+use crate::status_file::{self, STALE_SECS};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-
-/// Age in seconds at which a status means a stopped receiver.
-const STALE_SECS: u64 = 30;
 
 /// A running receiver.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,17 +45,12 @@ pub struct Listener {
 }
 
 impl Status {
-    /// Replaces the file: readers find the old or the new text, never a mixture.
+    /// Replaces the file.
     ///
     /// # Errors
     /// The system's.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_vec(self)?;
-        text.push(b'\n');
-        let mut new = path.as_os_str().to_owned();
-        new.push(".new");
-        File::create(&new)?.write_all(&text)?;
-        fs::rename(&new, path)
+        status_file::save(path, self)
     }
 
     /// Reads the file.
@@ -66,7 +58,7 @@ impl Status {
     /// # Errors
     /// The system's, or the file is no such status.
     pub fn load(path: &Path) -> io::Result<Status> {
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
+        status_file::load(path)
     }
 
     /// For people: a line for each socket, and one for the whole. `now` is in seconds since 1970.

@@ -12,13 +12,14 @@ use super::message::{Ending, Line, Writer};
 use super::pace::{OLD_AFTER, Pace};
 use super::sources::Sources;
 use super::state::State;
-use super::status::{Status, seconds};
+use super::status::Status;
 use super::transport::{FDS_MAX, Outcome};
 use super::window::{Verdict, Window};
 use crate::logdir::trouble::{self, Text};
 use crate::message;
 use crate::poll::{Interest, Wait};
 use crate::signals::Signals;
+use crate::status_file::unix_secs;
 use ::logdir::clock;
 use ::logdir::label::Label;
 use ::logdir::read::Notice;
@@ -341,7 +342,7 @@ impl Engine {
             true => self.status.silent_since = None,
             // Without a connection there is no answer either.
             false => {
-                self.status.silent_since.get_or_insert_with(|| seconds(SystemTime::now()));
+                self.status.silent_since.get_or_insert_with(|| unix_secs(SystemTime::now()));
             }
         }
         if let Some(change) = change {
@@ -469,10 +470,10 @@ impl Engine {
         let is_drained = self.progress.is_drained;
         self.lags.measure(&mut self.sources, &mut self.status.sources, is_drained);
         let status = &mut self.status;
-        status.at = seconds(SystemTime::now());
+        status.at = unix_secs(SystemTime::now());
         status.target = self.link.target().to_string();
         status.connected = self.link.is_open();
-        status.next_try = self.link.next_try().map(seconds);
+        status.next_try = self.link.next_try().map(unix_secs);
         status.waiting = self.window.count() as u64;
         status.behind_bytes = status.sources.iter().map(|lag| lag.bytes).sum();
     }

@@ -1,17 +1,15 @@
 //! How things stand, in a file for people, programs and monitors: one JSON object, replaced as a whole.
 
 use crate::logdir::figures;
+use crate::prometheus;
+use crate::status_file::{self, STALE_SECS};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A receiver that answers nothing for so long is a failure, in seconds.
 pub const SILENCE_MAX_SECS: u64 = 60;
-/// Age in seconds at which a status means a stopped `logship`.
-const STALE_SECS: u64 = 30;
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,84 +132,61 @@ impl Lag {
 impl Status {
     /// Replaces the file.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_vec(self)?;
-        text.push(b'\n');
-        replace(path, &text)
+        status_file::save(path, self)
     }
 
     /// Replaces a file with the status as Prometheus text.
     pub fn save_metrics(&self, path: &Path) -> io::Result<()> {
-        replace(path, self.metrics().as_bytes())
+        status_file::replace(path, self.metrics().as_bytes())
     }
 
     /// Prometheus text. A value that is not known is left out.
     fn metrics(&self) -> String {
         let mut text = String::new();
-        let rows: [(&str, &str, &str, Option<u64>); 11] = [
+        let rows: [(&str, &str, Option<u64>); 11] = [
             (
                 "connected",
-                "gauge",
                 "1 while logship is connected to a receiver.",
                 Some(self.connected.into()),
             ),
-            (
-                "status_timestamp_seconds",
-                "gauge",
-                "Time when this text was written.",
-                Some(self.at),
-            ),
-            ("sent_messages_total", "counter", "Messages handed to the receiver.", Some(self.sent)),
+            ("status_timestamp_seconds", "Time when this text was written.", Some(self.at)),
+            ("sent_messages_total", "Messages handed to the receiver.", Some(self.sent)),
             (
                 "acknowledged_lines_total",
-                "counter",
                 "Lines that the receiver answered for.",
                 Some(self.acknowledged),
             ),
             (
                 "sent_again_messages_total",
-                "counter",
                 "Messages sent again after a connection broke.",
                 Some(self.sent_again),
             ),
-            (
-                "dead_letters_total",
-                "counter",
-                "Messages that the receiver refused for good.",
-                Some(self.dead),
-            ),
+            ("dead_letters_total", "Messages that the receiver refused for good.", Some(self.dead)),
             (
                 "gaps_total",
-                "counter",
                 "Times that lines were gone before they could be sent.",
                 Some(self.gaps),
             ),
-            ("unanswered_messages", "gauge", "Messages without an answer.", Some(self.waiting)),
+            ("unanswered_messages", "Messages without an answer.", Some(self.waiting)),
             (
                 "undelivered_bytes",
-                "gauge",
                 "Bytes of all sources that were not delivered.",
                 Some(self.behind_bytes),
             ),
             (
                 "silent_since_timestamp_seconds",
-                "gauge",
                 "Time since which the receiver has not answered.",
                 self.silent_since,
             ),
             (
                 "last_delivered_timestamp_seconds",
-                "gauge",
                 "Time of the last line that was delivered.",
                 self.last_delivered,
             ),
         ];
-        for (name, kind, help, value) in rows {
-            let Some(value) = value else { continue };
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "# HELP logship_{name} {help}\n# TYPE logship_{name} {kind}\nlogship_{name} {value}\n"
-            );
+        for (name, help, value) in rows {
+            let sample = value.map(|value| (String::new(), value));
+            prometheus::append(&mut text, &format!("logship_{name}"), help, sample);
         }
         self.source_metrics(&mut text);
         text
@@ -220,50 +195,31 @@ impl Status {
     /// Rows for each source.
     fn source_metrics(&self, text: &mut String) {
         type Value<'a> = &'a dyn Fn(&Lag) -> Option<u64>;
-        let rows: [(&str, &str, &str, Value<'_>); 5] = [
-            ("undelivered_lines", "gauge", "Lines that were not delivered.", &|lag| {
-                Some(lag.lines)
+        let rows: [(&str, &str, Value<'_>); 5] = [
+            ("undelivered_lines", "Lines that were not delivered.", &|lag| Some(lag.lines)),
+            ("undelivered_bytes", "Bytes of these lines as stored.", &|lag| Some(lag.bytes)),
+            ("behind_seconds", "Time for which the first of these lines has waited.", &|lag| {
+                Some(lag.behind_secs(self.at))
             }),
-            ("undelivered_bytes", "gauge", "Bytes of these lines as stored.", &|lag| {
-                Some(lag.bytes)
-            }),
-            (
-                "behind_seconds",
-                "gauge",
-                "Time for which the first of these lines has waited.",
-                &|lag| Some(lag.behind_secs(self.at)),
-            ),
             (
                 "retention_seconds",
-                "gauge",
                 "Time until retention removes the first of these lines.",
                 &|lag| lag.kept_secs,
             ),
-            (
-                "gaps_total",
-                "counter",
-                "Times that lines were gone before they could be sent.",
-                &|lag| Some(lag.gaps),
-            ),
+            ("gaps_total", "Times that lines were gone before they could be sent.", &|lag| {
+                Some(lag.gaps)
+            }),
         ];
-        for (name, kind, help, value) in rows {
-            let known = self.sources.iter().filter_map(|lag| Some((&lag.source, value(lag)?)));
-            for (number, (source, value)) in known.enumerate() {
-                if number == 0 {
-                    let _ = write!(
-                        text,
-                        "# HELP logship_source_{name} {help}\n# TYPE logship_source_{name} {kind}\n"
-                    );
-                }
-                let source = escape_label(source);
-                let _ = writeln!(text, "logship_source_{name}{{source=\"{source}\"}} {value}");
-            }
+        for (name, help, value) in rows {
+            let labels = |lag: &Lag| format!("{{source={}}}", prometheus::quoted(&lag.source));
+            let samples = self.sources.iter().filter_map(|lag| Some((labels(lag), value(lag)?)));
+            prometheus::append(text, &format!("logship_source_{name}"), help, samples);
         }
     }
 
     /// Reads the file.
     pub fn load(path: &Path) -> io::Result<Status> {
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
+        status_file::load(path)
     }
 
     /// One line for people.
@@ -328,27 +284,9 @@ impl Status {
     }
 }
 
-/// A value of a label in Prometheus text.
-fn escape_label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// Readers find the old or the new text, never a mixture.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    File::create(&new)?.write_all(text)?;
-    fs::rename(&new, path)
-}
-
 /// The status file of a state directory.
 pub fn of_state(dir: &Path) -> PathBuf {
     dir.join("status")
-}
-
-/// A moment as seconds since 1970.
-pub fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

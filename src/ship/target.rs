@@ -1,5 +1,6 @@
 //! Where lines are sent: a URL of the command line, read once and purely.
 
+use crate::address::{Address, BadAddress};
 use crate::kafka::Place;
 use crate::nats::url::{self as nats, Servers};
 use std::fmt;
@@ -43,15 +44,6 @@ pub struct Subject {
     pub name: String,
     /// Whether nobody else writes to the stream, so that lines can be kept in exact order.
     pub is_ordered: bool,
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A name or an IP address, without the brackets of IPv6.
-    pub host: String,
-    /// The port.
-    pub port: u16,
 }
 
 /// What lines become.
@@ -234,15 +226,6 @@ impl fmt::Display for Target {
     }
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
 fn parse(url: &str) -> Result<Target, String> {
     if let Some(path) = url.strip_prefix("unix:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -351,32 +334,13 @@ fn nats(url: &str) -> Result<Target, String> {
 }
 
 fn address(place: &str, usual_port: Option<u16>) -> Result<Address, String> {
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or("the ] after an IPv6 address is missing")?;
-            (host, after.strip_prefix(':'))
+    Address::parse(place, usual_port).map_err(|bad| match (bad, usual_port) {
+        (BadAddress::Port, None) => {
+            "the port is missing: relp has no registered one, rsyslog often uses 2514 or 20514"
+                .to_owned()
         }
-        None => match place.rsplit_once(':') {
-            Some((host, _)) if host.contains(':') => {
-                return Err("an IPv6 address stands in brackets, such as [::1]:514".to_owned());
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (place, None),
-        },
-    };
-    if host.is_empty() {
-        return Err("the host is missing".to_owned());
-    }
-    let port = match port {
-        Some(port) => port.parse().ok().filter(|&port| port > 0),
-        None => usual_port,
-    };
-    let port = port.ok_or(match usual_port {
-        None => "the port is missing: relp has no registered one, rsyslog often uses 2514 or 20514",
-        Some(_) => "the port is a number from 1 to 65535",
-    })?;
-    Ok(Address { host: host.to_owned(), port })
+        (bad, _) => bad.words(SYSLOG_PORT),
+    })
 }
 
 /// What stands after the question mark.

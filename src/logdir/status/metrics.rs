@@ -2,12 +2,12 @@
 
 use super::Report;
 use crate::logdir::failing;
+use crate::prometheus::{self, quoted};
 use ::logdir::read::stamp::Moment;
 use ::logdir::read::vitals;
 use ::logdir::read::writer::Writer;
-use std::fmt::Write as _;
 
-/// A gauge unless its name ends in `_total`.
+/// A metric, and where its value is.
 struct Metric {
     name: &'static str,
     help: &'static str,
@@ -88,36 +88,16 @@ const fn metric(
 /// All metrics of all logs; unknown values are left out.
 pub fn write(reports: &[Report], now: Moment) -> String {
     let mut text = String::new();
+    let labels = |report: &Report| {
+        format!("{{log={},directory={}}}", quoted(&report.name), quoted(&report.path))
+    };
     for Metric { name, help, value } in METRICS {
-        let values = reports.iter().filter_map(|report| Some((report, value(report, now)?)));
-        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-        for (number, (report, value)) in values.enumerate() {
-            // Writing to a string cannot fail.
-            if number == 0 {
-                let _ = writeln!(text, "# HELP logdir_{name} {help}\n# TYPE logdir_{name} {kind}");
-            }
-            let (log, directory) = (quoted(&report.name), quoted(&report.path));
-            let _ = writeln!(text, "logdir_{name}{{log={log},directory={directory}}} {value}");
-        }
+        let samples = reports.iter().filter_map(|log| Some((labels(log), value(log, now)?)));
+        prometheus::append(&mut text, &format!("logdir_{name}"), help, samples);
     }
     text
 }
 
 fn secs(moment: Moment) -> f64 {
     moment.unix_secs as f64 + f64::from(moment.nanos) / 1e9
-}
-
-/// A label's value: backslash, quote and line end are escaped.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_labels_are_escaped() {
-        assert_eq!(quoted("a\"b\\c\nd"), "\"a\\\"b\\\\c\\nd\"");
-    }
 }

@@ -3,6 +3,7 @@
 
 use crate::logdir::{figures, table};
 use crate::ship::status::{self, Condition, Status};
+use crate::status_file::unix_secs;
 use ::logdir::failure::{Failure, What};
 use ::logdir::read::backlog::{Backlog, backlog};
 use ::logdir::read::cursor::{self, Position};
@@ -103,7 +104,7 @@ impl Ship {
         let path = canonical(path);
         let Some(position) = self.positions.get(&path) else { return Ok(None) };
         let backlog = backlog(place, position, &self.state.join("cursor"), now)?;
-        let now_secs = status::seconds(SystemTime::now());
+        let now_secs = unix_secs(SystemTime::now());
         let status = self.status.clone().unwrap_or_default();
         let lag = status.sources.iter().find(|lag| canonical(Path::new(&lag.source)) == path);
         Ok(Some(Reading {

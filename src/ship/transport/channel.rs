@@ -1,7 +1,7 @@
 //! Bytes to and from a receiver over TCP, plain or through TLS. Never waits.
 
-use super::super::target::Address;
 use super::Broken;
+use crate::address::Address;
 use crate::poll::Interest;
 use crate::sys::socket;
 use crate::tls::{Client, Session};

@@ -1,8 +1,9 @@
 //! Reaching a receiver: names are looked up and connections made in a thread, since both wait; the loop hears
 //! of the end through a wake-up.
 
-use super::super::target::{Address, Target};
+use super::super::target::Target;
 use super::Broken;
+use crate::address::Address;
 use ::logdir::failure::reason;
 use ::logdir::sys::thread;
 use ::logdir::wake::Wake;

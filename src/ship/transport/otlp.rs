@@ -3,10 +3,10 @@
 //! A request whose content the server refuses is halved until the record is found that it does not take.
 
 use super::super::credentials::Fields;
-use super::super::target::Address;
 use super::channel::Channel;
 use super::http::{Answer, Exchange};
 use super::{BATCH_MAX, Broken, FDS_MAX, Outcome, Transport, would_wait};
+use crate::address::Address;
 use crate::poll::Interest;
 use ::logdir::failure::reason;
 use flate2::Compression;
