@@ -213,12 +213,14 @@ impl Engine {
         if self.progress.phase == Phase::Running {
             self.progress.is_drained = false;
         }
+        // One look at each clock is enough for so few lines.
+        let (now, label) = (Instant::now(), clock::now());
         for _ in 0..BATCH {
             let may_take = self.window.has_room() && self.progress.phase == Phase::Running;
-            if !may_take || !self.pace.allows(self.progress.is_old, Instant::now()) {
+            if !may_take || !self.pace.allows(self.progress.is_old, now) {
                 return;
             }
-            if !self.take_line() {
+            if !self.take_line(label) {
                 self.progress.is_drained = true;
                 return;
             }
@@ -227,13 +229,12 @@ impl Engine {
     }
 
     /// Takes the next line. False if there is none.
-    fn take_line(&mut self) -> bool {
+    fn take_line(&mut self, now: Label) -> bool {
         let Some(delivery) = self.sources.next() else { return false };
         let id = delivery.id().to_string();
         let text_start = delivery.stamp.map_or(0, |stamp| stamp.end);
         let text = delivery.line.bytes[text_start..].to_vec();
         let (ticket, moment, number) = (delivery.ticket, delivery.moment, delivery.directory);
-        let now = clock::now();
         let label = moment.map_or(now, |moment| Label::from_unix(moment.unix_secs, moment.nanos));
         self.progress.is_old = now.nanos_since(label) > OLD_AFTER.as_nanos().cast_signed();
         let source = self.sources.source(number);

@@ -10,6 +10,11 @@ use wire::relp::client::{Client, Event};
 
 /// librelp gives a silent server 90 s; so does this client.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+/// While half the window waits for answers, and at least this many messages, answers are read together: a server
+/// that answers each line by itself would wake the loop for each.
+const GATHER_MIN: usize = 16;
+/// How long answers gather. Short beside the time that a server takes for half a window.
+const GATHER_FOR: Duration = Duration::from_micros(400);
 
 /// One session.
 #[derive(Debug)]
@@ -20,6 +25,10 @@ pub struct Relp {
     heard: Instant,
     /// Messages that have no answer.
     unanswered: usize,
+    /// As many messages without an answer make answers gather.
+    gathers_from: usize,
+    /// Answers gather until then.
+    gathers_until: Option<Instant>,
     is_open: bool,
     closing: Closing,
 }
@@ -43,6 +52,8 @@ impl Relp {
             client: Client::new(window),
             heard: Instant::now(),
             unanswered: 0,
+            gathers_from: GATHER_MIN.max(window / 2),
+            gathers_until: None,
             is_open: false,
             closing: Closing::No,
         }
@@ -91,8 +102,9 @@ impl Relp {
     }
 
     fn take_events(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
+        let mut has_heard = false;
         while let Some(event) = self.client.next_event() {
-            self.heard = Instant::now();
+            has_heard = true;
             match event {
                 Event::Opened { .. } => {
                     self.is_open = true;
@@ -116,7 +128,16 @@ impl Relp {
                 Event::Broken(fault) => return Err(Broken::new(fault.to_string())),
             }
         }
+        if has_heard {
+            self.heard = Instant::now();
+        }
         Ok(())
+    }
+
+    /// Lets further answers gather where some have come and many are missing.
+    fn gather(&mut self, has_answers: bool) {
+        let is_busy = self.unanswered >= self.gathers_from && self.closing == Closing::No;
+        self.gathers_until = (has_answers && is_busy).then(|| Instant::now() + GATHER_FOR);
     }
 
     fn waits_for_answer(&self) -> bool {
@@ -139,21 +160,28 @@ impl Transport for Relp {
     }
 
     fn fds(&self) -> [Option<(BorrowedFd<'_>, Interest)>; FDS_MAX] {
-        [Some(self.channel.interest(!self.client.output().is_empty())), None]
+        let has_output = !self.client.output().is_empty();
+        let gathers = self.gathers_until.is_some() && !has_output;
+        [(!gathers).then(|| self.channel.interest(has_output)), None]
     }
 
     fn deadline(&self) -> Option<Instant> {
         let answer = self.waits_for_answer().then(|| self.heard + ANSWER_TIMEOUT);
-        answer.into_iter().chain(self.channel.handshake_deadline()).min()
+        [answer, self.channel.handshake_deadline(), self.gathers_until].into_iter().flatten().min()
     }
 
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
+        if self.gathers_until.is_some_and(|until| Instant::now() < until) {
+            return self.write();
+        }
+        let before = outcomes.len();
         let went_on = self.write().and_then(|()| self.read(outcomes));
         if went_on != Ok(true) {
             self.take_stored(outcomes);
         }
         let is_open = went_on?;
         self.write()?;
+        self.gather(outcomes.len() > before);
         if !is_open {
             return Err(Broken::new("the server closed the connection"));
         }
