@@ -30,7 +30,7 @@ pub struct Window<T> {
     sent: usize,
     /// Bytes of `held`.
     len: usize,
-    /// The message that is tried by itself, and how often it was refused so.
+    /// Message sent alone after a refusal, and the number of refusals since.
     suspect: Option<Suspect>,
 }
 
@@ -121,26 +121,27 @@ impl<T> Window<T> {
     /// The next message for the connection at hand, and whether an earlier connection had it already. It
     /// counts as handed over. While one is tried by itself, no other is sent.
     pub fn next(&mut self) -> Option<(u64, &[u8], bool)> {
-        while self.held.get(self.sent).is_some_and(|held| held.fate != Fate::Waits) {
-            self.sent += 1;
-        }
-        let id = self.first_id + self.sent as u64;
-        // Those before a suspect have gone out and may be answered; nothing follows it.
-        if self
-            .suspect
-            .is_some_and(|suspect| id > suspect.id || id == suspect.id && self.sent > self.done())
-        {
-            return None;
-        }
-        let held = self.held.get_mut(self.sent)?;
+        let pos = self.next_pos()?;
+        let held = self.held.get_mut(pos)?;
         let is_again = std::mem::replace(&mut held.was_sent, true);
-        self.sent += 1;
-        Some((id, &held.message, is_again))
+        self.sent = pos + 1;
+        Some((self.first_id + pos as u64, &held.message, is_again))
     }
 
-    /// Whether a message waits to be handed to the connection at hand.
+    /// Whether [`next`](Window::next) has a message.
     pub fn has_unsent(&self) -> bool {
-        self.suspect.is_none() && self.sent < self.held.len()
+        self.next_pos().is_some()
+    }
+
+    fn next_pos(&self) -> Option<usize> {
+        let unsent = self.held.iter().skip(self.sent);
+        let pos = self.sent + unsent.take_while(|held| held.fate != Fate::Waits).count();
+        let id = self.first_id + pos as u64;
+        // Those before a suspect have gone out and may be answered; nothing follows it.
+        let is_held_back = self
+            .suspect
+            .is_some_and(|suspect| id > suspect.id || id == suspect.id && pos > self.done());
+        (pos < self.held.len() && !is_held_back).then_some(pos)
     }
 
     /// Messages at the front that wait for no answer.
@@ -229,10 +230,15 @@ mod tests {
 
     fn send_all(window: &mut Window<usize>) -> Vec<(u64, String, bool)> {
         let mut sent = Vec::new();
-        while let Some((id, message, is_again)) = window.next() {
+        loop {
+            let has_unsent = window.has_unsent();
+            let Some((id, message, is_again)) = window.next() else {
+                assert!(!has_unsent);
+                return sent;
+            };
+            assert!(has_unsent);
             sent.push((id, String::from_utf8_lossy(message).into_owned(), is_again));
         }
-        sent
     }
 
     fn delivered(window: &mut Window<usize>) -> Vec<usize> {
