@@ -33,6 +33,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How often the status is written while nothing changes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How long a receiver that is connected and lost again for an equal reason is not reported again.
+const QUIET_FOR: Duration = Duration::from_secs(60);
 /// How long the end waits for answers to what was sent.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages handed to the connection between two looks at signals.
@@ -102,6 +104,10 @@ pub struct Progress {
     /// Whether the sources had no further line at the last look.
     is_drained: bool,
     phase: Phase,
+    /// Why the connection was last lost, and when this was last reported.
+    last_lost: Option<(String, Instant)>,
+    /// Whether the last connection was lost again without a report, so that the next makes none either.
+    is_quiet: bool,
 }
 
 /// How far the loop is.
@@ -120,7 +126,14 @@ enum Phase {
 impl Default for Progress {
     fn default() -> Progress {
         let (status_due, phase) = (Instant::now(), Phase::Running);
-        Progress { status_due, is_old: false, is_drained: false, phase }
+        Progress {
+            status_due,
+            is_old: false,
+            is_drained: false,
+            phase,
+            last_lost: None,
+            is_quiet: false,
+        }
     }
 }
 
@@ -393,7 +406,9 @@ impl Engine {
         self.progress.status_due = Instant::now();
         match change {
             Change::Opened { target } => {
-                message::info(&format!("connected to {target}"));
+                if !std::mem::take(&mut self.progress.is_quiet) {
+                    message::info(&format!("connected to {target}"));
+                }
                 self.status.failure = None;
             }
             Change::Stalled { target, why } => {
@@ -408,7 +423,7 @@ impl Engine {
                 self.begin_anew();
                 let waiting = self.window.count();
                 // Only the first failure of an outage is reported, with its consequence; the status file has later ones.
-                if self.status.failure.as_ref() != Some(&why) {
+                if self.status.failure.as_ref() != Some(&why) && self.is_news(&why) {
                     let what = if was_open { "lost" } else { "unable to reach" };
                     let wait = wait.as_secs_f32();
                     let text = format!(
@@ -419,6 +434,20 @@ impl Engine {
                 self.status.failure = Some(why);
             }
         }
+    }
+
+    /// False if the connection was lost for an equal reason a moment ago, as that of a datagram socket is with each
+    /// message that finds nobody.
+    fn is_news(&mut self, why: &str) -> bool {
+        let now = Instant::now();
+        let is_known = |(before, reported): &(String, Instant)| {
+            before == why && now.saturating_duration_since(*reported) < QUIET_FOR
+        };
+        self.progress.is_quiet = self.progress.last_lost.as_ref().is_some_and(is_known);
+        if !self.progress.is_quiet {
+            self.progress.last_lost = Some((why.to_owned(), now));
+        }
+        !self.progress.is_quiet
     }
 
     /// Goes on with messages that were given up. While they cannot be stored, no later line counts as delivered.
@@ -511,7 +540,7 @@ impl Engine {
             wait.add(Waits::Others, fd, interest);
         }
         wait.until(Some(self.deadline(takes_lines)));
-        // All other parts of the loop find by themselves what they have to do.
+        // All other parts of the loop look for work themselves.
         let ready = wait.wait();
         if ready.has(Waits::Wake) {
             self.wake.clear();

@@ -1,10 +1,11 @@
 //! What a command line will do, in words, without sending anything.
 
 use super::message::{Ending, Line, Writer};
-use super::options::Options;
+use super::options::{Options, SeverityRule};
 use super::target::{self, Form, Target};
 use ::logdir::clock;
 use std::fmt::Write;
+use wire::syslog::Pri;
 
 /// The settings in force, what each receiver's answer means, and a message as it would be sent.
 pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u8]) -> String {
@@ -25,24 +26,11 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         None => say(format_args!("state: none named; --state DIR is needed to send")),
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
-    match target::form(targets) {
-        Form::Syslog | Form::Keyed if !targets.iter().any(Target::is_batched) => {
-            say(format_args!(
-                "messages: at most {} bytes, longer lines in parts",
-                options.max_message
-            ));
-            say(format_args!(
-                "without an answer: at most {} messages",
-                options.window(target::form(targets))
-            ));
-        }
-        Form::Syslog | Form::Keyed => say(format_args!(
-            "messages: at most {} bytes, longer lines in parts; batches of up to 10000 lines or 5 ms",
-            options.max_message
-        )),
-        Form::Record => say(format_args!(
-            "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
-        )),
+    for line in messages(options, targets) {
+        say(format_args!("{line}"));
+    }
+    for line in severity(options) {
+        say(format_args!("{line}"));
     }
     if let Some(line) = flush(options) {
         say(format_args!("{line}"));
@@ -79,6 +67,37 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         Err(why) => say(format_args!("no message can be sent: {why}")),
     }
     text
+}
+
+/// What a line becomes, and how many wait for an answer.
+fn messages(options: &Options, targets: &[Target]) -> Vec<String> {
+    let form = target::form(targets);
+    let max = options.max_message;
+    match form {
+        Form::Syslog | Form::Keyed if !targets.iter().any(Target::is_batched) => vec![
+            format!("messages: at most {max} bytes, longer lines in parts"),
+            format!("without an answer: at most {} messages", options.window(form)),
+        ],
+        Form::Syslog | Form::Keyed => vec![format!(
+            "messages: at most {max} bytes, longer lines in parts; batches of up to 10000 lines or 5 ms"
+        )],
+        Form::Record => vec![
+            "records: a whole line each, JSON in gzip, up to 1000 records or 1 MiB in a request"
+                .to_owned(),
+        ],
+    }
+}
+
+/// Facility and severity of lines.
+fn severity(options: &Options) -> Vec<String> {
+    let Pri { facility, severity } = options.pri;
+    let usual = format!("facility and severity: {}.{}", facility.name(), severity.name());
+    let mark = "severity of a line that begins with <0> to <7>: this number, which is taken off";
+    let of_rule = |rule: &SeverityRule| {
+        format!("severity of lines that match {}: {}", rule.expression, rule.severity.name())
+    };
+    let mark = options.sd_prefix.then(|| mark.to_owned());
+    [usual].into_iter().chain(mark).chain(options.pri_match.iter().map(of_rule)).collect()
 }
 
 /// When it tries again, and how many lines it sends.

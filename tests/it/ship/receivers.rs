@@ -104,6 +104,21 @@ fn udp_sends_a_datagram_each() {
 }
 
 #[test]
+fn datagrams_that_find_nobody_are_reported_once() {
+    let home = Home::new();
+    log(&home, 1, 30);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let url = format!("udp://{}", socket.local_addr().expect("an address"));
+    drop(socket);
+    // The kernel says with each second datagram that nobody has the port.
+    let mut ship = Ship::start(&home, &["--once", &url, "./log"]);
+    assert_eq!(ship.wait().code(), Some(0), "{}", ship.stderr());
+    let stderr = ship.stderr();
+    assert_eq!(stderr.matches("lost udp://").count(), 1, "{stderr}");
+    assert!(stderr.matches("connected to udp://").count() <= 2, "{stderr}");
+}
+
+#[test]
 fn a_unix_socket_that_is_made_again_is_connected_again() {
     let home = Home::new();
     let url = format!("unix:{}", home.path("socket").display());

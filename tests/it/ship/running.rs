@@ -209,15 +209,21 @@ fn metrics_are_replaced_while_it_runs_and_at_its_end() {
 fn explain_and_check_say_what_is_in_force() {
     let home = Home::new();
     log(&home, 1, 3);
-    let explained =
-        command(&home, &["--explain", "--pri", "local0.notice", "relp://h:2514", "./log"])
-            .output()
-            .expect("logship");
+    let rule = ["--sd-prefix", "--pri-match", "^a=b=err"];
+    let arguments = ["--explain", "--pri", "local0.notice", "relp://h:2514", "./log"];
+    let explained = command(&home, &[&rule[..], &arguments].concat()).output().expect("logship");
     let text = String::from_utf8_lossy(&explained.stdout).into_owned();
     assert_eq!(explained.status.code(), Some(0));
-    for part in
-        ["to relp://h:2514", "at least once", "sample: <133>1 ", " here service ", "cursor="]
-    {
+    for part in [
+        "to relp://h:2514",
+        "at least once",
+        "facility and severity: local0.notice\n",
+        "severity of a line that begins with <0> to <7>: this number",
+        "severity of lines that match ^a=b: err\n",
+        "sample: <133>1 ",
+        " here service ",
+        "cursor=",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!home.path("state").exists(), "nothing is made");
