@@ -6,18 +6,14 @@
 //! same each time.
 
 pub mod account;
+pub mod matrix;
 pub mod strace;
 mod workload;
 
 use crate::peers::peer;
-use crate::random::is_full;
 use crate::support::{differs, is_original, program};
-use account::Account;
-use std::io::Write;
+use matrix::{Matrix, Reasons, failing, killing};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use strace::{Harm, Injection, View};
 use workload::{DIRS, Workload};
 
@@ -85,9 +81,6 @@ pub const WRITE_REASONS: &[Reasons] = &[
     ("pwrite64", &["ENOSPC", "EIO", "EDQUOT", "ENOMEM", "EINTR"]),
 ];
 
-/// A call and what it may answer, as strace(1) names them.
-pub type Reasons = (&'static str, &'static [&'static str]);
-
 /// Files that each processor opens before it runs. With all processes in view a fault of one of its first
 /// calls would come again in every processor, and none would ever start.
 const PROCESSOR_OPENS: usize = 4;
@@ -143,47 +136,16 @@ fn cases<'a>(
     cases
 }
 
-/// Evenly spread over the matrix, and all that the original is known to fail.
-fn sample(cases: Vec<Case>) -> Vec<Case> {
-    let step = if is_full() { 1 } else { cases.len().div_ceil(SAMPLE_COUNT).max(1) };
-    let known =
-        |case: &Case| (case.injection.call, case.injection.harm) == ("fsync", Harm::Error("EIO"));
-    let chosen = |(pos, case): &(usize, Case)| pos % step == 0 || known(case);
-    cases.into_iter().enumerate().filter(chosen).map(|(_, case)| case).collect()
-}
-
-/// Runs all of them, so many at once.
-fn run_all(workload: &Workload, cases: &[Case], per_core: usize) -> Account {
-    let next = AtomicUsize::new(0);
-    let total = Mutex::new(Account::default());
-    let work = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let account = workload.run(case.view, &case.injection, case.successor);
-            total.lock().expect("no other panicked").add(account);
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..per_core * cores {
-            scope.spawn(work);
-        }
-    });
-    total.into_inner().expect("all have ended")
-}
-
-/// Says what was run, where `--nocapture` shows it, and what went wrong.
-fn report(what: &str, account: &Account, count_min: usize) {
-    let extent = if is_full() { "the whole matrix" } else { "a sample" };
+/// Of faults, or of kills.
+fn matrix(what: &str, count_min: usize, per_core: usize) -> Matrix {
     let name = if is_original() { "daemontools" } else { "ours" };
-    let _ = writeln!(std::io::stdout(), "real {what}, {extent}, {name}: {account}");
-    assert!(account.is_clean(), "{what}: {account}{}", account.details());
-    let least = if is_full() { count_min } else { SAMPLE_COUNT / 2 };
-    assert!(account.tried >= least, "only {} {what} were tried", account.tried);
-}
-
-fn failing(calls: &'static [Reasons]) -> impl Iterator<Item = (&'static str, Vec<Harm>)> {
-    let harms = |reasons: &[&'static str]| reasons.iter().copied().map(Harm::Error).collect();
-    calls.iter().map(move |(call, reasons)| (*call, harms(reasons)))
+    Matrix {
+        what: format!("real {what}, {name}"),
+        sample_count: SAMPLE_COUNT,
+        sample_min: SAMPLE_COUNT / 2,
+        count_min,
+        per_core,
+    }
 }
 
 fn try_faults(strace: PathBuf) {
@@ -199,20 +161,24 @@ fn try_faults(strace: PathBuf) {
     let of_view = |view| cases(&workload, view, &[&successor], failing(REASONS));
     let mut all: Vec<Case> = views.iter().flat_map(of_view).collect();
     all.extend(cases(&workload, &file_view, &[&successor], failing(WRITE_REASONS)));
-    let account = run_all(&workload, &sample(all), FAULTS_PER_CORE);
     // The original makes fewer calls: no thread, and a loop without poll.
-    report("faults", &account, if is_original() { FAULT_COUNT_MIN / 2 } else { FAULT_COUNT_MIN });
+    let count_min = if is_original() { FAULT_COUNT_MIN / 2 } else { FAULT_COUNT_MIN };
+    // The original is known to fail these.
+    let is_known =
+        |case: &Case| (case.injection.call, case.injection.harm) == ("fsync", Harm::Error("EIO"));
+    let run = |case: &Case| workload.run(case.view, &case.injection, case.successor);
+    matrix("faults", count_min, FAULTS_PER_CORE).run(&all, is_known, run);
 }
 
 fn try_kills(strace: PathBuf, original: &Path) {
     let workload = Workload::new(strace);
     let program = program();
     let views = views_of_parts();
-    let kills = || REASONS.iter().chain(WRITE_REASONS).map(|(call, _)| (*call, vec![Harm::Kill]));
+    let kills = || killing(REASONS).chain(killing(WRITE_REASONS));
     let of_view = |view| cases(&workload, view, &[&program, original], kills());
     let all: Vec<Case> = views.iter().flat_map(of_view).collect();
-    let account = run_all(&workload, &sample(all), KILLS_PER_CORE);
-    report("kills", &account, KILL_COUNT_MIN);
+    let run = |case: &Case| workload.run(case.view, &case.injection, case.successor);
+    matrix("kills", KILL_COUNT_MIN, KILLS_PER_CORE).run(&all, |_| false, run);
 }
 
 #[test]

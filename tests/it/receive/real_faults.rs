@@ -8,21 +8,19 @@
 use super::relp::Delivery;
 use super::{lines, text};
 use crate::peers::peer;
-use crate::random::is_full;
 use crate::real_faults::account::{Account, Lines};
+use crate::real_faults::matrix::{Matrix, Reasons, failing, killing};
 use crate::real_faults::strace::{Harm, Injection, View, count_calls};
-use crate::real_faults::{REASONS, Reasons, WRITE_REASONS};
+use crate::real_faults::{REASONS, WRITE_REASONS};
 use crate::support::Home;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -259,35 +257,19 @@ fn is_possible(injection: &Injection) -> bool {
     injection.harm == Harm::Kill || !(is_first_sync || injection.call == "brk")
 }
 
-fn run_all(what: &str, strace: &Path, all: Vec<(&'static View, Injection)>, count_min: usize) {
-    let step = if is_full() { 1 } else { all.len().div_ceil(SAMPLE_COUNT).max(1) };
+fn run_all(what: &str, strace: &Path, all: &[(&View, Injection)], count_min: usize) {
+    let matrix = Matrix {
+        what: format!("real {what}, logreceive"),
+        sample_count: SAMPLE_COUNT,
+        sample_min: SAMPLE_COUNT / 2,
+        count_min,
+        per_core: PER_CORE,
+    };
     // A failed fsync is what an answer depends on.
-    let is_known =
-        |injection: &Injection| injection.harm == Harm::Error("EIO") && injection.call == "fsync";
-    let is_chosen = |(pos, (_, injection)): &(usize, &(&View, Injection))| {
-        pos % step == 0 || is_known(injection)
+    let is_known = |(_, injection): &(&View, Injection)| {
+        injection.harm == Harm::Error("EIO") && injection.call == "fsync"
     };
-    let chosen: Vec<&(&View, Injection)> =
-        all.iter().enumerate().filter(is_chosen).map(|(_, case)| case).collect();
-    let (next, total) = (AtomicUsize::new(0), Mutex::new(Account::default()));
-    let work = || {
-        while let Some((view, injection)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let account = run(strace, view, *injection);
-            total.lock().expect("no other panicked").add(account);
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..PER_CORE * cores {
-            scope.spawn(work);
-        }
-    });
-    let account = total.into_inner().expect("all have ended");
-    let extent = if is_full() { "the whole matrix" } else { "a sample" };
-    let _ = writeln!(std::io::stdout(), "real {what} of logreceive, {extent}: {account}");
-    assert!(account.is_clean(), "{what}: {account}{}", account.details());
-    let least = if is_full() { count_min } else { SAMPLE_COUNT / 2 };
-    assert!(account.tried >= least, "only {} {what} were tried", account.tried);
+    matrix.run(all, is_known, |(view, injection)| run(strace, view, *injection));
 }
 
 /// All threads, and every call.
@@ -299,23 +281,18 @@ fn files() -> &'static View {
     Box::leak(Box::new(View { follow: true, paths }))
 }
 
-fn failing(calls: &'static [Reasons]) -> impl Iterator<Item = (&'static str, Vec<Harm>)> {
-    let harms = |reasons: &[&'static str]| reasons.iter().copied().map(Harm::Error).collect();
-    calls.iter().map(move |(call, reasons)| (*call, harms(reasons)))
-}
-
 #[test]
 fn real_faults_of_every_call_lose_no_answered_message() {
     let Some(strace) = peer("strace") else { return };
     let mut all = cases(&strace, ALL, failing(REASONS).chain(failing(SOCKET_REASONS)));
     all.extend(cases(&strace, files(), failing(WRITE_REASONS)));
-    run_all("faults", &strace, all, FAULT_COUNT_MIN);
+    run_all("faults", &strace, &all, FAULT_COUNT_MIN);
 }
 
 #[test]
 fn real_kills_at_every_call_lose_no_answered_message() {
     let Some(strace) = peer("strace") else { return };
-    let calls = REASONS.iter().chain(SOCKET_REASONS).chain(WRITE_REASONS);
-    let all = cases(&strace, ALL, calls.map(|(call, _)| (*call, vec![Harm::Kill])));
-    run_all("kills", &strace, all, KILL_COUNT_MIN);
+    let calls = [REASONS, SOCKET_REASONS, WRITE_REASONS].into_iter().flat_map(killing);
+    let all = cases(&strace, ALL, calls);
+    run_all("kills", &strace, &all, KILL_COUNT_MIN);
 }

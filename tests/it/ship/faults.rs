@@ -7,14 +7,9 @@
 mod workload;
 
 use crate::peers::peer;
-use crate::random::is_full;
-use crate::real_faults::account::Account;
+use crate::real_faults::matrix::{Matrix, Reasons, failing, killing};
 use crate::real_faults::strace::{Harm, Injection, View};
 use crate::support::is_original;
-use std::io::Write;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use workload::Workload;
 
 /// How much of each matrix is run without the variable.
@@ -32,7 +27,7 @@ const OF_OPENING: &[&str] = &["EMFILE", "ENFILE", "ENOMEM"];
 
 /// The calls, and the reasons for which each may fail. Left out is what strace cannot make fail as a kernel does: it
 /// skips a failed futex or close, and a kernel answers brk with an address.
-const REASONS: &[(&str, &[&str])] = &[
+const REASONS: &[Reasons] = &[
     ("openat", &["ENOSPC", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EINTR", "EACCES"]),
     ("read", &["EINTR", "EIO"]),
     ("pread64", &["EINTR", "EIO"]),
@@ -70,69 +65,51 @@ const REASONS: &[(&str, &[&str])] = &[
     ("close", &[]),
 ];
 
-/// All threads together, for faults: strace counts the calls of each thread. A kill hits the first thread that
-/// reaches its call, so it looks at the first thread alone.
-fn view(follow: bool) -> View {
-    View { follow, paths: Vec::new() }
-}
-
-fn harms(reasons: &[&'static str], harm: Option<Harm>) -> Vec<Harm> {
-    harm.map_or_else(|| reasons.iter().copied().map(Harm::Error).collect(), |harm| vec![harm])
-}
-
-/// Every call of a run without harm, with each harm; evenly spread if not all of them are run.
-fn cases(workload: &Workload, view: &View, harm: Option<Harm>) -> Vec<Injection> {
+/// Every call of a run without harm, with each harm.
+fn cases(
+    workload: &Workload,
+    view: &View,
+    calls: impl Iterator<Item = (&'static str, Vec<Harm>)>,
+) -> Vec<Injection> {
     let counts = workload.count_calls(view);
     let mut cases = Vec::new();
-    for &(call, reasons) in REASONS {
-        let count = counts.get(call.trim_start_matches('?')).copied().unwrap_or(0);
-        for when in 1..=count {
-            let of_call = harms(reasons, harm).into_iter();
-            cases.extend(of_call.map(|harm| Injection { call, when, harm }));
+    for (call, harms) in calls {
+        for when in 1..=counts.get(call.trim_start_matches('?')).copied().unwrap_or(0) {
+            cases.extend(harms.iter().map(|&harm| Injection { call, when, harm }));
         }
     }
-    let step = if is_full() { 1 } else { cases.len().div_ceil(SAMPLE_COUNT).max(1) };
-    cases.into_iter().step_by(step).collect()
+    cases
 }
 
-fn run_all(workload: &Workload, view: &View, cases: &[Injection]) -> Account {
-    let next = AtomicUsize::new(0);
-    let total = Mutex::new(Account::default());
-    let work = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let account = workload.run(view, case);
-            total.lock().expect("no other panicked").add(account);
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..RUNS_PER_CORE * cores {
-            scope.spawn(work);
-        }
-    });
-    total.into_inner().expect("all have ended")
-}
-
-fn try_all(what: &str, follow: bool, harm: Option<Harm>, count_min: usize) {
+/// `follow` says that all threads are harmed together, since strace counts the calls of each thread. A kill hits the
+/// first thread that reaches its call, so it looks at the first thread alone.
+fn try_all(
+    what: &str,
+    follow: bool,
+    calls: impl Iterator<Item = (&'static str, Vec<Harm>)>,
+    count_min: usize,
+) {
     // No line of these goes through multilog's script: one run is enough.
     let Some(strace) = peer("strace").filter(|_| !is_original()) else { return };
     let workload = Workload::new(strace);
-    let view = view(follow);
-    let cases = cases(&workload, &view, harm);
-    let account = run_all(&workload, &view, &cases);
-    let extent = if is_full() { "the whole matrix" } else { "a sample" };
-    let _ = writeln!(std::io::stdout(), "logship, {what}, {extent}: {account}");
-    assert!(account.is_clean(), "{what}: {account}{}", account.details());
-    let least = if is_full() { count_min } else { SAMPLE_COUNT / 3 };
-    assert!(account.tried >= least, "only {} {what} were tried", account.tried);
+    let view = View { follow, paths: Vec::new() };
+    let matrix = Matrix {
+        what: format!("{what}, logship"),
+        sample_count: SAMPLE_COUNT,
+        sample_min: SAMPLE_COUNT / 3,
+        count_min,
+        per_core: RUNS_PER_CORE,
+    };
+    let run = |case: &Injection| workload.run(&view, case);
+    matrix.run(&cases(&workload, &view, calls), |_| false, run);
 }
 
 #[test]
 fn every_call_that_fails_loses_nothing() {
-    try_all("faults", true, None, FAULT_COUNT_MIN);
+    try_all("faults", true, failing(REASONS), FAULT_COUNT_MIN);
 }
 
 #[test]
 fn a_kill_at_every_call_loses_nothing() {
-    try_all("kills", false, Some(Harm::Kill), KILL_COUNT_MIN);
+    try_all("kills", false, killing(REASONS), KILL_COUNT_MIN);
 }

@@ -55,6 +55,8 @@ fn rounds() -> u64 {
 /// Rounds until memory and descriptors are as many as they become.
 const WARM_UP: u64 = 10;
 const LINES_PER_ROUND: u64 = 150;
+/// A file that is read at the moment of the look, and one that a rotation just renamed. A leak leaves one each round.
+const DESCRIPTORS_MORE_MAX: usize = 2;
 /// What an allocator may keep more of, in KiB.
 const GROWTH_MAX: u64 = 1024;
 
@@ -116,7 +118,8 @@ fn rotations_and_broken_sessions_leave_no_memory_no_descriptor_and_no_file() {
         ship.signal(Signal::SIGHUP);
         wait_until("another session", || server.sessions() > sessions);
     }
-    wait_until("no more descriptors", || Held::of(&ship).descriptors <= warm.descriptors);
+    let descriptors_max = warm.descriptors + DESCRIPTORS_MORE_MAX;
+    wait_until("no more descriptors", || Held::of(&ship).descriptors <= descriptors_max);
     let held = Held::of(&ship);
     assert!(held.anonymous_kib <= warm.anonymous_kib + GROWTH_MAX, "{held:?} after {warm:?}");
     assert!(server.sessions() as u64 > rounds(), "{} sessions", server.sessions());

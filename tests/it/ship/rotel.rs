@@ -4,10 +4,13 @@ use super::{Ship, log_text};
 use crate::peers::peer;
 use crate::support::{Home, wait_until};
 use std::fs::File;
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 const COUNT: usize = 100_000;
+/// Begins the last line of a record.
+const RECORD_END: &[u8] = b"\nFlags: ";
 
 struct Rotel {
     child: Child,
@@ -70,6 +73,19 @@ fn body(record: &str) -> Vec<u8> {
     bytes.map(|byte| byte.parse().expect("a byte")).collect()
 }
 
+/// Reads what the receiver prints until all records are there. The deadline is for each next piece of it.
+fn read_records(home: &Home) -> String {
+    let mut file = File::open(home.path("rotel.out")).expect("a file");
+    let (mut out, mut count) = (Vec::new(), 0);
+    while count < COUNT {
+        let seen = out.len();
+        wait_until("more records", || file.read_to_end(&mut out).expect("readable") > 0);
+        let new_from = seen.saturating_sub(RECORD_END.len() - 1);
+        count += memchr::memmem::find_iter(&out[new_from..], RECORD_END).count();
+    }
+    String::from_utf8(out).expect("UTF-8")
+}
+
 #[test]
 fn every_line_arrives_byte_for_byte_with_nine_digits() {
     let home = Home::new();
@@ -80,11 +96,7 @@ fn every_line_arrives_byte_for_byte_with_nine_digits() {
     let url = format!("otlp://127.0.0.1:{}", rotel.http);
     let mut ship = Ship::start(&home, &["--once", &url, "./log"]);
     assert_eq!(ship.wait().code(), Some(0), "{}", ship.stderr());
-    let mut out = String::new();
-    wait_until("all records", || {
-        out = String::from_utf8(home.read("rotel.out")).expect("UTF-8");
-        out.matches("\nFlags: ").count() >= COUNT
-    });
+    let out = read_records(&home);
     let records: Vec<&str> = out.split("\nLogRecord #").skip(1).collect();
     assert_eq!(records.len(), COUNT, "none comes twice");
     for (record, number) in records.iter().zip(1..) {
