@@ -20,7 +20,7 @@ pub enum BadAddress {
     OpenBracket,
     /// IPv6 without brackets.
     BareIpv6,
-    /// No number of a port, or none where a protocol has no usual one.
+    /// The port is no number, or is missing although the protocol has no usual port.
     Port,
 }
 
@@ -30,7 +30,7 @@ impl Address {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, after) = rest.split_once(']').ok_or(BadAddress::OpenBracket)?;
-                // Nothing but a port may follow.
+                // Only a port may follow.
                 (host, (!after.is_empty()).then(|| after.strip_prefix(':').unwrap_or_default()))
             }
             None => match text.rsplit_once(':') {

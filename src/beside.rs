@@ -185,7 +185,7 @@ impl<Down, Up, End> Port<Down, Up, End> {
 }
 
 impl<Down> Queue<Down> {
-    /// What was handed over; `Some(None)` if nothing more comes; `None` if something may come.
+    /// Messages handed over; `Some(None)` after the last; `None` while more may follow.
     fn next(&mut self) -> Option<Option<Vec<Down>>> {
         match self.stage {
             Stage::Dropped => Some(None),

@@ -59,7 +59,7 @@ const WINDOW_COUNT_MAX: usize = 100_000;
 /// Most OTLP records held: those of a request in flight, and of the next request.
 const RECORDS_MAX: usize = 2 * transport::BATCH_MAX;
 
-/// Messages of Kafka that are held at most: what its client has, and those for it to take next.
+/// Upper bound of messages held for Kafka: in its client, and queued for it.
 const KEYED_MAX: usize = 40_000;
 
 /// Exit code of `--once` where there was nothing to send.

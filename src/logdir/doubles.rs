@@ -99,8 +99,7 @@ impl<T> Doubles<T> {
         !self.lines.is_empty()
     }
 
-    /// Holds a line, or adds it to the line that it is a copy of. A line has the place that it has in the
-    /// directory with the lowest number.
+    /// Holds a line, or counts it as a copy of a held line. A line keeps its position in the directory with the lowest number.
     pub fn hold(&mut self, number: usize, compared: Compared<'_>, line: T) {
         let Compared { moment, is_stamped, text } = compared;
         self.moment = moment;

@@ -13,7 +13,7 @@ const TLS_PORT: u16 = 6514;
 /// Usual port of RELP.
 const RELP_PORT: u16 = 2514;
 
-/// Where a socket of the network is.
+/// Address of a network socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// It is bound to this address.

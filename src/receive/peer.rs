@@ -17,7 +17,7 @@ pub struct Peer {
     ip: Option<IpAddr>,
     /// Address or name in text; `None` for a unix socket.
     address: Option<Vec<u8>>,
-    /// The process, where it was asked for.
+    /// The sending process, with `--peer`.
     pub credentials: Option<Credentials>,
     /// Number of the listening socket.
     pub listener: usize,

@@ -27,7 +27,7 @@ pub type Fields = Vec<(String, String)>;
 pub struct Credentials {
     /// For TLS, if a receiver needs it.
     tls: Option<tls::Client>,
-    /// The file with header fields, if there is one.
+    /// File with header fields (`--headers`).
     file: Option<PathBuf>,
     fields: Fields,
 }
@@ -82,7 +82,7 @@ fn parse(text: &str) -> Result<Fields, String> {
     fields.map(|(line, number)| field(line).map_err(|why| format!("line {number} {why}"))).collect()
 }
 
-/// The value is in no message: it may be a key.
+/// No message shows the value, which may be a key.
 fn field(line: &str) -> Result<(String, String), String> {
     let (name, value) = line.split_once(':').ok_or("has no colon after a name")?;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

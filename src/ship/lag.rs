@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How often sources are measured.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Sources that are measured at once. Where there are more, each has its turn.
+/// Sources measured in one round; further sources wait for their turn.
 const SOURCES_MAX: usize = 50;
 /// Retention that takes lines later than this is no reason for a warning yet, in seconds.
 const WARN_SECS: f64 = 600.0;
@@ -21,7 +21,7 @@ const WARN_SECS: f64 = 600.0;
 #[derive(Debug)]
 pub struct Lags {
     due: Instant,
-    /// The source whose turn it is.
+    /// Number of the source measured next.
     next: usize,
 }
 

@@ -86,7 +86,7 @@ pub enum Ending {
 }
 
 impl Line<'_> {
-    /// What the line is marked with if it is unfinished: the bytes of its text so far.
+    /// Mark of an unfinished line: the length of its text so far.
     fn mark(&self) -> Option<String> {
         (self.ending == Ending::Unfinished).then(|| self.text.len().to_string())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Lines are old when they are this much older than now: then they are of an outage.
+/// A line older than this was held up by an outage.
 pub const OLD_AFTER: Duration = Duration::from_secs(60);
 /// The part of a second whose lines may be sent at once.
 const BURST: f64 = 0.05;

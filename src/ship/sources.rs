@@ -92,7 +92,7 @@ impl Sources {
         &self.sources[number]
     }
 
-    /// How many sources there are; they are numbered from 0.
+    /// Number of sources; they count from 0.
     pub fn count(&self) -> usize {
         self.sources.len()
     }

@@ -55,7 +55,7 @@ pub struct Status {
     pub is_incomplete: bool,
 }
 
-/// How the connection to the receiver is.
+/// State of the connection to the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// It takes messages.

@@ -161,7 +161,7 @@ impl Target {
         }
     }
 
-    /// Whether a line that was made for another target can be sent to this one.
+    /// Whether a message written for another target may be sent to this target.
     pub fn takes_what_is_for(&self, other: &Target) -> bool {
         self.form() == other.form() && self.is_batched() == other.is_batched()
     }

@@ -7,7 +7,7 @@ use ::logdir::read::stamp::Moment;
 use ::logdir::read::vitals;
 use ::logdir::read::writer::Writer;
 
-/// A metric, and where its value is.
+/// A metric, and how to compute its value.
 struct Metric {
     name: &'static str,
     help: &'static str,

@@ -22,7 +22,7 @@ const ANSWER_MAX: usize = 32 * 1024;
 /// Answers at most: a machine has some hundred sockets, and each answer holds dozens.
 const ANSWERS_MAX: usize = 10_000;
 
-/// The process that has the socket of this file, if it can be seen.
+/// The process that listens on this socket file, if `/proc` shows it.
 pub fn of_socket(inode: u64, device: u64) -> Option<i32> {
     let socket = socket_of_file(inode, device)?;
     let target = format!("socket:[{socket}]");

@@ -61,7 +61,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Nothing is expected from the peer, but its end of the connection may come.
+    /// The peer sends nothing, but it may close the connection.
     fn look_for_end(&mut self) -> Result<(), Broken> {
         let mut ignored = [0; 4096];
         loop {

@@ -188,7 +188,7 @@ fn format(positions: &BTreeMap<PathBuf, Position>) -> String {
     cursor_text::format(&positions.iter().map(entry).collect::<Vec<_>>())
 }
 
-/// `None` if no line was delivered.
+/// `None` before the first delivered line.
 fn line_position(last: &LastLine) -> Option<LinePosition> {
     let LastLine { moment, hash, equal_count, count, .. } = *last;
     let moment = moment.map(|Moment { unix_secs, nanos }| (unix_secs, nanos));

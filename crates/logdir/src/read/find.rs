@@ -51,7 +51,7 @@ pub struct Found {
     pub name: String,
     /// Path.
     pub place: Location,
-    /// The directory of the service that it was found through, if any.
+    /// Service directory through which the log was found, if any.
     pub service: Option<PathBuf>,
 }
 

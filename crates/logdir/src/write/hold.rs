@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn an_archive_is_passed_if_the_cursor_says_so() {
-        // Nothing was delivered, or nobody knows from which file.
+        // No line was delivered, or its file is unknown.
         check(None, None, [false, false]);
         check(None, Some(15), [true, false]);
-        // The reader is in an archive.
+        // The reader has reached an archive.
         check(file(&archive(10), 1), Some(9), [false, false]);
         check(file(&archive(20), 2), None, [true, false]);
         // In what is still `current`.

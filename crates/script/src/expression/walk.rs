@@ -5,7 +5,7 @@ use regex_syntax::ast::{Ast, ClassSet, ClassSetItem, Flags, GroupKind};
 
 /// A change of an expression's parts, made where a flag is on.
 pub trait Change {
-    /// Takes the flag from a group of flags; leaves `is_on` as it is if the group does not name it.
+    /// Reads the flag in a group of flags; keeps `is_on` if the group does not name it.
     fn take_flag(&self, flags: &mut Flags, is_on: &mut bool);
     /// Changes a part without parts of its own, or no part.
     fn change(&self, part: &mut Ast);
