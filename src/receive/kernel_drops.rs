@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Tables of all UDP sockets.
 const TABLES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
+/// Looks into a table for a socket, at most: the kernel hands a table out in pieces, and leaves out sockets where
+/// others come or go between two of them.
+const LOOKS_MAX: usize = 4;
 /// Columns of a table.
 const INODE: usize = 9;
 const DROPS: usize = 12;
@@ -60,8 +63,8 @@ impl KernelDrops {
 
     /// Looks into the table.
     pub fn look(&mut self) {
-        let total =
-            TABLES.iter().find_map(|path| find(&fs::read_to_string(path).ok()?, self.inode));
+        let mut tables = TABLES.iter().cycle().take(LOOKS_MAX * TABLES.len());
+        let total = tables.find_map(|path| find(&fs::read_to_string(path).ok()?, self.inode));
         if let Some(total) = total {
             self.note(total);
         }

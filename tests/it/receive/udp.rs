@@ -83,13 +83,19 @@ fn overflow(receiver: &Receiver, socket: &UdpSocket, count: u32) {
 fn kernel_count(receiver: &Receiver) -> u32 {
     let address = receiver.address("udp");
     let port: u16 = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let table = std::fs::read_to_string("/proc/net/udp").expect("a table");
     let local = format!(":{port:04X}");
     // The second word is the socket's own address, the third that of its peer.
     let is_it =
         |line: &&str| line.split_whitespace().nth(1).is_some_and(|own| own.ends_with(&local));
-    let line = table.lines().find(is_it).expect("a socket");
-    line.split_whitespace().next_back().and_then(|count| count.parse().ok()).expect("a count")
+    let mut count = None;
+    // The kernel leaves out sockets where others come or go while the table is read.
+    wait_until("the socket in the table", || {
+        let table = std::fs::read_to_string("/proc/net/udp").expect("a table");
+        let line = table.lines().find(is_it);
+        count = line.and_then(|line| line.split_whitespace().next_back()?.parse().ok());
+        count.is_some()
+    });
+    count.expect("found")
 }
 
 #[test]
