@@ -3,7 +3,7 @@
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
-use ::logdir::sys::thread::{find_memory, reserve_for_rotation};
+use ::logdir::sys::memory::{find_memory, reserve_for_rotation};
 pub mod directory;
 mod doubts;
 mod engine;

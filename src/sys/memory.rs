@@ -4,6 +4,7 @@
 //! refuses to start instead, as with every other failure; its running part has what it needs by
 //! then.
 
+use ::logdir::sys::memory::{find_memory, is_limited, soft_limit};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,10 +34,10 @@ pub fn check_before_main() {
     if !has_stack(STACK_MIN) {
         refuse(NO_STACK);
     }
-    if ::logdir::sys::thread::find_memory(BEFORE_MAIN).is_err() {
+    if find_memory(BEFORE_MAIN).is_err() {
         refuse(NO_MEMORY);
     }
-    if [libc::RLIMIT_AS, libc::RLIMIT_DATA].into_iter().any(|limit| soft_limit(limit).is_some()) {
+    if is_limited() {
         take_little_memory();
     }
 }
@@ -51,20 +52,6 @@ fn take_little_memory() {
         libc::mallopt(libc::M_TOP_PAD, HEAP_STEP);
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
-}
-
-/// The C libraries number limits with types of their own.
-#[cfg(target_env = "gnu")]
-type Resource = libc::__rlimit_resource_t;
-#[cfg(not(target_env = "gnu"))]
-type Resource = libc::c_int;
-
-/// `None` without a limit.
-fn soft_limit(resource: Resource) -> Option<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the call writes the structure, which lives until it returns.
-    let answer = unsafe { libc::getrlimit(resource, &raw mut limit) };
-    (answer == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 
 /// Ends a program whose stack is too small for regular expressions.

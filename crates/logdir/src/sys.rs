@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod local_time;
+pub mod memory;
 pub mod signal;
 pub mod spawn;
 pub mod thread;

@@ -103,7 +103,8 @@ impl WriterState {
     /// File contents, written at `now`.
     pub fn format(&self, now: Label) -> Vec<u8> {
         let now = text(now);
-        let mut lines = format!("{}\npid {}\n", line(&self.program), self.pid);
+        let mut lines = String::with_capacity(STATE_LEN);
+        let _ = write!(lines, "{}\npid {}\n", line(&self.program), self.pid);
         let mut add = |key: &str, values: &str| {
             // Writing to a string cannot fail.
             let _ = writeln!(lines, "{key} {values}");
@@ -136,7 +137,8 @@ impl WriterState {
             add("hold", &format!("{len_max} {}", line(cursor)));
         }
         let end = format!("end {now}\n");
-        lines += &"\n".repeat(STATE_LEN.saturating_sub(lines.len() + end.len()));
+        let padding = STATE_LEN.saturating_sub(lines.len() + end.len());
+        lines.extend(std::iter::repeat_n('\n', padding));
         (lines + &end).into_bytes()
     }
 

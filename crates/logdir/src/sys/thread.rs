@@ -46,49 +46,6 @@ pub fn spawn(stack_len: usize, work: impl FnOnce() + Send + 'static) -> io::Resu
     Err(io::Error::from_raw_os_error(answer))
 }
 
-/// Checks that the process can map this much more memory, without using it.
-///
-/// # Errors
-/// It cannot: ENOMEM.
-pub fn find_memory(len: usize) -> io::Result<()> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: the kernel chooses the place of the new mapping, which nothing else knows before it is
-    // unmapped again.
-    unsafe {
-        let block = libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0);
-        if block == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        libc::munmap(block, len);
-    }
-    Ok(())
-}
-
-/// Memory for a rotation, in bytes: for many files, or, under a limit of memory, as much as a listing
-/// of the usual number needs. Below the size that the allocator returns to the kernel.
-const ROTATION_RESERVES: [usize; 2] = [96 * 1024, 48 * 1024];
-
-/// Allocates and frees the memory that a rotation needs for listings and names: the allocator keeps this
-/// small block for its next caller. Otherwise a thread's stack, or a buffer, could take the last of it
-/// (`softlimit`).
-///
-/// # Errors
-/// There is no such memory: ENOMEM.
-pub fn reserve_for_rotation() -> io::Result<()> {
-    let has_reserve = |len: usize| {
-        let mut reserve = Vec::<u8>::new();
-        let is_found = reserve.try_reserve_exact(len).is_ok();
-        // Keeps the compiler from removing the allocation.
-        drop(std::hint::black_box(reserve));
-        is_found
-    };
-    match ROTATION_RESERVES.into_iter().any(has_reserve) {
-        true => Ok(()),
-        false => Err(io::Error::from_raw_os_error(libc::ENOMEM)),
-    }
-}
-
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: `spawn` made this pointer of a box and gave it away.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };
@@ -117,7 +74,7 @@ impl Drop for Thread {
 
 #[cfg(test)]
 mod tests {
-    use super::{find_memory, spawn};
+    use super::spawn;
     use std::sync::mpsc::channel;
 
     #[test]
@@ -126,13 +83,6 @@ mod tests {
         let thread = spawn(64 * 1024, move || sender.send(7).expect("a receiver")).expect("memory");
         thread.join();
         assert_eq!(receiver.try_recv(), Ok(7));
-    }
-
-    #[test]
-    fn memory_beyond_all_bounds_is_not_found() {
-        assert!(find_memory(4096).is_ok());
-        let refused = find_memory(usize::MAX / 2).expect_err("no machine has it");
-        assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::format::{
 };
 use crate::pause::Pause;
 use crate::settings::Settings;
-use crate::sys::thread::reserve_for_rotation;
+use crate::sys::memory::reserve_for_rotation;
 use crate::wake::Wake;
 use crate::write::archives::{self, Excess};
 use crate::write::current::{Current, Extents};

@@ -6,6 +6,7 @@
 
 use crate::clock;
 use crate::failure::What;
+use crate::sys::memory::find_memory;
 use crate::sys::thread::{self, Thread};
 use crate::wake::Wake;
 use crate::write::locked_dir::LockedDir;
@@ -250,7 +251,7 @@ impl Worker {
         if self.wake.fd().is_none() {
             return Err(io::Error::from_raw_os_error(Errno::EMFILE as i32));
         }
-        thread::find_memory(STACK_BYTES + MEMORY_LEFT)?;
+        find_memory(STACK_BYTES + MEMORY_LEFT)?;
         let (mailbox, place) = (Arc::clone(&self.mailbox), Arc::clone(&self.place));
         let wake = self.wake.clone();
         self.mailbox.lock().start = Start::Awaited;
