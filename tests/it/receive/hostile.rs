@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Random messages on each kind of socket, in the sample and in the whole matrix.
 const FUZZ_COUNT: usize = 4000;
-const FUZZ_COUNT_FULL: usize = 400_000;
+const FUZZ_COUNT_FULL: usize = 1_000_000;
 /// Memory that the receiver may gain meanwhile, in KiB.
 const GROWTH_MAX_KIB: u64 = 24 * 1024;
 
