@@ -1,4 +1,4 @@
-//! Names archives and removes the oldest.
+//! Names archives, and removes the oldest: retention by `n`, `S`, `k` and holds.
 
 use crate::clock;
 use crate::disk::Stat;
