@@ -140,7 +140,8 @@ Written by
     cargo bench --bench compare -- --rounds {} --megabytes {} --write
 
 which runs everything below on your machine, beside whichever of the other programs are installed.
-Receivers of syslog messages are measured by `benches/receive`, see [receiving](receiving.md#speed).
+Receivers of syslog messages are measured by `benches/receive`, see [receiving](receiving.md#speed);
+`logdir report` and `logdir kinds` by `benches/reports`, see [reports](reporting.md#what-it-costs).
 
 ![Throughput as a multiple of each peer's](performance.svg)
 
