@@ -6,8 +6,6 @@ use std::ops::Range;
 /// A rule: bytes to match, and their replacement in the kind.
 #[derive(Debug)]
 pub struct Rule {
-    /// Classes of the bytes at which it may match, by [`starts`].
-    pub starts: u8,
     /// The bytes replaced, if the rule matches at a position. Bytes from the position to the start of
     /// the range are copied.
     pub find: fn(&[u8], usize) -> Option<Range<usize>>,
@@ -17,73 +15,64 @@ pub struct Rule {
     pub is_address: bool,
 }
 
-/// Bytes at which rules match, in classes.
-pub mod starts {
-    pub const QUOTE: u8 = 1;
-    pub const LESS: u8 = 2;
-    pub const COLON: u8 = 4;
-    pub const SLASH: u8 = 8;
-    pub const DIGIT: u8 = 16;
-    pub const LETTER: u8 = 32;
-    /// Of the local part of a mail address.
-    pub const MARK: u8 = 64;
-    pub const WORD: u8 = DIGIT | LETTER;
-
-    /// The class of each byte; 0 where no rule matches.
-    pub const OF: [u8; 256] = {
-        let mut classes = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            classes[byte] = match byte as u8 {
-                b'"' => QUOTE,
-                b'<' => LESS,
-                b':' => COLON,
-                b'/' => SLASH,
-                b'0'..=b'9' => DIGIT,
-                b'a'..=b'z' | b'A'..=b'Z' => LETTER,
-                b'.' | b'_' | b'+' | b'-' => MARK,
-                _ => 0,
-            };
-            byte += 1;
-        }
-        classes
-    };
+const fn rule(find: fn(&[u8], usize) -> Option<Range<usize>>, becomes: &'static [u8]) -> Rule {
+    Rule { find, becomes, is_address: false }
 }
 
-const fn rule(
-    starts: u8,
-    find: fn(&[u8], usize) -> Option<Range<usize>>,
-    becomes: &'static [u8],
-) -> Rule {
-    Rule { starts, find, becomes, is_address: false }
-}
-
-const fn address(
-    starts: u8,
-    find: fn(&[u8], usize) -> Option<Range<usize>>,
-    becomes: &'static [u8],
-) -> Rule {
-    Rule { starts, find, becomes, is_address: true }
+const fn address(find: fn(&[u8], usize) -> Option<Range<usize>>, becomes: &'static [u8]) -> Rule {
+    Rule { find, becomes, is_address: true }
 }
 
 /// All rules; the first that matches counts.
-pub const RULES: [Rule; 15] = [
-    rule(starts::QUOTE, quoted, b"\"*\""),
-    address(starts::LESS, bracketed_mail, b"{mail}"),
-    rule(starts::LESS, bracketed, b"*"),
-    rule(starts::COLON, url, b"{url}"),
-    rule(starts::SLASH, path, b"{path}"),
-    address(starts::WORD | starts::MARK, mail, b"{mail}"),
-    rule(starts::WORD | starts::MARK, name, b"{name}"),
-    address(starts::WORD | starts::COLON, ip_v6, b"{ip}"),
-    address(starts::DIGIT, ip_v4, b"{ip}"),
-    rule(starts::WORD, host, b"{host}"),
-    rule(starts::LETTER, date, b"#"),
-    rule(starts::WORD, uuid, b"#"),
-    rule(starts::WORD | starts::SLASH | starts::MARK, base64, b"#"),
-    rule(starts::WORD, id, b"#"),
-    rule(starts::DIGIT, number, b"#"),
+pub static RULES: [Rule; 15] = [
+    rule(quoted, b"\"*\""),
+    address(bracketed_mail, b"{mail}"),
+    rule(bracketed, b"*"),
+    rule(url, b"{url}"),
+    rule(path, b"{path}"),
+    address(mail, b"{mail}"),
+    rule(name, b"{name}"),
+    address(ip_v6, b"{ip}"),
+    address(ip_v4, b"{ip}"),
+    rule(host, b"{host}"),
+    rule(date, b"#"),
+    rule(uuid, b"#"),
+    rule(base64, b"#"),
+    rule(id, b"#"),
+    rule(number, b"#"),
 ];
+
+/// Rules, a bit for each in the order of [`RULES`].
+pub type RuleSet = u16;
+
+pub const QUOTED: RuleSet = 1 << 0;
+pub const BRACKETED_MAIL: RuleSet = 1 << 1;
+pub const BRACKETED: RuleSet = 1 << 2;
+pub const URL: RuleSet = 1 << 3;
+pub const PATH: RuleSet = 1 << 4;
+pub const MAIL: RuleSet = 1 << 5;
+pub const NAME: RuleSet = 1 << 6;
+pub const IP_V6: RuleSet = 1 << 7;
+pub const IP_V4: RuleSet = 1 << 8;
+pub const HOST: RuleSet = 1 << 9;
+pub const DATE: RuleSet = 1 << 10;
+pub const UUID: RuleSet = 1 << 11;
+pub const BASE64: RuleSet = 1 << 12;
+pub const ID: RuleSet = 1 << 13;
+pub const NUMBER: RuleSet = 1 << 14;
+
+/// The first rule of a set that matches at a position, and the bytes that it replaces.
+pub fn first(set: RuleSet, line: &[u8], pos: usize) -> Option<(&'static Rule, Range<usize>)> {
+    let mut left = set;
+    while left != 0 {
+        let rule = &RULES[left.trailing_zeros() as usize];
+        if let Some(range) = (rule.find)(line, pos) {
+            return Some((rule, range));
+        }
+        left &= left - 1;
+    }
+    None
+}
 
 /// Folders whose contents vary.
 const VARYING: [&[u8]; 10] = [
@@ -98,43 +87,35 @@ const VARYING: [&[u8]; 10] = [
     b"/mnt/",
     b"/proc/",
 ];
-/// What a name of a user or client follows after. [`is_after_key`] knows their last bytes.
-const KEYS: [&[u8]; 12] = [
-    b"for user ",
-    b"nvalid user ",
-    b"authenticating user ",
-    b"from user ",
-    b"assword for ",
-    b"ublickey for ",
-    b" user=",
-    b"ruser=",
-    b"username=",
-    b"]: User ",
-    b"HELO ",
-    b"EHLO ",
-];
+/// What a name of a user or client follows after, by its last bytes. [`is_after_key`] knows them.
+const KEYS_SER: [&[u8]; 5] =
+    [b"for user ", b"nvalid user ", b"authenticating user ", b"from user ", b"]: User "];
+const KEYS_FOR: [&[u8]; 2] = [b"assword for ", b"ublickey for "];
+const KEYS_EQUALS: [&[u8]; 3] = [b" user=", b"ruser=", b"username="];
 /// Letters of a month or day in a date.
-const DATE_WORD_LEN: usize = 3;
+pub const DATE_WORD_LEN: usize = 3;
 /// Digits and letters of an identifier, at least.
-const HEX_LEN_MIN: usize = 6;
+pub const HEX_LEN_MIN: usize = 6;
 /// The least length without digits: shorter ones are words such as `facade` and `defaced`.
 const HEX_LETTERS_LEN_MIN: usize = 8;
 /// The least length of an identifier without vowels.
 const CONSONANTS_LEN_MIN: usize = 10;
 /// The least length of text in Base64.
-const BASE64_LEN_MIN: usize = 16;
+pub const BASE64_LEN_MIN: usize = 16;
 /// A fingerprint of a key in Base64 follows after this, as OpenSSH writes it.
 const FINGERPRINT: &[u8] = b"SHA256:";
 /// Network interfaces of containers begin so.
 const VETH: &[u8] = b"veth";
 /// Least length of an identifier of any letters and digits; shorter ones may be words such as `ext4`.
-const MIXED_LEN_MIN: usize = 8;
+pub const MIXED_LEN_MIN: usize = 8;
 /// Hexadecimal digits of a value after `=`, at least.
-const VALUE_LEN_MIN: usize = 4;
+pub const VALUE_LEN_MIN: usize = 4;
 /// Length of a UUID's text.
 const UUID_LEN: usize = 36;
 /// Six pairs of digits with colons.
 const MAC_LEN_MIN: usize = 17;
+/// Colons of a MAC address; an IPv6 address without `::` has more.
+const COLONS_MIN: usize = 5;
 /// Longest text of an IPv6 address.
 const IP_V6_LEN_MAX: usize = 45;
 
@@ -214,7 +195,7 @@ fn path(line: &[u8], pos: usize) -> Option<Range<usize>> {
     (end > start).then_some(start..end)
 }
 
-fn is_of_local_part(byte: u8) -> bool {
+pub fn is_of_local_part(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._+-".contains(&byte)
 }
 
@@ -238,11 +219,19 @@ fn mail(line: &[u8], pos: usize) -> Option<Range<usize>> {
 /// True directly after a key of names.
 pub fn is_after_key(line: &[u8], pos: usize) -> bool {
     let [.., before, last] = line[..pos] else { return false };
+    let ends_with = |keys: &[&[u8]]| keys.iter().any(|key| line[..pos].ends_with(key));
     match (before, last) {
-        (b'r' | b'O', b' ') | (_, b'=') => KEYS.iter().any(|key| line[..pos].ends_with(key)),
+        (b'r', b' ') => match line[..pos] {
+            [.., b's', b'e', _, _] => ends_with(&KEYS_SER),
+            [.., b'f', b'o', _, _] => ends_with(&KEYS_FOR),
+            _ => false,
+        },
+        (b'O', b' ') => {
+            matches!(line[..pos], [.., b'H', b'E', b'L', _, _] | [.., b'E', b'H', b'L', _, _])
+        }
+        (b'r' | b'e', b'=') => ends_with(&KEYS_EQUALS),
         // A user by HTTP authentication.
         (b'-', b' ') => line[..pos].ends_with(b" - "),
-        (b'6', b':') => line[..pos].ends_with(FINGERPRINT),
         (b' ' | b':', b' ') => line[..pos].trim_ascii_end().ends_with(b"sudo:"),
         _ => false,
     }
@@ -257,7 +246,6 @@ fn name(line: &[u8], pos: usize) -> Option<Range<usize>> {
     let end = end_of(line, pos, is_of_name);
     let goes_on = match &line[..pos] {
         [.., b' ', b'-', b' '] => line[pos] != b'-' && line[end..].starts_with(b" ["),
-        [.., b':'] => false,
         before if before.ends_with(b"]: User ") => line[end..].starts_with(b" from "),
         before if before.trim_ascii_end().ends_with(b"sudo:") => line[end..].starts_with(b" : "),
         // `for invalid user x` has its name later.
@@ -290,14 +278,6 @@ fn is_date_word(word: &[u8]) -> bool {
             | b"Sat"
             | b"Sun"
     )
-}
-
-/// True if a whole word of letters is a date's or an identifier.
-pub fn is_varying_word(line: &[u8], word: Range<usize>) -> bool {
-    match word.len() {
-        DATE_WORD_LEN => date(line, word.start).is_some(),
-        len => len >= HEX_LEN_MIN && id(line, word.start).is_some(),
-    }
 }
 
 /// A month or a day of the week in a date.
@@ -375,7 +355,7 @@ fn ip_v6(line: &[u8], pos: usize) -> Option<Range<usize>> {
     {
         end -= 1;
     }
-    if is_alnum(line, end) || memchr::memchr_iter(b':', &line[pos..end]).nth(1).is_none() {
+    if is_alnum(line, end) || !has_colons(&line[pos..end]) {
         return None;
     }
     if is_colon_address(&line[pos..end]) {
@@ -385,6 +365,12 @@ fn ip_v6(line: &[u8], pos: usize) -> Option<Range<usize>> {
     let port = memchr::memrchr(b':', &line[pos..end])?;
     let is_port = line[pos + port + 1..end].iter().all(u8::is_ascii_digit);
     (is_port && is_colon_address(&line[pos..pos + port])).then_some(pos..pos + port)
+}
+
+/// True with two colons in a row or the five of a MAC address: a time of day is no address.
+fn has_colons(text: &[u8]) -> bool {
+    let count = text.iter().filter(|&&byte| byte == b':').count();
+    count >= COLONS_MIN || count >= 2 && text.windows(2).any(|two| two == b"::")
 }
 
 /// An IPv6 address, or six or more pairs of hexadecimal digits.
