@@ -3,6 +3,7 @@
 use crate::message::{self, EXIT_FATAL, EXIT_OK};
 use ::logdir::disk::Dir;
 use ::logdir::failure::{Failure, What};
+use ::logdir::settings::LOCK_PATIENCE;
 use ::logdir::sys::memory::{find_memory, reserve_for_rotation};
 pub mod directory;
 mod doubts;
@@ -135,7 +136,8 @@ fn open(script: &Script) -> Result<Engine, Failure> {
     let signals = Signals::collect().map_err(setup)?;
     let wake = Wake::without_fd();
     let buffers = buffers(script);
-    let sinks = OpenSinks::open(&start, script, buffers, &wake, &message::reporter())?;
+    let reporter = message::reporter();
+    let sinks = OpenSinks::open(&start, script, buffers, LOCK_PATIENCE, &wake, &reporter)?;
     drop(start);
     wake.open_with_spare(SPARE_FDS, &signals).map_err(setup)?;
     let engine = Engine {

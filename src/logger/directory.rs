@@ -55,6 +55,7 @@ pub fn settings(set: &Settings, is_stamped: bool, buffers: Buffers) -> settings:
         overflow,
         is_stamped,
         makes_parents,
+        lock_patience: usual.lock_patience,
         hold: hold.map(|(cursor, len_max)| settings::Hold { cursor, len_max }),
         program: usual.program,
     }

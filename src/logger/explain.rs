@@ -122,6 +122,7 @@ fn log_words(dir: &OsStr, spec: &Settings) -> String {
         overflow: _,
         is_stamped: _,
         makes_parents,
+        lock_patience: _,
         hold,
     } = spec;
     // `current`, all archives, and the next archive before the oldest is removed.

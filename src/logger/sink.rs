@@ -20,7 +20,7 @@ use script::presentation::{Presenter, StatusSize, append_alert};
 use script::{Action, Script};
 use status::StatusFile;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Opened sinks.
 #[derive(Debug)]
@@ -77,11 +77,13 @@ fn reserved(buffers: Buffers, capacity: usize) -> Vec<u8> {
 
 impl OpenSinks {
     /// Opens status files first, then log directories, each in script order, as 0.76 does. If a
-    /// directory fails, previously opened directories are left unchanged.
+    /// directory fails, previously opened directories are left unchanged. `lock_patience`: how long a lock of
+    /// another process is waited for.
     pub fn open(
         start: &Dir,
         script: &Script,
         buffers: Buffers,
+        lock_patience: Duration,
         wake: &Wake,
         reporter: &Reporter,
     ) -> Result<OpenSinks, Failure> {
@@ -102,6 +104,7 @@ impl OpenSinks {
             let Action::Log { dir, settings, presentation: _ } = action else { continue };
             let mut settings = directory::settings(settings, script.stamp.is_some(), buffers);
             settings.program = concat!("multilog ", env!("CARGO_PKG_VERSION")).to_owned();
+            settings.lock_patience = lock_patience;
             match LogDir::open(start, dir, &settings, wake, reporter) {
                 Ok(log) => sinks.logs.push(log),
                 Err(failure) => {

@@ -5,6 +5,7 @@ use crate::logger::sink::OpenSinks;
 use crate::logger::stamps::Stamps;
 use ::logdir::disk::Dir;
 use ::logdir::label::Label;
+use ::logdir::settings::LOCK_PATIENCE;
 use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use nix::sys::signal::Signal;
@@ -14,8 +15,10 @@ use script::lines::{BLOCK_MAX, Lines};
 use std::ffi::OsString;
 use std::time::{Duration, Instant, SystemTime};
 
-/// After directories could not be opened again, the next try waits this long.
+/// After directories could not be opened again for [`LOCK_PATIENCE`], the next try waits this long.
 const REOPEN_EVERY: Duration = Duration::from_secs(5);
+/// Before that they are tried this often: a processor that is being started may hold a copy of a lock.
+const REOPEN_SOON: Duration = Duration::from_millis(50);
 
 /// Time between two looks if directories are closed.
 const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,8 +38,8 @@ pub struct Branch {
     /// A failed fsync: it hands on no line until its directories are closed and open again.
     is_reopening: bool,
     rest: Rest,
-    /// The next try to open them.
-    reopen_due: Option<Instant>,
+    /// Tries to open them that failed.
+    reopening: Option<Reopening>,
     lines: Lines,
     stamps: Stamps,
     sinks: OpenSinks,
@@ -57,6 +60,24 @@ pub struct Branch {
     last_sync: Option<Sync>,
     /// Since when a sink fails or is stuck.
     trouble_since: Option<Instant>,
+}
+
+/// Directories that cannot be opened again.
+#[derive(Clone, Copy, Debug)]
+struct Reopening {
+    /// When the first try failed.
+    began: Instant,
+    /// Time of the next one.
+    due: Instant,
+}
+
+/// When directories are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Before the loop: a lock of another process is waited for.
+    AtStart,
+    /// In the loop, which never sleeps: a locked directory is an error at once.
+    InLoop,
 }
 
 /// A sync of lines that somebody waited for.
@@ -81,17 +102,26 @@ impl Branch {
     ///
     /// # Errors
     /// A text that says what could not be done: the script is wrong, or a file or a directory cannot be opened.
-    pub fn open(start: &Dir, arguments: Vec<OsString>, wake: &Wake) -> Result<Branch, String> {
+    pub fn open(
+        start: &Dir,
+        arguments: Vec<OsString>,
+        opening: Opening,
+        wake: &Wake,
+    ) -> Result<Branch, String> {
         let script = parse(&arguments)?;
-        let opened =
-            OpenSinks::open(start, &script, Buffers::Usual, wake, &crate::message::reporter());
+        let patience = match opening {
+            Opening::AtStart => LOCK_PATIENCE,
+            Opening::InLoop => Duration::ZERO,
+        };
+        let reporter = crate::message::reporter();
+        let opened = OpenSinks::open(start, &script, Buffers::Usual, patience, wake, &reporter);
         let sinks =
             opened.map_err(|failure| String::from_utf8_lossy(&failure.text("")).into_owned())?;
         Ok(Branch {
             arguments,
             is_reopening: false,
             rest: Rest::Open,
-            reopen_due: None,
+            reopening: None,
             lines: Lines::new(&script),
             stamps: Stamps::new(script.stamp),
             sinks,
@@ -128,20 +158,35 @@ impl Branch {
 
     /// Opens the directories again if they were closed and a line waits for them.
     pub fn end_rest(&mut self, start: &Dir, wake: &Wake, now: Instant) {
-        let is_due = self.reopen_due.is_none_or(|due| now >= due);
-        if self.rest != Rest::Closed || self.queue.is_empty() || !is_due {
+        if self.rest != Rest::Closed || self.queue.is_empty() {
             return;
         }
-        match Branch::open(start, self.arguments.clone(), wake) {
+        if let Some(opened) = self.open_again(start, wake, now) {
+            self.sinks = opened.sinks;
+            self.rest = Rest::Open;
+        }
+    }
+
+    /// Opens the directories again, if it is time for a try.
+    fn open_again(&mut self, start: &Dir, wake: &Wake, now: Instant) -> Option<Branch> {
+        if self.reopening.is_some_and(|reopening| now < reopening.due) {
+            return None;
+        }
+        match Branch::open(start, self.arguments.clone(), Opening::InLoop, wake) {
             Ok(opened) => {
-                self.sinks = opened.sinks;
-                self.rest = Rest::Open;
-                self.reopen_due = None;
+                self.reopening = None;
+                Some(opened)
             }
             Err(why) => {
-                self.reopen_due = Some(now + REOPEN_EVERY);
+                let began = self.reopening.map_or(now, |reopening| reopening.began);
+                let is_early = now < began + LOCK_PATIENCE;
+                let due = now + if is_early { REOPEN_SOON } else { REOPEN_EVERY };
+                self.reopening = Some(Reopening { began, due });
                 self.trouble_since = self.trouble_since.or(Some(now));
-                crate::message::warn(format!("{why}; trying again").as_bytes());
+                if !is_early {
+                    crate::message::warn(format!("{why}; trying again").as_bytes());
+                }
+                None
             }
         }
     }
@@ -175,25 +220,16 @@ impl Branch {
     /// begin anew; nobody may wait for one.
     pub fn reopen(&mut self, start: &Dir, wake: &Wake, now: Instant) {
         self.is_reopening = true;
-        if self.reopen_due.is_some_and(|due| now < due) {
-            return;
-        }
         self.end_line();
         if self.queue.begun_line_len() > 0 || self.sinks.close().is_none() {
             return;
         }
         // They still have the locks.
         self.sinks = OpenSinks::none(&crate::message::reporter());
-        match Branch::open(start, self.arguments.clone(), wake) {
-            Ok(mut branch) => {
-                branch.queue = std::mem::take(&mut self.queue);
-                branch.taken = branch.queue.line_count();
-                *self = branch;
-            }
-            Err(why) => {
-                self.reopen_due = Some(now + REOPEN_EVERY);
-                crate::message::warn(format!("{why}; trying again").as_bytes());
-            }
+        if let Some(mut branch) = self.open_again(start, wake, now) {
+            branch.queue = std::mem::take(&mut self.queue);
+            branch.taken = branch.queue.line_count();
+            *self = branch;
         }
     }
 
@@ -286,7 +322,8 @@ impl Branch {
             Rest::Closing => Some(Instant::now() + CLOSE_LOOK_EVERY),
             Rest::Closed => None,
         };
-        sinks.into_iter().chain(self.reopen_due).min()
+        let reopening = self.reopening.map(|reopening| reopening.due);
+        sinks.into_iter().chain(reopening).min()
     }
 
     /// Ends every current.

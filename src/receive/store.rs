@@ -1,6 +1,6 @@
 //! Where lines go: standard output, the log directories of a script, or directories made as they are needed.
 
-use super::branch::{self, Branch, Sync};
+use super::branch::{self, Branch, Opening, Sync};
 use super::line::{self, By, OTHER, Origin};
 use super::names::Mappings;
 use super::options::Options;
@@ -36,14 +36,15 @@ const QUEUE_MAX: usize = 256 * 1024;
 
 /// Where a line goes: a branch, or standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place(usize);
+pub struct Place(pub usize);
 
 /// A line on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// Where it goes.
     pub place: Place,
-    number: u64,
+    /// The lines of this place are numbered from 1.
+    pub number: u64,
 }
 
 /// All places for lines.
@@ -96,7 +97,7 @@ impl Store {
         if options.script.is_empty() {
             return Ok(Store::Stdout(Outlet::new()));
         }
-        let branch = Branch::open(&start, options.script.clone(), wake)?;
+        let branch = Branch::open(&start, options.script.clone(), Opening::AtStart, wake)?;
         Ok(Store::Script(Box::new(branch), start))
     }
 
@@ -334,7 +335,7 @@ impl Directories {
         directories.check_script()?;
         make_root(&directories.root)?;
         // Where messages go that have no other place: it must be there before the first of them.
-        directories.open_one(OTHER)?;
+        directories.open_one(OTHER, Opening::AtStart)?;
         Ok(directories)
     }
 
@@ -400,7 +401,7 @@ impl Directories {
         if self.refused.get(&name).is_some_and(|&again| now < again) {
             return self.numbers[OTHER];
         }
-        match self.open_one(&name) {
+        match self.open_one(&name, Opening::InLoop) {
             Ok(number) => {
                 self.refused.remove(&name);
                 number
@@ -430,8 +431,8 @@ impl Directories {
         self.numbers.get(&name).copied()
     }
 
-    fn open_one(&mut self, name: &str) -> Result<usize, String> {
-        let branch = Branch::open(&self.start, self.script_of(name), &self.wake)?;
+    fn open_one(&mut self, name: &str, opening: Opening) -> Result<usize, String> {
+        let branch = Branch::open(&self.start, self.script_of(name), opening, &self.wake)?;
         self.branches.push(branch);
         self.last_used.push(self.used_count);
         self.numbers.insert(name.to_owned(), self.branches.len() - 1);

@@ -21,6 +21,10 @@ pub const MARGIN_DEFAULT: u64 = 2000;
 /// Shortest retry delay; shorter delays would keep the writer busy with retries only.
 pub const PAUSE_MIN: Duration = Duration::from_millis(50);
 
+/// Default wait for a lock held by another process. A killed logger may leave a child between fork and exec, briefly
+/// holding a copy of the lock.
+pub const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Default bound of bytes in memory (`q`): two blocks of the line engine.
 pub const QUEUE_MIN: usize = 128 * 1024;
 
@@ -60,6 +64,8 @@ pub struct Settings {
     pub is_stamped: bool,
     /// True if opening creates missing parents of the directory (`m`).
     pub makes_parents: bool,
+    /// How long opening waits for a lock that another process holds. Zero in an event loop, which tries again.
+    pub lock_patience: Duration,
     /// Archives kept for a reader beyond the limits above but `number_min` (`h`).
     pub hold: Option<Hold>,
 }
@@ -111,6 +117,7 @@ impl Default for Settings {
             overflow: Overflow::HoldBack,
             is_stamped: false,
             makes_parents: false,
+            lock_patience: LOCK_PATIENCE,
             hold: None,
         }
     }

@@ -2,15 +2,16 @@
 
 use super::{Receiver, command, lines, text, wait_for_lines};
 use crate::support::{DEADLINE, Home, wait_until};
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 use nix::unistd::{Uid, User, getuid};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::time::{Duration, Instant};
 
 /// The operand for a socket that the receiver inherits.
 fn inherited(socket: &impl AsFd, scheme: &str) -> String {
@@ -486,5 +487,58 @@ fn clients_wait_until_others_have_shaken_hands() {
     assert_eq!(status.code(), Some(0), "{}", receiver.stderr());
     assert!(receiver.stderr().contains("began a handshake and did not end it within 1 s"));
     assert_eq!(lines(&home, "root/main").len(), 1);
+    receiver.end();
+}
+
+/// Locks a log directory as another program does, until it is dropped.
+fn lock(home: &Home, dir: &str) -> Flock<File> {
+    let lock = File::options().create(true).append(true).open(home.path(dir).join("lock"));
+    Flock::lock(lock.expect("a file"), FlockArg::LockExclusiveNonblock).expect("its lock")
+}
+
+#[test]
+fn a_directory_that_another_program_has_delays_no_other() {
+    const ROUNDS: u32 = 40;
+    let home = Home::new();
+    let receiver = Receiver::start(&home, &["unix:log", "--into", "root"]);
+    let names = (0..ROUNDS).map(|number| format!("taken{number}"));
+    let locks: Vec<Flock<File>> = names
+        .clone()
+        .map(|name| {
+            home.make_dir(&format!("root/{name}"));
+            lock(&home, &format!("root/{name}"))
+        })
+        .collect();
+    let begin = Instant::now();
+    names.for_each(|name| send(&home, "log", &format!("<13>{name}: x")));
+    wait_for_lines(&home, "root/other", ROUNDS as usize);
+    // As long as the start waits for a lock.
+    assert!(begin.elapsed() < Duration::from_millis(500) * ROUNDS, "{:?}", begin.elapsed());
+    drop(locks);
+    let stderr = receiver.end();
+    let refused = stderr.matches("already in use by process").count();
+    assert_eq!(refused, ROUNDS as usize, "{stderr}");
+}
+
+#[test]
+fn a_directory_that_was_closed_and_is_locked_now_gets_its_line_later() {
+    let home = Home::new();
+    let receiver = Receiver::start(&home, &["unix:log", "--max-open", "1", "--into", "root"]);
+    send(&home, "log", "<13>first: 1");
+    wait_for_lines(&home, "root/first", 1);
+    send(&home, "log", "<13>second: 1");
+    wait_for_lines(&home, "root/second", 1);
+    let is_closed = || Flock::lock(file(&home), FlockArg::LockExclusiveNonblock).is_ok();
+    fn file(home: &Home) -> File {
+        File::options().append(true).open(home.path("root/first/lock")).expect("a lock")
+    }
+    wait_until("the directory is closed", is_closed);
+    let lock = lock(&home, "root/first");
+    send(&home, "log", "<13>first: 2");
+    send(&home, "log", "<13>second: 2");
+    wait_for_lines(&home, "root/second", 2);
+    assert_eq!(lines(&home, "root/first").len(), 1);
+    drop(lock);
+    wait_for_lines(&home, "root/first", 2);
     receiver.end();
 }

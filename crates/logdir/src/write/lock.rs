@@ -17,9 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-/// How long to retry a lock held by another process. A killed logger may leave a child between fork
-/// and exec, briefly holding a copy of the lock.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Pause between two attempts to take a lock that another process holds.
 const TRY_EVERY: Duration = Duration::from_millis(5);
 
 /// Both locks, released on drop.
@@ -29,16 +27,17 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes both locks. `name` is the directory as given by the user.
+    /// Takes both locks. `name` is the directory as given by the user; a lock that another process holds is
+    /// retried for `patience`, and with no patience without a sleep.
     ///
     /// # Errors
     /// Another process keeps a lock, or a lock call fails.
-    pub fn take(dir: &Dir, name: &[u8]) -> Result<Lock, Failure> {
+    pub fn take(dir: &Dir, name: &[u8], patience: Duration) -> Result<Lock, Failure> {
         let failure = |errno| Failure::new(What::Lock, name, errno);
         let file = dir.open(LOCK, For::Appending(MODE_PRIVATE)).map_err(failure)?;
         let (device, inode) = file.stat().map_err(failure)?.identity;
         let file = File::from(OwnedFd::from(file));
-        let mut tries_left = PATIENCE.as_millis() / TRY_EVERY.as_millis();
+        let mut tries_left = patience.as_millis() / TRY_EVERY.as_millis();
         loop {
             match try_both(&file, Identity::of(device, inode)).map_err(failure)? {
                 None => return Ok(Lock { _file: file }),
@@ -92,6 +91,7 @@ fn try_flock(file: &File) -> Result<bool, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::LOCK_PATIENCE;
     use std::time::Instant;
 
     /// A killed logger's child may hold the lock briefly.
@@ -101,16 +101,16 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = std::ffi::OsString::from(home.path());
         let dir = Dir::start().unwrap().open_dir(&path).unwrap();
-        let first = Lock::take(&dir, b"d").unwrap();
+        let first = Lock::take(&dir, b"d", LOCK_PATIENCE).unwrap();
         let begin = Instant::now();
         let giver = thread::spawn(move || {
             thread::sleep(TRY_EVERY * 4);
             drop(first);
         });
-        let second = Lock::take(&dir, b"d");
+        let second = Lock::take(&dir, b"d", LOCK_PATIENCE);
         assert!(second.is_ok() && begin.elapsed() >= TRY_EVERY * 4, "{second:?}");
         giver.join().unwrap();
-        let refused = Lock::take(&dir, b"d").unwrap_err().to_string();
+        let refused = Lock::take(&dir, b"d", Duration::ZERO).unwrap_err().to_string();
         let reason = format!("already in use by process {} (", std::process::id());
         assert!(refused.starts_with(&format!("unable to lock directory d: {reason}")), "{refused}");
     }

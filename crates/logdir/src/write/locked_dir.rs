@@ -98,7 +98,7 @@ impl LockedDir {
             new_dir::open_or_make(start, path, spec.makes_parents, reporter)?;
         // Without search permission every later call would fail.
         dir.stat(b".").map_err(|errno| Failure::new(What::OpenDirectory, name, errno))?;
-        let lock = Lock::take(&dir, name)?;
+        let lock = Lock::take(&dir, name, spec.lock_patience)?;
         Ok(LockedDir {
             dir,
             spec: spec.clone(),
