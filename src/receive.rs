@@ -7,6 +7,7 @@
 //! ```
 
 mod branch;
+mod complaints;
 mod engine;
 #[cfg(feature = "nats")]
 mod feed;
@@ -21,12 +22,12 @@ mod names;
 mod nats;
 mod options;
 mod outlet;
-mod peer;
+pub mod peer;
 mod queue;
-mod session;
+pub mod session;
 mod socket;
 pub mod status;
-mod store;
+pub mod store;
 mod user;
 
 use crate::message as messages;

@@ -1,11 +1,12 @@
 //! The loop: wait, take messages, write lines, answer what is on disk.
 
+use super::complaints::Complaints;
 #[cfg(feature = "nats")]
 use super::feed::{Feed, Lines};
 use super::format::Writer;
 use super::kernel_drops::KernelDrops;
 use super::line::Origin;
-use super::peer::Peer;
+use super::peer::{Credentials, Peer};
 use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
 use super::socket::{Inbox, Link, Socket, credentials_of};
 use super::status::{Listener, Status};
@@ -23,6 +24,7 @@ use ::logdir::wake::Wake;
 use ::logdir::write::Closed;
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -43,8 +45,6 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 const END_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The file of --status is replaced this often.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// At least so long between two messages of one kind.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Open resources of a running receiver.
 #[derive(Debug)]
@@ -76,8 +76,7 @@ pub struct Engine {
     tidy_due: Instant,
     /// Messages taken until then.
     tidied_messages: u64,
-    told_limit_at: Option<Instant>,
-    untold_count: u64,
+    complaints: Complaints,
     had_trouble: bool,
     phase: Phase,
     /// Hung processors, after the request to end.
@@ -324,8 +323,7 @@ impl Engine {
             is_status_failing: false,
             tidy_due: Instant::now() + TIDY_EVERY,
             tidied_messages: 0,
-            told_limit_at: None,
-            untold_count: 0,
+            complaints: Complaints::new(Instant::now()),
             had_trouble: false,
             phase: Phase::Running,
             grace: None,
@@ -395,6 +393,7 @@ impl Engine {
             wait.add(Source::Session(number), session.as_fd(), interest);
         }
         wait.until(self.intake.store.deadline());
+        wait.until(self.complaints.due());
         wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
         #[cfg(feature = "nats")]
         self.feeds.iter().for_each(|feed| wait.until(feed.deadline()));
@@ -559,7 +558,7 @@ impl Engine {
             self.intake.take_datagram(&self.sender, bytes);
             if datagram.is_cut {
                 self.intake.counts[number].too_long += 1;
-                self.tell_limit(&format!(
+                self.complain(&format!(
                     "a datagram is longer than {DATAGRAM_MAX} bytes: its end is cut off"
                 ));
                 return false;
@@ -582,6 +581,7 @@ impl Engine {
         if !self.sockets[number].has_connection() || self.is_busy_with_handshakes() {
             return false;
         }
+        let listen = &self.intake.counts[number].listen;
         let accepted = match &self.sockets[number] {
             &Socket::Tcp { ref listener, is_relp, is_encrypted } => {
                 let tls = self.tls.as_ref().filter(|_| is_encrypted);
@@ -591,15 +591,23 @@ impl Engine {
                     stream.set_nodelay(true)?;
                     let encryption = tls.map(tls::Server::session).transpose();
                     let encryption = encryption.map_err(std::io::Error::other)?;
-                    let peer = Peer::remote(from.ip(), number);
-                    Ok(Session::tcp(stream, encryption, peer, is_relp, bounds))
+                    let name = format!("client {} of {listen}", shown(from));
+                    let client = (Peer::remote(from.ip(), number), name);
+                    Ok(Session::tcp(stream, encryption, client, is_relp, bounds))
                 })
             }
             Socket::UnixStream(listener, _) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(true)?;
                 let asked = self.bounds.asks_for_peers;
-                let credentials = asked.then(|| credentials_of(&stream)).flatten();
-                Ok(Session::unix(stream, Peer::local(credentials, number), bounds))
+                let credentials = credentials_of(&stream);
+                let name = match credentials {
+                    Some(Credentials { pid, uid }) => {
+                        format!("process {pid} of user {uid}, client of {listen}")
+                    }
+                    None => format!("a client of {listen}"),
+                };
+                let credentials = credentials.filter(|_| asked);
+                Ok(Session::unix(stream, (Peer::local(credentials, number), name), bounds))
             }),
             Socket::Unix(..) | Socket::Udp(_) => return false,
         };
@@ -607,7 +615,7 @@ impl Engine {
             Ok(session) => self.begin(session),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(error) => {
-                self.tell_limit(&format!("unable to take a connection: {error}"));
+                self.complain(&format!("unable to take a connection: {error}"));
                 return false;
             }
         }
@@ -621,7 +629,7 @@ impl Engine {
                 self.bounds.clients_max,
                 session.name()
             );
-            self.tell_limit(&text);
+            self.complain(&text);
             return;
         }
         if self.is_refusing(&session) {
@@ -634,21 +642,20 @@ impl Engine {
         }
     }
 
-    /// Tells of trouble with a client; a flood of it is counted.
-    fn tell_limit(&mut self, text: &str) {
-        let now = Instant::now();
-        if self.told_limit_at.is_some_and(|told| now < told + TELL_EVERY) {
-            self.untold_count += 1;
-            return;
+    /// Reports trouble with a client; a flood of it is counted.
+    fn complain(&mut self, text: &str) {
+        if let Some(text) = self.complaints.take(text, Instant::now()) {
+            message::warn(text.as_bytes());
         }
-        self.told_limit_at = Some(now);
-        match std::mem::take(&mut self.untold_count) {
-            0 => message::warn(text.as_bytes()),
-            count => {
-                let text = format!("{text} (after {count} such messages that were left out)");
-                message::warn(text.as_bytes());
-            }
-        }
+    }
+
+    /// Reports how many messages about clients were left out, when it is time. `at_end`: now.
+    fn report_omitted(&mut self, at_end: bool) {
+        let text = match at_end {
+            true => self.complaints.take_rest(),
+            false => self.complaints.take_omitted(Instant::now()),
+        };
+        text.into_iter().for_each(|text| message::warn(text.as_bytes()));
     }
 
     /// Reads sessions whose bytes are decrypted already: poll(2) knows nothing of them.
@@ -674,7 +681,7 @@ impl Engine {
 
     fn go_on(&mut self, number: usize, next: Next) {
         if let Next::Failed(why) | Next::Odd(why) = &next {
-            self.tell_limit(why);
+            self.complain(why);
         }
         if matches!(next, Next::Over | Next::Failed(_)) && self.sessions[number].take().is_some() {
             self.session_count -= 1;
@@ -726,22 +733,23 @@ impl Engine {
             let is_stuck = session.is_stuck(|place| store.trouble_since(place).is_some(), now);
             if is_stuck || session.unanswered().any(|place| store.has_lost(place)) {
                 session.close();
-                sent_away = Some(session.name());
+                sent_away = Some(session.name().to_owned());
             }
         }
         #[cfg(feature = "nats")]
         self.feeds.iter_mut().for_each(|feed| feed.give_back_lost(|place| store.has_lost(place)));
         store.reopen_lost(&self.wake, now);
         if let Some(name) = sent_away {
-            self.tell_limit(&format!("{name} is sent away: its lines cannot be written to disk"));
+            self.complain(&format!("{name} is sent away: its lines cannot be written to disk"));
         }
     }
 
     /// Ends sessions that wait too long, and frees the memory of quiet ones.
     fn tidy(&mut self) {
         let now = Instant::now();
+        self.report_omitted(false);
         for number in 0..self.sessions.len() {
-            if let Some(session) = &self.sessions[number] {
+            if let Some(session) = &mut self.sessions[number] {
                 let next = session.check_time(now);
                 self.go_on(number, next);
             }
@@ -766,6 +774,7 @@ impl Engine {
                 }
                 self.look_for_kernel_drops();
                 self.tell_kernel_drops(true);
+                self.report_omitted(true);
                 self.stop_taking(by);
                 by
             }
@@ -820,6 +829,11 @@ impl Engine {
             self.go_on(number, next);
         }
     }
+}
+
+/// An address of IPv4 without the part that maps it into IPv6.
+fn shown(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 fn origin<'a>(peer: &'a Peer, hostname: &'a [u8]) -> Origin<'a> {

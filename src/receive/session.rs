@@ -29,7 +29,8 @@ pub struct Bounds {
     pub message_max: usize,
     /// Bytes of RELP messages without an answer.
     pub in_flight_max: usize,
-    /// A message, or a handshake, that is not whole after this time ends the session.
+    /// A message, or a handshake, that is not whole after this time ends the session, and so do answers of which
+    /// nothing is taken for this time.
     pub message_timeout: Duration,
 }
 
@@ -39,12 +40,20 @@ pub struct Session {
     stream: Stream,
     protocol: Protocol,
     peer: Peer,
+    /// The client and its socket, in messages.
+    name: String,
     /// Bounds against strangers.
     bounds: Bounds,
     /// The last read did not empty the session: decrypted bytes wait that no descriptor tells of.
     has_more: bool,
     /// Since when a frame, or the handshake of TLS, is unfinished.
     unfinished_since: Option<Instant>,
+    /// Since when the client takes no byte of the answers that wait for it.
+    unread_since: Option<Instant>,
+    /// Bytes of answers written so far.
+    answered_total: u64,
+    /// Bytes that the client had taken at the last look.
+    taken_total: u64,
     /// The session is over; until when its client may close.
     lingers_until: Option<Instant>,
     /// A message whose place is full; nothing is read while it waits.
@@ -170,11 +179,11 @@ pub trait Messages {
 }
 
 impl Session {
-    /// A session of a TCP client.
+    /// A session of a TCP client. `name`: the client in messages.
     pub fn tcp(
         stream: TcpStream,
         encryption: Option<tls::Session>,
-        peer: Peer,
+        (peer, name): (Peer, String),
         is_relp: bool,
         bounds: Bounds,
     ) -> Session {
@@ -189,20 +198,29 @@ impl Session {
             Some(session) => Stream::Tls(stream, Box::new(session)),
             None => Stream::Tcp(stream),
         };
-        Session::new(stream, protocol, peer, bounds)
+        Session::new(stream, protocol, (peer, name), bounds)
     }
 
-    /// A session of a program of this machine.
-    pub fn unix(stream: UnixStream, peer: Peer, bounds: Bounds) -> Session {
-        Session::new(Stream::Unix(stream), Protocol::syslog(bounds.message_max), peer, bounds)
+    /// A session of a program of this machine. `name`: the client in messages.
+    pub fn unix(stream: UnixStream, client: (Peer, String), bounds: Bounds) -> Session {
+        Session::new(Stream::Unix(stream), Protocol::syslog(bounds.message_max), client, bounds)
     }
 
-    fn new(stream: Stream, protocol: Protocol, peer: Peer, bounds: Bounds) -> Session {
+    fn new(
+        stream: Stream,
+        protocol: Protocol,
+        (peer, name): (Peer, String),
+        bounds: Bounds,
+    ) -> Session {
         Session {
             unfinished_since: stream.is_handshaking().then(Instant::now),
+            unread_since: None,
+            answered_total: 0,
+            taken_total: 0,
             stream,
             protocol,
             peer,
+            name,
             bounds,
             has_more: false,
             lingers_until: None,
@@ -293,9 +311,10 @@ impl Session {
 
     /// When the session ends if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        let frame = self.unfinished_since.map(|since| since + self.bounds.message_timeout);
+        let since = self.unfinished_since.into_iter().chain(self.unread_since).min();
+        let client = since.map(|since| since + self.bounds.message_timeout);
         let write = self.stuck_since.map(|since| since + WRITE_TIMEOUT);
-        [frame, write, self.lingers_until].into_iter().flatten().min()
+        [client, write, self.lingers_until].into_iter().flatten().min()
     }
 
     /// Reads what has arrived, and gives messages to `to`.
@@ -354,17 +373,17 @@ impl Session {
         }
         let peer = &self.peer;
         let in_flight_max = self.bounds.in_flight_max;
-        let broken = match &mut self.protocol {
-            Protocol::Syslog { reader, piece } => {
-                self.held = take_frames(reader, piece, to, peer);
-                None
-            }
+        let Taken { held, broken, has_whole } = match &mut self.protocol {
+            Protocol::Syslog { reader, piece } => take_frames(reader, piece, to, peer),
             Protocol::Relp { server, unanswered } => {
-                let (held, broken) = take_relp(server, unanswered, in_flight_max, to, peer);
-                self.held = held;
-                broken
+                take_relp(server, unanswered, in_flight_max, to, peer)
             }
         };
+        self.held = held;
+        if has_whole {
+            // What is unfinished now began later.
+            self.unfinished_since = None;
+        }
         self.note_unfinished();
         match (broken, &self.end) {
             // The answers to earlier messages still go out.
@@ -410,7 +429,8 @@ impl Session {
     /// Notes since when the client owes the rest of something.
     fn note_unfinished(&mut self) {
         let is_in_message = match &self.protocol {
-            _ if self.held.is_some() => false,
+            // The client is not late: this receiver stopped reading.
+            _ if !self.wants_input() => false,
             Protocol::Syslog { reader, .. } => reader.is_in_message(),
             Protocol::Relp { server, .. } => server.is_in_frame(),
         };
@@ -437,7 +457,7 @@ impl Session {
 
     /// Writes answers as far as the client takes them, and ends a session that is over.
     pub fn write(&mut self) -> Next {
-        let name = self.name();
+        let name = &self.name;
         match self.stream.flush() {
             Err(error) if !is_for_later(&error) => {
                 return Next::Failed(format!("unable to answer {name}: {}", reason(&error)));
@@ -447,7 +467,10 @@ impl Session {
         let Protocol::Relp { server, .. } = &mut self.protocol else { return Next::Goes };
         while !server.output().is_empty() {
             match self.stream.write(server.output()) {
-                Ok(len) => server.written(len),
+                Ok(len) => {
+                    server.written(len);
+                    self.answered_total += len as u64;
+                }
                 Err(error) if is_for_later(&error) => return Next::Goes,
                 Err(error) => {
                     return Next::Failed(format!("unable to answer {name}: {}", reason(&error)));
@@ -464,19 +487,34 @@ impl Session {
     }
 
     /// Ends a session that waited too long.
-    pub fn check_time(&self, now: Instant) -> Next {
+    pub fn check_time(&mut self, now: Instant) -> Next {
         if self.lingers_until.is_some_and(|until| now >= until) {
             return Next::Over;
         }
-        match self.unfinished_since {
-            Some(since) if now >= since + self.bounds.message_timeout => Next::Failed(format!(
-                "{} began {} and did not end it within {} s",
-                self.name(),
-                if self.is_handshaking() { "a handshake" } else { "a message" },
-                self.bounds.message_timeout.as_secs()
-            )),
-            Some(_) | None => Next::Goes,
-        }
+        self.note_unread(now);
+        let timeout = self.bounds.message_timeout;
+        let is_over = |since: Option<Instant>| since.is_some_and(|since| now >= since + timeout);
+        let what = match () {
+            () if is_over(self.unfinished_since) && self.is_handshaking() => {
+                "began a handshake and did not end it"
+            }
+            () if is_over(self.unfinished_since) => "began a message and did not end it",
+            () if is_over(self.unread_since) => "did not read its answers",
+            () => return Next::Goes,
+        };
+        Next::Failed(format!("{} {what} within {} s", self.name, timeout.as_secs()))
+    }
+
+    /// Notes since when the client takes nothing of what waits for it.
+    fn note_unread(&mut self, now: Instant) {
+        let taken_total = match &self.stream {
+            Stream::Tls(_, tls) => tls.written_total(),
+            Stream::Tcp(_) | Stream::Unix(_) => self.answered_total,
+        };
+        let has_taken = std::mem::replace(&mut self.taken_total, taken_total) != taken_total;
+        let since = self.unread_since.filter(|_| !has_taken).unwrap_or(now);
+        let waits = self.has_output() && self.lingers_until.is_none();
+        self.unread_since = waits.then_some(since);
     }
 
     /// The client.
@@ -485,11 +523,8 @@ impl Session {
     }
 
     /// The client, in messages.
-    pub fn name(&self) -> String {
-        match self.peer.address() {
-            Some(address) => format!("client {}", String::from_utf8_lossy(address)),
-            None => "a client of the unix socket".to_owned(),
-        }
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The client closed: what it had begun to send over plain syslog is a message too.
@@ -511,16 +546,28 @@ impl Session {
     }
 }
 
-/// Takes whole messages, and pieces of long ones. Returns the first without room. An empty line between messages
-/// is no message.
+/// What was taken of the bytes that had arrived.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The first message without room.
+    held: Option<Held>,
+    /// How the client broke the protocol.
+    broken: Option<String>,
+    /// A message was whole.
+    has_whole: bool,
+}
+
+/// Takes whole messages, and pieces of long ones. An empty line between messages is no message.
 fn take_frames(
     reader: &mut FrameReader,
     piece: &mut Option<Ticket>,
     to: &mut impl Messages,
     peer: &Peer,
-) -> Option<Held> {
+) -> Taken {
+    let mut taken = Taken::default();
     while let Some(frame) = reader.next_frame() {
         let continued = piece.take().filter(|_| frame.piece > 0);
+        taken.has_whole |= frame.ending != Ending::Continues;
         if frame.bytes.is_empty() {
             continue;
         }
@@ -529,25 +576,28 @@ fn take_frames(
             Ok(ticket) => *piece = continues.then_some(ticket),
             Err(Full(place)) => {
                 let message = frame.bytes.to_vec();
-                return Some(Held { place, message, of: Part::Piece { continued, continues } });
+                let of = Part::Piece { continued, continues };
+                taken.held = Some(Held { place, message, of });
+                return taken;
             }
         }
     }
-    None
+    taken
 }
 
-/// Takes messages of RELP. Returns the first without room, and how the client broke the protocol.
+/// Takes messages of RELP.
 fn take_relp(
     server: &mut Server,
     unanswered: &mut Unanswered,
     in_flight_max: usize,
     to: &mut impl Messages,
     peer: &Peer,
-) -> (Option<Held>, Option<String>) {
-    let mut broken = None;
+) -> Taken {
+    let mut taken = Taken::default();
     while unanswered.len < in_flight_max
         && let Some(event) = server.next_event()
     {
+        taken.has_whole = true;
         match event {
             Event::Message { txnr, bytes } => match to.take(peer, bytes, None) {
                 Ok(ticket) => {
@@ -556,14 +606,15 @@ fn take_relp(
                 }
                 Err(Full(place)) => {
                     let held = Held { place, message: bytes.to_vec(), of: Part::Transaction(txnr) };
-                    return (Some(held), broken);
+                    taken.held = Some(held);
+                    return taken;
                 }
             },
-            Event::Broken(fault) => broken = Some(fault.to_string()),
+            Event::Broken(fault) => taken.broken = Some(fault.to_string()),
             Event::Opened { .. } | Event::CloseRequested | Event::Refused => {}
         }
     }
-    (None, broken)
+    taken
 }
 
 fn is_for_later(error: &io::Error) -> bool {
@@ -619,3 +670,6 @@ impl AsFd for Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use crate::random::is_full;
 use crate::support::{DEADLINE, Home, wait_until};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::{Duration, Instant};
 
 /// Random messages on each kind of socket, in the sample and in the whole matrix.
@@ -152,39 +153,142 @@ fn a_datagram_of_any_bytes_is_one_line() {
     assert!(!found.iter().any(is_control), "no control byte");
 }
 
+/// A client of RELP with little memory for answers, so that they soon wait in the receiver.
+fn connect_with_little_memory(address: &str) -> TcpStream {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket, sockopt::RcvBuf,
+    };
+    let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
+    let fd = fd.expect("a socket");
+    setsockopt(&fd, RcvBuf, &2048).expect("a socket");
+    let address: std::net::SocketAddrV4 = address.parse().expect("an address");
+    connect(fd.as_raw_fd(), &SockaddrIn::from(address)).expect("it listens");
+    TcpStream::from(fd)
+}
+
+/// Sends messages over RELP and reads no answer, until nobody reads the messages either.
+fn send_without_reading(address: &str) -> TcpStream {
+    let mut client = connect_with_little_memory(address);
+    client.set_write_timeout(Some(Duration::from_millis(200))).expect("a socket");
+    client.write_all(relp_open().as_bytes()).expect("a reader");
+    for first in (2..2_000_000).step_by(1000) {
+        let frame = |txnr| format!("{txnr} syslog 13 <13>silent: x\n");
+        let frames: String = (first..first + 1000).map(frame).collect();
+        if client.write_all(frames.as_bytes()).is_err() {
+            return client;
+        }
+    }
+    panic!("the receiver reads on although nobody takes its answers");
+}
+
+/// Sends the beginning of a message, then a byte from time to time, until the receiver closes.
+fn trickle(mut client: impl Read + Write, first: &[u8]) {
+    client.write_all(first).expect("a reader");
+    let begin = Instant::now();
+    while client.write_all(b"x").and_then(|()| client.flush()).is_ok() {
+        assert!(begin.elapsed() < DEADLINE, "it is never closed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn slow_and_silent_clients_hinder_nobody_and_are_closed_with_a_message() {
     let home = Home::new();
-    let sockets = ["tcp://127.0.0.1:0", "relp://127.0.0.1:0", "--message-time", "1"];
+    let sockets =
+        ["tcp://127.0.0.1:0", "relp://127.0.0.1:0", "unix-stream:s", "--message-time", "1"];
     let receiver =
         Receiver::start(&home, &[&sockets[..], &["--into", "root", "--by", "one"]].concat());
-    let mut slow = TcpStream::connect(receiver.address("tcp")).expect("it listens");
-    slow.write_all(b"<13>slow: no").expect("a reader");
-    // It never reads its answers, and sends as long as somebody reads.
-    let mut silent = TcpStream::connect(receiver.address("relp")).expect("it listens");
-    silent.set_write_timeout(Some(Duration::from_millis(200))).expect("a socket");
-    silent.write_all(relp_open().as_bytes()).expect("a reader");
-    let begin = Instant::now();
-    for txnr in 2.. {
-        let frame = format!("{txnr} syslog 13 <13>silent: x\n");
-        if silent.write_all(frame.as_bytes()).is_err() || txnr > 200_000 {
-            break;
-        }
-        if begin.elapsed() > Duration::from_secs(5) {
-            break;
-        }
-    }
-    let mut good = TcpStream::connect(receiver.address("tcp")).expect("it listens");
-    good.write_all(b"<13>good: 1\n").expect("a reader");
-    wait_until("another's line", || {
-        lines(&home, "root/main").iter().any(|line| line.ends_with("good: 1"))
+    let (tcp, relp) = (receiver.address("tcp"), receiver.address("relp"));
+    let silent = send_without_reading(&relp);
+    let silent_port = silent.local_addr().expect("a socket").port();
+    let connect = |address: &str| TcpStream::connect(address).expect("it listens");
+    let slow = [connect(&tcp), connect(&relp)];
+    let ports = slow.each_ref().map(|client| client.local_addr().expect("a socket").port());
+    let [slow_tcp, slow_relp] = slow;
+    let slow_unix = UnixStream::connect(home.path("s")).expect("it listens");
+    let begun_relp = relp_open() + "2 syslog 5000 ";
+    std::thread::scope(|scope| {
+        scope.spawn(|| trickle(slow_tcp, b"<13>slow: "));
+        scope.spawn(|| trickle(slow_relp, begun_relp.as_bytes()));
+        scope.spawn(|| trickle(slow_unix, b"<13>slow: "));
+        connect(&tcp).write_all(b"<13>good: 1\n").expect("a reader");
+        wait_until("another's line", || {
+            lines(&home, "root/main").iter().any(|line| line.ends_with("good: 1"))
+        });
     });
-    let mut rest = Vec::new();
-    slow.set_read_timeout(Some(DEADLINE)).expect("a socket");
-    let _ = slow.read_to_end(&mut rest);
-    receiver.wait_for("began a message and did not end it within 1 s");
-    drop(silent);
+    let late = "began a message and did not end it within 1 s";
+    receiver.wait_for(&format!("client 127.0.0.1:{} of tcp://{tcp} {late}", ports[0]));
+    receiver.wait_for(&format!("client 127.0.0.1:{} of relp://{relp} {late}", ports[1]));
+    let (pid, user) = (std::process::id(), nix::unistd::getuid());
+    receiver.wait_for(&format!("process {pid} of user {user}, client of unix-stream:s {late}"));
+    let unread = "did not read its answers within 1 s";
+    receiver.wait_for(&format!("client 127.0.0.1:{silent_port} of relp://{relp} {unread}"));
     receiver.end();
+}
+
+/// A client that believes the certificate of the authority in `ca.pem`.
+#[cfg(feature = "tls")]
+fn tls_client(home: &Home, address: &str) -> impl Read + Write + use<> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(home.path("ca.pem")).expect("a certificate");
+    roots.add(ca).expect("an issuer");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "log.example.org".try_into().expect("a name");
+    let session = rustls::ClientConnection::new(std::sync::Arc::new(config), name);
+    let socket = TcpStream::connect(address).expect("it listens");
+    rustls::StreamOwned::new(session.expect("a session"), socket)
+}
+
+/// Clients of TLS are closed with the same words, and one that does not even begin.
+#[cfg(feature = "tls")]
+#[test]
+fn slow_clients_of_tls_are_closed_with_a_message() {
+    use crate::ship::certificates::{Authority, Validity};
+    let home = Home::new();
+    let authority = Authority::new("ours");
+    authority.write(&home, "ca.pem");
+    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    let sockets = ["tls://127.0.0.1:0", "--cert", "server.pem", "--key", "server.key"];
+    let limits = ["--message-time", "1", "--into", "root"];
+    let receiver = Receiver::start(&home, &[&sockets[..], &limits].concat());
+    let address = receiver.address("tls");
+    let silent = TcpStream::connect(&address).expect("it listens");
+    let port = silent.local_addr().expect("a socket").port();
+    trickle(tls_client(&home, &address), b"<13>slow: ");
+    receiver.wait_for(&format!("of tls://{address} began a message and did not end it within 1 s"));
+    let late = "began a handshake and did not end it within 1 s";
+    receiver.wait_for(&format!("client 127.0.0.1:{port} of tls://{address} {late}"));
+    receiver.end();
+}
+
+#[test]
+fn a_flood_of_bad_clients_is_counted_and_fills_no_log() {
+    const COUNT: usize = 200;
+    let home = Home::new();
+    let receiver = Receiver::start(&home, &["relp://127.0.0.1:0", "--into", "root"]);
+    for _ in 0..COUNT {
+        let mut client = TcpStream::connect(receiver.address("relp")).expect("it listens");
+        client.set_read_timeout(Some(DEADLINE)).expect("a socket");
+        client.write_all(b"no frame\n").expect("a reader");
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).expect("an orderly end");
+        assert!(text(&answer).contains("serverclose"), "{}", text(&answer));
+    }
+    let stderr = receiver.end();
+    let printed: Vec<&str> = stderr.lines().filter(|line| line.contains("client 127")).collect();
+    let left_out = |line: &str| -> usize {
+        let count = line.split("(after ").nth(1).and_then(|rest| rest.split(' ').next());
+        count.map_or(0, |count| count.parse().expect("a number"))
+    };
+    let counted: usize = printed.iter().map(|line| 1 + left_out(line)).sum();
+    assert_eq!(counted, COUNT, "{stderr}");
+    assert!(printed.len() < COUNT / 2, "{stderr}");
 }
 
 #[test]
