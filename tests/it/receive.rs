@@ -1,5 +1,6 @@
 //! `logreceive` as a user meets it: real sockets, real log directories, and clients that behave badly.
 
+mod long_lines;
 mod options;
 mod real_faults;
 mod relp;
