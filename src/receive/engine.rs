@@ -837,5 +837,10 @@ fn shown(address: SocketAddr) -> SocketAddr {
 }
 
 fn origin<'a>(peer: &'a Peer, hostname: &'a [u8]) -> Origin<'a> {
-    Origin { address: peer.address(), credentials: peer.credentials, hostname }
+    Origin {
+        address: peer.address(),
+        certified: peer.certified(),
+        credentials: peer.credentials,
+        hostname,
+    }
 }

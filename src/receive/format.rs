@@ -79,7 +79,7 @@ impl Writer {
     }
 
     fn host<'a>(&self, origin: &Origin<'a>, claimed: Option<&'a [u8]>) -> &'a [u8] {
-        claimed.filter(|_| self.trusts_host).or(origin.address).unwrap_or(origin.hostname)
+        claimed.filter(|_| self.trusts_host).unwrap_or_else(|| origin.machine())
     }
 
     fn append_rfc5424(
@@ -226,7 +226,8 @@ mod tests {
     use super::*;
 
     const NOW: UnixTime = UnixTime { secs: 1_795_713_874, nanos: 412_000_000 };
-    const LOCAL: Origin<'static> = Origin { address: None, credentials: None, hostname: b"vm" };
+    const LOCAL: Origin<'static> =
+        Origin { address: None, certified: None, credentials: None, hostname: b"vm" };
     const REMOTE: Origin<'static> = Origin { address: Some(b"192.0.2.1"), ..LOCAL };
     const KNOWN: Origin<'static> =
         Origin { credentials: Some(Credentials { pid: 7, uid: 1000 }), ..LOCAL };

@@ -15,6 +15,8 @@ use wire::syslog::{Message, Pri, Sender, append_hex, parse, without_trailer};
 pub struct Origin<'a> {
     /// Address of another machine or of this one, in text; `None` for a unix socket.
     pub address: Option<&'a [u8]>,
+    /// Name in the certificate that the sender has shown.
+    pub certified: Option<&'a [u8]>,
     /// The sending process, if it is wanted.
     pub credentials: Option<Credentials>,
     /// Name of this machine.
@@ -22,6 +24,11 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
+    /// The sending machine: its certificate counts more than its address, which may change.
+    pub fn machine(&self) -> &'a [u8] {
+        self.certified.or(self.address).unwrap_or(self.hostname)
+    }
+
     /// Parses a message from here.
     pub fn parse(&self, message: &'a [u8]) -> Message<'a> {
         match self.address {
@@ -72,7 +79,7 @@ pub fn append_piece(piece: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Path of the directory, relative to the root, for a message. `trusts_host`: the name in the message counts
-/// instead of the address it came from. `mappings`: directories of programs with several spellings.
+/// instead of the certificate or the address it came from. `mappings`: directories of programs with several spellings.
 pub fn directory(
     by: By,
     origin: &Origin<'_>,
@@ -85,7 +92,7 @@ pub fn directory(
     }
     let parsed = origin.parse(message);
     let claimed = parsed.host.filter(|_| trusts_host);
-    let host = || name(claimed.or(origin.address).unwrap_or(origin.hostname));
+    let host = || name(claimed.unwrap_or_else(|| origin.machine()));
     let directory = |program: &[u8]| mappings.directory(program).unwrap_or_else(|| name(program));
     let program = || parsed.program.map_or_else(|| OTHER.to_owned(), directory);
     match by {
@@ -112,7 +119,8 @@ pub fn append_text(text: &[u8], line: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    const LOCAL: Origin<'static> = Origin { address: None, credentials: None, hostname: b"vm" };
+    const LOCAL: Origin<'static> =
+        Origin { address: None, certified: None, credentials: None, hostname: b"vm" };
     const REMOTE: Origin<'static> = Origin { address: Some(b"192.0.2.1"), ..LOCAL };
 
     fn no_mappings() -> Mappings {
@@ -151,6 +159,9 @@ mod tests {
         ] {
             assert_eq!(directory(by, &REMOTE, message, trusts, &no_mappings()), expected);
         }
+        let certified = Origin { certified: Some(b"web7.example.org"), ..REMOTE };
+        let found = directory(By::HostProgram, &certified, message, false, &no_mappings());
+        assert_eq!(found, "web7.example.org/tag");
         assert_eq!(directory(By::HostProgram, &LOCAL, b"raw", false, &no_mappings()), "vm/other");
     }
 }

@@ -17,6 +17,8 @@ pub struct Peer {
     ip: Option<IpAddr>,
     /// Address or name in text; `None` for a unix socket.
     address: Option<Vec<u8>>,
+    /// Name in its certificate.
+    certified: Option<Vec<u8>>,
     /// The sending process, with `--peer`.
     pub credentials: Option<Credentials>,
     /// Number of the listening socket.
@@ -49,6 +51,16 @@ impl Peer {
             // Without the part that maps IPv4 into IPv6.
             self.address = Some(ip.to_canonical().to_string().into_bytes());
         }
+    }
+
+    /// Its certificate, which was checked, has this name.
+    pub fn set_certified(&mut self, name: String) {
+        self.certified = Some(name.into_bytes());
+    }
+
+    /// Name in its certificate, if it has shown one.
+    pub fn certified(&self) -> Option<&[u8]> {
+        self.certified.as_deref()
     }
 
     /// Its address in text; `None` for a unix socket.

@@ -371,6 +371,7 @@ impl Session {
             self.unfinished_since = None;
             return Next::Goes;
         }
+        self.note_certificate();
         let peer = &self.peer;
         let in_flight_max = self.bounds.in_flight_max;
         let Taken { held, broken, has_whole } = match &mut self.protocol {
@@ -424,6 +425,16 @@ impl Session {
             | (Protocol::Syslog { .. }, Part::Transaction(_)) => {}
         }
         true
+    }
+
+    /// Notes the name in the client's certificate: no message arrives before it is checked.
+    fn note_certificate(&mut self) {
+        if self.peer.certified().is_none()
+            && let Stream::Tls(_, tls) = &self.stream
+            && let Some(name) = tls.certified_name()
+        {
+            self.peer.set_certified(name);
+        }
     }
 
     /// Notes since when the client owes the rest of something.

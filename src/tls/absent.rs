@@ -137,6 +137,11 @@ impl Session {
         match self.0 {}
     }
 
+    /// The name in the certificate of the peer.
+    pub fn certified_name(&self) -> Option<String> {
+        match self.0 {}
+    }
+
     /// Never called.
     pub fn written_total(&self) -> u64 {
         match self.0 {}

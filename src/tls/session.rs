@@ -101,6 +101,14 @@ impl Session {
             && self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_2)
     }
 
+    /// The first DNS name in the certificate of the peer, which is known and checked after the handshake.
+    pub fn certified_name(&self) -> Option<String> {
+        let certificate = self.connection.peer_certificates()?.first()?;
+        let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
+        let is_of_one = |name: &&str| !name.starts_with('*');
+        parsed.valid_dns_names().find(is_of_one).map(str::to_owned)
+    }
+
     /// Encrypted bytes that the socket has taken.
     pub fn written_total(&self) -> u64 {
         self.written_total

@@ -572,6 +572,14 @@ fn encrypted_lines_arrive_from_clients_with_a_certificate() {
     assert_eq!(status.code(), Some(0), "{}", receiver.stderr());
     wait_for_lines(&home, "root/main", 10_000);
     receiver.end();
+    let by_host = ["relps://127.0.0.1:0", "--into", "hosts", "--by", "host"];
+    let receiver = Receiver::start(&home, &[&by_host[..], &files].concat());
+    let relps = format!("relps://{}", receiver.address("relps"));
+    let status = ship(&relps, "state3", "client").wait().expect("a child");
+    assert_eq!(status.code(), Some(0), "{}", receiver.stderr());
+    receiver.end();
+    assert_eq!(home.names("hosts"), ["other", "web7.example.org"]);
+    assert_eq!(lines(&home, "hosts/web7.example.org").len(), 5000);
     home.write("server.pem", b"nothing", 0o600);
     let refused =
         command(&home, &["tls://127.0.0.1:0", "--into", "root", "--cert", "server.pem"]).output();
