@@ -1,13 +1,16 @@
 //! One directory is on a full disk: its lines wait in a bounded memory, those of the other directories do not.
 
 use super::{Receiver, lines, relp_open, text, wait_for_lines};
+use crate::peers::peer;
 use crate::random::is_full;
 use crate::support::{DEADLINE, Home, wait_until};
 use crate::trouble::SmallDisk;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Datagrams a second, and for so many seconds in the whole matrix; fewer seconds in the sample.
@@ -160,4 +163,81 @@ fn datagrams_that_find_no_memory_are_counted_where_they_are_missing() {
     );
     let stderr = receiver.end();
     assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
+}
+
+/// rsyslog with what it sends through RELP of its own. Ended when dropped.
+struct Rsyslog(Child);
+
+impl Rsyslog {
+    /// Starts it where it is installed: in CI it has to be.
+    fn start(home: &Home, relp: &str) -> Option<Rsyslog> {
+        let program = peer("rsyslogd")?;
+        let mut modules = glob::glob("/usr/lib/*/rsyslog/omrelp.so").expect("a good pattern");
+        let has_relp = modules.next().is_some();
+        assert!(has_relp || std::env::var_os("CI").is_none(), "rsyslog-relp is not installed");
+        let (address, port) = relp.rsplit_once(':').filter(|_| has_relp)?;
+        let dir = home.path("");
+        let config = format!(
+            r#"global(workDirectory="{dir}")
+module(load="imuxsock" SysSock.Use="off")
+module(load="omrelp")
+input(type="imuxsock" Socket="{dir}/rsyslog" usePIDFromSystem="off")
+action(type="omrelp" target="{address}" port="{port}" action.resumeRetryCount="-1" action.resumeInterval="1")
+"#,
+            dir = dir.display()
+        );
+        home.write("rsyslog.conf", config, 0o600);
+        let mut command = Command::new(program);
+        command.arg("-n").arg("-f").arg(home.path("rsyslog.conf"));
+        command.arg("-i").arg(home.path("rsyslog.pid")).stdin(Stdio::null()).stderr(Stdio::null());
+        let rsyslog = Rsyslog(command.spawn().expect("rsyslogd starts"));
+        wait_until("rsyslog", || home.path("rsyslog").exists());
+        Some(rsyslog)
+    }
+}
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Both clients have messages for a full disk until the receiver sends them away, and send them again later.
+#[test]
+fn rsyslog_and_logship_lose_nothing_while_a_disk_is_full() {
+    const COUNT: u32 = 1000;
+    if !is_full() {
+        return;
+    }
+    let home = Home::new();
+    let Some((receiver, disk)) = start(&home, &["unix:log", "relp://127.0.0.1:0"]) else { return };
+    fill(&home, &disk, &sender(&home));
+    let relp = receiver.address("relp");
+    let Some(_rsyslog) = Rsyslog::start(&home, &relp) else { return };
+    let ours: String = (1..=COUNT).map(|number| format!("ours {number}\n")).collect();
+    assert_eq!(home.run(&["t", "./ours"], ours.as_bytes()).status.code(), Some(0));
+    let mut ship = Command::new(env!("CARGO_BIN_EXE_logship"));
+    ship.args(["--once", "--state", "state", "--app", "full", "--retry", "10ms:500ms"]);
+    ship.args([&format!("relp://{relp}"), "./ours"]).current_dir(home.path(""));
+    let mut ship = ship.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let socket = UnixDatagram::unbound().expect("a socket");
+    socket.connect(home.path("rsyslog")).expect("it listens");
+    for number in 1..=COUNT {
+        for program in ["full", "good"] {
+            let message = format!("<13>Nov 26 17:40:08 {program}: rsyslog {number}");
+            socket.send(message.as_bytes()).expect("it listens");
+        }
+    }
+    receiver.wait_for("is sent away: its lines cannot be written to disk");
+    disk.empty();
+    let all: BTreeSet<u32> = (1..=COUNT).collect();
+    for (dir, client) in [("full", "ours "), ("full", "rsyslog "), ("good", "rsyslog ")] {
+        wait_until("every line of a client", || {
+            let found = numbers_of(&home, &format!("root/{dir}"), client);
+            BTreeSet::from_iter(found) == all
+        });
+    }
+    assert!(ship.wait().expect("a child").success());
+    receiver.end();
 }
