@@ -193,13 +193,15 @@ fn open_feeds(options: &Options, socket_count: usize, wake: &Wake) -> Result<Vec
     let mut feeds = Vec::new();
     for listen in &options.listen {
         let Listen::Nats(servers, consumer) = listen else { continue };
-        let tls = servers.is_encrypted.then(|| tls::Client::open(options.client_files()));
-        let tls = tls.transpose()?.map(|client| client.config());
+        let files = servers.is_encrypted.then(|| options.client_files());
+        // Read again for each connection, so that new certificates need no restart.
+        let open = move || files.clone().map(tls::Client::open).transpose();
+        open()?;
+        crate::nats::client::check(&servers.login)?;
         let journal = options.into.as_ref().map(|root| {
             Journal::open(root, &format!(".unanswered.{}.{}", consumer.stream, consumer.name))
         });
-        let (journal, found) = journal.transpose()?.unzip();
-        let found = found.unwrap_or_default();
+        let (journal, written) = journal.transpose()?.unzip();
         messages::info(&format!("{listen}; a message is acknowledged when it is on disk"));
         let (servers, consumer) = (servers.clone(), consumer.clone());
         let start = move |wake: &Wake| {
@@ -207,7 +209,7 @@ fn open_feeds(options: &Options, socket_count: usize, wake: &Wake) -> Result<Vec
                 servers.clone(),
                 consumer.stream.clone(),
                 consumer.name.clone(),
-                tls.clone(),
+                open()?.map(|client| client.config()),
                 wake,
             )
         };
@@ -216,7 +218,7 @@ fn open_feeds(options: &Options, socket_count: usize, wake: &Wake) -> Result<Vec
             socket_count + feeds.len(),
             Box::new(start),
             journal,
-            found,
+            written.unwrap_or_default(),
             wake,
         ));
     }

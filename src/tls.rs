@@ -14,6 +14,7 @@ pub use client::{Client, ClientFiles};
 pub use pin::Pin;
 pub use server::{Server, ServerFiles};
 pub use session::Session;
+pub use words::Peer;
 
 use rustls::crypto::CryptoProvider;
 use std::sync::Arc;

@@ -4,11 +4,14 @@
 //! decides when it tries again, says so, and knows what has to be sent again.
 
 use super::url::{Login, Servers};
+use crate::tls;
 use ::logdir::failure::reason;
-use async_nats::rustls::ClientConfig;
+use async_nats::rustls::{self, ClientConfig};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use std::error::Error;
+use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -27,6 +30,15 @@ pub enum Trouble {
     Ended,
     /// The server refuses something, in its words.
     Refused(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Ended => f.write_str("the server ended the connection"),
+            Trouble::Refused(why) => write!(f, "the server refuses: {why}"),
+        }
+    }
 }
 
 /// A connection and what the server says of itself.
@@ -75,6 +87,22 @@ impl Connection {
         }
     }
 
+    /// Does the first work with the connection. What disturbs the connection ends it: a request that is not allowed
+    /// gets no answer.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub async fn begin<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        tokio::select! {
+            biased;
+            trouble = self.trouble() => Err(trouble.to_string()),
+            result = work => result,
+        }
+    }
+
     /// Waits for what ends or disturbs the connection.
     pub async fn trouble(&mut self) -> Trouble {
         self.troubles.recv().await.unwrap_or(Trouble::Ended)
@@ -90,6 +118,14 @@ fn note(event: &Event, troubles: &Sender<Trouble>) {
     };
     // A full queue has an earlier one, which is enough to end the connection.
     let _ = troubles.try_send(trouble);
+}
+
+/// Reads the file with the secret of a login, as each connection does.
+///
+/// # Errors
+/// It cannot be read or used, in words.
+pub fn check(login: &Login) -> Result<(), String> {
+    log_in(ConnectOptions::new(), login).map(drop)
 }
 
 fn log_in(options: ConnectOptions, login: &Login) -> Result<ConnectOptions, String> {
@@ -136,8 +172,7 @@ pub fn cause(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(error) => reason(error),
-        None => cause.to_string(),
-    }
+    let Some(error) = cause.downcast_ref::<io::Error>() else { return cause.to_string() };
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.map_or_else(|| reason(error), |error| tls::Peer::Server.words(error))
 }

@@ -198,8 +198,8 @@ impl Messages for Intake {
 
 #[cfg(feature = "nats")]
 impl Lines for Intake {
-    fn line(&self) -> &[u8] {
-        &self.line
+    fn line(&self) -> (&[u8], Label) {
+        (&self.line, self.received)
     }
 }
 

@@ -4,12 +4,13 @@
 //! acknowledged when it is on disk. After an outage the thread is started again; a line that was written
 //! meanwhile is acknowledged then.
 
-use super::journal::{Entry, Found, Journal};
+use super::journal::{Entry, Journal};
 use super::peer::Peer;
 use super::session::Messages;
 use super::store::{Place, Ticket};
 use crate::beside::{self, Beside};
 use crate::message;
+use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -43,6 +44,9 @@ pub enum Up {
     Opened,
     /// A message. Each gets one [`Down`] that is not [`Down::Longer`].
     Arrived(Arrived),
+    /// The engine has the answers to all messages up to this number in the stream, and lacks some later ones. It is
+    /// asked after each such time, several times before it delivers a message again.
+    Unanswered { after: u64, every: Duration },
 }
 
 /// What becomes of a message.
@@ -50,6 +54,8 @@ pub enum Up {
 pub enum Down {
     /// It is on disk.
     Stored(String),
+    /// It is on disk, as it was answered before.
+    Again(String),
     /// It is not written here, and is to be delivered again to anybody.
     GiveBack(String),
     /// It is delivered twice at a time, and gets one answer.
@@ -67,8 +73,8 @@ type Start = Box<dyn Fn(&Wake) -> Result<Beside<Down, Up, String>, String>>;
 
 /// Takes messages and knows their lines.
 pub trait Lines: Messages {
-    /// The line of the message taken last, with its newline.
-    fn line(&self) -> &[u8];
+    /// The line of the message taken last, with its newline, and when it was received.
+    fn line(&self) -> (&[u8], Label);
 }
 
 /// Messages of one engine.
@@ -88,9 +94,7 @@ pub struct Feed {
     owed: Vec<Owed>,
     known: HashMap<(u64, u64), Stage>,
     /// Stored messages of `known`, oldest first.
-    stored: VecDeque<Entry>,
-    /// Messages that an earlier run took and did not write.
-    lost: Vec<Entry>,
+    stored: VecDeque<Stored>,
     journal: Option<Journal>,
     longer_due: Instant,
     is_pausing: bool,
@@ -116,6 +120,12 @@ struct Owed {
     since: Instant,
 }
 
+#[derive(Debug)]
+struct Stored {
+    entry: Entry,
+    answered: Instant,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     InFlight,
@@ -123,13 +133,13 @@ enum Stage {
 }
 
 impl Feed {
-    /// Nothing is started yet. What `journal` knows from before a kill is recognised.
+    /// Nothing is started yet. `written` are messages that were written before a kill, as `journal` knows.
     pub fn new(
         name: String,
         listener: usize,
         start: Start,
         journal: Option<Journal>,
-        found: Found,
+        written: Vec<Entry>,
         wake: &Wake,
     ) -> Feed {
         let now = Instant::now();
@@ -143,9 +153,8 @@ impl Feed {
             failure: None,
             waiting: VecDeque::new(),
             owed: Vec::new(),
-            known: found.written.iter().map(|entry| (entry.key, Stage::Stored)).collect(),
-            stored: found.written.into(),
-            lost: found.lost,
+            known: written.iter().map(|entry| (entry.key, Stage::Stored)).collect(),
+            stored: written.into_iter().map(|entry| Stored { entry, answered: now }).collect(),
             journal,
             longer_due: now + LONG,
             is_pausing: false,
@@ -254,12 +263,25 @@ impl Feed {
     /// The engine may not know of answers that were under way when the connection ended.
     fn answer_stored_again(&mut self) {
         let last = self.stored.len().saturating_sub(IN_FLIGHT_MAX);
-        let replies: Vec<String> =
-            self.stored.range(last..).map(|entry| entry.reply.clone()).collect();
-        replies.into_iter().for_each(|reply| self.push(Down::Stored(reply)));
-        for entry in std::mem::take(&mut self.lost) {
-            self.push(Down::GiveBack(entry.reply));
+        let mut again = Vec::new();
+        for stored in self.stored.range_mut(last..) {
+            stored.answered = Instant::now();
+            again.push(Down::Again(stored.entry.reply.clone()));
         }
+        again.into_iter().for_each(|down| self.push(down));
+    }
+
+    /// Answers are lost with a node of the engine that dies. They are repeated twice before their messages are
+    /// delivered to another receiver, which could not know that they are on disk here.
+    fn repeat_answers(&mut self, after: u64, every: Duration) {
+        let now = Instant::now();
+        let recent =
+            self.stored.iter().rev().take_while(|stored| now - stored.answered < 3 * every);
+        let late = recent
+            .filter(|stored| now - stored.answered >= every && stored.entry.key.0 > after)
+            .map(|stored| Down::Again(stored.entry.reply.clone()));
+        let late: Vec<Down> = late.collect();
+        late.into_iter().for_each(|down| self.push(down));
     }
 
     fn hear(&mut self, up: Up) {
@@ -268,6 +290,7 @@ impl Feed {
                 message::info(&format!("taking messages from {}", self.name));
                 (self.retry, self.failure) = (RETRY_MIN, None);
             }
+            Up::Unanswered { after, every } => self.repeat_answers(after, every),
             Up::Arrived(arrived) => match self.known.get(&arrived.key) {
                 Some(Stage::Stored) => self.push(Down::Stored(arrived.reply)),
                 Some(Stage::InFlight) => self.push(Down::Twice),
@@ -308,7 +331,8 @@ impl Feed {
             match to.take(&peer, &arrived.message, None) {
                 Ok(ticket) => {
                     to.require(ticket);
-                    let entry = Entry::new(arrived.key, arrived.reply, to.line());
+                    let (line, received) = to.line();
+                    let entry = Entry::new(arrived.key, arrived.reply, line, received);
                     if let Some(journal) = &mut self.journal {
                         journal.note(&entry);
                     }
@@ -323,7 +347,7 @@ impl Feed {
         }
         if let Some(journal) = &mut self.journal {
             let owed = self.owed.iter().map(|owed| &owed.entry);
-            journal.write(self.stored.iter().chain(owed));
+            journal.write(self.stored.iter().map(|stored| &stored.entry).chain(owed));
         }
     }
 
@@ -341,11 +365,11 @@ impl Feed {
 
     fn remember(&mut self, entry: Entry) {
         self.known.insert(entry.key, Stage::Stored);
-        self.stored.push_back(entry);
+        self.stored.push_back(Stored { entry, answered: Instant::now() });
         if self.stored.len() > REMEMBERED_MAX
             && let Some(oldest) = self.stored.pop_front()
         {
-            self.known.remove(&oldest.key);
+            self.known.remove(&oldest.entry.key);
         }
     }
 }

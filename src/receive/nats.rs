@@ -2,7 +2,7 @@
 
 use super::feed::{Arrived, Down, IN_FLIGHT_MAX, Port, Up};
 use crate::beside::{self, Beside};
-use crate::nats::client::{ANSWER_TIMEOUT, Connection, Trouble, cause};
+use crate::nats::client::{ANSWER_TIMEOUT, Connection, cause};
 use crate::nats::url::Servers;
 use ::logdir::failure::reason;
 use ::logdir::wake::Wake;
@@ -12,6 +12,7 @@ use async_nats::jetstream::{self, AckKind, Context};
 use async_nats::rustls::ClientConfig;
 use futures_util::StreamExt;
 use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 /// Messages asked for at a time.
@@ -21,6 +22,10 @@ const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// Without an answer for so long a message is delivered again, to any receiver: long enough for one that was
 /// killed to start again and answer for what it has on disk.
 const ACK_WAIT: Duration = Duration::from_secs(60);
+/// How often within its `ack_wait` the consumer is asked which answers it has.
+const LOOKS: u32 = 4;
+/// The shortest time between two looks.
+const LOOK_EVERY_MIN: Duration = Duration::from_secs(1);
 /// Messages of all receivers of a consumer without an answer.
 const ACK_PENDING_MAX: i64 = 64 * 1024;
 
@@ -53,10 +58,12 @@ async fn take_all(
 ) -> Result<(), String> {
     let mut connection = Connection::open(servers, "logreceive", tls).await?;
     let context = jetstream::new(connection.client.clone());
-    let consumer = open_consumer(&context, stream, consumer).await?;
+    let consumer = connection.begin(open_consumer(&context, stream, consumer)).await?;
     port.tell([Up::Opened]);
     let mut answers = Answers { client: connection.client.clone(), in_flight: 0, is_paused: false };
     let mut batch = None;
+    let every = (consumer.cached_info().config.ack_wait / LOOKS).max(LOOK_EVERY_MIN);
+    let mut look = pin!(unanswered_after(&consumer, every));
     loop {
         let room = answers.room();
         if batch.is_none() && room > 0 {
@@ -64,12 +71,16 @@ async fn take_all(
         }
         tokio::select! {
             biased;
-            trouble = connection.trouble() => return Err(words(trouble)),
+            trouble = connection.trouble() => return Err(trouble.to_string()),
             downs = port.next() => match downs {
                 Some(downs) => answers.publish(downs).await?,
                 None if port.is_dropped() => return Ok(()),
                 None => return answers.flush().await,
             },
+            after = &mut look => {
+                port.tell(after.map(|after| Up::Unanswered { after, every }));
+                look.set(unanswered_after(&consumer, every));
+            }
             message = next_of(&mut batch) => match message {
                 Some(message) => {
                     let message = message.map_err(|error| format!("the server: {error}"))?;
@@ -79,13 +90,6 @@ async fn take_all(
                 None => batch = None,
             },
         }
-    }
-}
-
-fn words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Ended => "the server ended the connection".to_owned(),
-        Trouble::Refused(why) => format!("the server refuses: {why}"),
     }
 }
 
@@ -125,6 +129,14 @@ async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String
     }
 }
 
+/// After a while: the number in the stream up to which the consumer has all answers, if it lacks some.
+async fn unanswered_after(consumer: &PullConsumer, every: Duration) -> Option<u64> {
+    tokio::time::sleep(every).await;
+    // A consumer without a leader does not answer; the next look may find one.
+    let info = consumer.get_info().await.ok()?;
+    (info.num_ack_pending > 0).then_some(info.ack_floor.stream_sequence)
+}
+
 type Delivered = Result<jetstream::Message, async_nats::Error>;
 
 async fn next_of(batch: &mut Option<pull::Batch>) -> Option<Delivered> {
@@ -160,6 +172,7 @@ impl Answers {
         for down in downs {
             let (reply, answer, is_last) = match down {
                 Down::Stored(reply) => (reply, AckKind::Ack, true),
+                Down::Again(reply) => (reply, AckKind::Ack, false),
                 Down::GiveBack(reply) => (reply, AckKind::Nak(None), true),
                 Down::Longer(reply) => (reply, AckKind::Progress, false),
                 Down::Twice => {

@@ -97,13 +97,15 @@ pub trait Transport {
 /// # Errors
 /// A text: a file cannot be used.
 #[cfg_attr(
-    not(feature = "kafka"),
-    expect(clippy::unnecessary_wraps, reason = "only Kafka has files")
+    not(any(feature = "kafka", feature = "nats")),
+    expect(clippy::unnecessary_wraps, reason = "only engines have files")
 )]
 pub fn check(target: &Target) -> Result<(), String> {
     match target {
         #[cfg(feature = "kafka")]
         Target::Kafka(place) => kafka::check(place),
+        #[cfg(feature = "nats")]
+        Target::Nats(servers, _) => crate::nats::client::check(&servers.login),
         _ => Ok(()),
     }
 }

@@ -1,11 +1,20 @@
-//! NATS JetStream beside a real nats-server: what a stream refuses. `tests/nats-cluster` has the rest.
+//! NATS JetStream beside a real nats-server: who may come in, and what a stream refuses. `tests/nats-cluster` has
+//! the rest.
+
+mod collectors;
+mod logins;
+mod nkeys;
+mod refusals;
 
 use crate::ship::{Ship, command, log, log_text, text_of};
 use crate::support::{Home, numbers, wait_until};
+use async_nats::ConnectOptions;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
@@ -14,6 +23,8 @@ pub struct Server {
     child: Child,
     port: u16,
     runtime: tokio::runtime::Runtime,
+    /// How the tests log in.
+    admin: ConnectOptions,
 }
 
 /// Whether the server is installed. In CI it has to be.
@@ -29,16 +40,12 @@ fn is_installed() -> bool {
 impl Server {
     /// `settings` are lines of the server's configuration. `None` if there is no server on this machine.
     pub fn start(home: &Home, settings: &str) -> Option<Server> {
-        is_installed().then(|| Server::start_at(home, free_port(), settings))
+        let admin = ConnectOptions::new();
+        is_installed().then(|| Server::start_at(home, free_port(), settings, admin))
     }
 
-    fn start_at(home: &Home, port: u16, settings: &str) -> Server {
-        let store = home.path("jetstream");
-        let text = format!(
-            "listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
-            store.display()
-        );
-        fs::write(home.path("nats.conf"), text).expect("a file");
+    fn start_at(home: &Home, port: u16, settings: &str, admin: ConnectOptions) -> Server {
+        write_settings(home, port, settings);
         let log = File::create(home.path("nats.log")).expect("a file");
         let mut command = Command::new("nats-server");
         command.arg("-c").arg(home.path("nats.conf")).stdin(Stdio::null());
@@ -47,7 +54,7 @@ impl Server {
             String::from_utf8_lossy(&home.read("nats.log")).contains("Server is ready")
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Server { child, port, runtime: runtime.expect("a runtime") }
+        Server { child, port, runtime: runtime.expect("a runtime"), admin }
     }
 
     fn url(&self, rest: &str) -> String {
@@ -56,14 +63,38 @@ impl Server {
 
     fn with<T>(&self, work: impl AsyncFnOnce(Context) -> T) -> T {
         self.runtime.block_on(async {
-            let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await;
+            let client = self.admin.clone().connect(format!("127.0.0.1:{}", self.port)).await;
             work(jetstream::new(client.expect("a connection"))).await
         })
+    }
+
+    /// Writes other settings, which the server takes after a HUP.
+    fn configure(&self, home: &Home, settings: &str) {
+        write_settings(home, self.port, settings);
+    }
+
+    /// Messages that the consumer `disk` has delivered, and that have no answer.
+    fn unanswered(&self) -> usize {
+        self.with(async |context| {
+            let stream = context.get_stream("LOG").await.expect("the stream");
+            stream.consumer_info("disk").await.expect("the consumer").num_ack_pending
+        })
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process number");
+        kill(Pid::from_raw(pid), signal).expect("the server runs");
     }
 
     pub fn create(&self, config: Config) {
         self.with(async |context| {
             context.create_stream(config).await.expect("a stream");
+        });
+    }
+
+    fn update(&self, config: Config) {
+        self.with(async |context| {
+            context.update_stream(config).await.expect("another configuration");
         });
     }
 
@@ -107,6 +138,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn write_settings(home: &Home, port: u16, settings: &str) {
+    let store = home.path("jetstream");
+    let text = format!(
+        "listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
+        store.display()
+    );
+    fs::write(home.path("nats.conf"), text).expect("a file");
 }
 
 fn free_port() -> u16 {
@@ -172,10 +212,7 @@ fn nats_a_full_stream_is_reported_and_takes_the_rest_when_it_has_room() {
     log(&home, 1, 200);
     let ship = Ship::start(&home, &[&server.url("logs.web"), "log"]);
     ship.wait_for_stderr("the stream refuses: maximum messages exceeded");
-    server.with(async |context| {
-        let config = Config { max_messages: 1000, ..full };
-        context.update_stream(config).await.expect("a larger stream");
-    });
+    server.update(Config { max_messages: 1000, ..full });
     wait_until("every line", || server.count() == 200);
     ship.end();
     let mut texts: Vec<Vec<u8>> = server.messages().into_iter().map(|(_, text)| text).collect();

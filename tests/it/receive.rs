@@ -24,7 +24,7 @@ const SCHEMES: [&str; 8] =
     ["unix:", "unix-stream:", "udp:", "tcp:", "relp:", "tls:", "relps:", "fd:"];
 
 /// A running logreceive. Killed when dropped.
-struct Receiver {
+pub struct Receiver {
     child: Child,
     stderr: std::path::PathBuf,
 }
@@ -37,7 +37,7 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
 
 impl Receiver {
     /// Starts it, and waits until it listens.
-    fn start(home: &Home, arguments: &[&str]) -> Receiver {
+    pub fn start(home: &Home, arguments: &[&str]) -> Receiver {
         let stderr = home.path("receive-stderr");
         let log = File::create(&stderr).expect("a file");
         let stdout = File::create(home.path("receive-stdout")).expect("a file");
@@ -52,7 +52,7 @@ impl Receiver {
         receiver
     }
 
-    fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
@@ -64,7 +64,7 @@ impl Receiver {
     }
 
     #[track_caller]
-    fn wait_for(&self, text: &str) {
+    pub fn wait_for(&self, text: &str) {
         wait_until("a message", || self.stderr().contains(text));
     }
 
@@ -91,7 +91,7 @@ impl Receiver {
     }
 
     #[track_caller]
-    fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.signal(Signal::SIGTERM);
         assert_eq!(self.wait().code(), Some(0), "{}", self.stderr());
         self.stderr()
@@ -116,12 +116,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Lines of a directory without their stamps.
-fn lines(home: &Home, dir: &str) -> Vec<String> {
+pub fn lines(home: &Home, dir: &str) -> Vec<String> {
     text(&unstamped(&home.contents(dir))).lines().map(str::to_owned).collect()
 }
 
 #[track_caller]
-fn wait_for_lines(home: &Home, dir: &str, count: usize) {
+pub fn wait_for_lines(home: &Home, dir: &str, count: usize) {
     wait_until("the lines", || {
         home.path(dir).join("current").exists() && lines(home, dir).len() >= count
     });

@@ -8,7 +8,7 @@ mod ordered;
 
 use super::thread::{Port, Record, Thread};
 use super::{Broken, Outcome};
-use crate::nats::client::{Connection, Trouble, cause};
+use crate::nats::client::{Connection, cause};
 use crate::nats::url::Servers;
 use crate::ship::message::Keyed;
 use crate::ship::target::Subject;
@@ -71,7 +71,10 @@ async fn publish_all(
         .max_ack_inflight(window.max(1))
         .build(connection.client.clone());
     let order = match subject.is_ordered {
-        true => Some(Order::read(&context, &subject.name).await.map_err(Broken::new)?),
+        true => {
+            let order = connection.begin(Order::read(&context, &subject.name)).await;
+            Some(order.map_err(Broken::new)?)
+        }
         false => None,
     };
     port.tell([Outcome::Opened]);
@@ -93,7 +96,7 @@ async fn publish_all(
         let has_waiting = !publisher.waiting.is_empty();
         tokio::select! {
             biased;
-            trouble = connection.trouble() => return Err(broken_by(trouble)),
+            trouble = connection.trouble() => return Err(Broken::new(trouble.to_string())),
             answer = answer_of(&mut publisher.first) => publisher.take_answers(answer, port)?,
             records = port.next(), if !is_closing => match records {
                 Some(records) => publisher.waiting.extend(records),
@@ -102,13 +105,6 @@ async fn publish_all(
             },
             () = ready(()), if has_waiting => {}
         }
-    }
-}
-
-fn broken_by(trouble: Trouble) -> Broken {
-    match trouble {
-        Trouble::Ended => Broken::new("the server ended the connection"),
-        Trouble::Refused(why) => Broken::new(format!("the server refuses: {why}")),
     }
 }
 
