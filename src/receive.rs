@@ -14,6 +14,8 @@ mod feed;
 mod format;
 #[cfg(feature = "nats")]
 mod journal;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kernel_drops;
 mod line;
 mod listen;
@@ -24,6 +26,8 @@ mod options;
 mod outlet;
 pub mod peer;
 mod queue;
+#[cfg(feature = "kafka")]
+mod seen;
 pub mod session;
 mod socket;
 pub mod status;
@@ -43,6 +47,8 @@ use feed::Feed;
 use format::Writer;
 #[cfg(feature = "nats")]
 use journal::Journal;
+#[cfg(feature = "kafka")]
+use kafka::Group;
 use listen::Listen;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
@@ -90,7 +96,7 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
     let is_answered = |listen: &Listen| listen.is_relp() || listen.is_engine();
     let is_answered = options.listen.iter().any(is_answered);
     if is_answered && options.into.is_none() && options.script.is_empty() {
-        let why = "relp:// and nats:// need --into or a script: nobody knows what a program after standard \
+        let why = "relp://, nats:// and kafka:// need --into or a script: nobody knows what a program after standard \
                    output does with a line, so it could not be answered for";
         return Err(Refusal::Usage(why.to_owned()));
     }
@@ -115,11 +121,16 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
             (sockets, Store::open(options, &wake).map_err(Refusal::Start)?)
         }
     };
+    #[cfg(feature = "kafka")]
+    let groups = open_groups(options, &wake)?;
     let asked = options.listen.iter().filter(|listen| !listen.is_engine());
     let both = sockets.iter().zip(asked);
     let listens: Vec<Listen> = both.map(|(socket, asked)| socket.listen(asked)).collect();
     listens.iter().for_each(|listen| announce(listen, options.client_ca.is_some()));
     let engines = options.listen.iter().filter(|listen| listen.is_engine());
+    let mut engines: Vec<&Listen> = engines.collect();
+    // In the order of their numbers: consumers of NATS, then groups of Kafka.
+    engines.sort_by_key(|listen| matches!(listen, Listen::Kafka(_)));
     let names = listens.iter().chain(engines).map(Listen::to_string).collect();
     #[cfg(feature = "nats")]
     let feeds = open_feeds(options, sockets.len(), &wake).map_err(Refusal::Start)?;
@@ -134,6 +145,8 @@ fn open(options: &Options) -> Result<Engine, Refusal> {
         names,
         status_file,
         link,
+        #[cfg(feature = "kafka")]
+        groups,
         #[cfg(feature = "nats")]
         feeds,
         store,
@@ -179,12 +192,26 @@ fn announce(listen: &Listen, asks_for_certificates: bool) {
         | Listen::Tcp(_)
         | Listen::Tls(_)
         | Listen::Inherited(_)
+        | Listen::Kafka(_)
         | Listen::Nats(..) => "without answers",
     };
     messages::info(&format!("listening on {listen}; {guarantee}"));
     if listen.is_open_to_others() && !(asks_for_certificates && listen.is_encrypted()) {
         messages::info(&format!("anybody who reaches {listen} may write to these logs"));
     }
+}
+
+/// Joins the groups that messages are taken from.
+#[cfg(feature = "kafka")]
+fn open_groups(options: &Options, wake: &Wake) -> Result<Vec<Group>, Refusal> {
+    let mut groups = Vec::new();
+    for listen in &options.listen {
+        let Listen::Kafka(place) = listen else { continue };
+        let member = kafka::member(options.into.as_deref(), place);
+        groups.push(Group::open(place, member, wake).map_err(Refusal::Start)?);
+        messages::info(&format!("{listen}; an offset is committed when its lines are on disk"));
+    }
+    Ok(groups)
 }
 
 /// Prepares to take messages from engines.

@@ -240,6 +240,12 @@ impl Branch {
         self.taken
     }
 
+    /// The ticket of the last line.
+    #[cfg(feature = "kafka")]
+    pub fn last(&self) -> u64 {
+        self.taken
+    }
+
     /// Asks that this ticket gets on disk soon. One sync serves all tickets that were given before it began.
     pub fn require(&mut self, ticket: u64) {
         self.required = self.required.max(ticket);

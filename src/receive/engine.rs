@@ -4,9 +4,13 @@ use super::complaints::Complaints;
 #[cfg(feature = "nats")]
 use super::feed::{Feed, Lines};
 use super::format::Writer;
+#[cfg(feature = "kafka")]
+use super::kafka::{Group, TakesOnce};
 use super::kernel_drops::KernelDrops;
 use super::line::Origin;
 use super::peer::{Credentials, Peer};
+#[cfg(feature = "kafka")]
+use super::seen::{Identity, Seen};
 use super::session::{self, Full, Messages, Next, Session, WRITE_TIMEOUT};
 use super::socket::{Inbox, Link, Socket, credentials_of};
 use super::status::{Listener, Status};
@@ -28,6 +32,8 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
+#[cfg(feature = "kafka")]
+use wire::syslog::{Sender, parse};
 
 /// Longest datagram: what UDP can carry; a unix socket may carry more, and the rest is cut and told.
 const DATAGRAM_MAX: usize = 256 * 1024;
@@ -58,6 +64,9 @@ pub struct Engine {
     session_count: usize,
     bounds: Bounds,
     intake: Intake,
+    /// Consumer groups that messages are taken from.
+    #[cfg(feature = "kafka")]
+    groups: Vec<Group>,
     /// Engines that bring messages.
     #[cfg(feature = "nats")]
     feeds: Vec<Feed>,
@@ -92,6 +101,11 @@ struct Intake {
     writer: Writer,
     hostname: Vec<u8>,
     line: Vec<u8>,
+    #[cfg(feature = "kafka")]
+    seen: Seen,
+    /// Number of the group at hand among listeners: groups follow the sockets.
+    #[cfg(feature = "kafka")]
+    group_number: usize,
     /// When the messages of this round arrived.
     received: Label,
     /// Memory of all lines that wait.
@@ -153,6 +167,9 @@ pub struct Parts {
     pub status_file: Option<PathBuf>,
     /// Symbolic link to a unix socket (`--symlink`).
     pub link: Option<Link>,
+    /// Consumer groups that messages are taken from.
+    #[cfg(feature = "kafka")]
+    pub groups: Vec<Group>,
     /// Engines that bring messages.
     #[cfg(feature = "nats")]
     pub feeds: Vec<Feed>,
@@ -193,6 +210,29 @@ impl Messages for Intake {
 
     fn require(&mut self, ticket: Ticket) {
         self.store.require(ticket);
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl TakesOnce for Intake {
+    fn take_once(&mut self, message: &[u8]) -> Result<(Ticket, Option<Identity>), Full> {
+        let parsed = parse(message, Sender::Remote);
+        // Who may write to the topic is trusted with the host.
+        let peer = Peer::named(parsed.host.unwrap_or(b"unknown"), self.group_number);
+        let place = self.place(&peer, message);
+        for dir in self.store.take_opened() {
+            self.seen.read_back(&dir);
+        }
+        if !self.store.has_room(place) {
+            return Err(Full(place));
+        }
+        let identity = Identity::of(&parsed);
+        let ticket = match identity.is_none_or(|identity| self.seen.is_new(identity)) {
+            true => self.put(place, &peer, message, false),
+            false => self.store.last(place),
+        };
+        self.store.require(ticket);
+        Ok((ticket, identity))
     }
 }
 
@@ -296,6 +336,8 @@ impl Engine {
             #[cfg(feature = "nats")]
             feeds: parts.feeds,
             kernel_drops: sockets.iter().enumerate().filter_map(drops_of).collect(),
+            #[cfg(feature = "kafka")]
+            groups: parts.groups,
             sockets,
             link,
             sessions: Vec::new(),
@@ -306,6 +348,10 @@ impl Engine {
                 writer,
                 hostname,
                 line: Vec::new(),
+                #[cfg(feature = "kafka")]
+                seen: Seen::default(),
+                #[cfg(feature = "kafka")]
+                group_number: 0,
                 received: clock::now(),
                 waiting_len: 0,
                 ring_len_max: bounds.ring_len_max,
@@ -346,6 +392,8 @@ impl Engine {
             }
             self.serve_decrypted();
             self.tell_kernel_drops(false);
+            #[cfg(feature = "kafka")]
+            self.take_from_groups();
             #[cfg(feature = "nats")]
             self.feeds.iter_mut().for_each(|feed| feed.take(&mut self.intake));
             self.intake.advance();
@@ -395,6 +443,10 @@ impl Engine {
         wait.until(self.intake.store.deadline());
         wait.until(self.complaints.due());
         wait.until(self.kernel_drops.iter().filter_map(|(_, drops)| drops.due()).min());
+        #[cfg(feature = "kafka")]
+        if self.waits_for_room_no_more() {
+            wait.until(Some(Instant::now()));
+        }
         #[cfg(feature = "nats")]
         self.feeds.iter().for_each(|feed| wait.until(feed.deadline()));
         let is_untidy = self.session_count > 0 || self.intake.messages != self.tidied_messages;
@@ -516,6 +568,24 @@ impl Engine {
                 self.intake.tell(&drops.take_text(now));
             }
         }
+    }
+
+    #[cfg(feature = "kafka")]
+    fn take_from_groups(&mut self) {
+        if self.phase == Phase::Running {
+            let first = self.intake.counts.len() - self.groups.len();
+            for (number, group) in self.groups.iter_mut().enumerate() {
+                self.intake.group_number = first + number;
+                group.take(&mut self.intake);
+            }
+        }
+    }
+
+    /// True if the place that a group waits for has room.
+    #[cfg(feature = "kafka")]
+    fn waits_for_room_no_more(&self) -> bool {
+        let mut places = self.groups.iter().filter_map(Group::waits_for);
+        self.phase == Phase::Running && places.any(|place| self.intake.has_room(place))
     }
 
     fn take_from_socket(&mut self, number: usize) {
@@ -690,6 +760,10 @@ impl Engine {
 
     /// Answers messages that are on disk.
     fn answer(&mut self) {
+        #[cfg(feature = "kafka")]
+        for group in &mut self.groups {
+            group.answer(|ticket| self.intake.store.is_durable(ticket));
+        }
         #[cfg(feature = "nats")]
         for feed in &mut self.feeds {
             feed.answer(|ticket| self.intake.store.is_durable(ticket));
@@ -736,6 +810,11 @@ impl Engine {
                 sent_away = Some(session.name().to_owned());
             }
         }
+        #[cfg(feature = "kafka")]
+        for group in &mut self.groups {
+            let lost = group.take_lost(|place| store.has_lost(place));
+            lost.into_iter().for_each(|identity| self.intake.seen.forget(identity));
+        }
         #[cfg(feature = "nats")]
         self.feeds.iter_mut().for_each(|feed| feed.give_back_lost(|place| store.has_lost(place)));
         store.reopen_lost(&self.wake, now);
@@ -780,6 +859,10 @@ impl Engine {
             }
         };
         let now = Instant::now();
+        #[cfg(feature = "kafka")]
+        if now < by && !self.groups.iter().all(Group::is_over) {
+            return None;
+        }
         if let Some(closed) = self.intake.store.close() {
             return Some(closed == Closed::Clean && !self.has_given_up);
         }
@@ -803,6 +886,10 @@ impl Engine {
             // The kernel has told the client that these bytes have arrived.
             false => session.waits_for().is_some() || poll::is_readable(session),
         };
+        #[cfg(feature = "kafka")]
+        for group in &self.groups {
+            is_empty &= group.owes().next().is_none();
+        }
         #[cfg(feature = "nats")]
         for feed in &mut self.feeds {
             is_empty &= feed.finish();
@@ -815,6 +902,8 @@ impl Engine {
         self.phase = Phase::Closing { by };
         self.link = None;
         self.sockets.clear();
+        #[cfg(feature = "kafka")]
+        self.groups.iter_mut().for_each(Group::stop);
         for number in 0..self.sessions.len() {
             let Some(session) = &mut self.sessions[number] else { continue };
             if let Some(lost) = session.lost_message() {

@@ -1,5 +1,6 @@
 //! The sockets that a user asks for: `udp://127.0.0.1:514`, `unix:/dev/log`, `relp://*:2514`.
 
+use crate::kafka::Place;
 use crate::nats::url::{self as nats, Servers};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +17,7 @@ const RELP_PORT: u16 = 2514;
 /// Address of a network socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// It is bound to this address.
+    /// Bound to this address.
     Address(SocketAddr),
     /// It is open already under this number.
     Inherited(RawFd),
@@ -50,6 +51,8 @@ pub enum Listen {
     Relps(At),
     /// A socket that is open already: the kernel knows its kind.
     Inherited(RawFd),
+    /// A consumer group of Kafka.
+    Kafka(Place),
     /// No socket: a consumer of a stream of NATS JetStream.
     Nats(Servers, Consumer),
 }
@@ -96,6 +99,7 @@ impl Listen {
             "relp" => address(text, rest, RELP_PORT).map(Listen::Relp),
             "tls" => address(text, rest, TLS_PORT).map(Listen::Tls),
             "relps" => address(text, rest, RELP_PORT).map(Listen::Relps),
+            "kafka" | "kafkas" => kafka(text, rest, scheme == "kafkas"),
             _ => Err(format!("{text}: {scheme} is no protocol of logreceive")),
         }
     }
@@ -103,9 +107,11 @@ impl Listen {
     /// True if the network can reach this socket from other machines.
     pub fn is_open_to_others(&self) -> bool {
         match self {
-            Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) | Listen::Nats(..) => {
-                false
-            }
+            Listen::Unix(_)
+            | Listen::UnixStream(_)
+            | Listen::Inherited(_)
+            | Listen::Kafka(_)
+            | Listen::Nats(..) => false,
             Listen::Udp(at)
             | Listen::Tcp(at)
             | Listen::Relp(at)
@@ -126,8 +132,14 @@ impl Listen {
             | Listen::Tls(_)
             | Listen::Relps(_)
             | Listen::Inherited(_)
+            | Listen::Kafka(_)
             | Listen::Nats(..) => None,
         }
+    }
+
+    /// True if an engine brings messages, and nothing listens.
+    pub fn is_engine(&self) -> bool {
+        matches!(self, Listen::Kafka(_) | Listen::Nats(..))
     }
 
     /// Number of a socket that is open already.
@@ -146,13 +158,9 @@ impl Listen {
             | Listen::Relp(At::Address(_))
             | Listen::Tls(At::Address(_))
             | Listen::Relps(At::Address(_))
+            | Listen::Kafka(_)
             | Listen::Nats(..) => None,
         }
-    }
-
-    /// True if an engine brings messages, and nothing listens.
-    pub fn is_engine(&self) -> bool {
-        matches!(self, Listen::Nats(..))
     }
 
     /// True if messages are answered.
@@ -169,6 +177,7 @@ impl Listen {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Listen::Kafka(place) => write!(f, "{place}"),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
             Listen::UnixStream(path) => write!(f, "unix-stream:{}", path.display()),
             Listen::Udp(at) => write!(f, "udp://{at}"),
@@ -213,6 +222,14 @@ fn parse_nats(text: &str) -> Result<Listen, String> {
 fn descriptor(text: &str, number: &str) -> Result<RawFd, String> {
     let fd = number.parse().ok().filter(|fd| *fd == 0 || *fd > 2);
     fd.ok_or_else(|| format!("{text}: {number} is no number of an inherited socket"))
+}
+
+/// A topic and the group that shares its messages.
+fn kafka(text: &str, rest: &str, is_encrypted: bool) -> Result<Listen, String> {
+    match Place::parse(rest, is_encrypted).map_err(|why| format!("{text}: {why}"))? {
+        Place { group: None, .. } => Err(format!("{text} names no group, such as ?group=logs")),
+        place => Ok(Listen::Kafka(place)),
+    }
 }
 
 /// `ADDRESS:PORT`, `ADDRESS`, `:PORT`, `fd:N` or nothing. Without an address it is loopback; all addresses are `*`.

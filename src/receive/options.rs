@@ -108,6 +108,7 @@ and relps://[ADDRESS][:2514]. No address is loopback, * is all.
 nats://HOST[:4222][,HOST...]/STREAM/CONSUMER and natss:// take messages from NATS.
 fd:N is an inherited socket of any of these kinds; relp://fd:N and tls://fd:N say
 what is spoken there.
+kafka://HOST[:9092],HOST2/TOPIC?group=G[&config=FILE]: messages of a topic.
 Without --into and without a script, lines go to standard output.
 Signals: TERM takes what has arrived and exits, ALRM ends every current,
 HUP reads certificates again, USR1 prints the status.";

@@ -39,7 +39,7 @@ impl Peer {
     }
 
     /// A machine that somebody trusted names.
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "kafka", feature = "nats"))]
     pub fn named(host: &[u8], listener: usize) -> Peer {
         Peer { listener, address: Some(host.to_vec()), ..Peer::default() }
     }

@@ -134,6 +134,7 @@ impl Socket {
                 is_relp: listen.is_relp(),
                 is_encrypted: listen.is_encrypted(),
             },
+            Listen::Kafka(place) => return Err(format!("{place} is no socket")),
             Listen::Inherited(fd)
             | Listen::Udp(At::Inherited(fd))
             | Listen::Tcp(At::Inherited(fd))
@@ -180,7 +181,7 @@ impl Socket {
                 is_stream && !is_unix
             }
             Listen::Unix(_) | Listen::UnixStream(_) | Listen::Inherited(_) => true,
-            Listen::Nats(..) => false,
+            Listen::Kafka(_) | Listen::Nats(..) => false,
         };
         if !is_meant {
             return Err("it is of another kind; fd:N alone finds out which".to_owned());

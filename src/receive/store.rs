@@ -35,11 +35,11 @@ const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const QUEUE_MAX: usize = 256 * 1024;
 
 /// Where a line goes: a branch, or standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place(pub usize);
 
 /// A line on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
     /// Where it goes.
     pub place: Place,
@@ -78,6 +78,9 @@ pub struct Directories {
     /// Directories that cannot be opened, and when to try again. At most `count_max`.
     refused: HashMap<String, Instant>,
     has_told_limit: bool,
+    /// Opened, and not asked for yet: at most `count_max`.
+    #[cfg(feature = "kafka")]
+    opened: Vec<PathBuf>,
     wake: Wake,
 }
 
@@ -132,6 +135,21 @@ impl Store {
         }
         let number = self.branches_mut()[place.0].put(line, received);
         Ticket { place, number }
+    }
+
+    /// The last line of a place.
+    #[cfg(feature = "kafka")]
+    pub fn last(&self, place: Place) -> Ticket {
+        Ticket { place, number: self.branches().get(place.0).map_or(0, Branch::last) }
+    }
+
+    /// Directories that were opened since the last call.
+    #[cfg(feature = "kafka")]
+    pub fn take_opened(&mut self) -> Vec<PathBuf> {
+        match self {
+            Store::Into(directories) => std::mem::take(&mut directories.opened),
+            Store::Stdout(_) | Store::Script(..) => Vec::new(),
+        }
     }
 
     /// Memory of all lines that wait.
@@ -330,6 +348,8 @@ impl Directories {
             numbers: HashMap::new(),
             refused: HashMap::new(),
             has_told_limit: false,
+            #[cfg(feature = "kafka")]
+            opened: Vec::new(),
             wake: wake.clone(),
         };
         directories.check_script()?;
@@ -435,6 +455,10 @@ impl Directories {
         let branch = Branch::open(&self.start, self.script_of(name), opening, &self.wake)?;
         self.branches.push(branch);
         self.last_used.push(self.used_count);
+        #[cfg(feature = "kafka")]
+        if self.opened.len() < self.count_max {
+            self.opened.push(self.root.join(name));
+        }
         self.numbers.insert(name.to_owned(), self.branches.len() - 1);
         Ok(self.branches.len() - 1)
     }

@@ -1,5 +1,7 @@
 //! Brokers, a fresh directory, running programs, and what is in a topic.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -25,6 +27,11 @@ pub fn mock(topic: &str, partition_count: i32) -> Mock {
     let mock = Mock::new(3).expect("mock brokers");
     mock.create_topic(topic, partition_count, 3).expect("a topic");
     mock
+}
+
+/// True if long tests run in full.
+pub fn is_full() -> bool {
+    std::env::var_os("MULTILOG_TEST_MATRIX").is_some_and(|value| value == "full")
 }
 
 /// Waits until something holds.
@@ -146,6 +153,21 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// A failed test shows what the programs printed.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        for entry in fs::read_dir(self.0.path()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".err") {
+                eprintln!("{name}:\n{}", self.read(&name));
+            }
+        }
+    }
+}
+
 /// A running program. It is killed when it is dropped.
 pub struct Running(Child);
 
@@ -161,6 +183,21 @@ impl Running {
             assert!(Instant::now() < by, "the program does not end");
             thread::sleep(LOOK);
         }
+    }
+
+    /// Asks it to end.
+    pub fn end(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Asks for its status.
+    pub fn report(&self) {
+        self.signal(Signal::SIGUSR1);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("a child");
     }
 
     pub fn kill(&mut self) {
