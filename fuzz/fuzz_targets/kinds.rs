@@ -1,8 +1,8 @@
-//! Lines of any bytes: kinds are bounded, addresses lie in the line in order, and the order of lines changes
-//! no count.
+//! Lines of any bytes: kinds are bounded, a kind depends on the first bytes of its line alone, addresses lie in
+//! the line in order, and the order of lines changes no count.
 #![no_main]
 
-use kinds::{KIND_LEN_MAX, KINDS_MAX, Kinds, Masked, mask};
+use kinds::{KIND_LEN_MAX, KINDS_MAX, Kinds, LINE_LEN_MAX, Masked, mask};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -11,6 +11,9 @@ fuzz_target!(|input: &[u8]| {
     for line in &lines {
         mask(line, &mut masked);
         assert!(masked.text.len() <= KIND_LEN_MAX);
+        let mut fresh = Masked::default();
+        mask(&line[..line.len().min(LINE_LEN_MAX)], &mut fresh);
+        assert_eq!(masked, fresh);
         let mut end = 0;
         for address in &masked.addresses {
             assert!(end <= address.start && address.start < address.end && address.end <= line.len());

@@ -1,5 +1,6 @@
 //! `logdir show` on a terminal: the pager, what tells of progress, INT.
 
+use crate::kinds::labelled;
 use crate::peers::peer;
 use crate::show::{LOGDIR, put, stamped};
 use crate::support::{Home, wait_until};
@@ -328,4 +329,22 @@ fn in_tmux_only_names_and_matches_have_a_color_and_every_line_is_whole() {
         let table = shown.lines().find(|line| line.starts_with("NAME")).expect("a table");
         assert!(table.len() <= width && table.ends_with("KEEPS"), "{table:?}");
     }
+}
+
+#[test]
+fn the_most_frequent_kinds_fill_the_screen_and_all_are_printed_at_the_end() {
+    let home = Home::new();
+    let texts = ["up 1", "up 2", "down", "fire", "smoke", "evil \u{1b}[2J", "ready"];
+    put(&home, "web", "current", &labelled(1_700_000_000, &texts.map(str::to_owned)));
+    let commands = "stty -echo; trap : INT; $LOGDIR kinds -f web; echo end $?";
+    let Some(mut terminal) = Terminal::start(&home, commands) else { return };
+    terminal.wait_for("(3 further kinds)");
+    terminal.end_with(b"\x03");
+    terminal.wait_for("end 0\n");
+    let shown = terminal.shown();
+    assert!(!shown.contains("\u{1b}[2J"), "{shown}");
+    let (_, last) = shown.rsplit_once("\u{1b}[H\u{1b}[J").expect("a screen");
+    let rows: Vec<&str> = last.lines().collect();
+    assert_eq!(rows.len(), 7, "{last}");
+    assert!(rows[0].ends_with(" up #") && last.contains(" evil \\x1b[#J\n"), "{last}");
 }

@@ -65,7 +65,8 @@ pub fn run(
         live.report(outcome);
         let is_over = is_past && is_idle || signals.take().to_end_or_reload();
         if is_over || live.is_due(is_idle) {
-            text.extend_from_slice(live.changes(options.json).as_bytes());
+            let output = if is_over { live.last(options.json) } else { live.changes(options.json) };
+            text.extend_from_slice(output.as_bytes());
             stdout::write_until_asked(&mut text, &signals)?;
         }
         if is_over || is_idle && !live.wait(range, &signals) {
@@ -176,10 +177,29 @@ impl Live {
         if !std::mem::take(&mut self.has_changed) {
             return String::new();
         }
-        match !is_json && std::io::stdout().is_terminal() {
+        match has_screen(is_json) {
             true => self.screen(),
             false => self.changed_kinds(is_json),
         }
+    }
+
+    /// The last output: on a terminal every kind, since the screen may have had only some.
+    fn last(&mut self, is_json: bool) -> String {
+        match has_screen(is_json) {
+            true => CLEAR.to_owned() + &self.texts().concat(),
+            false => self.changes(is_json),
+        }
+    }
+
+    /// The rows of each service.
+    fn texts(&self) -> Vec<String> {
+        let has_names = self.names.len() > 1;
+        let rows = |(name, tally): (&String, &Tally)| {
+            let mut text = String::new();
+            append_rows(has_names, name, tally, |_, _| true, &mut text);
+            text
+        };
+        self.names.iter().zip(&self.tallies).map(rows).collect()
     }
 
     fn changed_kinds(&mut self, is_json: bool) -> String {
@@ -197,21 +217,25 @@ impl Live {
         text
     }
 
-    /// The first rows of each service, as many as fit.
+    /// The first rows of each service, as many as fit, and how many kinds have no row.
     fn screen(&self) -> String {
         let size = terminal_size::terminal_size_of(std::io::stdout());
         let rows = size.map_or(ROWS, |(_, terminal_size::Height(rows))| usize::from(rows));
-        let (width, rows) = (table::width(), rows.saturating_sub(1));
-        let in_service = (rows / self.names.len().max(1)).max(1);
-        let has_names = self.names.len() > 1;
+        let texts = self.texts();
+        let counts: Vec<usize> = texts.iter().map(|text| text.lines().count()).collect();
+        // The last row is the cursor's, the row above it reports what is missing.
+        let shares = shares(&counts, rows.saturating_sub(2));
+        let width = table::width();
         let mut screen = String::from(CLEAR);
-        for (name, tally) in self.names.iter().zip(&self.tallies) {
-            let mut text = String::new();
-            append_rows(has_names, name, tally, |_, _| true, &mut text);
-            for line in text.lines().take(in_service) {
+        for (text, share) in texts.iter().zip(&shares) {
+            for line in text.lines().take(*share) {
                 screen.extend(line.chars().take(width));
                 screen.push('\n');
             }
+        }
+        let missing = counts.iter().sum::<usize>() - shares.iter().sum::<usize>();
+        if missing > 0 {
+            screen += &format!("{:26}({missing} further kinds)\n", "");
         }
         screen
     }
@@ -234,6 +258,23 @@ impl Live {
     }
 }
 
+/// True if output is a screen that is filled again and again.
+fn has_screen(is_json: bool) -> bool {
+    !is_json && std::io::stdout().is_terminal()
+}
+
+/// Rows for each service, out of `rows`: equal shares, and what some do not need is for the others.
+fn shares(counts: &[usize], rows: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|&number| counts[number]);
+    let (mut left, mut shares) = (rows, vec![0; counts.len()]);
+    for (place, number) in order.into_iter().enumerate() {
+        shares[number] = counts[number].min(left / (counts.len() - place));
+        left -= shares[number];
+    }
+    shares
+}
+
 fn start(found: &Found, range: Range, reading: &Reading<'_>) -> Result<StartedDirectory, Failure> {
     let snapshot = Snapshot::of_place(&found.place)?;
     let stamps = choices::stamps(reading.counting, &snapshot);
@@ -245,4 +286,18 @@ fn start(found: &Found, range: Range, reading: &Reading<'_>) -> Result<StartedDi
     };
     let position = position_before(&snapshot, &stamps, place.as_ref());
     Ok(StartedDirectory { path, snapshot, stamps, position })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn rows_are_shared_among_services() {
+        assert_eq!(shares(&[], 5), [0; 0]);
+        assert_eq!(shares(&[3], 5), [3]);
+        assert_eq!(shares(&[9, 1, 9], 11), [5, 1, 5]);
+        assert_eq!(shares(&[9, 9], 0), [0, 0]);
+        assert_eq!(shares(&[1, 1, 1], 2), [0, 1, 1]);
+    }
 }

@@ -70,7 +70,11 @@ impl State {
             let [first, last, day_count, hash, service] =
                 line.splitn(5, ' ').collect::<Vec<_>>().try_into().ok()?;
             let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-            let seen = Seen { first, last, day_count: day_count.parse().ok()? };
+            let day_count = day_count.parse().ok()?;
+            if !(1..=days_between(first, last) + 1).contains(&day_count) {
+                return None;
+            }
+            let seen = Seen { first, last, day_count };
             let kinds = state.0.entry(Service::new(service)).or_default();
             kinds.insert(KindHash::parse(hash)?, seen);
         }
@@ -182,6 +186,7 @@ fn days_between(first: Date, last: Date) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn tally(lines: &[&str]) -> Tally {
         let mut tally = Tally::default();
@@ -229,6 +234,34 @@ mod tests {
     fn other_files_are_refused() {
         for text in ["", "x\n", "logdir report state 1", "logdir report state 1\n2026-11-01\n"] {
             assert_eq!(State::parse(text), None, "{text}");
+        }
+        let parsed = |days: &str| State::parse(&format!("{HEAD}\n{days} 0123456789abcdef web\n"));
+        for days in ["2026-11-01 2026-11-03 1", "2026-11-01 2026-11-03 3"] {
+            assert!(parsed(days).is_some(), "{days}");
+        }
+        for days in [
+            "2026-11-01 2026-11-03 0",
+            "2026-11-01 2026-11-03 4",
+            "2026-11-03 2026-11-01 1",
+            "2026-11-01 2026-11-03 9223372036854775807",
+            "-9999-01-01 9999-12-31 -1",
+        ] {
+            assert_eq!(parsed(days), None, "{days}");
+        }
+    }
+    /// Lines of a state, and others.
+    const LINES: &str = "20[0-9]{2}-1[0-2]-[0-3][0-9] 2026-1[12]-[0-2][0-9] [0-9]{1,19} [0-9a-f]{16} .{0,9}|.{0,20}";
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(
+            lines in proptest::collection::vec(LINES, 0..4)
+        ) {
+            let text = format!("{HEAD}\n{}\n", lines.join("\n"));
+            if let Some(mut state) = State::parse(&text) {
+                state.note(&Service::new("web"), &tally(&["x"]), &tally(&["y"]), day(2));
+                prop_assert_eq!(State::parse(&state.format()), Some(state));
+            }
         }
     }
 }

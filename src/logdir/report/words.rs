@@ -1,6 +1,7 @@
 //! Words of trouble: a kind is trouble if a word of its text begins with one of them.
 
 use ::logdir::failure::reason;
+use std::io::Read as _;
 use std::path::Path;
 
 /// The words without `--words`.
@@ -46,7 +47,9 @@ impl Words {
             return Ok(Words(WORDS.iter().map(|word| word.as_bytes().to_vec()).collect()));
         };
         let name = file.display();
-        let text = std::fs::read(file)
+        let mut text = Vec::new();
+        std::fs::File::open(file)
+            .and_then(|file| file.take(LEN_MAX as u64 + 1).read_to_end(&mut text))
             .map_err(|error| format!("unable to read the words in {name}: {}", reason(&error)))?;
         if text.len() > LEN_MAX {
             return Err(format!("the words in {name} are longer than {LEN_MAX} bytes"));
@@ -66,6 +69,13 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endless_list_is_refused() {
+        let refused = Words::read(Some(Path::new("/dev/zero"))).err();
+        let expected = format!("the words in /dev/zero are longer than {LEN_MAX} bytes");
+        assert_eq!(refused, Some(expected));
+    }
 
     #[test]
     fn a_word_counts_from_its_beginning() {
