@@ -2,6 +2,7 @@
 
 mod long_lines;
 mod options;
+mod promise;
 mod real_faults;
 mod relp;
 mod udp;
@@ -14,6 +15,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 mod full_disk;
@@ -38,10 +40,25 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
 impl Receiver {
     /// Starts it, and waits until it listens.
     pub fn start(home: &Home, arguments: &[&str]) -> Receiver {
+        Receiver::start_as(home, command(home, arguments), arguments)
+    }
+
+    /// Starts it under strace(1), whose child it is not: it has the process number and the signals of this one.
+    pub fn start_traced(
+        home: &Home,
+        strace: &Path,
+        options: &[&str],
+        arguments: &[&str],
+    ) -> Receiver {
+        let mut command = home.command_of(strace, &[&["-D", "-f"], options].concat());
+        command.arg(env!("CARGO_BIN_EXE_logreceive")).args(arguments).stdin(Stdio::null());
+        Receiver::start_as(home, command, arguments)
+    }
+
+    fn start_as(home: &Home, mut command: Command, arguments: &[&str]) -> Receiver {
         let stderr = home.path("receive-stderr");
         let log = File::create(&stderr).expect("a file");
         let stdout = File::create(home.path("receive-stdout")).expect("a file");
-        let mut command = command(home, arguments);
         let child = command.stdout(stdout).stderr(log).spawn().expect("logreceive starts");
         let receiver = Receiver { child, stderr };
         let socket_count =
