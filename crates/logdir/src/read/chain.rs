@@ -436,16 +436,18 @@ impl Chain {
 
     fn parse_stamp(&mut self) {
         let lines = self.lines.as_ref().expect("a line was gone to");
-        let (line, handle) = (lines.line(), self.rest_handle());
+        let line = lines.line();
         let parse = |stamps: &mut StampParser| match line.continues {
             true => None,
             false => stamps.parse(line.bytes),
         };
         self.stamp = parse(&mut self.stamps);
-        if self.stamp.is_some_and(Stamp::is_local_date)
-            && self.separator.update(line.bytes, lines.place(), handle, &mut self.stamps)
-        {
-            self.stamp = parse(&mut self.stamps);
+        if self.stamp.is_some_and(Stamp::is_local_date) {
+            // Asked only here: a handle costs more than the rest of a line.
+            let handle = self.rest_handle();
+            if self.separator.update(line.bytes, lines.place(), handle, &mut self.stamps) {
+                self.stamp = parse(&mut self.stamps);
+            }
         }
         if self.stamps.is_assumed() {
             self.find_counting();
