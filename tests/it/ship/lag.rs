@@ -59,8 +59,10 @@ fn each_place_says_how_far_a_source_is_behind() {
     assert!(source["bytes"].as_u64() > Some(500 * 26) && source["oldest"].is_u64(), "{source}");
     assert!(source["source"].as_str().is_some_and(|path| path.ends_with("/log")), "{source}");
     assert_eq!(source["kept_secs"], Value::Null, "no logger runs");
-    let metrics = String::from_utf8(home.read("metrics")).expect("text");
-    assert!(metrics.contains("/log\"} 500\n"), "{metrics}");
+    // They are replaced after the status.
+    wait_until("the metrics", || {
+        String::from_utf8_lossy(&home.read("metrics")).contains("/log\"} 500\n")
+    });
 
     let (object, code, table) = logdir_status(&home);
     assert_eq!((code, object["ships"].as_array().map(Vec::len)), (Some(0), Some(1)), "{object}");
