@@ -41,8 +41,7 @@ fn check_written(message: &Message<'_>, len_max: usize) {
         procid: message.pid.unwrap_or_default(),
         msgid: message.msgid.unwrap_or_default(),
     };
-    let whole =
-        parts::Message { header, elements: &[], part_sd_id: "part", id: b"7", text: message.text };
+    let whole = parts::Message { header, elements: &[], id: b"7", text: message.text };
     let mut parts = Parts::new(whole, len_max).expect("the header leaves room");
     let mut joined = Vec::new();
     let mut part = Vec::new();

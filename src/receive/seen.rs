@@ -8,6 +8,7 @@ use ::logdir::{LogLines, Reader};
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
+use wire::parts;
 use wire::syslog::structured_data::params;
 use wire::syslog::{Message, Sender, parse};
 
@@ -19,8 +20,6 @@ const READ_BACK_MAX: usize = 65_536;
 const READ_BACK_LEN_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a line in front of its message, at most: facility, severity, host.
 const PREFIX_LEN_MAX: usize = 320;
-/// The element that a part of a long line has.
-const PART_ID: &[u8] = b"part@32473";
 
 /// A line of `logship`, whatever carries it: a hash of its host, directory, cursor and part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ impl Seen {
     pub fn read_back(&mut self, dir: &Path) {
         let Ok(reader) = Reader::open(dir) else { return };
         let mut found = identities(reader.reverse(None, None));
-        // The oldest of them is the first to be forgotten.
+        // Oldest first, since the oldest is forgotten first.
         while let Some(identity) = found.pop() {
             self.add(identity);
         }
@@ -102,14 +101,14 @@ fn append_message(line: &[u8], message: &mut Vec<u8>) {
 }
 
 impl Identity {
-    /// `None` if a message has no cursor.
+    /// Identity of a message with a cursor.
     pub fn of(message: &Message<'_>) -> Option<Identity> {
         let (mut dir, mut cursor, mut part) = (None, None, None);
         for param in params(message.structured_data?) {
             match param.name {
                 b"dir" => dir = Some(param.escaped),
                 b"cursor" => cursor = Some(param.escaped),
-                b"part" if param.id == PART_ID => part = Some(param.escaped),
+                b"part" if param.id == parts::SD_ID.as_bytes() => part = Some(param.escaped),
                 _ => {}
             }
         }

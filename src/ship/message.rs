@@ -9,9 +9,6 @@ use wire::parts::{Message, NoRoom, Parts, append_whole};
 use wire::syslog::structured_data::Element;
 use wire::syslog::{Header, Pri, Severity, UnixTime};
 
-/// The element that the parts of a long line have besides.
-const PART_SD_ID: &str = "part@32473";
-
 /// Bytes before the text of a message, usually.
 const HEADER_LEN_USUAL: usize = 256;
 
@@ -203,7 +200,6 @@ impl Writer {
                 msgid: b"",
             },
             elements: elements.as_slice(),
-            part_sd_id: PART_SD_ID,
             id: line.id,
             text,
         };

@@ -6,6 +6,10 @@ use crate::syslog::structured_data::Element;
 use crate::syslog::{Header, append_rfc5424};
 use std::fmt;
 
+/// SD-ID of the element that marks a part. SD-IDs are unique within a message (RFC 5424 section 6.3.2), so no
+/// other element has it.
+pub const SD_ID: &str = "part@32473";
+
 /// Minimum text length per part. Less would produce thousands of parts made mostly of headers.
 const ROOM_MIN: usize = 16;
 /// Length of the escapes `\x0a` (newline) and `\x00`.
@@ -20,9 +24,6 @@ pub struct Message<'a> {
     pub header: Header<'a>,
     /// Structured data, repeated in each part.
     pub elements: &'a [Element<'a>],
-    /// SD-ID of the part element; must differ from all other elements, because SD-IDs are unique
-    /// within a message (RFC 5424 section 6.3.2).
-    pub part_sd_id: &'a str,
     /// Unique message id, shared by its parts.
     pub id: &'a [u8],
     /// Message text.
@@ -183,7 +184,7 @@ fn append_message(
     let (number, count) = (number.to_string(), count.to_string());
     let params = [("id", message.id), ("part", number.as_bytes()), ("parts", count.as_bytes())];
     let mut elements = message.elements.to_vec();
-    elements.push(Element { id: message.part_sd_id, params: &params });
+    elements.push(Element { id: SD_ID, params: &params });
     append_rfc5424(&message.header, &elements, text, output);
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 fn message(text: &[u8]) -> Message<'_> {
     let header =
         Header { pri: Pri::DEFAULT, time: None, host: b"vm", app: b"t1", procid: b"", msgid: b"" };
-    Message { header, elements: &[], part_sd_id: "part@32473", id: b"7", text }
+    Message { header, elements: &[], id: b"7", text }
 }
 
 fn messages(message: Message<'_>, len_max: usize) -> Result<Vec<Vec<u8>>, NoRoom> {
