@@ -539,9 +539,7 @@ fn term_ends_under_traffic_while_a_processor_runs() {
 fn encrypted_lines_arrive_from_clients_with_a_certificate() {
     use crate::ship::certificates::{Authority, Validity};
     let home = Home::new();
-    let authority = Authority::new("ours");
-    authority.write(&home, "ca.pem");
-    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    let authority = Authority::with_server(&home);
     authority.issue(&home, "client", "web7.example.org", Validity::Now);
     authority.issue(&home, "other", "web8.example.org", Validity::Now);
     let sockets = ["relps://127.0.0.1:0", "tls://127.0.0.1:0", "--into", "root", "--by", "one"];

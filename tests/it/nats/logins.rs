@@ -144,22 +144,29 @@ fn nats_expired_credentials_are_reported_and_valid_ones_let_every_line_through()
     });
 }
 
+/// A home and a port of a server with the stream, and a certificate for localhost. The stream is made before the
+/// server asks for TLS.
+fn prepared() -> (Home, u16, Authority) {
+    let (home, port, authority) = (Home::new(), free_port(), Authority::new("nats"));
+    Server::start_at(&home, port, "", ConnectOptions::new()).create(stream());
+    authority.issue(&home, "server", "localhost", Validity::Now);
+    (home, port, authority)
+}
+
+/// What makes the server ask for TLS. `more` settings begin with a comma.
+fn tls_settings(home: &Home, more: &str) -> String {
+    let (cert, key) = (home.path("server.pem"), home.path("server.key"));
+    format!("tls {{ cert_file: \"{}\", key_file: \"{}\"{more} }}", cert.display(), key.display())
+}
+
 #[test]
 fn nats_a_certificate_that_is_not_accepted_is_reported_and_nothing_is_lost() {
     if !is_installed() {
         return;
     }
-    let (home, authority) = (Home::new(), Authority::new("nats"));
-    let port = free_port();
-    // The stream is made before the server asks for TLS.
-    Server::start_at(&home, port, "", ConnectOptions::new()).create(stream());
-    authority.issue(&home, "server", "localhost", Validity::Now);
+    let (home, port, authority) = prepared();
     Authority::new("another").write(&home, "trust.pem");
-    let settings = format!(
-        "tls {{ cert_file: \"{}\", key_file: \"{}\" }}",
-        home.path("server.pem").display(),
-        home.path("server.key").display()
-    );
+    let settings = tls_settings(&home, "");
     let server = Server::start_at(&home, port, &settings, ConnectOptions::new());
     log(&home, 1, 100);
     let url = |path: &str| format!("natss://localhost:{port}/{path}");
@@ -190,19 +197,11 @@ fn nats_a_server_that_asks_for_certificates_gets_that_of_each_program() {
     if !is_installed() {
         return;
     }
-    let (home, authority) = (Home::new(), Authority::new("nats"));
-    let port = free_port();
-    Server::start_at(&home, port, "", ConnectOptions::new()).create(stream());
-    authority.issue(&home, "server", "localhost", Validity::Now);
+    let (home, port, authority) = prepared();
     authority.issue(&home, "client", "client.example.org", Validity::Now);
     authority.write(&home, "ca.pem");
-    let path = |file: &str| home.path(file).display().to_string();
-    let settings = format!(
-        "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true }}",
-        path("server.pem"),
-        path("server.key"),
-        path("ca.pem")
-    );
+    let ca = home.path("ca.pem");
+    let settings = tls_settings(&home, &format!(", ca_file: \"{}\", verify: true", ca.display()));
     let _server = Server::start_at(&home, port, &settings, ConnectOptions::new());
     log(&home, 1, 100);
     let url = |path: &str| format!("natss://localhost:{port}/{path}");

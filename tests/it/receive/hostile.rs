@@ -249,11 +249,9 @@ fn tls_client(home: &Home, address: &str) -> impl Read + Write + use<> {
 #[cfg(feature = "tls")]
 #[test]
 fn slow_clients_of_tls_are_closed_with_a_message() {
-    use crate::ship::certificates::{Authority, Validity};
+    use crate::ship::certificates::Authority;
     let home = Home::new();
-    let authority = Authority::new("ours");
-    authority.write(&home, "ca.pem");
-    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    Authority::with_server(&home);
     let sockets = ["tls://127.0.0.1:0", "--cert", "server.pem", "--key", "server.key"];
     let limits = ["--message-time", "1", "--into", "root"];
     let receiver = Receiver::start(&home, &[&sockets[..], &limits].concat());

@@ -1,5 +1,6 @@
 //! Options of `logreceive`: where sockets come from, whom it runs as, how lines look, and what strangers may do.
 
+use super::udp::overflow;
 use super::{Receiver, command, lines, text, wait_for_lines};
 use crate::support::{DEADLINE, Home, wait_until};
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
@@ -364,17 +365,13 @@ fn the_status_counts_each_socket() {
 
 #[test]
 fn datagrams_that_the_kernel_drops_are_counted_exactly() {
-    const COUNT: usize = 2000;
+    const COUNT: u32 = 2000;
     let home = Home::new();
     let options = ["--rcvbuf", "8192", "--status", "state", "--into", "root", "--by", "one"];
     let receiver = Receiver::start(&home, &[&["udp://127.0.0.1:0"], &options[..]].concat());
-    receiver.signal(nix::sys::signal::Signal::SIGSTOP);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let address = receiver.address("udp");
-    for number in 0..COUNT {
-        socket.send_to(format!("<13>a: {number}").as_bytes(), &address).expect("loopback");
-    }
-    receiver.signal(nix::sys::signal::Signal::SIGCONT);
+    socket.connect(receiver.address("udp")).expect("an address");
+    let sent = overflow(&receiver, &socket, COUNT);
     receiver.signal(nix::sys::signal::Signal::SIGUSR1);
     wait_until("the loss", || receiver.stderr().contains("the kernel dropped"));
     receiver.signal(nix::sys::signal::Signal::SIGUSR1);
@@ -387,7 +384,7 @@ fn datagrams_that_the_kernel_drops_are_counted_exactly() {
     };
     wait_until("the counts", || {
         let (messages, dropped) = counts();
-        dropped > 0 && messages + dropped == COUNT as u64
+        dropped > 0 && messages + dropped == u64::from(sent)
     });
     let (messages, _) = counts();
     assert_eq!(receiver_status(&home, &[]).status.code(), Some(2), "a loss is trouble");
@@ -466,11 +463,9 @@ fn completions_come_from_the_same_description() {
 #[cfg(feature = "tls")]
 #[test]
 fn clients_wait_until_others_have_shaken_hands() {
-    use crate::ship::certificates::{Authority, Validity};
+    use crate::ship::certificates::Authority;
     let home = Home::new();
-    let authority = Authority::new("ours");
-    authority.write(&home, "ca.pem");
-    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    Authority::with_server(&home);
     let files = ["--cert", "server.pem", "--key", "server.key"];
     let limits = ["--handshakes", "1", "--message-time", "1"];
     let receiver = Receiver::start(

@@ -6,10 +6,17 @@ use crate::support::{DEADLINE, Home};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 /// Messages, in turn for two directories.
 const COUNT: u32 = 20;
 const DIRS: [&str; 2] = ["even", "odd"];
+
+/// A receiver whose calls are in `trace`.
+fn start(home: &Home, strace: &Path, options: &[&str]) -> Receiver {
+    let options = [&["-o", "trace"], options].concat();
+    Receiver::start_traced(home, strace, &options, &["relp://127.0.0.1:0", "--into", "root"])
+}
 
 /// A session that sends a message when the one before has its answer.
 struct Session(TcpStream);
@@ -77,14 +84,8 @@ fn calls(trace: &str) -> Vec<Call> {
 fn an_answer_follows_the_fsync_of_its_line_and_of_its_names() {
     let Some(strace) = peer("strace") else { return };
     let home = Home::new();
-    let options = ["-y", "-s", "100", "-o", "trace"];
-    let trace = ["-e", "trace=write,pwrite64,fsync,sendto"];
-    let receiver = Receiver::start_traced(
-        &home,
-        &strace,
-        &[&options[..], &trace].concat(),
-        &["relp://127.0.0.1:0", "--into", "root"],
-    );
+    let options = ["-y", "-s", "100", "-e", "trace=write,pwrite64,fsync,sendto"];
+    let receiver = start(&home, &strace, &options);
     let mut session = Session::open(&receiver);
     for number in 2..2 + COUNT {
         session.send(number, &format!("<13>{}: {number}", DIRS[number as usize % 2]));
@@ -115,14 +116,8 @@ fn a_line_whose_fsync_fails_is_not_answered() {
     let Some(strace) = peer("strace") else { return };
     let home = Home::new();
     let current = home.path("root/even/current").display().to_string();
-    let options = ["-o", "trace", "-P", &current, "-e", "trace=fsync"];
-    let fault = ["-e", "inject=fsync:error=EIO:when=1+"];
-    let receiver = Receiver::start_traced(
-        &home,
-        &strace,
-        &[&options[..], &fault].concat(),
-        &["relp://127.0.0.1:0", "--into", "root"],
-    );
+    let fault = ["-P", &current, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=1+"];
+    let receiver = start(&home, &strace, &fault);
     let mut session = Session::open(&receiver);
     session.send(2, "<13>even: 2");
     // The session is closed instead: the client sends the message again on its next connection.

@@ -54,8 +54,8 @@ fn bursts_of_datagrams_lose_none() {
 }
 
 /// Stops the receiver, sends more than its socket holds, and lets it go on. The kernel may deliver late on a busy
-/// machine, so this waits until it has dropped some.
-fn overflow(receiver: &Receiver, socket: &UdpSocket, count: u32) {
+/// machine, so this waits until it has dropped some. Returns how many datagrams were sent.
+pub fn overflow(receiver: &Receiver, socket: &UdpSocket, count: u32) -> u32 {
     let state = || {
         let stat =
             std::fs::read_to_string(format!("/proc/{}/stat", receiver.pid())).expect("it runs");
@@ -68,15 +68,16 @@ fn overflow(receiver: &Receiver, socket: &UdpSocket, count: u32) {
         let message = format!("<13>a: {:100} {number}", "");
         socket.send(message.as_bytes()).expect("a socket");
     }
-    let mut last = before;
+    let (mut last, mut sent) = (before, count);
     wait_until("the kernel", || {
         // On the way to the socket some may be lost that nobody counts.
-        let _ = socket.send(b"<13>b: more");
+        sent += u32::from(socket.send(b"<13>b: more").is_ok());
         std::thread::sleep(Duration::from_millis(50));
         let now = kernel_count(receiver);
         std::mem::replace(&mut last, now) > before
     });
     receiver.signal(Signal::SIGCONT);
+    sent
 }
 
 /// The kernel's own count for the receiver's socket.

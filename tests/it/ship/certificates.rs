@@ -30,6 +30,14 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), pem }
     }
 
+    /// An issuer in `ca.pem` and its certificate for the server log.example.org in `server.pem`.
+    pub fn with_server(home: &Home) -> Authority {
+        let authority = Authority::new("ours");
+        authority.write(home, "ca.pem");
+        authority.issue(home, "server", "log.example.org", Validity::Now);
+        authority
+    }
+
     /// Writes the certificate of the issuer.
     pub fn write(&self, home: &Home, file: &str) {
         home.write(file, &self.pem, 0o600);

@@ -274,11 +274,10 @@ fn a_file_of_header_fields_that_cannot_be_used_is_an_error_at_the_start() {
 #[cfg(feature = "tls")]
 #[test]
 fn records_arrive_through_tls_and_a_wrong_name_gets_nothing() {
-    use super::certificates::{Authority, Validity};
+    use super::certificates::Authority;
     use multilog::tls::{Server, ServerFiles};
-    let (home, authority) = (Home::new(), Authority::new("ours"));
-    authority.write(&home, "ca.pem");
-    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    let home = Home::new();
+    Authority::with_server(&home);
     log(&home, 1, 3000);
     let (cert, key) = (home.path("server.pem"), Some(home.path("server.key")));
     let files = ServerFiles { cert, key, ..ServerFiles::default() };

@@ -10,9 +10,8 @@ use std::fs;
 
 /// A home with an issuer `ca.pem`, a good certificate of the server in `server.pem`, and 300 lines.
 fn home() -> (Home, Authority) {
-    let (home, authority) = (Home::new(), Authority::new("ours"));
-    authority.write(&home, "ca.pem");
-    authority.issue(&home, "server", "log.example.org", Validity::Now);
+    let home = Home::new();
+    let authority = Authority::with_server(&home);
     log(&home, 1, 300);
     (home, authority)
 }
