@@ -26,24 +26,19 @@ pub fn text(options: &Options, targets: &[Target], sources: &[String], host: &[u
         None => say(format_args!("state: none named; --state DIR is needed to send")),
     }
     say(format_args!("begins, where no cursor is: {}", options.from));
-    for line in messages(options, targets) {
-        say(format_args!("{line}"));
-    }
-    for line in severity(options) {
-        say(format_args!("{line}"));
-    }
-    if let Some(line) = flush(options) {
-        say(format_args!("{line}"));
-    }
-    if targets.iter().any(Target::needs_tls) {
-        for line in certificates(options) {
-            say(format_args!("{line}"));
-        }
-    }
-    if let Some(file) = &options.headers {
-        say(format_args!("header fields of each request: those in {}", file.display()));
-    }
-    for line in pace(options) {
+    let needs_tls = targets.iter().any(Target::needs_tls);
+    let fields = options.headers.as_ref();
+    let lines = messages(options, targets)
+        .into_iter()
+        .chain(severity(options))
+        .chain(flush(options))
+        .chain(needs_tls.then(|| certificates(options)).into_iter().flatten())
+        .chain(
+            fields
+                .map(|file| format!("header fields of each request: those in {}", file.display())),
+        )
+        .chain(pace(options));
+    for line in lines {
         say(format_args!("{line}"));
     }
     let sample = Line {
