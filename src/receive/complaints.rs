@@ -8,7 +8,7 @@ const BURST: u32 = 10;
 /// After such a row one message may be printed in this time.
 const ONE_EVERY: Duration = Duration::from_secs(5);
 
-/// What was printed lately, and what was not.
+/// Messages about clients: allowance, and omitted messages.
 #[derive(Debug)]
 pub struct Complaints {
     /// Messages that may be printed now, at most [`BURST`].

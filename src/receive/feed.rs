@@ -54,7 +54,7 @@ pub enum Up {
 pub enum Down {
     /// It is on disk.
     Stored(String),
-    /// It is on disk, as it was answered before.
+    /// Repeats the answer to a message on disk.
     Again(String),
     /// It is not written here, and is to be delivered again to anybody.
     GiveBack(String),

@@ -27,7 +27,7 @@ const NEEDED_MAX: usize = 8192;
 /// Directories below the root: a host, a program.
 const DEPTH_MAX: usize = 3;
 
-/// A message that has a line.
+/// A message with its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Equal each time the message is delivered.

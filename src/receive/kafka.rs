@@ -62,7 +62,7 @@ pub struct Group {
     member: String,
     shared: Arc<Shared>,
     waiting: VecDeque<Taken>,
-    /// What the first of them waits for.
+    /// Directory without room for the first waiting message.
     full: Option<Directory>,
     /// Lines of each partition that are not on disk yet, in order.
     unanswered: HashMap<i32, VecDeque<Line>>,
@@ -81,7 +81,7 @@ struct Taken {
 struct Line {
     epoch: u64,
     offset: i64,
-    /// `None` if the message is empty.
+    /// `None` for an empty message.
     ticket: Option<Ticket>,
     identity: Option<Identity>,
 }
@@ -101,7 +101,7 @@ struct State {
     incoming_len: usize,
     partitions: HashMap<i32, Partition>,
     uncommitted_count: usize,
-    /// What the loop is to report.
+    /// Messages for the loop to print.
     notices: Vec<Notice>,
     /// The last failure, so that it is reported once.
     failure: Option<String>,
@@ -120,7 +120,7 @@ struct Partition {
     epoch: u64,
     /// Offsets taken and not committed.
     uncommitted: VecDeque<i64>,
-    /// Of these, messages that the loop has and that are not on disk.
+    /// Number of uncommitted messages at the loop, without a line on disk.
     at_loop: usize,
     /// Every message before this offset is on disk.
     durable: Option<i64>,
@@ -208,13 +208,11 @@ impl State {
         self.uncommitted_count < UNCOMMITTED_MAX && self.incoming_len < WAITING_LEN_MAX
     }
 
-    /// Forgets a partition that goes to another member: what it had of it is not ours to commit any more.
+    /// Forgets a partition that goes to another member, which commits its offsets from now on.
     fn revoke(&mut self, partition: i32) {
         let Some(of) = self.partitions.get_mut(&partition) else { return };
         self.uncommitted_count -= of.uncommitted.len();
         *of = Partition { epoch: of.epoch + 1, ..Partition::default() };
-        self.incoming.retain(|taken| taken.partition != partition);
-        self.incoming_len = self.incoming.iter().map(|taken| taken.bytes.len()).sum();
     }
 
     fn note_committed(&mut self, partition: i32, next: i64) {
@@ -286,7 +284,7 @@ impl ConsumerContext for Shared {
     }
 }
 
-/// Commits what is on disk and was not asked for.
+/// Commits offsets of lines on disk that no earlier commit asked for.
 fn commit(client: &Client, shared: &Shared, mode: CommitMode) {
     let mut list = TopicPartitionList::new();
     {
@@ -469,7 +467,7 @@ impl Group {
         lost
     }
 
-    /// True if the group will not have this member any more, and it has waited.
+    /// True if the group refused this member, and [`REJOIN_AFTER`] has passed.
     fn is_refused(&self) -> bool {
         let state = self.shared.state();
         state.is_over && !state.is_stopping
@@ -485,7 +483,7 @@ impl Group {
         }
     }
 
-    /// Takes nothing more, and commits what is on disk.
+    /// Leaves the group after a commit of all lines on disk.
     pub fn stop(&mut self) {
         let mut state = self.shared.state();
         // These are another member's.

@@ -52,7 +52,7 @@ impl KernelDrops {
 
     /// Takes the kernel's count of all drops.
     pub fn note(&mut self, total: u32) {
-        // The count with a datagram is of its arrival, so a later look at the table may have been ahead of it.
+        // A datagram carries the count of its arrival; an earlier look at the table may have a newer count.
         let new = total.wrapping_sub(self.seen);
         if new <= u32::MAX / 2 {
             self.seen = total;

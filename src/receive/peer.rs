@@ -58,7 +58,7 @@ impl Peer {
         self.certified = Some(name.into_bytes());
     }
 
-    /// Name in its certificate, if it has shown one.
+    /// Name in the certificate, if the client sent one.
     pub fn certified(&self) -> Option<&[u8]> {
         self.certified.as_deref()
     }

@@ -557,7 +557,7 @@ impl Session {
     }
 }
 
-/// What was taken of the bytes that had arrived.
+/// Result of parsing the received bytes.
 #[derive(Debug, Default)]
 struct Taken {
     /// The first message without room.

@@ -95,7 +95,7 @@ fn a_client_that_takes_nothing_of_its_answers_is_late() {
     let now = Instant::now();
     assert_eq!(session.check_time(now), Next::Goes);
     assert_eq!(session.deadline(), Some(now + TIMEOUT));
-    // Its answers were taken, and then no more of them.
+    // The client reads all answers, then stops reading.
     client.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
     let mut space = vec![0; 1 << 20];
     while session.has_output() {

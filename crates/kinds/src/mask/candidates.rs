@@ -1,4 +1,4 @@
-//! The rules that may match at a position, by what is cheap to see there: a superset of those that match.
+//! Rules that may match at a position, chosen by cheap tests: a superset of the matching rules.
 
 use super::rules::{
     BASE64, BASE64_LEN_MIN, BRACKETED, BRACKETED_MAIL, DATE, DATE_WORD_LEN, HEX_LEN_MIN, HOST, ID,

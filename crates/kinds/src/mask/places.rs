@@ -64,7 +64,7 @@ impl Places {
     }
 }
 
-/// Which bytes of a block are of which class.
+/// Bits of each class of bytes in a block.
 #[derive(Clone, Copy, Debug, Default)]
 struct Block {
     alnum: u64,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 mod services;
 
 const LINES_OF_SERVICE: usize = 2000;
-/// What may begin in a block and end in the next one.
+/// Texts that may cross the border of two blocks.
 const ACROSS: [&str; 14] = [
     "2001:db8::1",
     "::1",
