@@ -108,6 +108,8 @@ pub struct Progress {
     last_lost: Option<(String, Instant)>,
     /// Whether the last connection was lost again without a report, so that the next makes none either.
     is_quiet: bool,
+    /// What was last reported of a receiver that can lose messages.
+    warned: Option<String>,
 }
 
 /// How far the loop is.
@@ -133,6 +135,7 @@ impl Default for Progress {
             phase,
             last_lost: None,
             is_quiet: false,
+            warned: None,
         }
     }
 }
@@ -345,6 +348,7 @@ impl Engine {
                 }
                 Outcome::Refused(id, why) => self.refuse(id, why),
                 Outcome::Rejected(count, why) => self.note_rejected(count, &why),
+                Outcome::Warned(why) => self.warn_of_receiver(why),
                 Outcome::Unsendable(id, why) => {
                     if self.window.give_up(id) {
                         self.give_up(id, why);
@@ -361,6 +365,15 @@ impl Engine {
         }
         if let Some(change) = change {
             self.take_change(change);
+        }
+    }
+
+    /// Reports how the receiver can lose messages, unless that was its last report.
+    fn warn_of_receiver(&mut self, why: String) {
+        let text = format!("{}: {why}", self.link.target());
+        if self.progress.warned.as_ref() != Some(&text) {
+            message::warn(text.as_bytes());
+            self.progress.warned = Some(text);
         }
     }
 

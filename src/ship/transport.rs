@@ -51,6 +51,9 @@ pub enum Outcome {
     /// reports [`Outcome::Opened`] again.
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only Kafka does so"))]
     Stalled(String),
+    /// The receiver takes messages, and is set up so that it can lose them.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only NATS does so"))]
+    Warned(String),
     /// The receiver has thrown away so many of the messages it answered for, and does not say which.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only OTLP does so"))]
     Rejected(u64, String),

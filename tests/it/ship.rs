@@ -67,8 +67,12 @@ impl Ship {
         wait_until(text, || self.stderr().contains(text));
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process number");
+        let pid = i32::try_from(self.id()).expect("a process number");
         kill(Pid::from_raw(pid), signal).expect("logship runs");
     }
 

@@ -4,11 +4,12 @@
 //! no success ends the connection, and the loop sends again what has no answer. The id of the line is the id of
 //! the message (`Nats-Msg-Id`), so that the stream knows what it has already.
 
+mod limits;
 mod ordered;
 
 use super::thread::{Port, Record, Thread};
 use super::{Broken, Outcome};
-use crate::nats::client::{Connection, cause};
+use crate::nats::client::{Connection, Trouble, cause};
 use crate::nats::url::Servers;
 use crate::ship::message::Keyed;
 use crate::ship::target::Subject;
@@ -26,10 +27,13 @@ use ordered::Order;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::future::{IntoFuture, pending, ready};
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long a stream may be silent. The choice of a new leader takes about 6 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long answers are waited for after one that ends the connection.
+const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Messages published between two looks at answers.
 const BATCH: usize = 256;
 
@@ -78,6 +82,8 @@ async fn publish_all(
         false => None,
     };
     port.tell([Outcome::Opened]);
+    let look = limits::warning(context.clone(), connection.client.clone(), subject.name.clone());
+    let mut look = pin!(look.fuse());
     let subject = async_nats::Subject::from(subject.name.as_str());
     let mut publisher = Publisher {
         context,
@@ -96,8 +102,16 @@ async fn publish_all(
         let has_waiting = !publisher.waiting.is_empty();
         tokio::select! {
             biased;
-            trouble = connection.trouble() => return Err(Broken::new(trouble.to_string())),
-            answer = answer_of(&mut publisher.first) => publisher.take_answers(answer, port)?,
+            trouble = connection.trouble() => if publisher.order.is_some() || !is_about_look(&trouble) {
+                return Err(Broken::new(trouble.to_string()));
+            },
+            answer = answer_of(&mut publisher.first) => {
+                if let Err(broken) = publisher.take_answers(answer, port) {
+                    publisher.take_last_answers(port).await;
+                    return Err(broken);
+                }
+            }
+            warning = &mut look => port.tell(warning.map(Outcome::Warned)),
             records = port.next(), if !is_closing => match records {
                 Some(records) => publisher.waiting.extend(records),
                 None if port.is_dropped() => return Ok(()),
@@ -106,6 +120,12 @@ async fn publish_all(
             () = ready(()), if has_waiting => {}
         }
     }
+}
+
+/// Whether a login has no right to look at streams. It needs none to publish.
+fn is_about_look(trouble: &Trouble) -> bool {
+    let Trouble::Refused(why) = trouble else { return false };
+    why.to_lowercase().contains(r#"publish to "$js.api.stream."#)
 }
 
 type Answer = Result<PublishAck, PublishError>;
@@ -199,6 +219,23 @@ impl Publisher {
         port.tell(outcomes);
         end
     }
+
+    /// Takes the answers to what was published after a message that was refused: a full stream takes a short message
+    /// after it has refused a long one. Without its answer the short one would be sent again, and be stored
+    /// twice when the stream has room later than its window of duplicates.
+    async fn take_last_answers(&mut self, port: &Port) {
+        let is_ordered = self.order.is_some();
+        let asked = std::mem::take(&mut self.asked);
+        let answers = async {
+            for (id, answer) in asked {
+                if let Ok(outcome) = outcome(id, answer.await, is_ordered) {
+                    port.tell([outcome]);
+                }
+            }
+        };
+        // What has no answer by then is sent again.
+        let _ = tokio::time::timeout(LAST_ANSWERS_TIMEOUT, answers).await;
+    }
 }
 
 /// What an answer means for its message.
@@ -234,6 +271,12 @@ fn words(error: &PublishError) -> String {
             "the stream has other messages than expected: {}; with ordered=1 nobody else may write to it",
             cause(error)
         ),
+        PublishErrorKind::Other if cause(error).starts_with("maximum ") => {
+            format!("the stream is full: {}", cause(error))
+        }
+        PublishErrorKind::Other if cause(error).starts_with("insufficient ") => {
+            format!("the server has no more room for its streams: {}", cause(error))
+        }
         PublishErrorKind::WrongLastMessageId
         | PublishErrorKind::MaxAckPending
         | PublishErrorKind::MaxPayloadExceeded

@@ -65,7 +65,8 @@ impl Transport for Thread {
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
         self.beside.flush();
         let (told, end) = self.beside.take();
-        let is_answer = |outcome: &&Outcome| !matches!(outcome, Outcome::Opened);
+        let is_answer =
+            |outcome: &&Outcome| !matches!(outcome, Outcome::Opened | Outcome::Warned(_));
         self.unanswered = self.unanswered.saturating_sub(told.iter().filter(is_answer).count());
         outcomes.extend(told);
         end.map_or(Ok(()), Err)

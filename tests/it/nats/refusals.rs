@@ -96,6 +96,55 @@ fn nats_lines_wait_while_the_server_is_away() {
     }
 }
 
+/// Peak memory of a process, in KiB.
+fn peak_kib(ship: &Ship) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", ship.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Messages without an answer, by the status of logship.
+fn waiting(status: &str) -> u64 {
+    let rest = status.split_once("\"waiting\":").expect("the number").1;
+    rest.split(',').next().expect("its end").parse().expect("a number")
+}
+
+/// `tests/nats-away` has ten minutes of this.
+#[test]
+fn nats_an_outage_is_reported_once_and_costs_no_memory() {
+    for option in ["", "?ordered=1"] {
+        if !is_installed() {
+            return;
+        }
+        let (home, port) = (Home::new(), free_port());
+        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        server.create(stream());
+        log(&home, 1, 2000);
+        let ship = Ship::start(&home, &[&server.url(&format!("logs.web{option}")), "log"]);
+        wait_until("the lines before", || server.count() == 2000);
+        let before = peak_kib(&ship);
+        drop(server);
+        ship.wait_for_stderr("the server ended the connection; next try in");
+        let line = |number: u64| format!("{number} {}\n", "x".repeat(1000));
+        log_text(&home, "log", (2001..=22_000).map(line).collect::<String>().as_bytes());
+        ship.wait_for_stderr("connection refused; next try in");
+        wait_until("many messages", || {
+            fs::read_to_string(home.path("state/status")).is_ok_and(|status| {
+                status.contains("\"connected\":false") && waiting(&status) > 1000
+            })
+        });
+        let grown = peak_kib(&ship) - before;
+        assert!(grown < 15_000, "20 MB of lines waited, and {grown} KiB of memory were taken");
+        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        wait_until("every line", || server.count() >= 22_000);
+        let said = ship.stderr();
+        // A server that starts may refuse for another reason than one that is away.
+        assert!((2..=4).contains(&said.matches("warning: ").count()), "{said}");
+        ship.end();
+        assert_eq!(server.count(), 22_000, "{option}");
+    }
+}
+
 #[test]
 fn nats_a_receiver_waits_for_its_stream_and_refuses_a_consumer_that_needs_no_answers() {
     let home = Home::new();

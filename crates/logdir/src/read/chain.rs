@@ -453,9 +453,7 @@ impl Chain {
             self.find_counting();
         }
         if let Some(stamp) = &mut self.stamp {
-            if stamp.later.is_some() {
-                *stamp = stamp.after(self.before);
-            }
+            *stamp = stamp.after(self.before);
             self.before = Some(stamp.moment);
         }
     }

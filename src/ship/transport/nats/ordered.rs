@@ -8,6 +8,7 @@ use crate::ship::message::READ_BACK_MAX;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::GetStreamByNameErrorKind;
+use async_nats::jetstream::stream::RetentionPolicy;
 use futures_util::StreamExt;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -34,15 +35,17 @@ impl Order {
     /// # Errors
     /// There is none, or it cannot be read, in words.
     pub async fn read(context: &Context, subject: &str) -> Result<Order, String> {
-        let name =
-            context.stream_by_subject(subject).await.map_err(|error| match error.kind() {
-                GetStreamByNameErrorKind::NotFound => "no stream takes this subject".to_owned(),
-                _ => format!("unable to look for the stream: {}", cause(&error)),
-            })?;
+        let name = find_stream(context, subject).await?;
         let unable = |error: &(dyn std::error::Error + 'static)| {
             format!("unable to read back stream {name}: {}", cause(error))
         };
         let stream = context.get_stream(&name).await.map_err(|error| unable(&error))?;
+        if stream.cached_info().config.retention != RetentionPolicy::Limits {
+            return Err(format!(
+                "stream {name} removes messages that collectors have taken, so that its end cannot be read back; \
+                 ordered=1 needs retention: limits"
+            ));
+        }
         let state = &stream.cached_info().state;
         let mut order = Order { last: state.last_sequence, stored: HashSet::new(), asked: 0 };
         if state.messages == 0 {
@@ -109,4 +112,15 @@ impl Order {
     pub fn take_back(&mut self) {
         self.last -= 1;
     }
+}
+
+/// The name of the stream that takes this subject.
+///
+/// # Errors
+/// There is none, or it cannot be looked for, in words.
+pub async fn find_stream(context: &Context, subject: &str) -> Result<String, String> {
+    context.stream_by_subject(subject).await.map_err(|error| match error.kind() {
+        GetStreamByNameErrorKind::NotFound => "no stream takes this subject".to_owned(),
+        _ => format!("unable to look for the stream: {}", cause(&error)),
+    })
 }
