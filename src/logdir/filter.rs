@@ -26,6 +26,11 @@ impl Filter {
         })
     }
 
+    /// True if every line passes.
+    pub fn is_empty(&self) -> bool {
+        self.all_of.is_empty() && self.any_of.is_empty() && self.none_of.is_empty()
+    }
+
     pub fn is_wanted(&self, text: &[u8]) -> bool {
         self.all_of.iter().all(|pattern| pattern.matches(text))
             && (self.any_of.is_empty() || self.any_of.iter().any(|pattern| pattern.matches(text)))

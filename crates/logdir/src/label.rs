@@ -100,8 +100,7 @@ impl Label {
     pub fn parse(text: &[u8]) -> Option<Label> {
         let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
         let seconds = parse_seconds(seconds)?;
-        let nanos = parse_nanos(rest.first_chunk()?)?;
-        (nanos < NANOS_PER_SEC).then_some(Label { seconds, nanos })
+        Some(Label { seconds, nanos: parse_nanos_of_label(rest)? })
     }
 
     /// Label minus a duration; saturates at the first label.
@@ -209,6 +208,42 @@ pub fn parse_nanos(digits: &[u8; NANOS_LEN]) -> Option<u32> {
     parse_eight(digits)
 }
 
+fn parse_nanos_of_label(digits: &[u8]) -> Option<u32> {
+    parse_nanos(digits.first_chunk()?).filter(|&nanos| nanos < NANOS_PER_SEC)
+}
+
+/// Parses labels of one counting as times since 1970. Lines of a second share most of their labels.
+#[derive(Clone, Debug)]
+pub struct LabelParser {
+    counting: Counting,
+    /// Seconds of the last label, and the same since 1970.
+    seconds: [u8; SECONDS_LEN],
+    unix_secs: i64,
+}
+
+impl LabelParser {
+    /// Knows no label yet.
+    pub fn new(counting: Counting) -> LabelParser {
+        let unix_secs = unix_secs_by(0, counting);
+        LabelParser { counting, seconds: [b'0'; SECONDS_LEN], unix_secs }
+    }
+
+    /// Counting of its labels.
+    pub fn counting(&self) -> Counting {
+        self.counting
+    }
+
+    /// As [`Label::parse`], then [`Label::to_unix_by`].
+    pub fn parse(&mut self, text: &[u8]) -> Option<(i64, u32)> {
+        let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
+        if *seconds != self.seconds {
+            self.unix_secs = unix_secs_by(parse_seconds(seconds)?, self.counting);
+            self.seconds = *seconds;
+        }
+        Some((self.unix_secs, parse_nanos_of_label(rest)?))
+    }
+}
+
 /// Label seconds as seconds since 1970, modulo 2^64 as in 0.76.
 pub fn unix_secs(seconds: u64) -> i64 {
     seconds.wrapping_sub(UNIX_START).cast_signed()
@@ -288,6 +323,27 @@ mod tests {
         check(-11, 999_999_999, "@3fffffffffffffff3b9ac9ff");
         // Example of tai64nlocal's manual page: 1999-08-23 21:03:43 only in leap-second zones.
         check(935_467_455, 0x2ef0_2e94, "@4000000037c219c92ef02e94");
+    }
+
+    proptest! {
+        #[test]
+        fn a_parser_of_labels_that_knows_the_last_second_parses_alike(
+            texts in prop::collection::vec("@?4000000000000(00a|00A|01b|0g)[0-4f][0-9a-f]{7} ?", 1..20),
+            counting in prop::sample::select(vec![Counting::Ten, Counting::Leap]),
+        ) {
+            let mut parser = LabelParser::new(counting);
+            for text in &texts {
+                let expected = Label::parse(text.as_bytes()).map(|label| label.to_unix_by(counting));
+                prop_assert_eq!(parser.parse(text.as_bytes()), expected, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_label_may_be_the_first_second_of_all() {
+        let text = b"@000000000000000000000001";
+        let expected = Label::parse(text).map(Label::to_unix);
+        assert_eq!(LabelParser::new(Counting::Ten).parse(text), expected);
     }
 
     #[test]

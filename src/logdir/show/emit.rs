@@ -42,7 +42,7 @@ pub struct Held {
 }
 
 impl Held {
-    fn new(item: Item<'_>, cursor: Option<String>) -> Held {
+    fn new(item: &Item<'_>, cursor: Option<String>) -> Held {
         Held {
             number: item.number,
             bytes: item.line.bytes.to_vec(),
@@ -79,18 +79,6 @@ pub enum Form {
     Json(Vec<json::Names>),
 }
 
-impl Form {
-    fn append(&mut self, filter: &Filter, item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
-        match self {
-            Form::Text(renderer) => {
-                let find = |text: &[u8]| filter.find(text);
-                renderer.append(item.number, item.others, item.line, item.stamp, find, to);
-            }
-            Form::Json(names) => json::append(names, item, cursor, to),
-        }
-    }
-}
-
 /// Filters and writes lines.
 pub struct Emitter {
     form: Form,
@@ -98,6 +86,8 @@ pub struct Emitter {
     cursors: Option<Cursors>,
     filter: Filter,
     kinds: KindFilter,
+    /// True if neither leaves out a line.
+    wants_all: bool,
     /// Lines that may have copies in other directories.
     doubles: Doubles<Held>,
     /// Matches still to be left out.
@@ -142,6 +132,7 @@ impl Emitter {
         Emitter {
             form,
             cursors: None,
+            wants_all: filter.is_empty() && kinds.is_empty(),
             filter,
             kinds,
             doubles,
@@ -174,8 +165,8 @@ impl Emitter {
         self.filter.is_wanted(text) && self.kinds.is_wanted(number, text)
     }
 
-    fn wants(&mut self, item: Item<'_>) -> bool {
-        self.is_wanted(item.number, text_of(item))
+    fn wants(&mut self, item: &Item<'_>) -> bool {
+        self.wants_all || self.is_wanted(item.number, text_of(item))
     }
 
     /// Output form, for formatting moments.
@@ -210,11 +201,11 @@ impl Emitter {
     /// Accepts a line. Lines of an earlier label are formatted first.
     pub fn take(&mut self, item: Item<'_>) -> Result<(), Failure> {
         self.settle_before(item.moment)?;
-        self.note(item);
+        self.note(&item);
         if self.doubles.passes(item.number, item.moment) {
-            return self.show(item, None);
+            return self.show(&item, None);
         }
-        let held = Held::new(item, self.cursor());
+        let held = Held::new(&item, self.cursor());
         self.doubles.hold(item.number, item.compared(), held);
         Ok(())
     }
@@ -238,13 +229,13 @@ impl Emitter {
         let mut lines = lines.filter_map(Held::of_copies).peekable();
         while let Some(held) = lines.next() {
             // The last line is after all copies.
-            let cursor = if lines.peek().is_some() { held.cursor.clone() } else { None };
-            self.show(held.item(), cursor)?;
+            let cursor = if lines.peek().is_some() { held.cursor.as_deref() } else { None };
+            self.show(&held.item(), cursor)?;
         }
         Ok(())
     }
 
-    fn show(&mut self, item: Item<'_>, cursor: Option<String>) -> Result<(), Failure> {
+    fn show(&mut self, item: &Item<'_>, cursor: Option<&str>) -> Result<(), Failure> {
         if self.skip_count > 0 {
             self.skip_count -= u64::from(!item.line.continues && self.wants(item));
             self.was_wanted = false;
@@ -253,7 +244,7 @@ impl Emitter {
         if !item.line.continues {
             self.was_wanted = self.found_count < self.found_count_max
                 && self.wants(item)
-                && self.kinds.is_due(item.number, text_of(item));
+                && (self.wants_all || self.kinds.is_due(item.number, text_of(item)));
         }
         if self.was_wanted {
             self.found_count += u64::from(!item.line.continues);
@@ -366,13 +357,12 @@ impl Emitter {
         if is_apart && self.context.is_any() && matches!(self.form, Form::Text(_)) {
             self.text.extend_from_slice(SEPARATOR);
         }
-        for held in self.before.drain(..) {
-            let cursor = held.cursor.as_deref();
-            self.form.append(&self.filter, held.item(), cursor, &mut self.text);
+        while let Some(held) = self.before.pop_front() {
+            self.append(&held.item(), held.cursor.as_deref());
         }
     }
 
-    fn leave_out(&mut self, item: Item<'_>, cursor: Option<String>) {
+    fn leave_out(&mut self, item: &Item<'_>, cursor: Option<&str>) {
         if !self.context.is_any() {
             return;
         }
@@ -382,16 +372,27 @@ impl Emitter {
                 return;
             }
         }
-        let cursor = cursor.or_else(|| self.cursor());
+        let cursor = cursor.map(str::to_owned).or_else(|| self.cursor());
         self.before.push_back(Held::new(item, cursor));
     }
 
-    fn append(&mut self, item: Item<'_>, cursor: Option<String>) {
-        let cursor = cursor.or_else(|| self.cursor());
-        self.form.append(&self.filter, item, cursor.as_deref(), &mut self.text);
+    /// Formats a line. Without a cursor it gets the one after the last line read.
+    fn append(&mut self, item: &Item<'_>, cursor: Option<&str>) {
+        match &mut self.form {
+            Form::Text(renderer) => {
+                let find = |text: &[u8]| self.filter.find(text);
+                let Item { number, others, line, stamp, .. } = *item;
+                renderer.append(number, others, line, stamp, find, &mut self.text);
+            }
+            Form::Json(names) => {
+                let own = cursor.is_none().then(|| self.cursors.as_mut().map(Cursors::word));
+                let own = own.flatten();
+                json::append(names, item, cursor.or(own.as_deref()), &mut self.text);
+            }
+        }
     }
 
-    fn note(&mut self, item: Item<'_>) {
+    fn note(&mut self, item: &Item<'_>) {
         if let (Some(cursors), Some(chain)) = (&mut self.cursors, item.chain) {
             cursors.note(item.number, chain);
         }

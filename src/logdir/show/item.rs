@@ -24,10 +24,10 @@ pub struct Item<'a> {
 impl Item<'_> {
     /// What tells copies of a line.
     pub fn compared(&self) -> Compared<'_> {
-        Compared { moment: self.moment, is_stamped: self.stamp.is_some(), text: text_of(*self) }
+        Compared { moment: self.moment, is_stamped: self.stamp.is_some(), text: text_of(self) }
     }
 }
 
-pub fn text_of(item: Item<'_>) -> &[u8] {
+pub fn text_of<'a>(item: &Item<'a>) -> &'a [u8] {
     &item.line.bytes[item.stamp.map_or(0, |stamp| stamp.end)..]
 }

@@ -45,7 +45,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Appends a JSON object and newline.
-pub fn append(all_names: &[Names], item: Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
+pub fn append(all_names: &[Names], item: &Item<'_>, cursor: Option<&str>, to: &mut Vec<u8>) {
     let names = &all_names[item.number];
     let (label, text) = match item.stamp {
         Some(stamp) => (Some(&item.line.bytes[..stamp.len]), &item.line.bytes[stamp.end..]),

@@ -54,9 +54,14 @@ impl KindFilter {
         Ok(KindFilter { wanted, masked: Masked::default() })
     }
 
+    /// True if every line passes.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.wanted, Wanted::Any)
+    }
+
     /// True if a log's line may be shown.
     pub fn is_wanted(&mut self, number: usize, text: &[u8]) -> bool {
-        if matches!(self.wanted, Wanted::Any) {
+        if self.is_empty() {
             return true;
         }
         let hash = self.hash(text);

@@ -453,7 +453,9 @@ impl Chain {
             self.find_counting();
         }
         if let Some(stamp) = &mut self.stamp {
-            *stamp = stamp.after(self.before);
+            if stamp.later.is_some() {
+                *stamp = stamp.after(self.before);
+            }
             self.before = Some(stamp.moment);
         }
     }

@@ -4,7 +4,7 @@
 //! A date in one of these forms written by the logged program counts too; it is just as reliable.
 
 use crate::format::{TINYLOG_DATE_LEN, parse_tinylog_date};
-use crate::label::{Counting, LABEL_LEN, Label};
+use crate::label::{Counting, LABEL_LEN, Label, LabelParser};
 use crate::read::separator::{SPACE_DATE_LEN, Separator};
 use crate::stamp;
 use crate::time::{Civil, Zone, ZoneReader};
@@ -59,7 +59,7 @@ impl Stamp {
 /// Parses the stamps of one directory.
 #[derive(Clone, Debug)]
 pub struct StampParser {
-    counting: Counting,
+    labels: LabelParser,
     /// Counting is assumed, not detected.
     is_assumed: bool,
     separator: Separator,
@@ -73,7 +73,7 @@ impl StampParser {
     /// Creates a parser with known label counting.
     pub fn new(counting: Counting) -> StampParser {
         StampParser {
-            counting,
+            labels: LabelParser::new(counting),
             is_assumed: false,
             separator: Separator::Unknown,
             local: ZoneReader::new(Zone::Local),
@@ -93,7 +93,7 @@ impl StampParser {
 
     /// Label counting in use.
     pub fn counting(&self) -> Counting {
-        self.counting
+        self.labels.counting()
     }
 
     /// Sets the date separator of the file to be parsed next.
@@ -103,7 +103,7 @@ impl StampParser {
 
     /// Moment of a label.
     pub fn moment_of(&self, label: Label) -> Moment {
-        let (unix_secs, nanos) = label.to_unix_by(self.counting);
+        let (unix_secs, nanos) = label.to_unix_by(self.counting());
         Moment { unix_secs, nanos }
     }
 
@@ -119,8 +119,9 @@ impl StampParser {
         }
     }
 
-    fn parse_label(&self, line: &[u8]) -> Option<Stamp> {
-        let moment = self.moment_of(Label::parse(line)?);
+    fn parse_label(&mut self, line: &[u8]) -> Option<Stamp> {
+        let (unix_secs, nanos) = self.labels.parse(line)?;
+        let moment = Moment { unix_secs, nanos };
         match line.get(LABEL_LEN) {
             None => Some(Stamp::new(moment, LABEL_LEN, LABEL_LEN)),
             Some(b' ') => Some(Stamp::new(moment, LABEL_LEN, LABEL_LEN + 1)),
