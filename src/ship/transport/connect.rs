@@ -51,7 +51,7 @@ impl Attempt {
         let (target, wake) = (target.clone(), wake.clone());
         let work = move || {
             // The loop may have ended meanwhile.
-            let _ = sender.send(connect(&target, &wake));
+            let _ = sender.send(connect(&target));
             wake.wake();
         };
         match thread::spawn(STACK_BYTES, work) {
@@ -72,11 +72,7 @@ impl Attempt {
     }
 }
 
-#[cfg_attr(
-    not(feature = "kafka"),
-    expect(unused_variables, reason = "only Kafka reports by itself")
-)]
-fn connect(target: &Target, wake: &Wake) -> Result<Connection, String> {
+fn connect(target: &Target) -> Result<Connection, String> {
     let words = |error: io::Error| reason(&error);
     match target {
         Target::Relp(address, _) | Target::Tcp(address, ..) | Target::Otlp(address, ..) => {
@@ -84,9 +80,7 @@ fn connect(target: &Target, wake: &Wake) -> Result<Connection, String> {
                 .map(Connection::Tcp)
         }
         #[cfg(feature = "kafka")]
-        Target::Kafka(place) => {
-            super::kafka::open(place, wake).map(Box::new).map(Connection::Kafka)
-        }
+        Target::Kafka(place) => super::kafka::open(place).map(Box::new).map(Connection::Kafka),
         #[cfg(not(feature = "kafka"))]
         Target::Kafka(place) => unreachable!("no URL is {place}"),
         Target::Udp(address) => first(address, connect_udp).map(Connection::Udp),

@@ -1,6 +1,9 @@
 //! Messages to a topic of Kafka. The client keeps its own threads and connections, numbers what it sends so
 //! that a broker stores it once, and tries again by itself: this transport ends only when the client gives up.
 //!
+//! The loop itself asks the client for its answers. A thread that takes them would free what the loop allocated,
+//! message by message, and both would wait for the lock of the allocator.
+//!
 //! A broker refuses a batch, not a message. A refused batch is sent again in smaller ones until the message is
 //! alone that no broker takes.
 
@@ -8,12 +11,11 @@ use super::super::message::Keyed;
 use super::{Broken, FDS_MAX, Outcome, Transport};
 use crate::kafka::{Place, client};
 use crate::poll::Interest;
-use ::logdir::wake::Wake;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
@@ -34,12 +36,16 @@ const BATCH_LEN_MAX: &str = "1000000";
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked whether all brokers have failed meanwhile.
 const OPEN_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the client is asked for answers while messages have none: as long as a batch waits.
+const ANSWERS_EVERY: Duration = Duration::from_millis(5);
+/// How often it is asked for news otherwise.
+const NEWS_EVERY: Duration = Duration::from_millis(500);
 /// The header with the id of a line.
 const CURSOR_HEADER: &str = "cursor";
 /// After a refusal, each answered message lets the window grow by this part of its length.
 const GROWTH_PART: usize = 8;
 
-type Client = ThreadedProducer<Reports>;
+type Client = BaseProducer<Reports>;
 
 /// A client that has reached the topic.
 pub struct Opened {
@@ -53,11 +59,9 @@ impl std::fmt::Debug for Opened {
     }
 }
 
-/// What the client's threads have reported since the last look.
-struct Reports {
-    wake: Wake,
-    state: Mutex<Reported>,
-}
+/// What the client has reported since the last look. It asks for a lock, although only the loop's thread takes it.
+#[derive(Default)]
+struct Reports(Mutex<Reported>);
 
 #[derive(Default)]
 struct Reported {
@@ -82,17 +86,11 @@ enum Report {
 
 impl Reports {
     fn state(&self) -> MutexGuard<'_, Reported> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, report: Report) {
-        let mut state = self.state();
-        let is_first = state.reports.is_empty();
-        state.reports.push(report);
-        drop(state);
-        if is_first {
-            self.wake.wake();
-        }
+        self.state().reports.push(report);
     }
 
     /// Why the cluster cannot be reached, where that is certain.
@@ -119,9 +117,8 @@ impl ClientContext for Reports {
             return;
         }
         if !std::mem::replace(&mut state.are_all_down, true) {
-            let why = state.broker_failure.clone().unwrap_or_else(|| reason.to_owned());
-            drop(state);
-            self.push(Report::Down(why));
+            let why = state.broker_failure.clone().unwrap_or_else(|| client::words(&error));
+            state.reports.push(Report::Down(why));
         }
     }
 }
@@ -204,21 +201,21 @@ fn config(place: &Place) -> Result<ClientConfig, String> {
 /// # Errors
 /// A text: it cannot be used.
 pub fn check(place: &Place) -> Result<(), String> {
-    let reports = Reports { wake: Wake::without_fd(), state: Mutex::default() };
-    let client = config(place)?.create_with_context::<_, Client>(reports);
+    let client = config(place)?.create_with_context::<_, Client>(Reports::default());
     client.map(drop).map_err(|error| client::words(&error))
 }
 
 /// Starts a client and asks for the topic. Waits; not for the loop.
-pub fn open(place: &Place, wake: &Wake) -> Result<Opened, String> {
-    let reports = Reports { wake: wake.clone(), state: Mutex::default() };
-    let client: Client =
-        config(place)?.create_with_context(reports).map_err(|error| client::words(&error))?;
+pub fn open(place: &Place) -> Result<Opened, String> {
+    let client: Client = config(place)?
+        .create_with_context(Reports::default())
+        .map_err(|error| client::words(&error))?;
     let by = Instant::now() + OPEN_TIMEOUT;
     let metadata = loop {
         match client.client().fetch_metadata(Some(&place.topic), OPEN_LOOK_EVERY) {
             Ok(metadata) => break metadata,
             Err(error) => {
+                poll(&client);
                 if let Some(why) = client.context().failure() {
                     return Err(why);
                 }
@@ -233,6 +230,19 @@ pub fn open(place: &Place, wake: &Wake) -> Result<Opened, String> {
         return Err(client::code_words(error.into()));
     }
     Ok(Opened { client, topic: place.topic.clone() })
+}
+
+/// Takes what the client has to report, without waiting. One call of the client takes one event: the answers of a
+/// batch, or news of the brokers.
+fn poll(client: &Client) {
+    let count = || client.context().state().reports.len();
+    loop {
+        let before = count();
+        client.poll(Duration::ZERO);
+        if count() == before {
+            return;
+        }
+    }
 }
 
 /// A topic that takes messages.
@@ -367,8 +377,11 @@ impl Transport for Kafka {
         [None; FDS_MAX]
     }
 
+    /// The client has no descriptor to wait for.
     fn deadline(&self) -> Option<Instant> {
-        None
+        let client = self.client.as_ref()?;
+        let is_answer_near = self.unanswered > 0 && !client.context().state().are_all_down;
+        Some(Instant::now() + if is_answer_near { ANSWERS_EVERY } else { NEWS_EVERY })
     }
 
     fn advance(&mut self, outcomes: &mut Vec<Outcome>) -> Result<(), Broken> {
@@ -376,6 +389,7 @@ impl Transport for Kafka {
             outcomes.push(Outcome::Opened);
         }
         let Some(client) = &self.client else { return Ok(()) };
+        poll(client);
         let reports = std::mem::take(&mut client.context().state().reports);
         for report in reports {
             match report {
