@@ -159,20 +159,37 @@ fn words_of_connecting(error: &async_nats::ConnectError, with_tls: bool) -> Stri
             "the server refuses this login".to_owned()
         }
         ConnectErrorKind::TimedOut => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
-        ConnectErrorKind::Tls if !with_tls => {
-            "the server wants TLS: natss:// instead of nats://".to_owned()
+        // Without certificates of ours the library uses those of this machine, and rarely gets this far.
+        _ if !with_tls && (error.kind() == ConnectErrorKind::Tls || tls_error(error).is_some()) => {
+            "the server requires TLS: use natss:// instead of nats://".to_owned()
         }
-        _ => cause(error),
+        _ => match tls_error(error) {
+            Some(error @ rustls::Error::InvalidMessage(_)) => {
+                format!("{} nats:// goes without TLS", tls::Peer::Server.words(error))
+            }
+            _ => cause(error),
+        },
     }
 }
 
-/// The innermost cause of an error, in words.
-pub fn cause(error: &(dyn Error + 'static)) -> String {
+/// What TLS does not accept, if that is the cause.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    innermost(error).downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+}
+
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    let Some(error) = cause.downcast_ref::<io::Error>() else { return cause.to_string() };
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    inner.map_or_else(|| reason(error), |error| tls::Peer::Server.words(error))
+    cause
+}
+
+/// The innermost cause of an error, in words.
+pub fn cause(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = tls_error(error) {
+        return tls::Peer::Server.words(error);
+    }
+    let cause = innermost(error);
+    cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), reason)
 }

@@ -6,6 +6,7 @@ mod full;
 mod logins;
 mod nkeys;
 mod refusals;
+mod services;
 
 use crate::ship::{Ship, command, log, log_text, text_of};
 use crate::support::{Home, numbers, wait_until};

@@ -67,7 +67,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// All lines of a log directory in order, without their stamps.
-fn log_lines(log: &Path) -> Vec<String> {
+pub fn log_lines(log: &Path) -> Vec<String> {
     let mut files: Vec<PathBuf> = fs::read_dir(log).map_or_else(
         |_| Vec::new(),
         |entries| entries.map(|entry| entry.expect("an entry").path()).collect(),
@@ -126,14 +126,26 @@ impl Sandbox {
     /// A sandbox with one service installed as its scripts say. None also where we are not root.
     pub fn with_service(service: &str, programs: &[&str]) -> Option<Sandbox> {
         let sandbox = Sandbox::new(programs).filter(|_| is_root())?;
+        sandbox.install(service);
+        Some(sandbox)
+    }
+
+    /// Installs a service as its scripts say.
+    pub fn install(&self, service: &str) {
         run(Command::new("cp")
             .arg("-R")
             .arg(project("run-scripts").join(service))
-            .arg(sandbox.path("etc")));
-        sandbox.install_files(service);
-        symlink(sandbox.path("etc").join(service), sandbox.path("service").join(service))
-            .expect("link");
-        Some(sandbox)
+            .arg(self.path("etc")));
+        self.install_files(service);
+        symlink(self.path("etc").join(service), self.path("service").join(service)).expect("link");
+    }
+
+    /// A directory that belongs to the account, as `install -d -o ACCOUNT` makes it.
+    #[cfg(feature = "nats")]
+    pub fn make_dir_of_account(&self, name: &str) {
+        let (uid, gid) = account_ids();
+        fs::create_dir(self.path(name)).expect("mkdir");
+        std::os::unix::fs::chown(self.path(name), Some(uid), Some(gid)).expect("chown");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -181,7 +193,7 @@ impl Sandbox {
         self.stub(
             program,
             &format!(
-                "{drop_option}case $1 in qmaild|qmaill|exampled|exampled-log|logreport|logreport-log) shift;; *) exit 100;; esac\n\
+                "{drop_option}case $1 in qmaild|qmaill|exampled|exampled-log|logreport|logreport-log|logship|logship-log|loghost|loghost-log) shift;; *) exit 100;; esac\n\
                  exec {} {option} {ACCOUNT} \"$@\"",
                 real.display()
             ),
@@ -328,7 +340,7 @@ fn shellcheck(scripts: &[PathBuf]) {
 #[test]
 fn every_script_is_an_executable_portable_shell_script() {
     let scripts = all_scripts();
-    assert_eq!(scripts.len(), 48);
+    assert_eq!(scripts.len(), 60);
     for script in &scripts {
         let text = fs::read_to_string(script).expect("read");
         assert!(text.starts_with("#!/bin/sh\n# "), "{}", script.display());

@@ -115,8 +115,14 @@ fn credentials(account: &Nkey, user: &Nkey, more: &str) -> String {
     )
 }
 
-#[test]
-fn nats_expired_credentials_are_reported_and_valid_ones_let_every_line_through() {
+/// A server whose accounts are signed, and credentials for it.
+pub struct Signed {
+    pub settings: String,
+    pub expired: String,
+    pub valid: String,
+}
+
+pub fn signed() -> Signed {
     let (operator, account) = (Nkey::new(Role::Operator), Nkey::new(Role::Account));
     let (system, user) = (Nkey::new(Role::Account), Nkey::new(Role::User));
     let limits = |storage: i32| {
@@ -133,14 +139,23 @@ fn nats_expired_credentials_are_reported_and_valid_ones_let_every_line_through()
         account.public(),
         operator.sign(&account, &limits(-1)),
     );
-    let right = credentials(&account, &user, "");
+    Signed {
+        settings,
+        expired: credentials(&account, &user, r#""exp":1700000001,"#),
+        valid: credentials(&account, &user, ""),
+    }
+}
+
+#[test]
+fn nats_expired_credentials_are_reported_and_valid_ones_let_every_line_through() {
+    let Signed { settings, expired, valid } = signed();
     check(Login {
         settings: &settings,
         user: "",
         option: "creds",
-        wrong: &credentials(&account, &user, r#""exp":1700000001,"#),
-        right: &right,
-        admin: ConnectOptions::new().credentials(&right).expect("credentials"),
+        wrong: &expired,
+        right: &valid,
+        admin: ConnectOptions::new().credentials(&valid).expect("credentials"),
     });
 }
 
@@ -154,7 +169,7 @@ fn prepared() -> (Home, u16, Authority) {
 }
 
 /// What makes the server ask for TLS. `more` settings begin with a comma.
-fn tls_settings(home: &Home, more: &str) -> String {
+pub fn tls_settings(home: &Home, more: &str) -> String {
     let (cert, key) = (home.path("server.pem"), home.path("server.key"));
     format!("tls {{ cert_file: \"{}\", key_file: \"{}\"{more} }}", cert.display(), key.display())
 }
@@ -190,6 +205,49 @@ fn nats_a_certificate_that_is_not_accepted_is_reported_and_nothing_is_lost() {
     check_arrival(&home, 100);
     ship.end();
     receiver.end();
+}
+
+/// A URL with the wrong scheme, in both directions. The server gets other settings, and the lines arrive.
+#[track_caller]
+fn check_scheme(scheme: &str, is_server_encrypted: bool, said: &str) {
+    if !is_installed() {
+        return;
+    }
+    let (home, port, authority) = prepared();
+    authority.write(&home, "ca.pem");
+    let tls = tls_settings(&home, "");
+    let (first, then) = match is_server_encrypted {
+        true => (tls.as_str(), ""),
+        false => ("", tls.as_str()),
+    };
+    let server = Server::start_at(&home, port, first, ConnectOptions::new());
+    log(&home, 1, 100);
+    let url = |path: &str| format!("{scheme}://localhost:{port}/{path}");
+    let own: &[&str] = if scheme == "natss" { &["--ca", "ca.pem"] } else { &[] };
+    let ship = Ship::start(&home, &[own, &[&url("logs.web"), "log"]].concat());
+    let into = ["--into", "root", "--by", "one", &url("LOG/disk")];
+    let receiver = Receiver::start(&home, &[own, &into].concat());
+    ship.wait_for_stderr(said);
+    receiver.wait_for(said);
+    drop(server);
+    let _server = Server::start_at(&home, port, then, ConnectOptions::new());
+    check_arrival(&home, 100);
+    ship.end();
+    receiver.end();
+}
+
+#[test]
+fn nats_a_server_that_requires_tls_is_named_with_the_scheme_that_it_needs() {
+    check_scheme("nats", true, "the server requires TLS: use natss:// instead of nats://");
+}
+
+#[test]
+fn nats_a_server_without_tls_is_not_spoken_to_in_the_clear() {
+    check_scheme(
+        "natss",
+        false,
+        "the server does not speak TLS here; is the port right? nats:// goes without TLS",
+    );
 }
 
 #[test]
