@@ -38,8 +38,16 @@ const COMMIT_EVERY: Duration = Duration::from_millis(100);
 const REVOKE_MAX: Duration = Duration::from_secs(10);
 /// After this time without room the client is told to fetch nothing, so that the group keeps this member.
 const PAUSE_AFTER: Duration = Duration::from_secs(30);
-/// Bytes that the client fetches ahead, in KiB.
-const FETCHED_KBYTES_MAX: &str = "8192";
+/// What the client fetches ahead: it asks for more below this number of messages, unless it has this many KiB. Each
+/// message takes some 500 bytes besides.
+const FETCHED_MIN: &str = "10000";
+const FETCHED_KBYTES_MAX: &str = "4096";
+/// Bytes of an answer, and of those of one partition, at most; a single batch may be longer. They are compressed: lines
+/// take six times as much in memory.
+const FETCH_LEN_MAX: &str = "1048576";
+const PARTITION_FETCH_LEN_MAX: &str = "262144";
+/// How long it waits in ms when it has that much. The usual second would be a second without messages.
+const FETCH_AGAIN_AFTER: &str = "20";
 
 type Client = BaseConsumer<Shared>;
 
@@ -323,8 +331,11 @@ fn config(place: &Place, group: &str, member: &str) -> Result<ClientConfig, Stri
         .set("enable.auto.offset.store", "false")
         // A group that is new takes what the topic has.
         .set("auto.offset.reset", "earliest")
+        .set("queued.min.messages", FETCHED_MIN)
         .set("queued.max.messages.kbytes", FETCHED_KBYTES_MAX)
-        .set("fetch.max.bytes", "8388608");
+        .set("fetch.max.bytes", FETCH_LEN_MAX)
+        .set("max.partition.fetch.bytes", PARTITION_FETCH_LEN_MAX)
+        .set("fetch.queue.backoff.ms", FETCH_AGAIN_AFTER);
     Ok(config)
 }
 
@@ -524,7 +535,8 @@ fn poll(client: Client) {
             break;
         }
         if committed.elapsed() >= COMMIT_EVERY {
-            commit(&client, &shared, CommitMode::Async);
+            // Without a poll nothing would take the answer.
+            commit(&client, &shared, if has_room { CommitMode::Async } else { CommitMode::Sync });
             committed = Instant::now();
         }
         full_since = full_since.filter(|_| !has_room).or((!has_room).then(Instant::now));
@@ -534,7 +546,7 @@ fn poll(client: Client) {
         }
         match has_room || is_paused {
             true => take(&client, &shared),
-            false => wait_for_room(&client, &shared),
+            false => wait_for_room(&shared),
         }
     }
     commit(&client, &shared, CommitMode::Sync);
@@ -561,12 +573,11 @@ fn take(client: &Client, shared: &Shared) {
     }
 }
 
-/// Waits for the disk. A poll would take more messages, so the client answers to commits here.
-fn wait_for_room(client: &Client, shared: &Shared) {
+/// Waits for the disk. A poll would take more messages.
+fn wait_for_room(shared: &Shared) {
     let state = shared.state();
     if !state.has_room() {
         drop(shared.changed.wait_timeout(state, POLL));
-        commit(client, shared, CommitMode::Sync);
     }
 }
 
