@@ -45,8 +45,8 @@ pub enum Up {
     /// A message. Each gets one [`Down`] that is not [`Down::Longer`].
     Arrived(Arrived),
     /// The engine has the answers to all messages up to this number in the stream, and lacks some later ones. It is
-    /// asked after each such time, several times before it delivers a message again.
-    Unanswered { after: u64, every: Duration },
+    /// asked after each such time, many times before it delivers a message again. `is_first` on a new connection.
+    Unanswered { after: u64, every: Duration, is_first: bool },
 }
 
 /// What becomes of a message.
@@ -123,7 +123,22 @@ struct Owed {
 #[derive(Debug)]
 struct Stored {
     entry: Entry,
+    /// First answer on this connection.
+    since: Instant,
+    /// Last answer.
     answered: Instant,
+}
+
+impl Stored {
+    fn new(entry: Entry) -> Stored {
+        let now = Instant::now();
+        Stored { entry, since: now, answered: now }
+    }
+
+    /// True if the answer is to be repeated: after one interval, and again each time its age has doubled.
+    fn is_due(&self, now: Instant, every: Duration) -> bool {
+        now - self.answered >= every.max(self.answered - self.since)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +169,7 @@ impl Feed {
             waiting: VecDeque::new(),
             owed: Vec::new(),
             known: written.iter().map(|entry| (entry.key, Stage::Stored)).collect(),
-            stored: written.into_iter().map(|entry| Stored { entry, answered: now }).collect(),
+            stored: written.into_iter().map(Stored::new).collect(),
             journal,
             longer_due: now + LONG,
             is_pausing: false,
@@ -244,10 +259,7 @@ impl Feed {
             State::Waiting { until } if Instant::now() < *until => {}
             State::Waiting { .. } if self.is_pausing => self.state = State::Over,
             State::Waiting { .. } => match (self.start)(&self.wake) {
-                Ok(beside) => {
-                    self.state = State::Running(beside);
-                    self.answer_stored_again();
-                }
+                Ok(beside) => self.state = State::Running(beside),
                 Err(why) => self.fail(why),
             },
             State::Running(beside) => {
@@ -260,28 +272,22 @@ impl Feed {
         }
     }
 
-    /// The engine may not know of answers that were under way when the connection ended.
-    fn answer_stored_again(&mut self) {
-        let last = self.stored.len().saturating_sub(IN_FLIGHT_MAX);
+    /// Answers are lost with a connection, and with a node of the engine that dies. They are repeated until the
+    /// engine has them: it would deliver their messages to another receiver, which could not know that they are on
+    /// disk here.
+    fn repeat_answers(&mut self, after: u64, every: Duration, is_first: bool) {
+        let now = Instant::now();
         let mut again = Vec::new();
-        for stored in self.stored.range_mut(last..) {
-            stored.answered = Instant::now();
+        for stored in self.stored.iter_mut().filter(|stored| stored.entry.key.0 > after) {
+            if is_first {
+                stored.since = now;
+            } else if !stored.is_due(now, every) {
+                continue;
+            }
+            stored.answered = now;
             again.push(Down::Again(stored.entry.reply.clone()));
         }
         again.into_iter().for_each(|down| self.push(down));
-    }
-
-    /// Answers are lost with a node of the engine that dies. They are repeated twice before their messages are
-    /// delivered to another receiver, which could not know that they are on disk here.
-    fn repeat_answers(&mut self, after: u64, every: Duration) {
-        let now = Instant::now();
-        let recent =
-            self.stored.iter().rev().take_while(|stored| now - stored.answered < 3 * every);
-        let late = recent
-            .filter(|stored| now - stored.answered >= every && stored.entry.key.0 > after)
-            .map(|stored| Down::Again(stored.entry.reply.clone()));
-        let late: Vec<Down> = late.collect();
-        late.into_iter().for_each(|down| self.push(down));
     }
 
     fn hear(&mut self, up: Up) {
@@ -290,7 +296,9 @@ impl Feed {
                 message::info(&format!("taking messages from {}", self.name));
                 (self.retry, self.failure) = (RETRY_MIN, None);
             }
-            Up::Unanswered { after, every } => self.repeat_answers(after, every),
+            Up::Unanswered { after, every, is_first } => {
+                self.repeat_answers(after, every, is_first);
+            }
             Up::Arrived(arrived) => match self.known.get(&arrived.key) {
                 Some(Stage::Stored) => self.push(Down::Stored(arrived.reply)),
                 Some(Stage::InFlight) => self.push(Down::Twice),
@@ -365,7 +373,7 @@ impl Feed {
 
     fn remember(&mut self, entry: Entry) {
         self.known.insert(entry.key, Stage::Stored);
-        self.stored.push_back(Stored { entry, answered: Instant::now() });
+        self.stored.push_back(Stored::new(entry));
         if self.stored.len() > REMEMBERED_MAX
             && let Some(oldest) = self.stored.pop_front()
         {
@@ -377,4 +385,29 @@ impl Feed {
 /// The host that a message names: who may publish to the engine is trusted with it.
 fn sender(message: &[u8], listener: usize) -> Peer {
     Peer::named(parse(message, Sender::Remote).host.unwrap_or(b"unknown"), listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::logdir::clock;
+
+    /// A node of the engine may die at any time, and a receiver may live for a moment only: the first answers are
+    /// repeated soon, and all of them long before another receiver has the message.
+    #[test]
+    fn an_answer_is_repeated_each_time_its_age_has_doubled() {
+        let every = Duration::from_millis(2500);
+        let entry = Entry::new((1, 2), "reply".to_owned(), b"line\n", clock::now());
+        let mut stored = Stored::new(entry);
+        let since = stored.since;
+        let mut ages = Vec::new();
+        for look in 1..=24 {
+            let now = since + look * every;
+            if stored.is_due(now, every) {
+                stored.answered = now;
+                ages.push(look);
+            }
+        }
+        assert_eq!(ages, [1, 2, 4, 8, 16]);
+    }
 }

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 const LEN_MAX: u64 = 16 * 1024 * 1024;
 /// The stamp of a line may be this much older than its entry: lines of one moment share it.
 const EARLIER_NANOS: i64 = 1_000_000;
-/// Newest entries of an earlier run that are looked at: more than the messages that can be without an answer.
-const NEEDED_MAX: usize = 8192;
+/// Newest entries of earlier runs that are looked at: the messages of a consumer that can be without an answer.
+const NEEDED_MAX: usize = 64 * 1024;
 /// Directories below the root: a host, a program.
 const DEPTH_MAX: usize = 3;
 

@@ -23,9 +23,13 @@ const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// killed to start again and answer for what it has on disk.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 /// How often within its `ack_wait` the consumer is asked which answers it has.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 24;
 /// The shortest time between two looks.
 const LOOK_EVERY_MIN: Duration = Duration::from_secs(1);
+/// While a stream or a consumer has no leader nobody answers; a request that was not answered for so long is sent
+/// again.
+const TRY_TIME: Duration = Duration::from_millis(2500);
+const TRIES: u32 = (ANSWER_TIMEOUT.as_millis() / TRY_TIME.as_millis()) as u32;
 /// Messages of all receivers of a consumer without an answer.
 const ACK_PENDING_MAX: i64 = 64 * 1024;
 
@@ -63,7 +67,8 @@ async fn take_all(
     let mut answers = Answers { client: connection.client.clone(), in_flight: 0, is_paused: false };
     let mut batch = None;
     let every = (consumer.cached_info().config.ack_wait / LOOKS).max(LOOK_EVERY_MIN);
-    let mut look = pin!(unanswered_after(&consumer, every));
+    let mut is_first = true;
+    let mut look = pin!(unanswered_after(&consumer, Duration::ZERO));
     loop {
         let room = answers.room();
         if batch.is_none() && room > 0 {
@@ -78,7 +83,8 @@ async fn take_all(
                 None => return answers.flush().await,
             },
             after = &mut look => {
-                port.tell(after.map(|after| Up::Unanswered { after, every }));
+                port.tell(after.map(|after| Up::Unanswered { after, every, is_first }));
+                is_first &= after.is_none();
                 look.set(unanswered_after(&consumer, every));
             }
             message = next_of(&mut batch) => match message {
@@ -99,8 +105,8 @@ async fn open_consumer(
     stream: &str,
     name: &str,
 ) -> Result<PullConsumer, String> {
-    let found = context.get_stream(stream).await;
-    let found = found.map_err(|error| format!("stream {stream}: {}", cause(&error)))?;
+    let found = answered(async || context.get_stream(stream).await).await;
+    let found = found.map_err(|why| format!("stream {stream}: {why}"))?;
     let config = pull::Config {
         durable_name: Some(name.to_owned()),
         ack_policy: AckPolicy::Explicit,
@@ -108,16 +114,28 @@ async fn open_consumer(
         max_ack_pending: ACK_PENDING_MAX,
         ..pull::Config::default()
     };
-    let consumer: PullConsumer = found
-        .get_or_create_consumer(name, config)
-        .await
-        .map_err(|error| format!("consumer {name} of stream {stream}: {}", cause(&error)))?;
+    let consumer =
+        answered(async || found.get_or_create_consumer(name, config.clone()).await).await;
+    let consumer: PullConsumer =
+        consumer.map_err(|why| format!("consumer {name} of stream {stream}: {why}"))?;
     match consumer.cached_info().config.ack_policy {
         AckPolicy::Explicit => Ok(consumer),
         AckPolicy::All | AckPolicy::None => {
             Err(format!("consumer {name} of stream {stream} has another ack policy than explicit"))
         }
     }
+}
+
+/// Sends a request until it is answered. The error is in words.
+async fn answered<T, E: std::error::Error + 'static>(
+    request: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, String> {
+    for _ in 0..TRIES {
+        if let Ok(answer) = tokio::time::timeout(TRY_TIME, request()).await {
+            return answer.map_err(|error| cause(&error));
+        }
+    }
+    Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
 }
 
 async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String> {
@@ -130,10 +148,10 @@ async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String
 }
 
 /// After a while: the number in the stream up to which the consumer has all answers, if it lacks some.
-async fn unanswered_after(consumer: &PullConsumer, every: Duration) -> Option<u64> {
-    tokio::time::sleep(every).await;
+async fn unanswered_after(consumer: &PullConsumer, wait: Duration) -> Option<u64> {
+    tokio::time::sleep(wait).await;
     // A consumer without a leader does not answer; the next look may find one.
-    let info = consumer.get_info().await.ok()?;
+    let info = tokio::time::timeout(TRY_TIME, consumer.get_info()).await.ok()?.ok()?;
     (info.num_ack_pending > 0).then_some(info.ack_floor.stream_sequence)
 }
 
