@@ -9,7 +9,7 @@ mod refusals;
 mod services;
 
 use crate::ship::{Ship, command, log, log_text, text_of};
-use crate::support::{Home, numbers, wait_until};
+use crate::support::{DEADLINE, Home, numbers, wait_until};
 use async_nats::ConnectOptions;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::Config;
@@ -19,6 +19,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often a server that refuses is asked again.
+const POLL: Duration = Duration::from_millis(10);
 
 /// A server with one node. Killed when dropped.
 pub struct Server {
@@ -84,8 +88,15 @@ impl Server {
 
     fn with<T>(&self, work: impl AsyncFnOnce(Context) -> T) -> T {
         self.runtime.block_on(async {
-            let client = self.admin.clone().connect(format!("127.0.0.1:{}", self.port)).await;
-            work(jetstream::new(client.expect("a connection"))).await
+            let deadline = Instant::now() + DEADLINE;
+            loop {
+                match self.admin.clone().connect(format!("127.0.0.1:{}", self.port)).await {
+                    Ok(client) => break work(jetstream::new(client)).await,
+                    // A server that reads its configuration again refuses every login for a moment.
+                    Err(error) => assert!(Instant::now() < deadline, "no connection: {error:?}"),
+                }
+                tokio::time::sleep(POLL).await;
+            }
         })
     }
 
