@@ -129,6 +129,24 @@ fn rights_that_are_lost_while_lines_are_sent_give_nothing_up() {
 }
 
 #[test]
+fn a_topic_that_stores_nothing_is_reported_and_gets_everything_later() {
+    let mock = mock("log", 1);
+    let home = Home::new();
+    home.log("main", 1, 10);
+    let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+    mock.request_errors(RDKafkaApiKey::Produce, &[error; 500]);
+    let url = url(&mock);
+    let mut logship = home.start("logship", "err", &["--state", "state", &url, "./main"]);
+    wait_for("a message", || home.read("err").contains("no message was stored for 10 s"));
+    wait_for("a status", || home.read("state/status").contains("\"connected\":false"));
+    mock.clear_request_errors(RDKafkaApiKey::Produce);
+    wait_for("the lines", || home.read("state/status").contains("\"acknowledged\":10"));
+    wait_for("good news", || home.read("err").matches("connected to").count() == 2);
+    logship.kill();
+    check_once(&read(&mock.bootstrap_servers(), "log", 10), 10);
+}
+
+#[test]
 fn a_refused_batch_is_sent_again_in_smaller_ones() {
     let mock = mock("log", 1);
     let home = Home::new();

@@ -40,6 +40,9 @@ const OPEN_LOOK_EVERY: Duration = Duration::from_millis(500);
 const ANSWERS_EVERY: Duration = Duration::from_millis(5);
 /// How often it is asked for news otherwise.
 const NEWS_EVERY: Duration = Duration::from_millis(500);
+/// Messages without an answer are reported after this time. The client tries them again without a word, as when too
+/// few replicas are in sync.
+const SILENT_MAX: Duration = Duration::from_secs(10);
 /// The header with the id of a line.
 const CURSOR_HEADER: &str = "cursor";
 /// After a refusal, each answered message lets the window grow by this part of its length.
@@ -66,6 +69,8 @@ struct Reports(Mutex<Reported>);
 #[derive(Default)]
 struct Reported {
     reports: Vec<Report>,
+    /// Calls of the client, whatever it had to say.
+    call_count: u64,
     /// The last failure of a broker: what the client says of all of them names no reason.
     broker_failure: Option<String>,
     are_all_down: bool,
@@ -85,6 +90,13 @@ enum Report {
 }
 
 impl Reports {
+    /// The state, for a call of the client.
+    fn called(&self) -> MutexGuard<'_, Reported> {
+        let mut state = self.state();
+        state.call_count += 1;
+        state
+    }
+
     fn state(&self) -> MutexGuard<'_, Reported> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,17 +113,20 @@ impl Reports {
 }
 
 impl ClientContext for Reports {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {
+        drop(self.called());
+    }
 
     fn stats(&self, statistics: Statistics) {
         let is_up = statistics.brokers.values().any(|broker| broker.state == "UP");
-        if is_up && std::mem::take(&mut self.state().are_all_down) {
-            self.push(Report::Up);
+        let mut state = self.called();
+        if is_up && std::mem::take(&mut state.are_all_down) {
+            state.reports.push(Report::Up);
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let mut state = self.state();
+        let mut state = self.called();
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             state.broker_failure = Some(reason.to_owned());
             return;
@@ -128,7 +143,7 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
         let id = id as u64;
-        self.push(match result {
+        let report = match result {
             Ok(message) => Report::Delivered(id, message.payload_len()),
             Err((error, message)) => match error.rdkafka_error_code() {
                 Some(code) if is_about_content(code) => {
@@ -137,7 +152,8 @@ impl ProducerContext for Reports {
                 Some(code) => Report::Failed(client::code_words(code)),
                 None => Report::Failed(error.to_string()),
             },
-        });
+        };
+        self.called().reports.push(report);
     }
 }
 
@@ -232,14 +248,14 @@ pub fn open(place: &Place) -> Result<Opened, String> {
     Ok(Opened { client, topic: place.topic.clone() })
 }
 
-/// Takes what the client has to report, without waiting. One call of the client takes one event: the answers of a
-/// batch, or news of the brokers.
+/// Takes all that the client has to report, without waiting. It reports one event when it is asked: the answers of a
+/// batch, or news of a broker.
 fn poll(client: &Client) {
-    let count = || client.context().state().reports.len();
+    let call_count = || client.context().state().call_count;
     loop {
-        let before = count();
+        let before = call_count();
         client.poll(Duration::ZERO);
-        if count() == before {
+        if call_count() == before {
             return;
         }
     }
@@ -255,6 +271,10 @@ pub struct Kafka {
     unanswered_len: usize,
     /// Bytes that may be without an answer; fewer after a batch was refused.
     len_max: usize,
+    /// When the last answer arrived, or the first message without one was sent.
+    heard: Instant,
+    /// True after a report that no answer arrives.
+    is_silent: bool,
     /// Messages sent since the client had none.
     flight: usize,
     /// Messages of refused batches, each with the reason, until the client has none left.
@@ -274,6 +294,8 @@ impl Kafka {
             unanswered: 0,
             unanswered_len: 0,
             len_max: WINDOW_LEN_MAX,
+            heard: Instant::now(),
+            is_silent: false,
             flight: 0,
             refused: Vec::new(),
             again: VecDeque::new(),
@@ -319,6 +341,9 @@ impl Kafka {
     }
 
     fn note_sent(&mut self, len: usize) {
+        if self.unanswered == 0 {
+            self.heard = Instant::now();
+        }
         self.flight = if self.unanswered == 0 { 1 } else { self.flight + 1 };
         self.unanswered += 1;
         self.unanswered_len += len;
@@ -327,6 +352,27 @@ impl Kafka {
     fn take_answer(&mut self, len: usize) {
         self.unanswered = self.unanswered.saturating_sub(1);
         self.unanswered_len = self.unanswered_len.saturating_sub(len);
+    }
+
+    /// Reports that brokers which can be reached store nothing, and the first answer after that.
+    fn watch_answers(&mut self, has_heard: bool, outcomes: &mut Vec<Outcome>) {
+        if has_heard {
+            self.heard = Instant::now();
+            if std::mem::take(&mut self.is_silent) {
+                outcomes.push(Outcome::Opened);
+            }
+            return;
+        }
+        let is_waiting = self.unanswered > 0 && !self.is_silent && !self.are_all_down();
+        if is_waiting && self.heard.elapsed() >= SILENT_MAX {
+            self.is_silent = true;
+            let secs = SILENT_MAX.as_secs();
+            outcomes.push(Outcome::Stalled(format!("no message was stored for {secs} s")));
+        }
+    }
+
+    fn are_all_down(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.context().state().are_all_down)
     }
 
     /// Goes on after a refusal, when everything else at the client has its answer. A message that was there
@@ -379,8 +425,7 @@ impl Transport for Kafka {
 
     /// The client has no descriptor to wait for.
     fn deadline(&self) -> Option<Instant> {
-        let client = self.client.as_ref()?;
-        let is_answer_near = self.unanswered > 0 && !client.context().state().are_all_down;
+        let is_answer_near = self.unanswered > 0 && !self.is_silent && !self.are_all_down();
         Some(Instant::now() + if is_answer_near { ANSWERS_EVERY } else { NEWS_EVERY })
     }
 
@@ -391,7 +436,9 @@ impl Transport for Kafka {
         let Some(client) = &self.client else { return Ok(()) };
         poll(client);
         let reports = std::mem::take(&mut client.context().state().reports);
+        let mut has_heard = false;
         for report in reports {
+            has_heard |= matches!(report, Report::Delivered(..) | Report::Refused(..));
             match report {
                 Report::Delivered(id, len) => {
                     self.take_answer(len);
@@ -403,10 +450,17 @@ impl Transport for Kafka {
                     self.refused.push((id, message, why));
                 }
                 Report::Failed(why) => return Err(Broken::new(why)),
-                Report::Down(why) => outcomes.push(Outcome::Stalled(why)),
-                Report::Up => outcomes.push(Outcome::Opened),
+                Report::Down(why) => {
+                    self.is_silent = false;
+                    outcomes.push(Outcome::Stalled(why));
+                }
+                Report::Up => {
+                    self.heard = Instant::now();
+                    outcomes.push(Outcome::Opened);
+                }
             }
         }
+        self.watch_answers(has_heard, outcomes);
         self.judge_refused(outcomes);
         self.send_again();
         match self.is_closing && self.unanswered == 0 {
