@@ -106,8 +106,13 @@ pub struct Progress {
     phase: Phase,
     /// Why the connection was last lost, and when this was last reported.
     last_lost: Option<(String, Instant)>,
-    /// Whether the last connection was lost again without a report, so that the next makes none either.
-    is_quiet: bool,
+    /// The receiver that was reported as connected, and not as lost after that.
+    reported: Option<String>,
+    /// Whether an open connection was lost, so that the next is reported when it takes what waits: a receiver that is
+    /// full opens it, and refuses.
+    was_lost: bool,
+    /// The receiver that is connected and not reported yet.
+    opened: Option<String>,
     /// What was last reported of a receiver that can lose messages.
     warned: Option<String>,
 }
@@ -134,7 +139,9 @@ impl Default for Progress {
             is_drained: false,
             phase,
             last_lost: None,
-            is_quiet: false,
+            reported: None,
+            was_lost: false,
+            opened: None,
             warned: None,
         }
     }
@@ -345,6 +352,7 @@ impl Engine {
                 Outcome::Delivered(id) => {
                     self.window.delivered(id);
                     self.status.silent_since = None;
+                    self.report_opened();
                 }
                 Outcome::Refused(id, why) => self.refuse(id, why),
                 Outcome::Rejected(count, why) => self.note_rejected(count, &why),
@@ -419,8 +427,10 @@ impl Engine {
         self.progress.status_due = Instant::now();
         match change {
             Change::Opened { target } => {
-                if !std::mem::take(&mut self.progress.is_quiet) {
-                    message::info(&format!("connected to {target}"));
+                let is_known = self.progress.reported.as_ref() == Some(&target);
+                self.progress.opened = (!is_known).then_some(target);
+                if !self.progress.was_lost || self.window.is_empty() {
+                    self.report_opened();
                 }
                 self.status.failure = None;
             }
@@ -433,10 +443,13 @@ impl Engine {
             }
             Change::Renewed => self.window.rewind(),
             Change::Lost { target, why, was_open, wait } => {
+                self.progress.was_lost = was_open;
+                self.progress.opened = None;
                 self.begin_anew();
                 let waiting = self.window.count();
                 // Only the first failure of an outage is reported, with its consequence; the status file has later ones.
                 if self.status.failure.as_ref() != Some(&why) && self.is_news(&why) {
+                    self.progress.reported = None;
                     let what = if was_open { "lost" } else { "unable to reach" };
                     let wait = wait.as_secs_f32();
                     let text = format!(
@@ -449,6 +462,13 @@ impl Engine {
         }
     }
 
+    fn report_opened(&mut self) {
+        if let Some(target) = self.progress.opened.take() {
+            message::info(&format!("connected to {target}"));
+            self.progress.reported = Some(target);
+        }
+    }
+
     /// False if the connection was lost for an equal reason a moment ago, as that of a datagram socket is with each
     /// message that finds nobody.
     fn is_news(&mut self, why: &str) -> bool {
@@ -456,11 +476,11 @@ impl Engine {
         let is_known = |(before, reported): &(String, Instant)| {
             before == why && now.saturating_duration_since(*reported) < QUIET_FOR
         };
-        self.progress.is_quiet = self.progress.last_lost.as_ref().is_some_and(is_known);
-        if !self.progress.is_quiet {
+        let is_news = !self.progress.last_lost.as_ref().is_some_and(is_known);
+        if is_news {
             self.progress.last_lost = Some((why.to_owned(), now));
         }
-        !self.progress.is_quiet
+        is_news
     }
 
     /// Goes on with messages that were given up. While they cannot be stored, no later line counts as delivered.
@@ -485,6 +505,9 @@ impl Engine {
             self.status.acknowledged += 1;
             let delivered = moment.and_then(|moment| u64::try_from(moment.unix_secs).ok());
             self.status.last_delivered = delivered.or(self.status.last_delivered);
+        }
+        if self.window.is_empty() {
+            self.report_opened();
         }
     }
 

@@ -190,6 +190,13 @@ pub fn stream() -> Config {
     Config { name: "LOG".to_owned(), subjects: vec!["logs.>".to_owned()], ..Config::default() }
 }
 
+/// A number of the status of logship; 0 while there is none.
+fn figure(home: &Home, name: &str) -> u64 {
+    let status = fs::read_to_string(home.path("state/status")).unwrap_or_default();
+    let rest = status.split_once(&format!("\"{name}\":")).map_or("0,", |(_, rest)| rest);
+    rest.split(',').next().expect("its end").parse().expect("a number")
+}
+
 /// Sends what there is and ends. Returns its exit code and messages.
 fn ship_once(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = command(home, &["--once"]);

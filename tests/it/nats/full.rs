@@ -1,7 +1,7 @@
 //! Streams that are full: reported, tried again, and when they have room every line is there once.
 
 use super::logins::arrived;
-use super::{CURRENT, SERVER, Server, free_port, is_installed, stream};
+use super::{CURRENT, SERVER, Server, figure, free_port, is_installed, stream};
 use crate::receive::{Receiver, wait_for_lines};
 use crate::ship::{Ship, log, log_text};
 use crate::support::{Home, numbers, wait_until};
@@ -42,8 +42,12 @@ fn nats_a_full_stream_is_reported_and_takes_the_rest_when_it_has_room() {
         log(&home, 1, 200);
         let ship = Ship::start(&home, &[&server.url(&format!("logs.web{option}")), "log"]);
         ship.wait_for_stderr("the stream is full: maximum messages exceeded");
+        wait_until("further tries", || figure(&home, "sent_again") > 400);
+        let connected = "connected to nats://";
+        assert_eq!(ship.stderr().matches(connected).count(), 1, "{}", ship.stderr());
         server.update(Config { max_messages: 1000, ..full() });
         wait_until("every line", || server.count() >= 200);
+        wait_until("the report", || ship.stderr().matches(connected).count() == 2);
         ship.end();
         check_each_once(stored(&server), 200);
         if !option.is_empty() {

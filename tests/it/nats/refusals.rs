@@ -1,7 +1,7 @@
 //! What a server or a stream refuses, and outages: reported, tried again, and nothing is lost or doubled.
 
 use super::logins::check_arrival;
-use super::{Server, free_port, is_installed, ship_once, stream};
+use super::{Server, figure, free_port, is_installed, ship_once, stream};
 use crate::receive::Receiver;
 use crate::ship::{Ship, log, log_text};
 use crate::support::{Home, numbers, wait_until};
@@ -103,12 +103,6 @@ fn peak_kib(ship: &Ship) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Messages without an answer, by the status of logship.
-fn waiting(status: &str) -> u64 {
-    let rest = status.split_once("\"waiting\":").expect("the number").1;
-    rest.split(',').next().expect("its end").parse().expect("a number")
-}
-
 /// `tests/nats-away` has ten minutes of this.
 #[test]
 fn nats_an_outage_is_reported_once_and_costs_no_memory() {
@@ -128,11 +122,7 @@ fn nats_an_outage_is_reported_once_and_costs_no_memory() {
         let line = |number: u64| format!("{number} {}\n", "x".repeat(1000));
         log_text(&home, "log", (2001..=22_000).map(line).collect::<String>().as_bytes());
         ship.wait_for_stderr("connection refused; next try in");
-        wait_until("many messages", || {
-            fs::read_to_string(home.path("state/status")).is_ok_and(|status| {
-                status.contains("\"connected\":false") && waiting(&status) > 1000
-            })
-        });
+        wait_until("many messages", || figure(&home, "waiting") > 1000);
         let grown = peak_kib(&ship) - before;
         assert!(grown < 15_000, "20 MB of lines waited, and {grown} KiB of memory were taken");
         let server = Server::start_at(&home, port, "", ConnectOptions::new());
