@@ -435,6 +435,8 @@ impl Engine {
                 self.status.failure = None;
             }
             Change::Stalled { target, why } => {
+                self.progress.reported = None;
+                self.progress.opened = None;
                 let waiting = self.window.count();
                 let text =
                     format!("lost {target}: {why}; its client tries on, {waiting} messages wait");
