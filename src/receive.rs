@@ -220,7 +220,7 @@ fn open_feeds(options: &Options, socket_count: usize, wake: &Wake) -> Result<Vec
     let mut feeds = Vec::new();
     for listen in &options.listen {
         let Listen::Nats(servers, consumer) = listen else { continue };
-        let files = servers.is_encrypted.then(|| options.client_files());
+        let files = servers.is_encrypted().then(|| options.client_files());
         // Read again for each connection, so that new certificates need no restart.
         let open = move || files.clone().map(tls::Client::open).transpose();
         open()?;

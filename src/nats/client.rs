@@ -3,7 +3,7 @@
 //! The library would reconnect by itself; here the end of a connection is reported, so that the program
 //! decides when it tries again, says so, and knows what has to be sent again.
 
-use super::url::{Login, Servers};
+use super::url::{Encryption, Login, Servers};
 use crate::tls;
 use ::logdir::failure::reason;
 use async_nats::rustls::{self, ClientConfig};
@@ -20,6 +20,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is tested this often; two tests without an answer end it.
 const PING_EVERY: Duration = Duration::from_secs(10);
+/// What the library says of a server that ends a connection without a word.
+const SILENT_END: &str = "expected INFO, got nothing";
 /// Messages of a server about itself that wait to be read.
 const EVENTS_MAX: usize = 64;
 
@@ -65,7 +67,7 @@ impl Connection {
             .connection_timeout(ANSWER_TIMEOUT)
             .request_timeout(Some(ANSWER_TIMEOUT))
             .ping_interval(PING_EVERY)
-            .require_tls(servers.is_encrypted)
+            .require_tls(servers.is_encrypted())
             .event_callback(move |event| {
                 note(&event, &sender);
                 std::future::ready(())
@@ -73,6 +75,9 @@ impl Connection {
         let with_tls = tls.is_some();
         if let Some(tls) = tls {
             options = options.tls_client_config(tls);
+        }
+        if servers.encryption == Encryption::First {
+            options = options.tls_first();
         }
         let options = log_in(options, &servers.login)?;
         let addresses: Result<Vec<ServerAddr>, _> = servers
@@ -162,6 +167,11 @@ fn words_of_connecting(error: &async_nats::ConnectError, with_tls: bool) -> Stri
         // Without certificates of ours the library uses those of this machine, and rarely gets this far.
         _ if !with_tls && (error.kind() == ConnectErrorKind::Tls || tls_error(error).is_some()) => {
             "the server requires TLS: use natss:// instead of nats://".to_owned()
+        }
+        _ if cause(error) == SILENT_END => {
+            "the server ended the connection before it said anything: does it want TLS first \
+             (handshake_first)? then natss:// with tls=first"
+                .to_owned()
         }
         _ => match tls_error(error) {
             Some(error @ rustls::Error::InvalidMessage(_)) => {

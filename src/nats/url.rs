@@ -14,10 +14,21 @@ const PORT: u16 = 4222;
 pub struct Servers {
     /// Hosts and ports; at least one.
     pub places: Vec<Address>,
-    /// Whether the connection has to be encrypted (`natss://`).
-    pub is_encrypted: bool,
+    /// Whether the connection has to be encrypted.
+    pub encryption: Encryption,
     /// How this program shows itself.
     pub login: Login,
+}
+
+/// Whether a connection has to be encrypted, and from when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// It need not be (`nats://`).
+    None,
+    /// After the server has introduced itself (`natss://`).
+    Upgrade,
+    /// From the first byte (`tls=first`), for servers with `handshake_first: true`.
+    First,
 }
 
 /// How this program shows itself to the servers.
@@ -64,16 +75,24 @@ impl Url {
             Some((user, servers)) => (Some(user), servers),
             None => (None, servers),
         };
-        let (login, options) = login(user, query)?;
+        let (login, mut options) = login(user, query)?;
+        let encryption = encryption(scheme == "natss", &mut options)?;
         let places: Result<Vec<Address>, String> = servers.split(',').map(parse_place).collect();
-        let servers = Servers { places: places?, is_encrypted: scheme == "natss", login };
+        let servers = Servers { places: places?, encryption, login };
         Ok(Url { servers, path: path.to_owned(), options })
+    }
+}
+
+impl Servers {
+    /// Whether the connection has to be encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.encryption != Encryption::None
     }
 }
 
 impl fmt::Display for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_encrypted { "natss://" } else { "nats://" })?;
+        f.write_str(if self.is_encrypted() { "natss://" } else { "nats://" })?;
         for (number, place) in self.places.iter().enumerate() {
             if number > 0 {
                 f.write_str(",")?;
@@ -85,6 +104,18 @@ impl fmt::Display for Servers {
 }
 
 type Options = Vec<(String, String)>;
+
+/// Takes the option about encryption out of the others.
+fn encryption(is_encrypted: bool, options: &mut Options) -> Result<Encryption, String> {
+    let asked = options.extract_if(.., |(name, _)| name == "tls").last();
+    match (is_encrypted, asked.as_ref().map(|(_, value)| value.as_str())) {
+        (false, None) => Ok(Encryption::None),
+        (true, None) => Ok(Encryption::Upgrade),
+        (true, Some("first")) => Ok(Encryption::First),
+        (false, Some("first")) => Err("tls=first needs natss://".to_owned()),
+        (_, Some(other)) => Err(format!("tls is first, not {other}")),
+    }
+}
 
 fn login(user: Option<&str>, query: &str) -> Result<(Login, Options), String> {
     let (mut logins, mut options) = (Vec::new(), Vec::new());
@@ -156,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn encryption_begins_after_the_introduction_or_with_the_first_byte() {
+        for (text, expected) in [
+            ("nats://h/s", Encryption::None),
+            ("natss://h/s", Encryption::Upgrade),
+            ("natss://h/s?tls=first", Encryption::First),
+        ] {
+            let url = Url::parse(text).expect(text);
+            assert_eq!((url.servers.encryption, url.options), (expected, Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (text, why) in [
             ("nats:///s", "the host is missing"),
@@ -167,6 +210,8 @@ mod tests {
             ("nats://h/s?password=/p", "needs a user"),
             ("nats://h/s?creds=/a&token=/b", "only one of"),
             ("nats://h/s?ordered", "ordered has no value"),
+            ("nats://h/s?tls=first", "tls=first needs natss://"),
+            ("natss://h/s?tls=last", "tls is first, not last"),
         ] {
             let found = Url::parse(text).expect_err(text);
             assert!(found.contains(why), "{text}: {found}");

@@ -201,7 +201,9 @@ fn parse_nats(text: &str) -> Result<Listen, String> {
     }
     let url = nats::Url::parse(text)?;
     if let Some((name, _)) = url.options.first() {
-        return Err(format!("option {name} is not known; creds, nkey, token and password are"));
+        return Err(format!(
+            "option {name} is not known; tls, creds, nkey, token and password are"
+        ));
     }
     let is_name = |name: &str| {
         !name.is_empty()

@@ -190,7 +190,7 @@ impl Target {
             Target::Relp(_, security)
             | Target::Tcp(_, security, _)
             | Target::Otlp(_, security, _) => *security == Security::Tls,
-            Target::Nats(servers, _) => servers.is_encrypted,
+            Target::Nats(servers, _) => servers.is_encrypted(),
             Target::Kafka(_) | Target::Udp(_) | Target::Unix(_) | Target::Exec(_) => false,
         }
     }
@@ -315,7 +315,7 @@ fn nats(url: &str) -> Result<Target, String> {
             ("ordered", _) => return Err("ordered is 0 or 1".to_owned()),
             _ => {
                 return Err(format!(
-                    "option {name} is not known; ordered, creds, nkey, token and password are"
+                    "option {name} is not known; ordered, tls, creds, nkey, token and password are"
                 ));
             }
         }
@@ -469,7 +469,8 @@ mod tests {
         let none = "\"\" is no subject; one without wildcards is needed, such as logs.web1";
         check("nats://a", Err(none));
         check("nats://a/x?ordered=yes", Err("ordered is 0 or 1"));
-        let options = "option rewind is not known; ordered, creds, nkey, token and password are";
+        let options =
+            "option rewind is not known; ordered, tls, creds, nkey, token and password are";
         check("nats://a/x?rewind=1s", Err(options));
     }
 

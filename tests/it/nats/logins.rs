@@ -2,7 +2,7 @@
 //! with the right files every line goes all the way.
 
 use super::nkeys::{Nkey, Role};
-use super::{Server, free_port, is_installed, stream};
+use super::{CURRENT, Server, free_port, is_installed, stream};
 use crate::receive::{Receiver, lines, wait_for_lines};
 use crate::ship::certificates::{Authority, Validity};
 use crate::ship::{Ship, command, log};
@@ -248,6 +248,33 @@ fn nats_a_server_without_tls_is_not_spoken_to_in_the_clear() {
         false,
         "the server does not speak TLS here; is the port right? nats:// goes without TLS",
     );
+}
+
+/// Servers since 2.10.4 can begin with TLS instead of introducing themselves.
+#[test]
+fn nats_a_server_that_wants_tls_first_is_named_and_gets_it() {
+    let home = Home::new();
+    let Some(server) = Server::of(CURRENT, &home) else { return };
+    server.create(stream());
+    let (port, authority) = (server.port, Authority::new("nats"));
+    drop(server);
+    authority.issue(&home, "server", "localhost", Validity::Now);
+    authority.write(&home, "ca.pem");
+    let settings = tls_settings(&home, ", handshake_first: true");
+    let _server = Server::run(CURRENT, &home, port, &settings, ConnectOptions::new());
+    log(&home, 1, 100);
+    let url = |path: &str| format!("natss://localhost:{port}/{path}");
+    let own = ["--ca", "ca.pem"];
+    let ship = Ship::start(&home, &[&own[..], &[&url("logs.web"), "log"]].concat());
+    ship.wait_for_stderr("does it want TLS first (handshake_first)? then natss:// with tls=first");
+    ship.kill();
+    let [out, back] = ["logs.web?tls=first", "LOG/disk?tls=first"].map(url);
+    let ship = Ship::start(&home, &[&own[..], &[&out, "log"]].concat());
+    let into = ["--into", "root", "--by", "one", &back];
+    let receiver = Receiver::start(&home, &[&own[..], &into].concat());
+    check_arrival(&home, 100);
+    ship.end();
+    receiver.end();
 }
 
 #[test]
