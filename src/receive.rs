@@ -13,6 +13,8 @@ mod engine;
 mod feed;
 mod format;
 #[cfg(feature = "nats")]
+mod gaps;
+#[cfg(feature = "nats")]
 mod journal;
 #[cfg(feature = "kafka")]
 mod kafka;

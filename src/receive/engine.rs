@@ -241,6 +241,10 @@ impl Lines for Intake {
     fn line(&self) -> (&[u8], Label) {
         (&self.line, self.received)
     }
+
+    fn tell(&mut self, text: &str) {
+        Intake::tell(self, text);
+    }
 }
 
 impl Intake {

@@ -4,6 +4,7 @@
 //! acknowledged when it is on disk. After an outage the thread is started again; a line that was written
 //! meanwhile is acknowledged then.
 
+use super::gaps::{Delivery, Gaps};
 use super::journal::{Entry, Journal};
 use super::peer::Peer;
 use super::session::Messages;
@@ -13,6 +14,7 @@ use crate::message;
 use ::logdir::label::Label;
 use ::logdir::wake::Wake;
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 use wire::syslog::{Sender, parse};
 
@@ -33,6 +35,8 @@ pub struct Arrived {
     pub key: (u64, u64),
     /// Where its answer goes.
     pub reply: String,
+    /// Which delivery it is.
+    pub delivery: Delivery,
     /// Its bytes.
     pub message: Vec<u8>,
 }
@@ -40,8 +44,8 @@ pub struct Arrived {
 /// What the thread tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Up {
-    /// The engine delivers from now on.
-    Opened,
+    /// The engine delivers from now on. It had dropped the messages with these numbers before it delivered them.
+    Opened { missing: Option<RangeInclusive<u64>> },
     /// A message. Each gets one [`Down`] that is not [`Down::Longer`].
     Arrived(Arrived),
     /// The engine has the answers to all messages up to this number in the stream, and lacks some later ones. It is
@@ -75,6 +79,9 @@ type Start = Box<dyn Fn(&Wake) -> Result<Beside<Down, Up, String>, String>>;
 pub trait Lines: Messages {
     /// The line of the message taken last, with its newline, and when it was received.
     fn line(&self) -> (&[u8], Label);
+
+    /// Tells something on standard error, and as a line of our own.
+    fn tell(&mut self, text: &str);
 }
 
 /// Messages of one engine.
@@ -97,6 +104,7 @@ pub struct Feed {
     stored: VecDeque<Stored>,
     journal: Option<Journal>,
     longer_due: Instant,
+    gaps: Gaps,
     is_pausing: bool,
 }
 
@@ -172,6 +180,7 @@ impl Feed {
             stored: written.into_iter().map(Stored::new).collect(),
             journal,
             longer_due: now + LONG,
+            gaps: Gaps::default(),
             is_pausing: false,
         }
     }
@@ -179,6 +188,9 @@ impl Feed {
     /// Takes messages as far as their directories have room.
     pub fn take(&mut self, to: &mut impl Lines) {
         self.run();
+        if let Some(text) = self.gaps.take_text(Instant::now()) {
+            to.tell(&format!("{}: {text}", self.name));
+        }
         self.write(to);
         self.ask_for_time();
         if let State::Running(beside) = &mut self.state {
@@ -242,7 +254,7 @@ impl Feed {
             State::Running(_) | State::Over => None,
         };
         let has_work = !self.owed.is_empty() || !self.waiting.is_empty();
-        retry.into_iter().chain(has_work.then_some(self.longer_due)).min()
+        retry.into_iter().chain(has_work.then_some(self.longer_due)).chain(self.gaps.due()).min()
     }
 
     fn push(&mut self, down: Down) {
@@ -292,22 +304,30 @@ impl Feed {
 
     fn hear(&mut self, up: Up) {
         match up {
-            Up::Opened => {
+            Up::Opened { missing } => {
+                self.gaps.begin(missing);
                 message::info(&format!("taking messages from {}", self.name));
                 (self.retry, self.failure) = (RETRY_MIN, None);
             }
             Up::Unanswered { after, every, is_first } => {
                 self.repeat_answers(after, every, is_first);
             }
-            Up::Arrived(arrived) => match self.known.get(&arrived.key) {
-                Some(Stage::Stored) => self.push(Down::Stored(arrived.reply)),
-                Some(Stage::InFlight) => self.push(Down::Twice),
-                None if self.is_pausing => self.push(Down::GiveBack(arrived.reply)),
-                None => {
-                    self.known.insert(arrived.key, Stage::InFlight);
-                    self.waiting.push_back((arrived, Instant::now()));
-                }
-            },
+            Up::Arrived(arrived) => {
+                self.gaps.note(arrived.delivery);
+                self.hear_message(arrived);
+            }
+        }
+    }
+
+    fn hear_message(&mut self, arrived: Arrived) {
+        match self.known.get(&arrived.key) {
+            Some(Stage::Stored) => self.push(Down::Stored(arrived.reply)),
+            Some(Stage::InFlight) => self.push(Down::Twice),
+            None if self.is_pausing => self.push(Down::GiveBack(arrived.reply)),
+            None => {
+                self.known.insert(arrived.key, Stage::InFlight);
+                self.waiting.push_back((arrived, Instant::now()));
+            }
         }
     }
 

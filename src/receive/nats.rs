@@ -1,6 +1,7 @@
 //! A durable pull consumer of NATS JetStream as a source of messages. Several programs may share it.
 
 use super::feed::{Arrived, Down, IN_FLIGHT_MAX, Port, Up};
+use super::gaps::Delivery;
 use crate::beside::{self, Beside};
 use crate::nats::client::{ANSWER_TIMEOUT, Connection, cause};
 use crate::nats::url::Servers;
@@ -62,8 +63,14 @@ async fn take_all(
 ) -> Result<(), String> {
     let mut connection = Connection::open(servers, "logreceive", tls).await?;
     let context = jetstream::new(connection.client.clone());
-    let consumer = connection.begin(open_consumer(&context, stream, consumer)).await?;
-    port.tell([Up::Opened]);
+    let Opened { consumer, first, has_filter } =
+        connection.begin(open_consumer(&context, stream, consumer)).await?;
+    let delivered = consumer.cached_info().delivered;
+    let next = delivered.stream_sequence + 1;
+    // A new consumer begins with what is there.
+    let is_new = delivered.consumer_sequence == 0;
+    let missing = (!has_filter && !is_new && next < first).then(|| next..=first - 1);
+    port.tell([Up::Opened { missing }]);
     let mut answers = Answers { client: connection.client.clone(), in_flight: 0, is_paused: false };
     let mut batch = None;
     let every = (consumer.cached_info().config.ack_wait / LOOKS).max(LOOK_EVERY_MIN);
@@ -89,8 +96,8 @@ async fn take_all(
             }
             message = next_of(&mut batch) => match message {
                 Some(message) => {
-                    let message = message.map_err(|error| format!("the server: {error}"))?;
-                    port.tell([Up::Arrived(arrived(message)?)]);
+                    let message = message.map_err(|error| words_of_request(&error.to_string()))?;
+                    port.tell([Up::Arrived(arrived(message, has_filter)?)]);
                     answers.in_flight += 1;
                 }
                 None => batch = None,
@@ -99,12 +106,17 @@ async fn take_all(
     }
 }
 
+/// A consumer, and what tells which messages it should get.
+struct Opened {
+    consumer: PullConsumer,
+    /// Number of the stream's first message, or of the next one.
+    first: u64,
+    /// It gets a part of the messages, so that missing numbers mean nothing.
+    has_filter: bool,
+}
+
 /// Opens the consumer; makes it if it is missing.
-async fn open_consumer(
-    context: &Context,
-    stream: &str,
-    name: &str,
-) -> Result<PullConsumer, String> {
+async fn open_consumer(context: &Context, stream: &str, name: &str) -> Result<Opened, String> {
     let found = answered(async || context.get_stream(stream).await).await;
     let found = found.map_err(|why| format!("stream {stream}: {why}"))?;
     let config = pull::Config {
@@ -118,8 +130,13 @@ async fn open_consumer(
         answered(async || found.get_or_create_consumer(name, config.clone()).await).await;
     let consumer: PullConsumer =
         consumer.map_err(|why| format!("consumer {name} of stream {stream}: {why}"))?;
-    match consumer.cached_info().config.ack_policy {
-        AckPolicy::Explicit => Ok(consumer),
+    let config = &consumer.cached_info().config;
+    let has_filter = !config.filter_subject.is_empty() || !config.filter_subjects.is_empty();
+    match config.ack_policy {
+        AckPolicy::Explicit => {
+            let first = found.cached_info().state.first_sequence;
+            Ok(Opened { consumer, first, has_filter })
+        }
         AckPolicy::All | AckPolicy::None => {
             Err(format!("consumer {name} of stream {stream} has another ack policy than explicit"))
         }
@@ -164,12 +181,26 @@ async fn next_of(batch: &mut Option<pull::Batch>) -> Option<Delivered> {
     }
 }
 
-fn arrived(message: jetstream::Message) -> Result<Arrived, String> {
+/// Why the server ended a request for messages.
+fn words_of_request(error: &str) -> String {
+    // The status of a request that nobody takes.
+    match error.contains(": 503") {
+        true => "the consumer has no leader now".to_owned(),
+        false => format!("the server: {error}"),
+    }
+}
+
+fn arrived(message: jetstream::Message, has_filter: bool) -> Result<Arrived, String> {
     let info = message.info().map_err(|error| format!("the server: {error}"))?;
     let nanos = info.published.unix_timestamp_nanos();
     let key = (info.stream_sequence, u64::try_from(nanos).unwrap_or_default());
+    let delivery = Delivery {
+        message: info.stream_sequence,
+        nth: info.consumer_sequence,
+        is_first: info.delivered == 1 && !has_filter,
+    };
     let reply = message.reply.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(Arrived { key, reply, message: message.payload.to_vec() })
+    Ok(Arrived { key, reply, delivery, message: message.payload.to_vec() })
 }
 
 /// Answers on their way to the server.

@@ -11,7 +11,7 @@ mod services;
 use crate::ship::{Ship, command, log, log_text, text_of};
 use crate::support::{DEADLINE, Home, numbers, wait_until};
 use async_nats::ConnectOptions;
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{self, pull};
 use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
@@ -107,9 +107,18 @@ impl Server {
 
     /// Messages that the consumer `disk` has delivered, and that have no answer.
     fn unanswered(&self) -> usize {
+        self.consumer().num_ack_pending
+    }
+
+    /// Requests of receivers for messages.
+    fn waiting(&self) -> usize {
+        self.consumer().num_waiting
+    }
+
+    fn consumer(&self) -> consumer::Info {
         self.with(async |context| {
             let stream = context.get_stream("LOG").await.expect("the stream");
-            stream.consumer_info("disk").await.expect("the consumer").num_ack_pending
+            stream.consumer_info("disk").await.expect("the consumer")
         })
     }
 

@@ -1,8 +1,8 @@
 //! Streams that are full: reported, tried again, and when they have room every line is there once.
 
 use super::logins::arrived;
-use super::{CURRENT, SERVER, Server, figure, free_port, is_installed, stream};
-use crate::receive::{Receiver, wait_for_lines};
+use super::{CURRENT, SERVER, Server, figure, free_port, is_installed, ship_once, stream};
+use crate::receive::{Receiver, lines, wait_for_lines};
 use crate::ship::{Ship, log, log_text};
 use crate::support::{Home, numbers, wait_until};
 use async_nats::ConnectOptions;
@@ -185,4 +185,39 @@ fn nats_a_login_that_may_only_publish_is_enough() {
     assert!(!ship.stderr().contains("warning"), "{}", ship.stderr());
     ship.end();
     check_each_once(stored(&server), 200);
+}
+
+/// The stream keeps ten messages and nobody takes them in time: what is missing is told by number, once.
+#[test]
+fn nats_messages_that_a_stream_dropped_before_a_receiver_took_them_are_reported() {
+    for program in [SERVER, CURRENT] {
+        let home = Home::new();
+        let Some(server) = Server::of(program, &home) else { return };
+        server.create(Config { max_messages: 10, ..stream() });
+        let url = server.url("LOG/disk");
+        let receive = || Receiver::start(&home, &["--into", "root", "--by", "one", &url]);
+        let ship = |first, last| {
+            log(&home, first, last);
+            let ended = ship_once(&home, &[&server.url("logs.web"), "log"]);
+            assert_eq!(ended.0, Some(0));
+        };
+        // A new consumer has missed nothing of what was there before it.
+        ship(1, 20);
+        let receiver = receive();
+        wait_for_lines(&home, "root/main", 10);
+        wait_until("answers", || server.unanswered() == 0);
+        assert!(!receiver.end().contains("dropped"));
+        // What the server still delivers to a receiver that has ended is lost too, and cannot be told apart.
+        wait_until("the end of its request", || server.waiting() == 0);
+        ship(21, 120);
+        let receiver = receive();
+        receiver.wait_for("the stream dropped 90 messages between its numbers 21 and 110 before");
+        wait_for_lines(&home, "root/main", 21);
+        assert_eq!(receiver.end().matches("dropped").count(), 1);
+        let all: Vec<u64> = (11..=20).chain(111..=120).collect();
+        assert_eq!(arrived(&home), all);
+        let own =
+            lines(&home, "root/main").iter().filter(|line| line.contains("dropped 90")).count();
+        assert_eq!(own, 1);
+    }
 }
