@@ -8,7 +8,7 @@
 
 use crate::filter::{self, About, Filter};
 use crate::message;
-use ::logdir::label::{self, Counting, LABEL_LEN, NANOS_LEN, SECONDS_LEN};
+use ::logdir::label::{self, Counting, LABEL_LEN, NANOS_LEN, SECONDS_LEN, SecondsParser};
 use ::logdir::stamp;
 use ::logdir::sys::local_time::{self, LocalTime};
 use ::logdir::time::Moment;
@@ -283,21 +283,17 @@ struct Dates {
     of_dates: Calendar,
     /// Label counting for Unix output; `None` for dates.
     unix: Option<Counting>,
-    /// Seconds digits of the last label; neighbouring lines usually share them.
-    last_digits: [u8; SECONDS_LEN],
-    /// Unix seconds of the last label, including leap seconds if labels count them.
-    last_unix_secs: i64,
+    /// Seconds of labels, including leap seconds if labels count them.
+    seconds: SecondsParser,
 }
 
 impl Dates {
     fn new(of_labels: Conversion, of_dates: Conversion) -> Dates {
-        let last_digits = [b'0'; SECONDS_LEN];
         Dates {
             of_labels: Calendar::new(of_labels),
             of_dates: Calendar::new(of_dates),
             unix: None,
-            last_digits,
-            last_unix_secs: label::unix_secs(0),
+            seconds: SecondsParser::new(Counting::Ten),
         }
     }
 
@@ -336,11 +332,7 @@ impl Dates {
 
     fn moment(&mut self, digits: &[u8; DIGITS_LEN]) -> Option<(i64, u32)> {
         let (seconds, nanos) = digits.split_first_chunk()?;
-        if *seconds != self.last_digits {
-            self.last_unix_secs = label::unix_secs(label::parse_seconds(seconds)?);
-            self.last_digits = *seconds;
-        }
-        Some((self.last_unix_secs, label::parse_nanos(nanos.first_chunk()?)?))
+        Some((self.seconds.parse(seconds)?, label::parse_nanos(nanos.first_chunk()?)?))
     }
 }
 

@@ -212,35 +212,51 @@ fn parse_nanos_of_label(digits: &[u8]) -> Option<u32> {
     parse_nanos(digits.first_chunk()?).filter(|&nanos| nanos < NANOS_PER_SEC)
 }
 
-/// Parses labels of one counting as times since 1970. Lines of a second share most of their labels.
+/// Parses label seconds as seconds since 1970. Remembers the last second: most lines share it.
 #[derive(Clone, Debug)]
-pub struct LabelParser {
+pub struct SecondsParser {
     counting: Counting,
-    /// Seconds of the last label, and the same since 1970.
-    seconds: [u8; SECONDS_LEN],
+    digits: [u8; SECONDS_LEN],
+    /// Value of `digits`.
     unix_secs: i64,
 }
 
-impl LabelParser {
-    /// Knows no label yet.
-    pub fn new(counting: Counting) -> LabelParser {
+impl SecondsParser {
+    /// Remembers the first second of all.
+    pub fn new(counting: Counting) -> SecondsParser {
         let unix_secs = unix_secs_by(0, counting);
-        LabelParser { counting, seconds: [b'0'; SECONDS_LEN], unix_secs }
+        SecondsParser { counting, digits: [b'0'; SECONDS_LEN], unix_secs }
+    }
+
+    /// As [`parse_seconds`], then [`unix_secs_by`].
+    pub fn parse(&mut self, digits: &[u8; SECONDS_LEN]) -> Option<i64> {
+        if *digits != self.digits {
+            self.unix_secs = unix_secs_by(parse_seconds(digits)?, self.counting);
+            self.digits = *digits;
+        }
+        Some(self.unix_secs)
+    }
+}
+
+/// Parses labels of one counting as times since 1970.
+#[derive(Clone, Debug)]
+pub struct LabelParser(SecondsParser);
+
+impl LabelParser {
+    /// Parses labels with this counting.
+    pub fn new(counting: Counting) -> LabelParser {
+        LabelParser(SecondsParser::new(counting))
     }
 
     /// Counting of its labels.
     pub fn counting(&self) -> Counting {
-        self.counting
+        self.0.counting
     }
 
     /// As [`Label::parse`], then [`Label::to_unix_by`].
     pub fn parse(&mut self, text: &[u8]) -> Option<(i64, u32)> {
         let (seconds, rest) = text.strip_prefix(b"@")?.split_first_chunk()?;
-        if *seconds != self.seconds {
-            self.unix_secs = unix_secs_by(parse_seconds(seconds)?, self.counting);
-            self.seconds = *seconds;
-        }
-        Some((self.unix_secs, parse_nanos_of_label(rest)?))
+        Some((self.0.parse(seconds)?, parse_nanos_of_label(rest)?))
     }
 }
 
