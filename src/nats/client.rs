@@ -163,7 +163,7 @@ fn words_of_connecting(error: &async_nats::ConnectError, with_tls: bool) -> Stri
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
             "the server refuses this login".to_owned()
         }
-        ConnectErrorKind::TimedOut => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        ConnectErrorKind::TimedOut => no_answer(),
         // Without certificates of ours the library uses those of this machine, and rarely gets this far.
         _ if !with_tls && (error.kind() == ConnectErrorKind::Tls || tls_error(error).is_some()) => {
             "the server requires TLS: use natss:// instead of nats://".to_owned()
@@ -182,7 +182,12 @@ fn words_of_connecting(error: &async_nats::ConnectError, with_tls: bool) -> Stri
     }
 }
 
-/// What TLS does not accept, if that is the cause.
+/// Reason of a failure: nobody answered within [`ANSWER_TIMEOUT`].
+pub fn no_answer() -> String {
+    format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())
+}
+
+/// The error of TLS that caused an error, if any.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     innermost(error).downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }

@@ -3,7 +3,7 @@
 use super::feed::{Arrived, Down, IN_FLIGHT_MAX, Port, Up};
 use super::gaps::Delivery;
 use crate::beside::{self, Beside};
-use crate::nats::client::{ANSWER_TIMEOUT, Connection, cause};
+use crate::nats::client::{ANSWER_TIMEOUT, Connection, cause, no_answer};
 use crate::nats::url::Servers;
 use ::logdir::failure::reason;
 use ::logdir::wake::Wake;
@@ -67,7 +67,7 @@ async fn take_all(
         connection.begin(open_consumer(&context, stream, consumer)).await?;
     let delivered = consumer.cached_info().delivered;
     let next = delivered.stream_sequence + 1;
-    // A new consumer begins with what is there.
+    // A new consumer begins with the oldest message in the stream.
     let is_new = delivered.consumer_sequence == 0;
     let missing = (!has_filter && !is_new && next < first).then(|| next..=first - 1);
     port.tell([Up::Opened { missing }]);
@@ -152,7 +152,7 @@ async fn answered<T, E: std::error::Error + 'static>(
             return answer.map_err(|error| cause(&error));
         }
     }
-    Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
+    Err(no_answer())
 }
 
 async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String> {
@@ -160,7 +160,7 @@ async fn ask(consumer: &PullConsumer, room: usize) -> Result<pull::Batch, String
     let asked = tokio::time::timeout(ANSWER_TIMEOUT, batch.messages()).await;
     match asked {
         Ok(batch) => batch.map_err(|error| cause(&error)),
-        Err(_) => Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())),
+        Err(_) => Err(no_answer()),
     }
 }
 
@@ -183,7 +183,7 @@ async fn next_of(batch: &mut Option<pull::Batch>) -> Option<Delivered> {
 
 /// Why the server ended a request for messages.
 fn words_of_request(error: &str) -> String {
-    // The status of a request that nobody takes.
+    // Status 503: no server takes the request.
     match error.contains(": 503") {
         true => "the consumer has no leader now".to_owned(),
         false => format!("the server: {error}"),

@@ -63,6 +63,13 @@ impl Server {
         Server::run(SERVER, home, port, settings, admin)
     }
 
+    /// Ends the server. The result starts it again at its port, with what it had stored.
+    fn go_away(self, home: &Home) -> impl FnOnce() -> Server + use<'_> {
+        let port = self.port;
+        drop(self);
+        move || Server::start_at(home, port, "", ConnectOptions::new())
+    }
+
     /// Starts this program, if it is installed.
     fn of(program: &str, home: &Home) -> Option<Server> {
         let admin = ConnectOptions::new();

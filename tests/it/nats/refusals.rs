@@ -74,21 +74,18 @@ fn nats_a_line_that_is_too_long_for_the_server_is_kept_and_the_others_arrive() {
 #[test]
 fn nats_lines_wait_while_the_server_is_away() {
     for option in ["", "?ordered=1"] {
-        if !is_installed() {
-            return;
-        }
-        let (home, port) = (Home::new(), free_port());
-        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        let home = Home::new();
+        let Some(server) = Server::start(&home, "") else { return };
         server.create(stream());
         log(&home, 1, 100);
         let ship = Ship::start(&home, &[&server.url(&format!("logs.web{option}")), "log"]);
         let receiver = Receiver::start(&home, &into(&server.url("LOG/disk")));
         check_arrival(&home, 100);
-        drop(server);
+        let come_back = server.go_away(&home);
         ship.wait_for_stderr("the server ended the connection");
         receiver.wait_for("the server ended the connection; trying again");
         log(&home, 101, 200);
-        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        let server = come_back();
         check_arrival(&home, 200);
         wait_until("acknowledgements", || server.unanswered() == 0);
         ship.end();
@@ -107,17 +104,14 @@ fn peak_kib(ship: &Ship) -> u64 {
 #[test]
 fn nats_an_outage_is_reported_once_and_costs_no_memory() {
     for option in ["", "?ordered=1"] {
-        if !is_installed() {
-            return;
-        }
-        let (home, port) = (Home::new(), free_port());
-        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        let home = Home::new();
+        let Some(server) = Server::start(&home, "") else { return };
         server.create(stream());
         log(&home, 1, 2000);
         let ship = Ship::start(&home, &[&server.url(&format!("logs.web{option}")), "log"]);
         wait_until("the lines before", || server.count() == 2000);
         let before = peak_kib(&ship);
-        drop(server);
+        let come_back = server.go_away(&home);
         ship.wait_for_stderr("the server ended the connection; next try in");
         let line = |number: u64| format!("{number} {}\n", "x".repeat(1000));
         log_text(&home, "log", (2001..=22_000).map(line).collect::<String>().as_bytes());
@@ -125,7 +119,7 @@ fn nats_an_outage_is_reported_once_and_costs_no_memory() {
         wait_until("many messages", || figure(&home, "waiting") > 1000);
         let grown = peak_kib(&ship) - before;
         assert!(grown < 15_000, "20 MB of lines waited, and {grown} KiB of memory were taken");
-        let server = Server::start_at(&home, port, "", ConnectOptions::new());
+        let server = come_back();
         wait_until("every line", || server.count() >= 22_000);
         let said = ship.stderr();
         // A server that starts may refuse for another reason than one that is away.
