@@ -14,16 +14,16 @@ const PORT: u16 = 4222;
 pub struct Servers {
     /// Hosts and ports; at least one.
     pub places: Vec<Address>,
-    /// Whether the connection has to be encrypted.
+    /// Encryption that the scheme and the option `tls` ask for.
     pub encryption: Encryption,
     /// How this program shows itself.
     pub login: Login,
 }
 
-/// Whether a connection has to be encrypted, and from when on.
+/// Encryption of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encryption {
-    /// It need not be (`nats://`).
+    /// Not required (`nats://`).
     None,
     /// After the server has introduced itself (`natss://`).
     Upgrade,
@@ -84,7 +84,7 @@ impl Url {
 }
 
 impl Servers {
-    /// Whether the connection has to be encrypted.
+    /// True if the program must not send anything without TLS.
     pub fn is_encrypted(&self) -> bool {
         self.encryption != Encryption::None
     }

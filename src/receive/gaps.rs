@@ -66,12 +66,12 @@ impl Gaps {
         self.range = Some((self.range.map_or(first, |(first, _)| first), last));
     }
 
-    /// When there is something to report.
+    /// Time of the next report, if messages are missing.
     pub fn due(&self) -> Option<Instant> {
         (self.untold > 0).then(|| self.due.unwrap_or_else(Instant::now))
     }
 
-    /// The report, if it is due.
+    /// Text of the next report, once its time has come.
     pub fn take_text(&mut self, now: Instant) -> Option<String> {
         if self.due.is_some_and(|due| now < due) {
             return None;

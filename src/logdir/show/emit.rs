@@ -385,8 +385,10 @@ impl Emitter {
                 renderer.append(number, others, line, stamp, find, &mut self.text);
             }
             Form::Json(names) => {
-                let own = cursor.is_none().then(|| self.cursors.as_mut().map(Cursors::word));
-                let own = own.flatten();
+                let own = match cursor {
+                    Some(_) => None,
+                    None => self.cursors.as_mut().map(Cursors::word),
+                };
                 json::append(names, item, cursor.or(own.as_deref()), &mut self.text);
             }
         }

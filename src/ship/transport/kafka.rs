@@ -90,7 +90,7 @@ enum Report {
 }
 
 impl Reports {
-    /// The state, for a call of the client.
+    /// Counts a call of the client and returns the state.
     fn called(&self) -> MutexGuard<'_, Reported> {
         let mut state = self.state();
         state.call_count += 1;
@@ -423,7 +423,7 @@ impl Transport for Kafka {
         [None; FDS_MAX]
     }
 
-    /// The client has no descriptor to wait for.
+    /// Next look at the client, which has no descriptor for poll(2).
     fn deadline(&self) -> Option<Instant> {
         let is_answer_near = self.unanswered > 0 && !self.is_silent && !self.are_all_down();
         Some(Instant::now() + if is_answer_near { ANSWERS_EVERY } else { NEWS_EVERY })

@@ -233,7 +233,7 @@ impl Publisher {
                 }
             }
         };
-        // What has no answer by then is sent again.
+        // The loop sends messages without an answer again.
         let _ = tokio::time::timeout(LAST_ANSWERS_TIMEOUT, answers).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What a stream does with messages when it is full, as far as an admin has to know it.
+//! Warns an admin of a stream that loses messages when it is full.
 
 use super::ordered::find_stream;
 use async_nats::Client;
